@@ -1,0 +1,71 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// openBeneath pins the file with O_PATH, which opens nothing, looks at what was pinned, and only then reopens that very
+// file through /proc (open(2), NOTES; openat2(2), RESOLVE_BENEATH).
+func openBeneath(folder, name string) (*os.File, Info, error) {
+	pin, err := pinBeneath(folder, name)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer unix.Close(pin)
+	info, err := fstat(pin)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	if !info.Mode.IsRegular() {
+		return nil, Info{}, fmt.Errorf("%w: %s", ErrNotRegular, info.Mode.Type())
+	}
+	fd, err := openRetry(func() (int, error) {
+		return unix.Open(fmt.Sprintf("/proc/self/fd/%d", pin), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	})
+	if err != nil {
+		return nil, Info{}, err
+	}
+	return os.NewFile(uintptr(fd), filepath.Join(folder, name)), info, nil
+}
+
+func pinBeneath(folder, name string) (int, error) {
+	root, err := openRetry(func() (int, error) {
+		return unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(root)
+	const flags = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	how := unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := openRetry(func() (int, error) { return unix.Openat2(root, name, &how) })
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		// A kernel before 5.6, or a seccomp filter that does not know the call: only the last component is guarded.
+		fd, err = openRetry(func() (int, error) { return unix.Openat(root, name, flags, 0) })
+	}
+	return fd, err
+}
+
+func fstat(fd int) (Info, error) {
+	var st unix.Stat_t
+	if err := retryEINTR(func() error { return unix.Fstat(fd, &st) }); err != nil {
+		return Info{}, err
+	}
+	return infoOf(&st), nil
+}
+
+// openRetry repeats an open that a signal interrupted or, with RESOLVE_BENEATH, a rename raced (EAGAIN).
+func openRetry(open func() (int, error)) (int, error) {
+	for tries := 0; ; tries++ {
+		fd, err := open()
+		if err == unix.EINTR || (err == unix.EAGAIN && tries < 100) {
+			continue
+		}
+		return fd, err
+	}
+}
