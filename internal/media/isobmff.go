@@ -1,0 +1,179 @@
+package media
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// isoEnd wants boxes that fill the file, an index and media data among them: ISO/IEC 14496-12, 4.2, 6.2.3 and 8.1 (and
+// 3GPP TS 26.244, which builds on it). The index is moov, before or after the media; in a HEIF picture it is meta, in
+// a sequence of pictures either.
+//
+// The boxes of the top level are walked by their lengths of 32 or 64 bits; length 0 reaches to the end. A fragmented film
+// (moov, then moof and mdat again and again) must not end with a moof. After 16 boxes of it the walk goes on at the last
+// fragment, if that is found in the last 256 KiB, and from box to box if not; after 3,000 boxes the film passes.
+//
+// Behind a whole film in one piece, what is no box, or a cut-off one that is none of the format's own, is a trailer that
+// some camera wrote: it is not judged. Media data or an index that ends the file with 64 KiB of zeros was given its size
+// and not filled.
+//
+// A cut passes between boxes once index and media are there: between two fragments, before a free or udta box at the end
+// and in the first 7 bytes of that; in a trailer; and in media data whose length is 0, behind an index.
+func isoEnd(s *source, head []byte) (string, error) {
+	f := film{source: s, name: "video", index: "moov"}
+	if len(head) >= 12 && slices.Contains(heifBrands(), string(head[8:12])) {
+		f = film{source: s, name: "HEIF picture", index: "meta"}
+	}
+	return f.missing()
+}
+
+func heifBrands() []string {
+	return []string{"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "avif", "avis"}
+}
+
+func isISOMedia(head []byte) bool {
+	first := []string{"ftyp", "styp", "moov", "mdat", "moof", "free", "skip", "wide", "pnot"}
+	return len(head) >= 8 && slices.Contains(first, string(head[4:8]))
+}
+
+// knownBox reports a type that does not begin a trailer.
+func knownBox(kind string) bool {
+	return slices.Contains([]string{"moov", "mdat", "moof", "mfra", "meta", "meco", "free", "skip", "wide", "udta", "uuid",
+		"styp", "sidx", "ssix", "prft", "emsg", "pdin", "idat"}, kind)
+}
+
+// film is what a walk over the boxes has seen.
+type film struct {
+	*source
+	name, index             string
+	indexed, media, sequels bool   // an index, media data, fragments (moof)
+	last                    string // type of the last box
+}
+
+type box struct {
+	kind string
+	size int64 // with its header; math.MaxInt64 for more than a file can have
+}
+
+func (f *film) missing() (string, error) {
+	const few, most = 16, 3000
+	for off, n := int64(0), 0; off < f.size; n++ {
+		switch {
+		case n == most:
+			return "", nil
+		case n == few && f.indexed && f.sequels:
+			last, err := f.lastFragment(off)
+			if err != nil {
+				return "", err
+			}
+			off = last
+		}
+		b, ok, err := f.box(off)
+		if err != nil {
+			return "", err
+		}
+		switch left := f.size - off; {
+		case f.whole() && (!ok || b.size > left && !knownBox(b.kind)):
+			return "", nil // a trailer
+		case !ok && f.indexed && f.media:
+			return "the " + f.name + " breaks off: its last " + plural(left, "byte") + " begin no box", nil
+		case !ok:
+			return f.lacks(), nil
+		case b.size > left:
+			return fmt.Sprintf("the %s's last box (%s) says %s, %s", f.name, b.kind, plural(b.size, "byte"), areThere(left)), nil
+		}
+		f.add(b.kind)
+		off += b.size
+	}
+	if lacks := f.lacks(); lacks != "" || !slices.Contains([]string{"mdat", "moov"}, f.last) {
+		return lacks, nil
+	}
+	end, err := f.dataEnd()
+	if err != nil || f.size-end < zerosAllowed {
+		return "", err
+	}
+	return zeroTail("the "+f.name, f.size-end), nil
+}
+
+func (f *film) add(kind string) {
+	switch f.last = kind; kind {
+	case f.index, "moov":
+		f.indexed = true
+	case "mdat":
+		f.media = true
+	case "moof":
+		f.sequels = true
+	}
+}
+
+// whole reports that nothing more is needed, nor to be expected.
+func (f *film) whole() bool { return f.indexed && f.media && (!f.sequels || f.last == "mfra") }
+
+// lacks says what a file is missing whose boxes fill it.
+func (f *film) lacks() string {
+	switch {
+	case !f.indexed:
+		return "the " + f.name + " has no index (" + f.index + "): it was not finished"
+	case !f.media:
+		return "the " + f.name + " has an index but no media data (mdat)"
+	case f.last == "moof":
+		return "the " + f.name + "'s last fragment has no media data (mdat)"
+	}
+	return ""
+}
+
+// box reads the header of the box at off. ok is false for what cannot be one.
+func (f *film) box(off int64) (b box, ok bool, err error) {
+	h, err := f.at(off, 16)
+	if err != nil || len(h) < 8 {
+		return box{}, false, err
+	}
+	b = box{kind: string(h[4:8]), size: int64(binary.BigEndian.Uint32(h))}
+	least := int64(8)
+	switch b.size {
+	case 0:
+		b.size = f.size - off
+	case 1:
+		if least = 16; len(h) < 16 {
+			b.size = least // its length is not there yet
+			break
+		}
+		b.size = int64(min(math.MaxInt64, binary.BigEndian.Uint64(h[8:])))
+	}
+	printable := !bytes.ContainsFunc(h[4:8], func(r rune) bool { return r < ' ' || r > '~' })
+	return b, printable && b.size >= least, nil
+}
+
+// lastFragment is where the last moof begins that can be found near the end, or off.
+func (f *film) lastFragment(off int64) (int64, error) {
+	for _, n := range []int64{16 << 10, 64 << 10, 256 << 10} {
+		start := max(off, f.size-n)
+		b, err := f.at(start, int(n))
+		if err != nil {
+			return 0, err
+		}
+		if i := lastMoof(b); i >= 0 {
+			return start + int64(i), nil
+		}
+	}
+	return off, nil
+}
+
+// lastMoof finds a moof that begins with its mfhd box (8.8.5), which media data hardly hold by chance.
+func lastMoof(b []byte) int {
+	last := -1
+	for at := 4; at < len(b); {
+		i := bytes.Index(b[at:], []byte("moof"))
+		if i < 0 {
+			break
+		}
+		at += i + 4
+		if len(b) >= at+8 && string(b[at+4:at+8]) == "mfhd" {
+			last = at - 8
+		}
+	}
+	return last
+}

@@ -1,0 +1,76 @@
+package media
+
+import "encoding/binary"
+
+const (
+	pngSignature = "\x89PNG\r\n\x1a\n"
+	pngEndChunk  = "\x00\x00\x00\x00IEND\xae\x42\x60\x82" // its length, type and CRC are always these
+)
+
+// pngEnd wants an IEND chunk: W3C PNG (ISO/IEC 15948), 5.2, 5.3 and 11.2.5.
+//
+// As a rule it is the last 12 bytes. Where it is not, because something was appended or the file is torn, the chunks are
+// walked by their lengths, a run of IDAT chunks of one length in leaps; after 1,000 steps, or where something is no chunk,
+// IEND is looked for in the last 768 KiB.
+//
+// A cut passes after IEND, and where it hits just the end of a PNG that another chunk carries.
+func pngEnd(s *source, _ []byte) (string, error) {
+	tail, err := s.at(s.size-int64(len(pngEndChunk)), len(pngEndChunk))
+	if err != nil || string(tail) == pngEndChunk {
+		return "", err
+	}
+	off := int64(len(pngSignature))
+	for range 1000 {
+		h, err := s.at(off, len(pngEndChunk))
+		if err != nil || string(h) == pngEndChunk {
+			return "", err
+		}
+		if len(h) < 8 {
+			off = s.size
+			break
+		}
+		if !pngType(h[4:8]) {
+			break
+		}
+		if off, err = pngRunEnd(s, off, [8]byte(h)); err != nil {
+			return "", err
+		}
+	}
+	found, err := s.contains([]byte(pngEndChunk), off, s.size)
+	if err != nil || found {
+		return "", err
+	}
+	return "the PNG has no end chunk (IEND)", nil
+}
+
+// pngRunEnd is behind the chunk at off, whose length and type are header, and behind the IDAT chunks of the same length
+// that follow it without another between: all but the last are alike, as writers fill them. A header just where a run
+// of them would have it is one.
+func pngRunEnd(s *source, off int64, header [8]byte) (int64, error) {
+	size := 12 + int64(binary.BigEndian.Uint32(header[:]))
+	if string(header[4:]) != "IDAT" {
+		return off + size, nil
+	}
+	for step := size; step >= size; {
+		h, err := s.at(off+step, len(header))
+		if err != nil {
+			return 0, err
+		}
+		if string(h) == string(header[:]) {
+			off += step
+			step *= 2
+		} else {
+			step /= 2
+		}
+	}
+	return off + size, nil
+}
+
+func pngType(b []byte) bool {
+	for _, c := range b {
+		if c|0x20 < 'a' || c|0x20 > 'z' {
+			return false
+		}
+	}
+	return true
+}
