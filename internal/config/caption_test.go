@@ -1,0 +1,92 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestCaption(t *testing.T) {
+	at := time.Date(2024, 2, 29, 13, 14, 15, 0, time.Local)
+	const inFolder = "/srv/drop/reception"
+	for _, test := range []struct{ template, folder, name, want string }{
+		{"", inFolder, "scan.pdf", ""},
+		{"plain", inFolder, "scan.pdf", "plain"},
+		{"{{.Name}}|{{.Stem}}|{{.Folder}}", inFolder, "scan.pdf", "scan.pdf|scan|reception"},
+		{"{{.Name}}|{{.Stem}}|{{.Folder}}", inFolder, "2024/may/a.b.PDF", "a.b.PDF|a.b|may"},
+		{"{{.Time}}", inFolder, "scan.pdf", "2024-02-29 13:14"},
+		{`{{.Time.Format "02.01.2006"}}`, inFolder, "scan.pdf", "29.02.2024"},
+		{`{{printf "%s, %q" .Time .Stem}}`, inFolder, "a b.pdf", `2024-02-29 13:14, "a b"`},
+		{`{{if eq .Folder "reception"}}front desk{{end}}`, inFolder, "x.pdf", "front desk"},
+		{"{{.Name}}", inFolder, "caf\xe9.pdf", "caf\ufffd.pdf"},
+		{"{{.Name}}", inFolder, "a\x00\x1b[31m\tb\u0085c\nd.pdf", "a[31mbc\nd.pdf"},
+		{"\n {{.Stem}}\n\n", inFolder, "x.pdf", "x"},
+		{"{{.Stem}}", inFolder, "straße 日本.pdf", "straße 日本"},
+		{"{{.Folder}}", "/", "x.pdf", "/"},
+	} {
+		c, err := parseCaption(test.template)
+		if err != nil {
+			t.Errorf("%q: %v", test.template, err)
+			continue
+		}
+		if got, err := c.Render(test.folder, test.name, at.UTC()); err != nil || got != test.want {
+			t.Errorf("%q of %q: got %q, %v, want %q", test.template, test.name, got, err, test.want)
+		}
+	}
+}
+
+func TestCaptionIsCut(t *testing.T) {
+	for _, template := range []string{
+		`{{range 1000000}}日本{{end}}`,
+		`{{printf "%100000s" "x"}}日本`, // white space to the limit, and nothing is left
+		strings.Repeat("é", 4001),
+		strings.Repeat("é", 4000),
+		strings.Repeat("\u200d", 3999) + "xyz",
+	} {
+		c, err := parseCaption(template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Render("/srv", "x.pdf", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := maxCaption
+		if strings.HasPrefix(template, "{{printf") {
+			want = 0
+		}
+		if n := utf8.RuneCountInString(got); n != want || !utf8.ValidString(got) {
+			t.Errorf("%.20q: got %d runes, want %d", template, n, want)
+		}
+	}
+}
+
+// TestCaptionFails when it meets what loading could not foresee.
+func TestCaptionFails(t *testing.T) {
+	c, err := parseCaption(`{{if eq .Stem "odd"}}{{index .Name 99}}{{end}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Render("/srv", "odd.pdf", time.Now()); err == nil || got != "" {
+		t.Errorf("got %q, %v, want an error", got, err)
+	}
+	if got, err := c.Render("/srv", "even.pdf", time.Now()); err != nil || got != "" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func FuzzCaptionIsClean(f *testing.F) {
+	f.Add("scan\xff\x00.pdf")
+	c, err := parseCaption("{{.Name}} {{.Stem}}\n{{.Folder}}")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		got, err := c.Render("/srv", name, time.Time{})
+		if err != nil || !utf8.ValidString(got) || strings.ContainsAny(got, "\x00\r\t\x1b\x7f\u0085") ||
+			utf8.RuneCountInString(got) > maxCaption {
+			t.Errorf("%q: got %q, %v", name, got, err)
+		}
+	})
+}

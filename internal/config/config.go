@@ -1,0 +1,132 @@
+// Package config turns a TOML file into settings, or into a list of every problem in it, each with its line and what to
+// do.
+//
+// Load is all of it. Nothing is guessed: an unknown key, a wrong type or a directory that is not there is a problem, and
+// only a file that is not TOML at all stops the search for more of them. The table of settings (settings.go) is the one
+// place that names a key, its default and its meaning.
+package config
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Config is what one file says, complete: what the file leaves out has its default. All durations are positive unless
+// said otherwise.
+type Config struct {
+	Path          string        // of the file it was read from, as it was given to Load
+	StateDir      string        // absolute, clean; may not exist yet
+	LogLevel      string        // "debug", "info", "warn", "error"
+	LogFormat     string        // "auto", "console", "json"
+	KeepHistory   time.Duration // for which filed deliveries stay in the ledger
+	ShutdownGrace time.Duration // for calls under way when the daemon is told to stop; may be zero
+	Kaizala       Kaizala
+	Folders       []Folder  // at least one, in the order of the file
+	Warnings      []Problem // what is not wrong but should be known, by line
+}
+
+// Kaizala is the connector: where it is reached, as whom, and how hard it may be used. Either AccessToken is set, or
+// ApplicationID, ApplicationSecret and RefreshToken are.
+type Kaizala struct {
+	Endpoint          string // the root that /v1/... is appended to: no trailing slash, no query; https, or http to loopback
+	ApplicationID     string
+	ApplicationSecret Secret
+	RefreshToken      Secret
+	AccessToken       Secret
+	CallsPerMinute    int           // 0 means no limit
+	MaxUploads        int           // at once, 1 to 64
+	MaxAttempts       int           // of one file, at least 1
+	StallTimeout      time.Duration // of a call that makes no progress
+	ConnectTimeout    time.Duration
+}
+
+// Folder is one watched directory and the group it stands for. Paths are absolute and clean, but may lead through
+// symbolic links: of all folders, no two are the same directory, and none takes what another one takes or files away.
+type Folder struct {
+	Path           string // exists
+	GroupID        string // opaque: not a GUID, though it may begin with one
+	Recursive      bool
+	Settle         time.Duration // a file must be quiet
+	SettleRemote   time.Duration // the same where open writers cannot be seen; never less than Settle
+	TruncatedAfter time.Duration // without the end its format has, a file has failed
+	Rescan         time.Duration // between listings; at least a second
+	Caption        Caption
+	Album          string        // "off", "window", "subfolder"
+	AlbumWindow    time.Duration // between images of one album
+	AlbumMax       int           // images, 1 to 100
+	AllowHardlinks bool
+	Done, Failed   string   // where files go; may not exist yet
+	Ignore         []string // patterns for path.Match, all well-formed, beside those that are built in
+	VerifyEnding   bool
+	WhenUnknown    string // "repost", "hold"
+}
+
+// Environment is what Load asks of the process it runs in. Its zero value knows of nothing.
+type Environment struct {
+	// Getenv is os.Getenv or a stand-in. Asked for are $STATE_DIRECTORY and $CREDENTIALS_DIRECTORY (systemd.exec(5)), and
+	// whatever an env: reference names.
+	Getenv func(string) string
+}
+
+func (e Environment) get(name string) string {
+	if e.Getenv == nil {
+		return ""
+	}
+	return e.Getenv(name)
+}
+
+// maxFileSize, in bytes, is far more than any real file of settings has.
+const maxFileSize = 1 << 20
+
+// Load reads the file at path and everything its secrets refer to, and looks at the directories it names. It changes
+// nothing.
+//
+// A file that cannot be read is an error that wraps an *fs.PathError; a file with problems is a *Problems. Neither ever
+// holds a secret.
+func Load(path string, env Environment) (Config, error) {
+	text, mode, err := readFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read the settings: %w", err)
+	}
+	r := &reader{file: path, mode: mode, env: env}
+	c := r.config(text)
+	if len(r.problems) > 0 {
+		return Config{}, &Problems{File: path, List: byLine(r.problems)}
+	}
+	c.Path = path
+	c.Warnings = byLine(r.warnings)
+	return c, nil
+}
+
+// readFile reads one byte more than is allowed, so that a file that is too large shows. The mode is that of what was
+// read, not of what the path leads to a moment later.
+func readFile(path string) (text string, mode fs.FileMode, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", 0, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	return string(data), info.Mode(), err
+}
+
+// firstInvalid is the line of the first byte that is not UTF-8. There must be one.
+func firstInvalid(text string) int {
+	valid := 0
+	for {
+		r, n := utf8.DecodeRuneInString(text[valid:])
+		if r == utf8.RuneError && n <= 1 {
+			return 1 + strings.Count(text[:valid], "\n")
+		}
+		valid += n
+	}
+}

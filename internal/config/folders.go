@@ -1,0 +1,109 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// folders reads every [[folder]] on top of base, and looks at how they lie to one another.
+func (r *reader) folders(root map[string]any, base Folder, stateDir string) []Folder {
+	tables, ok := r.folderTables(root)
+	if !ok {
+		return nil
+	}
+	if len(tables) == 0 {
+		r.problem(0, "no folder is watched: add a [[folder]] with its path and group_id")
+		return nil
+	}
+	all := make([]Folder, len(tables))
+	var claims []claim
+	for i, table := range tables {
+		all[i] = r.folder(i, table, base)
+		if all[i].Path != "" {
+			claims = append(claims, r.claimOf(i, all[i]))
+		}
+	}
+	r.overlaps(claims, stateDir)
+	return all
+}
+
+// folderTables takes [[folder]], and folder = [{...}] as well. It is not ok if there is something else of that name.
+func (r *reader) folderTables(root map[string]any) (tables []map[string]any, ok bool) {
+	switch value := root[folderSection].(type) {
+	case nil:
+		return nil, true
+	case []map[string]any:
+		return value, true
+	case []any:
+		for _, item := range value {
+			if table, ok := item.(map[string]any); ok {
+				tables = append(tables, table)
+			}
+		}
+		if len(tables) == len(value) {
+			return tables, true
+		}
+	}
+	r.problem(r.lines.of(keyPath{folderSection}), "folder must be written [[folder]], with double brackets, and its keys below it")
+	return nil, false
+}
+
+// folder reads one. Its path stays empty if there is something wrong with it, and only then.
+func (r *reader) folder(index int, table map[string]any, base Folder) Folder {
+	f := base
+	f.Ignore = slices.Clone(base.Ignore)
+	path := keyPath{folderSection}.item(index)
+	overlay(r, path, table, folderSettings(), &f)
+	for _, row := range folderSettings() {
+		if _, ok := table[row.name]; !ok && row.fallback == nil {
+			r.problem(r.lines.of(path), "this [[folder]] has no %s: add it (%s)", row.name, row.doc)
+		}
+	}
+	// What a longer quiet time is good for, it is good for on a network too.
+	f.SettleRemote = max(f.SettleRemote, f.Settle)
+	if f.Path != "" && !r.isDirectory(path.child("path"), f.Path) {
+		f.Path = ""
+	}
+	f.Done, f.Failed = beside(f.Path, f.Done), beside(f.Path, f.Failed)
+	return f
+}
+
+func beside(folder, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(folder, path)
+}
+
+func (r *reader) isDirectory(at keyPath, path string) bool {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.problem(r.lines.of(at), "path %q does not exist: create the directory, or correct the path", path)
+	case err != nil:
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			err = e.Err
+		}
+		r.problem(r.lines.of(at), "path %q cannot be looked at (%v): correct the path, or its permissions", path, err)
+	case !info.IsDir():
+		r.problem(r.lines.of(at), "path %q is not a directory: name the directory to watch", path)
+	default:
+		return true
+	}
+	return false
+}
+
+// folderLine is where a folder's setting is said: in its own table or in [defaults].
+func (r *reader) folderLine(index int, name string) int {
+	own := keyPath{folderSection}.item(index)
+	if line := r.lines[own.child(name).key()]; line > 0 {
+		return line
+	}
+	if line := r.lines[keyPath{defaultsSection, name}.key()]; line > 0 {
+		return line
+	}
+	return r.lines.of(own)
+}

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"kaizala-drop/internal/file"
+)
+
+func (r *reader) kaizala(root map[string]any, c *Config) {
+	table, ok := r.table(root, kaizalaSection)
+	section(r, keyPath{kaizalaSection}, table, kaizalaSettings(), &c.Kaizala)
+	if ok {
+		r.credentials(table)
+		r.literalSecrets(table)
+	}
+}
+
+// given tells whether the file says something for a key, right or wrong: a reference that leads nowhere is a problem of
+// its own.
+func given(table map[string]any, key string) bool {
+	value, ok := table[key]
+	return ok && value != ""
+}
+
+// credentials wants the fixed token, or all that is needed to get one.
+func (r *reader) credentials(table map[string]any) {
+	var present, missing []string
+	for _, key := range []string{"application_id", "application_secret", "refresh_token"} {
+		if given(table, key) {
+			present = append(present, key)
+		} else {
+			missing = append(missing, key)
+		}
+	}
+	line := r.lines.of(keyPath{kaizalaSection})
+	switch {
+	case given(table, "access_token") && len(present) > 0:
+		r.problem(r.lines.of(keyPath{kaizalaSection, "access_token"}),
+			"access_token stands instead of %s: remove one or the other", strings.Join(present, ", "))
+	case given(table, "access_token") || len(missing) == 0:
+	case len(present) == 0:
+		r.problem(line, "credentials are missing: give application_id, application_secret and refresh_token in [kaizala], "+
+			"or access_token alone")
+	default:
+		r.problem(line, "%s missing in [kaizala], which must be given together with %s",
+			strings.Join(missing, " and "), strings.Join(present, " and "))
+	}
+}
+
+// literalSecrets warns of secrets that anyone on the machine can read. The file's group may: it is the daemon's, where
+// the file belongs to root.
+func (r *reader) literalSecrets(table map[string]any) {
+	if r.mode&0o004 == 0 {
+		return
+	}
+	for _, key := range []string{"application_secret", "refresh_token", "access_token"} {
+		s, ok := table[key].(string)
+		if _, _, reference := cutReference(s); !ok || s == "" || reference {
+			continue
+		}
+		r.warn(r.lines.of(keyPath{kaizalaSection, key}), "%s is written out in a file that others can read (mode %04o): "+
+			"run chmod o= %s, or write env:NAME, file:/path or credential:NAME instead", key, r.mode.Perm(), file.Printable(r.file))
+	}
+}
+
+// endpoint is the root of all calls. It is stored without a trailing slash.
+func endpoint[T any](field func(*T) *string) read[T] {
+	return func(at place, value any, into *T) {
+		s, ok := value.(string)
+		if !ok {
+			at.wrongType(`an address in quotes, such as "https://api.kaiza.la"`, value)
+			return
+		}
+		if trouble := endpointTrouble(s); trouble != "" {
+			if !strings.ContainsAny(s, "@?#") { // where there may be a password or a token
+				trouble = fmt.Sprintf("%s (it is %q)", trouble, shorten(s))
+			}
+			at.problem("%s", trouble)
+			return
+		}
+		*field(into) = strings.TrimRight(s, "/")
+	}
+}
+
+func endpointTrouble(s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		return `must be a whole address, such as "https://api.kaiza.la"`
+	case !validPort(u.Port()):
+		return "must have a port from 1 to 65535, or none"
+	case u.User != nil:
+		return "must hold no user name or password: remove what stands before the @"
+	case strings.ContainsAny(s, "?#"):
+		return "must end before any ? or #: remove the rest"
+	case slices.Contains(strings.Split(u.Path, "/"), "v1"):
+		return "must end before /v1, which is added by itself: remove the rest"
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "must begin with https://: http:// would send secrets in the clear, and is for this machine itself only"
+	}
+	return ""
+}
+
+// validPort takes no port, too; url.Parse has seen to it that the rest are digits.
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}
+
+func isLoopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+}

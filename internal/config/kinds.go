@@ -1,0 +1,199 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"kaizala-drop/internal/file"
+)
+
+// Each function here makes the reader of one kind of value: it checks what the TOML library decoded, and stores it in a
+// field or says what is wrong with it.
+
+type read[T any] = func(at place, value any, into *T)
+
+const anyInt = math.MaxInt32 // no limit that anyone would meet, and an int on every machine
+
+func text[T any](field func(*T) *string, check func(at place, s string) bool) read[T] {
+	return func(at place, value any, into *T) {
+		s, ok := value.(string)
+		if !ok {
+			at.wrongType("a text in quotes", value)
+		} else if check(at, s) {
+			*field(into) = s
+		}
+	}
+}
+
+func nonEmpty[T any](field func(*T) *string) read[T] {
+	return text(field, func(at place, s string) bool {
+		if s == "" {
+			at.problem("must not be empty: write %s, or leave the line out", at.doc)
+		}
+		return s != ""
+	})
+}
+
+// absolute is a path, which is stored clean.
+func absolute[T any](field func(*T) *string) read[T] {
+	return func(at place, value any, into *T) {
+		s, ok := value.(string)
+		switch {
+		case !ok:
+			at.wrongType(`a path in quotes, such as "/srv/drop"`, value)
+		case s == "":
+			at.problem("must not be empty: write %s, from / on", at.doc)
+		case !filepath.IsAbs(s):
+			at.problem("must be an absolute path, from / on, not %q", s)
+		default:
+			*field(into) = filepath.Clean(s)
+		}
+	}
+}
+
+func choice[T any](field func(*T) *string, allowed ...string) read[T] {
+	return text(field, func(at place, s string) bool {
+		if slices.Contains(allowed, s) {
+			return true
+		}
+		quoted := make([]string, len(allowed))
+		for i, word := range allowed {
+			quoted[i] = fmt.Sprintf("%q", word)
+		}
+		at.problem("must be one of %s, not %q", strings.Join(quoted, ", "), s)
+		return false
+	})
+}
+
+// plain is a text that goes into an HTTP header and is no secret.
+func plain[T any](field func(*T) *string) read[T] {
+	return text(field, func(at place, s string) bool {
+		if scheme, _, ok := cutReference(s); ok {
+			at.problem("is not a secret and must be written out: %s: is not looked up here", scheme)
+			return false
+		}
+		return at.fitsOneLine(s)
+	})
+}
+
+// groupID takes any id: real ones are a GUID with something behind it, and nothing says that all of them are.
+func groupID[T any](field func(*T) *string) read[T] {
+	return text(field, func(at place, s string) bool {
+		if s == "" {
+			at.problem("must not be empty: write the id of %s", at.doc)
+			return false
+		}
+		return at.fitsOneLine(s)
+	})
+}
+
+// fitsOneLine does not show the text, which may be a secret.
+func (p place) fitsOneLine(s string) bool {
+	switch {
+	case strings.ContainsFunc(s, unicode.IsControl):
+		p.problem("holds a control character, such as a line break: write it on one line, as it was given to you")
+	case s != strings.TrimSpace(s):
+		p.problem("begins or ends with white space: remove that")
+	default:
+		return true
+	}
+	return false
+}
+
+func boolean[T any](field func(*T) *bool) read[T] {
+	return func(at place, value any, into *T) {
+		b, ok := value.(bool)
+		if !ok {
+			at.wrongType("true or false, without quotes", value)
+			return
+		}
+		*field(into) = b
+	}
+}
+
+func integer[T any](field func(*T) *int, least, most int64) read[T] {
+	return func(at place, value any, into *T) {
+		n, ok := value.(int64)
+		switch {
+		case !ok:
+			at.wrongType("a whole number, without quotes", value)
+		case most == anyInt && n < least:
+			at.problem("must be %d or more, not %d", least, n)
+		case n < least || n > most:
+			at.problem("must be from %d to %d, not %d", least, most, n)
+		default:
+			*field(into) = int(n)
+		}
+	}
+}
+
+func duration[T any](field func(*T) *time.Duration, least time.Duration) read[T] {
+	return func(at place, value any, into *T) {
+		s, ok := value.(string)
+		if !ok {
+			at.wrongType(`a duration in quotes, such as "5s"`, value)
+			return
+		}
+		d, err := parseDuration(s)
+		switch {
+		case err != nil:
+			at.problem(`must be a number with its unit, such as "500ms", "5s", "2m", "1h" or "90d", not %q`, s)
+		case d < 0:
+			at.problem("must not be negative, as %q is", s)
+		case d == 0 && least > 0:
+			at.problem("must be more than zero, not %q", s)
+		case d < least:
+			at.problem("must be at least %v, not %q", least, s)
+		default:
+			*field(into) = d
+		}
+	}
+}
+
+func caption[T any](field func(*T) *Caption) read[T] {
+	return func(at place, value any, into *T) {
+		s, ok := value.(string)
+		if !ok {
+			at.wrongType("a text in quotes", value)
+			return
+		}
+		c, err := parseCaption(s)
+		if err != nil {
+			at.problem("is not a usable template (%s): it may hold {{.Name}}, {{.Stem}}, {{.Folder}} and {{.Time}}",
+				file.Printable(err.Error()))
+			return
+		}
+		*field(into) = c
+	}
+}
+
+// patterns are those of path.Match.
+func patterns[T any](field func(*T) *[]string) read[T] {
+	return func(at place, value any, into *T) {
+		list, ok := value.([]any)
+		if !ok {
+			at.wrongType(`a list of patterns, such as ["*.bak", "~*"]`, value)
+			return
+		}
+		all := make([]string, 0, len(list))
+		for i, item := range list {
+			at := at.item(i)
+			s, ok := item.(string)
+			if !ok {
+				at.wrongType(`a list of texts, such as ["*.bak", "~*"]`, item)
+			} else if _, err := path.Match(s, ""); err != nil || s == "" {
+				at.problem("holds %q, which is not a pattern: * stands for any characters, ? for one, [a-c] for one of "+
+					"several, and a backslash takes their meaning from them", s)
+			} else {
+				all = append(all, s)
+			}
+		}
+		*field(into) = all
+	}
+}

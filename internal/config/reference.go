@@ -1,0 +1,122 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"kaizala-drop/internal/file"
+)
+
+// maxSecret, in bytes, is more than any header may have: a larger file is not a secret.
+const maxSecret = 64 << 10
+
+// secret is a text, or a reference to one.
+func secret[T any](field func(*T) *Secret) read[T] {
+	return func(at place, value any, into *T) {
+		s, ok := value.(string)
+		if !ok {
+			at.wrongSecret()
+			return
+		}
+		if scheme, name, ok := cutReference(s); ok {
+			var err error
+			if s, err = at.resolve(scheme, name); err != nil {
+				at.problem("%v", err)
+				return
+			}
+		}
+		if at.fitsOneLine(s) {
+			*field(into) = NewSecret(s)
+		}
+	}
+}
+
+// cutReference takes apart env:NAME, file:/path and credential:NAME.
+func cutReference(s string) (scheme, name string, ok bool) {
+	scheme, name, ok = strings.Cut(s, ":")
+	switch scheme {
+	case "env", "file", "credential":
+		return scheme, name, ok
+	}
+	return "", "", false
+}
+
+// resolve follows a reference. Its errors name what was looked for, and never what was found.
+func (p place) resolve(scheme, name string) (string, error) {
+	switch {
+	case name == "":
+		return "", fmt.Errorf("names nothing to look up behind %s: write a name there", scheme)
+	case scheme == "env":
+		value := p.r.env.get(name)
+		if value == "" {
+			return "", fmt.Errorf("refers to the environment variable %q, which is not set or empty: set it", name)
+		}
+		return value, nil
+	case scheme == "credential":
+		return p.credential(name)
+	case !filepath.IsAbs(name):
+		return "", fmt.Errorf("must name an absolute path behind file:, from / on, not %q", name)
+	default:
+		return p.secretFile(name)
+	}
+}
+
+// credential is a file that systemd puts there for the service alone (systemd.exec(5), LoadCredential=).
+func (p place) credential(name string) (string, error) {
+	if strings.Contains(name, "/") || name == "." || name == ".." {
+		return "", fmt.Errorf("refers to a credential %q, but the name of a credential holds no slash: correct it", name)
+	}
+	dir := p.r.env.get("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", fmt.Errorf("refers to a credential, but $CREDENTIALS_DIRECTORY is not set: run as a systemd service with "+
+			"LoadCredential=%s:/path, or write env:NAME or file:/path instead", file.Printable(name))
+	}
+	return p.secretFile(filepath.Join(dir, name))
+}
+
+func (p place) secretFile(path string) (string, error) {
+	text, mode, err := readSecret(path)
+	if err != nil {
+		// The path is quoted here, once, and not as the error has it.
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			err = e.Err
+		}
+		return "", fmt.Errorf("refers to %q, which cannot be used: %w", path, err)
+	}
+	if mode&0o004 != 0 {
+		p.r.warn(p.line(), "%s lies in %q, which everyone can read (mode %04o): run chmod o= on it", p.name, path, mode.Perm())
+	}
+	return text, nil
+}
+
+// readSecret gives a file's text without the newline that editors end it with.
+func readSecret(path string) (string, fs.FileMode, error) {
+	info, err := os.Stat(path) // before it is opened: opening a FIFO may wait for ever
+	if err != nil {
+		return "", 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return "", 0, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	text := strings.TrimRight(string(data), "\r\n")
+	switch {
+	case err != nil:
+		return "", 0, err
+	case len(data) > maxSecret:
+		return "", 0, fmt.Errorf("it is larger than %d KiB", maxSecret>>10)
+	case text == "":
+		return "", 0, errors.New("it is empty")
+	}
+	return text, info.Mode(), nil
+}

@@ -1,0 +1,105 @@
+package config
+
+import "time"
+
+// setting is one row of the table: a key of the section that fills a T.
+type setting[T any] struct {
+	name     string
+	fallback any    // the default as the TOML library would decode it; nil where every table must say it itself
+	doc      string // what it is: for messages
+	read     func(at place, value any, into *T)
+}
+
+const defaultStateDir = "/var/lib/kaizala-drop"
+
+// topSettings are the keys above the first table.
+func topSettings() []setting[Config] {
+	return []setting[Config]{
+		{"state_dir", defaultStateDir, "the directory of the daemon's memory",
+			absolute(func(c *Config) *string { return &c.StateDir })},
+		{"log_level", "info", "the least important kind of message that is logged",
+			choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
+		{"log_format", "auto", "how messages are written; auto is console on a terminal and JSON otherwise",
+			choice(func(c *Config) *string { return &c.LogFormat }, "auto", "console", "json")},
+		{"keep_history", "90d", "how long delivered files are remembered",
+			duration(func(c *Config) *time.Duration { return &c.KeepHistory }, time.Nanosecond)},
+		{"shutdown_grace", "20s", "how long calls under way may take when the daemon is told to stop",
+			duration(func(c *Config) *time.Duration { return &c.ShutdownGrace }, 0)},
+	}
+}
+
+// kaizalaSettings are the keys of [kaizala].
+func kaizalaSettings() []setting[Kaizala] {
+	return []setting[Kaizala]{
+		{"endpoint", "https://api.kaiza.la", "where Kaizala is",
+			endpoint(func(k *Kaizala) *string { return &k.Endpoint })},
+		{"application_id", "", "the connector's id",
+			plain(func(k *Kaizala) *string { return &k.ApplicationID })},
+		{"application_secret", "", "the connector's secret",
+			secret(func(k *Kaizala) *Secret { return &k.ApplicationSecret })},
+		{"refresh_token", "", "what access tokens are got with",
+			secret(func(k *Kaizala) *Secret { return &k.RefreshToken })},
+		{"access_token", "", "a fixed token, instead of the three above",
+			secret(func(k *Kaizala) *Secret { return &k.AccessToken })},
+		{"calls_per_minute", int64(100), "the most calls in a minute; 0 is no limit",
+			integer(func(k *Kaizala) *int { return &k.CallsPerMinute }, 0, anyInt)},
+		{"max_uploads", int64(4), "how many files are uploaded at once",
+			integer(func(k *Kaizala) *int { return &k.MaxUploads }, 1, 64)},
+		{"stall_timeout", "1m", "how long a call may make no progress",
+			duration(func(k *Kaizala) *time.Duration { return &k.StallTimeout }, time.Nanosecond)},
+		{"connect_timeout", "10s", "how long connecting may take",
+			duration(func(k *Kaizala) *time.Duration { return &k.ConnectTimeout }, time.Nanosecond)},
+		{"max_attempts", int64(10), "how often one file is tried while others pass",
+			integer(func(k *Kaizala) *int { return &k.MaxAttempts }, 1, anyInt)},
+	}
+}
+
+// folderSettings are the keys of [[folder]], and, but for those without a default, of [defaults].
+func folderSettings() []setting[Folder] {
+	return []setting[Folder]{
+		{"path", nil, "the directory to watch",
+			absolute(func(f *Folder) *string { return &f.Path })},
+		{"group_id", nil, "the Kaizala group to post to",
+			groupID(func(f *Folder) *string { return &f.GroupID })},
+		{"recursive", false, "whether directories inside count too",
+			boolean(func(f *Folder) *bool { return &f.Recursive })},
+		{"settle", "5s", "how long a file must be quiet before it is taken",
+			duration(func(f *Folder) *time.Duration { return &f.Settle }, time.Nanosecond)},
+		{"settle_remote", "15s", "the same where it cannot be seen who is writing, as on network drives",
+			duration(func(f *Folder) *time.Duration { return &f.SettleRemote }, time.Nanosecond)},
+		{"truncated_after", "2m", "after which time a file that does not end as its format must has failed",
+			duration(func(f *Folder) *time.Duration { return &f.TruncatedAfter }, time.Nanosecond)},
+		{"rescan", "1m", "how often the directory is listed",
+			duration(func(f *Folder) *time.Duration { return &f.Rescan }, time.Second)},
+		{"caption", "", "the text posted with a file",
+			caption(func(f *Folder) *Caption { return &f.Caption })},
+		{"album", "off", "whether images are posted together",
+			choice(func(f *Folder) *string { return &f.Album }, "off", "window", "subfolder")},
+		{"album_window", "5s", "how close together the images of an album settle",
+			duration(func(f *Folder) *time.Duration { return &f.AlbumWindow }, time.Nanosecond)},
+		{"album_max", int64(10), "how many images an album has at most",
+			integer(func(f *Folder) *int { return &f.AlbumMax }, 1, 100)},
+		{"allow_hardlinks", false, "whether files with several names are posted",
+			boolean(func(f *Folder) *bool { return &f.AllowHardlinks })},
+		{"done", "done", "where posted files go",
+			nonEmpty(func(f *Folder) *string { return &f.Done })},
+		{"failed", "failed", "where files go that cannot be posted",
+			nonEmpty(func(f *Folder) *string { return &f.Failed })},
+		{"ignore", []any{}, "the list of names to leave alone",
+			patterns(func(f *Folder) *[]string { return &f.Ignore })},
+		{"verify_ending", true, "whether a file must end as its format says",
+			boolean(func(f *Folder) *bool { return &f.VerifyEnding })},
+		{"when_unknown", "repost", "what is done when no answer tells whether a file was posted",
+			choice(func(f *Folder) *string { return &f.WhenUnknown }, "repost", "hold")},
+	}
+}
+
+// defaultable are the settings that [defaults] takes.
+func defaultable(rows []setting[Folder]) (some []setting[Folder]) {
+	for _, row := range rows {
+		if row.fallback != nil {
+			some = append(some, row)
+		}
+	}
+	return some
+}
