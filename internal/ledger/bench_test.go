@@ -1,0 +1,79 @@
+package ledger
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// BenchmarkSteps measures durable steps per second: many callers who share commits, and the same with one commit each.
+func BenchmarkSteps(b *testing.B) {
+	for _, most := range []int{maxBatch, 1} {
+		for _, callers := range []int{1, 4, 16, 64} {
+			b.Run(fmt.Sprintf("batch=%d/callers=%d", most, callers), func(b *testing.B) { benchSteps(b, most, callers) })
+		}
+	}
+}
+
+func benchSteps(b *testing.B, most, callers int) {
+	l := open(b, b.TempDir())
+	l.w.most = most
+	start(b, l)
+	ids := make([]int64, callers)
+	for i := range ids {
+		ids[i] = claim(b, l, sample(i, 1))
+	}
+	before := l.w.commits.Load()
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for _, id := range ids {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := l.Waits(b.Context(), id, 1, "offline"); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
+	b.ReportMetric(float64(b.N)/float64(l.w.commits.Load()-before), "steps/commit")
+}
+
+// BenchmarkDelivery measures the whole way of a delivery of one file, by 16 callers.
+func BenchmarkDelivery(b *testing.B) {
+	l := run(b, b.TempDir())
+	var next atomic.Int64
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				if err := wholeWay(b, l, int(n)); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func wholeWay(b *testing.B, l *Ledger, number int) error {
+	ctx := b.Context()
+	id, err := l.Claim(ctx, sample(number, 1))
+	for _, step := range []func() error{
+		func() error { return l.Uploaded(ctx, id, "resource", sums(1)) },
+		func() error { return l.Posting(ctx, id, "group", "caption", false) },
+		func() error { return l.Posted(ctx, id, "reference") },
+		func() error { return l.Filed(ctx, id, []string{"/srv/drop/done/scan.pdf"}) },
+	} {
+		if err == nil {
+			err = step()
+		}
+	}
+	return err
+}

@@ -1,0 +1,197 @@
+package ledger
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const childDir = "KAIZALA_DROP_LEDGER_CHILD"
+
+// child is the process that gets killed: it takes deliveries along their ways and says on standard output what the
+// ledger has answered for.
+func child(dir string) int {
+	l, err := Open(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println("0 ready")
+	base := int(rand.Uint32()) << 20
+	var wg sync.WaitGroup
+	for c := range 8 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				if err := travel(l, base+c<<16+i, i); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					os.Exit(1)
+				}
+			}
+		})
+	}
+	if err := l.Run(context.Background()); err != nil {
+		return 1
+	}
+	wg.Wait()
+	return 0
+}
+
+// travel takes one delivery along its way, of which there are three kinds.
+func travel(l *Ledger, number, kind int) error {
+	id, err := l.Claim(context.Background(), sample(number, 2))
+	if err != nil {
+		return err
+	}
+	say := func(step string) { fmt.Fprintf(os.Stdout, "%d %s\n", id, step) } // one write, so whole or not at all
+	say("claimed")
+	way := []string{"uploaded", "posting", "refused", "posting", "again", "posted", "filed"}
+	switch kind % 5 {
+	case 1:
+		way = []string{"uploaded", "withdrawn"}
+	case 2:
+		way = []string{"uploaded", "failed", "buried"}
+	}
+	do := steps(context.Background(), l, id)
+	for _, step := range way {
+		if step == "withdrawn" {
+			say("withdrawing")
+		}
+		if err := do[step](); err != nil {
+			return err
+		}
+		say(step)
+	}
+	return nil
+}
+
+// TestKill kills the process at random moments: whatever had been answered for must be there, and whole.
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	said := map[int64]string{}
+	rounds := 20
+	if testing.Short() {
+		rounds = 4
+	}
+	for range rounds {
+		maps.Copy(said, killed(t, dir, 1+rand.IntN(600)))
+		l := open(t, dir)
+		all, err := l.load(t.Context(), "true")
+		try(t, err)
+		found := map[int64]Delivery{}
+		for _, d := range all {
+			found[d.ID] = d
+			whole(t, d)
+		}
+		for id, step := range said {
+			checkAfterKill(t, found, id, step)
+		}
+		try(t, l.Close())
+	}
+	t.Logf("%d kills, %d deliveries", rounds, len(said))
+}
+
+// killed runs the child until it has said so many lines, kills it, and returns the last thing it said of each delivery.
+func killed(t *testing.T, dir string, lines int) map[int64]string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	try(t, err)
+	try(t, cmd.Start())
+	said := map[int64]string{}
+	text := bufio.NewScanner(out)
+	for n := 0; text.Scan(); n++ {
+		var id int64
+		var step string
+		if _, err := fmt.Sscan(text.Text(), &id, &step); err != nil {
+			t.Errorf("%q: %v", text.Text(), err)
+		}
+		if id > 0 {
+			said[id] = step
+		}
+		if n == lines {
+			try(t, cmd.Process.Kill())
+		}
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("the child was to be killed: %v", err)
+	}
+	return said
+}
+
+func checkAfterKill(t *testing.T, found map[int64]Delivery, id int64, said string) {
+	t.Helper()
+	d, ok := found[id]
+	if !ok && (said == "withdrawing" || said == "withdrawn") {
+		return
+	}
+	if !ok || said == "withdrawn" || progress(d) < slices.Index(order(), said) {
+		t.Errorf("%d: %q was said, found %+v", id, said, d)
+	}
+}
+
+// order lists what is said along the way, each at least as far as the one before.
+func order() []string {
+	return strings.Fields("claimed withdrawing uploaded posting refused again posted filed failed buried")
+}
+
+// progress is the last place in order that the delivery as found can stand for.
+func progress(d Delivery) int {
+	last := string(d.State)
+	switch {
+	case d.State == Uploaded && d.Attempts > 0, d.State == Posting && d.Attempts > 0:
+		last = "refused"
+	case d.State == Failed && d.Finished:
+		last = "buried"
+	}
+	if d.MaybeTwice && d.State == Posting {
+		last = "again"
+	}
+	return slices.Index(order(), last)
+}
+
+// whole checks that no step was applied in part.
+func whole(t *testing.T, d Delivery) {
+	t.Helper()
+	ok := len(d.Files) == 2
+	for _, f := range d.Files {
+		ok = ok && (f.SHA256 != nil) == (d.State != Claimed) && (f.Dest != "") == d.Finished
+	}
+	if !ok || (d.State == Posted || d.State == Filed) != (d.Reference != "") {
+		t.Errorf("half applied: %+v", d)
+	}
+}
+
+// TestSecondProcess: the lock holds against another process, and ends with it.
+func TestSecondProcess(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	try(t, err)
+	try(t, cmd.Start())
+	text := bufio.NewScanner(out)
+	if !text.Scan() {
+		t.Fatal("the child said nothing")
+	}
+	_, err = Open(dir)
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d)", cmd.Process.Pid)) {
+		t.Errorf("%v", err)
+	}
+	t.Log(err)
+	try(t, cmd.Process.Kill())
+	_, _ = io.Copy(io.Discard, out)
+	_ = cmd.Wait()
+	open(t, dir)
+}

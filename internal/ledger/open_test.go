@@ -1,0 +1,209 @@
+package ledger
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestOpenMakesItsFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "state")
+	l := run(t, dir)
+	claim(t, l, sample(1, 1))
+	for path, want := range map[string]os.FileMode{
+		dir: 0o700, l.path(): 0o600, l.path() + "-wal": 0o600, filepath.Join(dir, "lock"): 0o600,
+	} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+}
+
+func TestOpenOddNames(t *testing.T) {
+	for _, name := range []string{
+		"a b", "q?mode=memory", "h#ash", "%41%zz", "ü\xff", "a&b=c;'\"", "a\\b", "file:x", "new\nline",
+	} {
+		dir := filepath.Join(t.TempDir(), name)
+		l := run(t, dir)
+		id := claim(t, l, sample(1, 1))
+		try(t, l.Close())
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) != 2 {
+			t.Errorf("%q holds %v, %v", name, entries, err)
+		}
+		get(t, run(t, dir), id)
+	}
+}
+
+func TestOpenEmptyFile(t *testing.T) {
+	dir := t.TempDir()
+	try(t, os.WriteFile(filepath.Join(dir, fileName), nil, 0o600))
+	claim(t, run(t, dir), sample(1, 1))
+}
+
+func TestSecondOpener(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	_, err := Open(dir)
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d)", os.Getpid())) {
+		t.Errorf("%v", err)
+	}
+	try(t, os.Truncate(filepath.Join(dir, "lock"), 0))
+	if _, err = Open(dir); !errors.Is(err, ErrLocked) || strings.Contains(err.Error(), "pid") {
+		t.Errorf("pid unknown: %v", err)
+	}
+	try(t, l.Close())
+	open(t, dir)
+}
+
+// closed makes a ledger with many rows in dir, closes it, and returns its file.
+func closed(t *testing.T, dir string) string {
+	t.Helper()
+	l := run(t, dir)
+	var wg sync.WaitGroup
+	for c := range 20 {
+		wg.Go(func() {
+			for i := range 10 {
+				claim(t, l, sample(c*10+i, 3))
+			}
+		})
+	}
+	wg.Wait()
+	try(t, l.Close())
+	return l.path()
+}
+
+func query(t *testing.T, path, text string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	try(t, err)
+	defer db.Close()
+	_, err = db.Exec(text)
+	try(t, err)
+}
+
+// TestOpenRefuses puts something else in the ledger's place. Nothing of it may be changed.
+func TestOpenRefuses(t *testing.T) {
+	write := func(t *testing.T, path string, data []byte) { try(t, os.WriteFile(path, data, 0o600)) }
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T, dir string)
+		want    string
+	}{
+		"newer": {func(t *testing.T, dir string) { query(t, closed(t, dir), "PRAGMA user_version = 99") },
+			"written by a newer kaizala-drop (schema 99, this one knows 1)"},
+		"foreign": {func(t *testing.T, dir string) {
+			query(t, filepath.Join(dir, fileName), "CREATE TABLE delivery (a); INSERT INTO delivery VALUES (1)")
+		}, "of another program"},
+		"garbage": {func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, fileName), bytes.Repeat([]byte("no ledger "), 1000))
+		}, "not a ledger"},
+		"few bytes": {func(t *testing.T, dir string) { write(t, filepath.Join(dir, fileName), []byte("hello")) },
+			"not a ledger"},
+		"torn": {func(t *testing.T, dir string) {
+			path := closed(t, dir)
+			info, err := os.Stat(path)
+			try(t, err)
+			try(t, os.Truncate(path, info.Size()/2))
+		}, "damaged"},
+		"torn in the first page": {func(t *testing.T, dir string) { try(t, os.Truncate(closed(t, dir), 1000)) },
+			"ledger"},
+		"schema overwritten": {func(t *testing.T, dir string) {
+			path := closed(t, dir)
+			data, err := os.ReadFile(path)
+			try(t, err)
+			for i := range 3900 {
+				data[196+i] = byte(rand.Uint32())
+			}
+			write(t, path, data)
+		}, "damaged"},
+		"-wal without its file": {func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, fileName+"-wal"), []byte("the latest steps"))
+		}, "put the file back"},
+		"-wal beside an empty file": {func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, fileName), nil)
+			write(t, filepath.Join(dir, fileName+"-wal"), []byte("the latest steps"))
+		}, "put the file back"},
+		"directory": {func(t *testing.T, dir string) { try(t, os.Mkdir(filepath.Join(dir, fileName), 0o700)) },
+			"is a directory"},
+		"directory as lock": {func(t *testing.T, dir string) { try(t, os.Mkdir(filepath.Join(dir, "lock"), 0o700)) },
+			"cannot write in state_dir"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.prepare(t, dir)
+			before := contents(t, dir)
+			l, err := Open(dir)
+			if err == nil {
+				l.Close()
+				t.Fatal("opened")
+			}
+			t.Log(err)
+			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("no %q and %q in it", c.want, dir)
+			}
+			if after := contents(t, dir); !maps.Equal(before, after) {
+				t.Error("something was changed")
+			}
+			if f, err := acquire(dir); err == nil {
+				release(f)
+			} else if name != "directory as lock" {
+				t.Errorf("the lock is still held: %v", err)
+			}
+		})
+	}
+}
+
+// contents reads what a refused Open must leave alone: the file and its -wal, if there is something in it.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, name := range []string{fileName, fileName + "-wal"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil && len(data) > 0 {
+			all[name] = string(data)
+		}
+	}
+	return all
+}
+
+func TestOpenWhereAFileIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	try(t, os.WriteFile(path, nil, 0o600))
+	for _, dir := range []string{path, filepath.Join(path, "below")} {
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "not a directory") {
+			t.Errorf("%s: %v", dir, err)
+		} else {
+			t.Log(err)
+		}
+	}
+}
+
+// TestDamageAfterACrash spoils a page that opening alone does not read: after a crash the whole file is read.
+func TestDamageAfterACrash(t *testing.T) {
+	from, dir := t.TempDir(), t.TempDir()
+	closed(t, from)
+	l := run(t, from)
+	claim(t, l, sample(1_000_000, 1)) // something in the -wal
+	for _, name := range []string{fileName, fileName + "-wal"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		try(t, err)
+		if name == fileName {
+			const page = 4096
+			copy(data[len(data)/2/page*page:], bytes.Repeat([]byte{0xff}, page))
+		}
+		try(t, os.WriteFile(filepath.Join(dir, name), data, 0o600))
+	}
+	_, err := Open(dir)
+	if err == nil || !strings.Contains(err.Error(), "damaged: put back a backup") {
+		t.Fatalf("%v", err)
+	}
+	t.Log(err)
+}

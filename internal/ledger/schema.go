@@ -1,0 +1,69 @@
+package ledger
+
+// applicationID marks the file as a ledger (PRAGMA application_id; "kzdp" in ASCII, file(1) shows it).
+const applicationID = 0x6b7a6470
+
+// migrations lead from an empty file to the present schema: the n-th, counted from 1, makes version n of n-1
+// (PRAGMA user_version). One that was ever released is not edited; a change is a new one at the end.
+//
+// People query the file with whatever sqlite3 their system has, so nothing here needs more than SQLite 3.37.
+func migrations() []string { return []string{schema1} }
+
+const schema1 = `
+CREATE TABLE delivery (
+	id          INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again, so that a log line stays true
+	folder      BLOB    NOT NULL,                   -- absolute path; CAST(folder AS TEXT) reads it
+	action      TEXT    NOT NULL,                   -- Image, Album, Audio, Document, Video
+	state       TEXT    NOT NULL CHECK (state IN ('claimed', 'uploaded', 'posting', 'posted', 'filed', 'failed')),
+	reason      TEXT    NOT NULL DEFAULT '',        -- why it waits or why it failed
+	attempts    INTEGER NOT NULL DEFAULT 0,
+	group_id    TEXT    NOT NULL DEFAULT '',
+	caption     TEXT    NOT NULL DEFAULT '',
+	resource    TEXT    NOT NULL DEFAULT '',        -- mediaResource of the upload, until it is filed
+	reference   TEXT    NOT NULL DEFAULT '',        -- referenceId of the post
+	maybe_twice INTEGER NOT NULL DEFAULT 0 CHECK (maybe_twice IN (0, 1)),
+	settled_at  TEXT    NOT NULL,                   -- all times are UTC
+	claimed_at  TEXT    NOT NULL,
+	updated_at  TEXT    NOT NULL,
+	finished_at TEXT,                               -- NULL: there is something left to do
+	CHECK ((state = 'filed') <= (finished_at IS NOT NULL)),
+	CHECK (finished_at IS NULL OR state IN ('filed', 'failed'))
+) STRICT;
+
+CREATE INDEX delivery_open ON delivery (id) WHERE finished_at IS NULL;
+CREATE INDEX delivery_finished ON delivery (finished_at) WHERE finished_at IS NOT NULL;
+
+CREATE TABLE file (
+	delivery INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+	position INTEGER NOT NULL,  -- within an album, from 0
+	name     BLOB    NOT NULL,  -- relative to the folder; CAST(name AS TEXT) reads it
+	dev      INTEGER NOT NULL,  -- dev and ino are unsigned: beyond 2^63 they look negative here
+	ino      INTEGER NOT NULL,
+	size     INTEGER NOT NULL,
+	mtime_ns INTEGER NOT NULL,
+	ctime_ns INTEGER NOT NULL,
+	sha256   BLOB CHECK (length(sha256) = 32),
+	dest     BLOB,              -- path where it lies now; NULL: not moved
+	PRIMARY KEY (delivery, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX file_ino ON file (ino);
+
+-- One line per file, the latest last.
+CREATE VIEW history AS
+SELECT d.id, coalesce(d.finished_at, d.updated_at) AS at,
+       CAST(d.folder AS TEXT) AS folder, CAST(f.name AS TEXT) AS name,
+       d.action, d.state, d.reason, CAST(f.dest AS TEXT) AS dest
+FROM delivery d JOIN file f ON f.delivery = d.id
+ORDER BY d.id, f.position;
+
+-- One line per delivery that is not at its end, the oldest first.
+CREATE VIEW waiting AS
+SELECT d.id, d.settled_at AS since, CAST(d.folder AS TEXT) AS folder,
+       (SELECT group_concat(name, ', ') FROM
+           (SELECT CAST(f.name AS TEXT) AS name FROM file f WHERE f.delivery = d.id ORDER BY f.position)) AS names,
+       d.state, d.attempts, d.reason
+FROM delivery d
+WHERE d.finished_at IS NULL
+ORDER BY d.id;
+`

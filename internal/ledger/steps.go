@@ -1,0 +1,264 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// timeLayout has a fixed width, so that texts compare as the times do.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+func timeText(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// Claim records a new delivery and returns its id. Of d it takes Folder, Action, SettledAt and, of each of Files, Name
+// and ID. A file that another open delivery has, in this very state, cannot be claimed again: that would post it twice.
+func (l *Ledger) Claim(ctx context.Context, d Delivery) (int64, error) {
+	if d.Folder == "" || len(d.Files) == 0 || slices.ContainsFunc(d.Files, func(f File) bool { return f.Name == "" }) {
+		return 0, fmt.Errorf("cannot claim %d files of folder %q: it takes a folder and at least one file, each with a name",
+			len(d.Files), d.Folder)
+	}
+	d.Files = slices.Clone(d.Files) // the caller may be gone when the writer comes to it
+	var id int64
+	err := l.ask(ctx, func(w *writer) (err error) {
+		id, err = w.claim(d)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return id, nil
+}
+
+func (w *writer) claim(d Delivery) (int64, error) {
+	now := timeText(time.Now())
+	result, err := w.result(`INSERT INTO delivery (folder, action, state, settled_at, claimed_at, updated_at)
+		VALUES (?, ?, 'claimed', ?, ?, ?)`, []byte(d.Folder), string(d.Action), timeText(d.SettledAt), now, now)
+	if err != nil {
+		return 0, err
+	}
+	id, err := result.LastInsertId()
+	if err != nil {
+		return 0, err
+	}
+	for i, f := range d.Files {
+		if err := w.claimFile(id, i, d.Folder, f); err != nil {
+			return 0, err
+		}
+	}
+	return id, nil
+}
+
+func (w *writer) claimFile(id int64, position int, folder string, f File) error {
+	dev, ino := int64(f.ID.Dev), int64(f.ID.Ino) // the same 64 bits; SQLite's integers are signed
+	var other int64
+	err := w.get(&other, `SELECT d.id FROM file f JOIN delivery d ON d.id = f.delivery
+		WHERE f.ino = ? AND f.dev = ? AND f.size = ? AND f.mtime_ns = ? AND f.ctime_ns = ? AND f.name = ?
+		AND d.folder = ? AND d.finished_at IS NULL LIMIT 1`,
+		ino, dev, f.ID.Size, f.ID.Mtime, f.ID.Ctime, []byte(f.Name), []byte(folder))
+	if err == nil {
+		return fmt.Errorf("cannot claim %q: delivery %d has it already", file.Printable(f.Name), other)
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return w.exec(`INSERT INTO file (delivery, position, name, dev, ino, size, mtime_ns, ctime_ns)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, id, position, []byte(f.Name), dev, ino, f.ID.Size, f.ID.Mtime, f.ID.Ctime)
+}
+
+// Uploaded records what the upload gave and the SHA-256 of each file, in the order of Files. After a post that was
+// surely refused (because of the resource, say) a new upload may be recorded from posting too.
+func (l *Ledger) Uploaded(ctx context.Context, id int64, resource string, sums [][]byte) error {
+	values := make([]any, len(sums))
+	for i, sum := range sums {
+		if len(sum) != sha256.Size {
+			return fmt.Errorf("delivery %d: a checksum of %d bytes is not a SHA-256", id, len(sum))
+		}
+		values[i] = bytes.Clone(sum)
+	}
+	return l.ask(ctx, func(w *writer) error {
+		err := w.step(id, "uploaded", "state = 'uploaded', resource = ?, reason = ''",
+			[]State{Claimed, Uploaded, Posting}, resource)
+		if err != nil {
+			return err
+		}
+		return w.eachFile(id, "UPDATE file SET sha256 = ? WHERE delivery = ? AND position = ?", values)
+	})
+}
+
+// Posting records that the post is about to be sent to group. again says that it was sent before and the answer was
+// lost: only then may the delivery be posting already, and MaybeTwice is set for good.
+func (l *Ledger) Posting(ctx context.Context, id int64, group, caption string, again bool) error {
+	from := []State{Uploaded}
+	if again {
+		from = append(from, Posting)
+	}
+	return l.askSingle(ctx, func(w *writer) error {
+		return w.step(id, "posting",
+			"state = 'posting', group_id = ?, caption = ?, maybe_twice = max(maybe_twice, ?), reason = ''",
+			from, group, caption, again)
+	})
+}
+
+// Refused records a post that was surely not acted upon, 429 or no connection: the delivery is back at uploaded, so
+// that a crash while it waits does not make it look as if it may have been posted. attempts and reason are as in Waits.
+func (l *Ledger) Refused(ctx context.Context, id int64, attempts int, reason string) error {
+	return l.askSingle(ctx, func(w *writer) error {
+		return w.step(id, "refused", "state = 'uploaded', attempts = ?, reason = ?", []State{Posting}, attempts, reason)
+	})
+}
+
+// Posted records that the post was made. reference is the service's name for it and may be empty.
+func (l *Ledger) Posted(ctx context.Context, id int64, reference string) error {
+	return l.askSingle(ctx, func(w *writer) error {
+		return w.step(id, "posted", "state = 'posted', reference = ?, reason = ''", []State{Posting}, reference)
+	})
+}
+
+// Filed records that the files were moved, and finishes the delivery. dests, in the order of Files, are the paths where
+// they lie now, "" for one that was gone.
+func (l *Ledger) Filed(ctx context.Context, id int64, dests []string) error {
+	values := paths(dests)
+	return l.ask(ctx, func(w *writer) error {
+		err := w.step(id, "filed", "state = 'filed', finished_at = ?, resource = '', reason = ''",
+			[]State{Posted}, timeText(time.Now()))
+		if err != nil {
+			return err
+		}
+		return w.eachFile(id, setDest, values)
+	})
+}
+
+// Failed records the decision to give up and why. The move to failed/ is still to come: the delivery is not finished.
+// Asked for again, it replaces the reason.
+func (l *Ledger) Failed(ctx context.Context, id int64, reason string) error {
+	return l.askSingle(ctx, func(w *writer) error {
+		return w.step(id, "failed", "state = 'failed', reason = ?", []State{Claimed, Uploaded, Posting, Failed}, reason)
+	})
+}
+
+// Buried records that the files of a failed delivery were moved, and finishes it. dests is as in Filed.
+func (l *Ledger) Buried(ctx context.Context, id int64, dests []string) error {
+	values := paths(dests)
+	return l.ask(ctx, func(w *writer) error {
+		err := w.step(id, "buried", "finished_at = ?", []State{Failed}, timeText(time.Now()))
+		if err != nil {
+			return err
+		}
+		return w.eachFile(id, setDest, values)
+	})
+}
+
+// Waits records a try that did not work: how many there were so far, and what stands in the way. The state stays; so
+// does the reason of a delivery that failed, for it is what its note will say.
+func (l *Ledger) Waits(ctx context.Context, id int64, attempts int, reason string) error {
+	return l.askSingle(ctx, func(w *writer) error {
+		return w.step(id, "waiting", "attempts = ?, reason = CASE state WHEN 'failed' THEN reason ELSE ? END",
+			[]State{Claimed, Uploaded, Posting, Posted, Failed}, attempts, reason)
+	})
+}
+
+// Withdraw deletes a delivery whose file changed or went away before it was posted. Not from posting: it may be in the
+// group already.
+func (l *Ledger) Withdraw(ctx context.Context, id int64) error {
+	return l.ask(ctx, func(w *writer) error {
+		n, err := w.affected(`DELETE FROM delivery WHERE id = ? AND state IN ('claimed', 'uploaded')`, id)
+		if err != nil || n == 1 {
+			return err
+		}
+		return w.wrongState(id, "withdrawn", []State{Claimed, Uploaded})
+	})
+}
+
+// pruneAtOnce keeps the steps of deliveries from waiting long behind a large Prune.
+const pruneAtOnce = 500
+
+// Prune deletes the finished deliveries that were finished before the given time, and returns how many. It takes
+// several transactions for many; an error, or the end of ctx, leaves those already deleted deleted.
+func (l *Ledger) Prune(ctx context.Context, before time.Time) (int, error) {
+	limit := timeText(before)
+	for total := 0; ; {
+		var n int64
+		err := l.ask(ctx, func(w *writer) (err error) {
+			n, err = w.affected(`DELETE FROM delivery WHERE id IN
+				(SELECT id FROM delivery WHERE finished_at < ? LIMIT ?)`, limit, pruneAtOnce)
+			return err
+		})
+		if err != nil {
+			return total, err // n may still be written to
+		}
+		total += int(n)
+		if n < pruneAtOnce {
+			return total, nil
+		}
+	}
+}
+
+// step changes the open delivery id if it is in one of the states from. set is the SET list, whose values are args.
+func (w *writer) step(id int64, name, set string, from []State, args ...any) error {
+	query := "UPDATE delivery SET " + set + ", updated_at = ? WHERE id = ? AND finished_at IS NULL AND state IN ('" +
+		joined(from, "', '") + "')"
+	n, err := w.affected(query, append(args, timeText(time.Now()), id)...)
+	if err != nil || n == 1 {
+		return err
+	}
+	return w.wrongState(id, name, from)
+}
+
+func (w *writer) wrongState(id int64, step string, from []State) error {
+	var state string
+	err := w.get(&state, "SELECT iif(finished_at IS NULL, '', 'finished, ') || state FROM delivery WHERE id = ?", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("delivery %d cannot be %s: %w", id, step, ErrUnknown)
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("delivery %d cannot be %s: %w: it is %s, not %s", id, step, ErrState, state, joined(from, " or "))
+}
+
+func joined(states []State, sep string) string {
+	texts := make([]string, len(states))
+	for i, s := range states {
+		texts[i] = string(s)
+	}
+	return strings.Join(texts, sep)
+}
+
+const setDest = "UPDATE file SET dest = ? WHERE delivery = ? AND position = ?"
+
+// paths spells destinations as the column has them: bytes, NULL for none.
+func paths(dests []string) []any {
+	values := make([]any, len(dests))
+	for i, d := range dests {
+		if d != "" {
+			values[i] = []byte(d)
+		}
+	}
+	return values
+}
+
+// eachFile gives every file of the delivery its value; there must be as many of one as of the other.
+func (w *writer) eachFile(id int64, update string, values []any) error {
+	var files int
+	if err := w.get(&files, "SELECT count(*) FROM file WHERE delivery = ?", id); err != nil {
+		return err
+	}
+	if files != len(values) {
+		return fmt.Errorf("delivery %d has %d files, but %d values were given", id, files, len(values))
+	}
+	for i, v := range values {
+		if err := w.exec(update, v, id, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
