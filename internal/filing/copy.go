@@ -1,0 +1,72 @@
+package filing
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// copyOver copies the file beside its target, under a hidden name, to be renamed from there. Bytes, permissions, mtime
+// and, where allowed, the owner are kept; set-uid bits, ACLs and extended attributes are not.
+func (t *trip) copyOver() error {
+	src, info, err := file.Open(t.Folder, t.Name)
+	if err != nil {
+		return t.because(step("open it", err))
+	}
+	defer src.Close()
+	if !isFile(info.Identity, t.Want) {
+		return ErrReplaced
+	}
+	dst, err := t.create(&t.twin, hidden(filepath.Join(t.to.Name(), filepath.Base(t.Name))))
+	if err != nil {
+		return step("make a copy of it", err)
+	}
+	err = t.fill(dst, src, info.Mode)
+	if closeErr := dst.Close(); err == nil && closeErr != nil {
+		err = step("copy it", closeErr)
+	}
+	if err == nil {
+		err = t.look() // unchanged all the while
+	}
+	if err != nil {
+		t.discard(&t.twin)
+	}
+	return err
+}
+
+func (t *trip) fill(dst, src *os.File, mode os.FileMode) error {
+	n, err := t.calls.copy(dst, src)
+	if err != nil {
+		return step("copy it", err)
+	}
+	if n != t.Want.Size {
+		return t.because(fmt.Errorf("%d bytes were copied instead of %d", n, t.Want.Size))
+	}
+	// A zero atime is left as it is. What a file system cannot keep, it need not.
+	_ = os.Chtimes(dst.Name(), time.Time{}, time.Unix(0, t.Want.Mtime))
+	if info, err := src.Stat(); err == nil {
+		give(dst, ownerOf(info), mode.Perm())
+	}
+	if err := dst.Sync(); err != nil {
+		return step("copy it", err)
+	}
+	return nil
+}
+
+// create makes a new file and notes that it is ours. The caller closes it.
+func (t *trip) create(w *written, path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Lstat(path)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	*w = written{path, info.Identity}
+	return f, nil
+}

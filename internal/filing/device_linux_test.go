@@ -1,0 +1,233 @@
+package filing
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// mount mounts for the length of a test.
+func mount(t testing.TB, source, target, kind string, flags uintptr, options string) {
+	t.Helper()
+	needsRoot(t)
+	mkdir(t, target, 0o755)
+	if err := unix.Mount(source, target, kind, flags, options); err != nil {
+		needs(t, "the right to mount", err)
+	}
+	t.Cleanup(func() { unix.Unmount(target, unix.MNT_DETACH) })
+}
+
+// TestUnmountedShare: an empty mount point is a folder without files, on the wrong device. Nothing is made in it.
+func TestUnmountedShare(t *testing.T) {
+	d := newDesk(t)
+	mount(t, "tmpfs", d.folder, "tmpfs", 0, "size=1m")
+	m := d.drop("a/scan.pdf", "x")
+	mkdir(t, d.folder+"/b", 0o755)
+	noError(t, unix.Unmount(d.folder, 0))
+	for _, lookalike := range []bool{false, true} {
+		if lookalike {
+			write(t, m.source(), "other")
+		}
+		if dest, err := New().Fail(m, Note{}); !errors.Is(err, ErrFolderGone) || dest != "" {
+			t.Errorf("lookalike %t: got %q, %v", lookalike, dest, err)
+		}
+		missing(t, d.done)
+	}
+}
+
+// TestBusyWhileMoved: a share cannot be unmounted between the look and the move.
+func TestBusyWhileMoved(t *testing.T) {
+	d := newDesk(t)
+	mount(t, "tmpfs", d.folder, "tmpfs", 0, "size=1m")
+	m := d.drop("scan.pdf", "x")
+	c := realCalls()
+	c.rename = func(from, to string) error {
+		if err := unix.Unmount(d.folder, 0); err != unix.EBUSY {
+			t.Errorf("unmounting gave %v", err)
+		}
+		return renameNoReplace(from, to)
+	}
+	_, err := newFiler(c).Move(m)
+	noError(t, err)
+	holds(t, d.folder, "done/scan.pdf=x")
+}
+
+// TestBindMounts: two folders that a unit names in ReadWritePaths= are two mounts of one device, with EXDEV between them.
+func TestBindMounts(t *testing.T) {
+	d := newDesk(t)
+	done := t.TempDir()
+	d.done = filepath.Join(t.TempDir(), "bound")
+	mount(t, done, d.done, "", unix.MS_BIND, "")
+	if device(t, d.done) != device(t, d.folder) {
+		t.Fatal("not one device")
+	}
+	_, err := New().Fail(d.drop("scan.pdf", "x"), Note{})
+	noError(t, err)
+	holds(t, d.folder)
+	holds(t, done, "scan.pdf=x", "scan.pdf.reason.txt=note")
+}
+
+// TestDiskFull fills a real file system to the last byte, the source's own or the target's.
+func TestDiskFull(t *testing.T) {
+	big := strings.Repeat("x", 2<<20)
+	for _, c := range []struct {
+		name, options string
+		far           bool
+	}{
+		{"no bytes, far", "size=1m", true},
+		{"no inodes, far", "size=4m,nr_inodes=2", true},
+		{"no bytes", "size=4m", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDesk(t)
+			full := d.folder
+			if c.far {
+				full = filepath.Join(t.TempDir(), "far")
+				d.done = full + "/done"
+			}
+			mount(t, "tmpfs", full, "tmpfs", 0, c.options)
+			m := d.drop("scan.pdf", big)
+			mkdir(t, d.done, 0o755)
+			if !c.far {
+				fill(t, full)
+			}
+			before := list(t, full)
+			acts := map[string]func() (string, error){"fail": func() (string, error) { return New().Fail(m, Note{}) }}
+			if c.far { // on one device, a move needs no room
+				acts["move"] = func() (string, error) { return New().Move(m) }
+			}
+			for name, act := range acts {
+				dest, err := act()
+				if !errors.Is(err, unix.ENOSPC) || dest != "" || !strings.Contains(err.Error(), "make room there") {
+					t.Errorf("%s: got %q, %v", name, dest, err)
+				}
+				if content, err := os.ReadFile(m.source()); string(content) != big {
+					t.Errorf("%s: %d bytes left, %v", name, len(content), err)
+				}
+				if after := list(t, full); after != before {
+					t.Errorf("%s: left behind:\n%s\nbefore:\n%s", name, after, before)
+				}
+			}
+			if !c.far {
+				_, err := New().Move(m)
+				noError(t, err)
+			}
+		})
+	}
+}
+
+func fill(t testing.TB, dir string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(dir, "filler"))
+	noError(t, err)
+	defer f.Close()
+	for block := bytes.Repeat([]byte("f"), 4096); ; {
+		if _, err := f.Write(block); err != nil {
+			if !errors.Is(err, unix.ENOSPC) {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+}
+
+func list(t testing.TB, dir string) string {
+	t.Helper()
+	out, err := exec.Command("find", dir).CombinedOutput()
+	noError(t, err)
+	return string(out)
+}
+
+func TestReadOnly(t *testing.T) {
+	t.Run("done", func(t *testing.T) {
+		d := newDesk(t)
+		m := d.drop("scan.pdf", "x")
+		done := t.TempDir()
+		mount(t, done, d.done, "", unix.MS_BIND, "")
+		noError(t, unix.Mount("", d.done, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+		refused(t, New(), m, unix.EROFS)
+		holds(t, d.folder, "scan.pdf=x")
+	})
+	t.Run("folder", func(t *testing.T) { // the copy is made, the original cannot be removed: the copy must go again
+		d := newFarDesk(t)
+		m := d.drop("scan.pdf", "x")
+		mount(t, d.folder, d.folder, "", unix.MS_BIND, "")
+		noError(t, unix.Mount("", d.folder, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+		refused(t, New(), m, unix.EROFS)
+		holds(t, d.folder, "scan.pdf=x")
+		holds(t, d.done)
+	})
+}
+
+// TestImmutable: chattr +i on a folder says EPERM to everybody, root too.
+func TestImmutable(t *testing.T) {
+	needsRoot(t)
+	for _, c := range []struct{ name, which string }{{"done", "in/done"}, {"folder", "in"}, {"file", "in/scan.pdf"}} {
+		for _, w := range ways() {
+			t.Run(c.name+", "+w.name, func(t *testing.T) {
+				d := w.desk(t)
+				m := d.drop("scan.pdf", "x")
+				mkdir(t, d.done, 0o755)
+				target := filepath.Join(filepath.Dir(d.folder), c.which)
+				if c.name == "done" {
+					target = d.done
+				}
+				if out, err := exec.Command("chattr", "+i", target).CombinedOutput(); err != nil {
+					needs(t, fmt.Sprintf("chattr on %s (%s)", target, bytes.TrimSpace(out)), err)
+				}
+				t.Cleanup(func() { exec.Command("chattr", "-i", target).Run() })
+				refused(t, newFiler(w.calls()), m, unix.EPERM)
+				if content, err := os.ReadFile(m.source()); string(content) != "x" {
+					t.Errorf("the source holds %q, %v", content, err)
+				}
+				holds(t, d.done)
+			})
+		}
+	}
+}
+
+func refused(t *testing.T, f *Filer, m Move, want error) {
+	t.Helper()
+	for name, act := range map[string]func() (string, error){
+		"move": func() (string, error) { return f.Move(m) },
+		"fail": func() (string, error) { return f.Fail(m, Note{}) },
+	} {
+		dest, err := act()
+		if !errors.Is(err, want) || dest != "" || !strings.Contains(err.Error(), "must be writable") {
+			t.Errorf("%s: got %q, %v, want %v", name, dest, err, want)
+		}
+	}
+}
+
+// TestWithoutRights files as a user who can give nothing away: that is no reason not to file.
+func TestWithoutRights(t *testing.T) {
+	needsRoot(t)
+	const nobody = 65534
+	d := newDesk(t)
+	m := d.drop("a/scan.pdf", "x")
+	for dir := d.folder; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		noError(t, os.Chmod(dir, 0o777))
+	}
+	noError(t, os.Chmod(d.folder+"/a", 0o777))
+
+	// For this thread only, and only where files are concerned: setfsuid(2) takes root's rights over files away.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	noError(t, unix.Setfsgid(nobody))
+	noError(t, unix.Setfsuid(nobody))
+	dest, err := New().Fail(m, Note{})
+	noError(t, unix.Setfsuid(0))
+	noError(t, unix.Setfsgid(0))
+
+	noError(t, err)
+	owned(t, filepath.Dir(dest), nobody, nobody, 0o777)
+	owned(t, dest+noteSuffix, nobody, nobody, 0o666)
+}

@@ -1,0 +1,117 @@
+// Package filing turns a delivered or refused file into one that lies in done/ or failed/, never over another.
+//
+// A name that is taken gets a number: scan.pdf, scan (2).pdf, scan (3).pdf. That nothing is overwritten does not hang
+// on looking first but on the kernel: renameat2(2) with RENAME_NOREPLACE, link(2) and unlink(2) where a file system
+// has no such rename, a name reserved with O_EXCL where it has no links either. Between two devices a file is copied,
+// and the original goes only once the copy is on disk under its final name.
+//
+// When anything fails, the file lies where it lay. What a crash can leave behind: a note in failed/ without its file;
+// a hidden .NAME.kaizala-drop-XXXX.tmp; a second name of the file, or a copy of it, in done/ while the original is still
+// there (not where there is renameat2); an empty file (only where a name had to be reserved). None of them stands in the
+// way of the next try, which takes the next number.
+package filing
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"kaizala-drop/internal/file"
+)
+
+// What a file to be moved can have turned into. Nothing was moved or overwritten.
+var (
+	// ErrGone means that the file is no longer in its folder, while the folder is there.
+	ErrGone = errors.New("the file is no longer in its folder")
+	// ErrFolderGone means that the folder is missing, or is on another device than the file was: a share that is not
+	// mounted. It says nothing about the file, which may come back with the share.
+	ErrFolderGone = errors.New("the watched folder is not there; is the share mounted?")
+	// ErrReplaced means that another file lies under the name, or that the file was written to: it is left to settle anew.
+	ErrReplaced = errors.New("another file lies under this name now, or it was changed; left alone")
+)
+
+// Move says which file goes where.
+type Move struct {
+	Folder string // absolute path of the watched folder; folders that are made get its owner and mode
+	Name   string // relative to Folder; its subfolders are kept below Dir
+	// Want is the file that must lie there. Its inode, size and mtime are compared. Not ctime: a chmod must not keep a
+	// posted file from being filed. And not the device: NFS, SMB and btrfs get a new number with every mount; it only
+	// tells a folder with its share mounted from one without.
+	Want file.Identity
+	// Dir is the absolute path of done/ or failed/, or of a symbolic link to such a folder. It is made when it is
+	// missing, and so are folders between it and Folder; outside of Folder its parent must exist.
+	Dir string
+}
+
+func (m Move) source() string { return filepath.Join(m.Folder, m.Name) }
+
+// Note is what NAME.reason.txt tells the person who finds a file in failed/. What is zero is left out. All of it is
+// made fit to be shown: it may come from the network as it is.
+type Note struct {
+	When          time.Time // shown in local time
+	Reason        string    // plain words
+	Status        int       // of HTTP
+	ServerMessage string
+	ErrorCode     string
+	Attempts      int
+	Advice        string // what to do about it, beside putting the file into the folder again
+	Group, Action string
+}
+
+// Filer files files away. It is safe for concurrent use; moves at the same time share their directory syncs, so there
+// should be one Filer for all folders. It holds nothing that has to be closed.
+type Filer struct {
+	calls  calls
+	syncs  *syncs
+	making singleflight.Group // by path of the folder
+}
+
+// New makes a Filer.
+func New() *Filer { return newFiler(realCalls()) }
+
+func newFiler(c calls) *Filer { return &Filer{calls: c, syncs: newSyncs(c.fsync)} }
+
+// Move moves a file to m.Dir and tells its path there. When it returns, the move is on disk.
+//
+// Errors that errors.Is finds: ErrGone, ErrFolderGone, ErrReplaced, or what the system said (syscall.ENOSPC,
+// fs.ErrPermission, ...). With an error and an empty dest the file still lies where it was. With an error and a dest it
+// was moved there, but a sync or the removal of what was copied gave an error: do not move it again.
+func (f *Filer) Move(m Move) (dest string, err error) { return f.run(m, "") }
+
+// Fail is Move with a note beside the file, which lies at dest plus ".reason.txt".
+//
+// The note is written first: no file is ever seen in failed/ without its reason. A name of more than 244 bytes is
+// shortened, so that the name of the note still has room for it.
+func (f *Filer) Fail(m Move, n Note) (dest string, err error) {
+	return f.run(m, n.text(m.Name, time.Local))
+}
+
+func (f *Filer) run(m Move, note string) (dest string, err error) {
+	t, err := f.begin(m)
+	if err != nil {
+		return "", m.explain(err)
+	}
+	defer t.end()
+	t.text = note
+	dest, err = t.place()
+	if err == nil {
+		dest, err = t.settle(dest)
+	}
+	t.landed = dest != ""
+	if err != nil && !t.landed {
+		err = m.explain(err)
+	}
+	return dest, err
+}
+
+// calls are the system calls that tests make fail, or outrun.
+type calls struct {
+	rename  func(from, to string) error // must not replace: EEXIST
+	link    func(from, to string) error // likewise
+	replace func(from, to string) error // rename(2), only ever over what is our own
+	copy    func(to, from *os.File) (int64, error)
+	fsync   func(*os.File) error // of a folder
+}

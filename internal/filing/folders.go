@@ -1,0 +1,128 @@
+package filing
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// owner is whom a folder belongs to, and who else may enter.
+type owner struct {
+	uid, gid int
+	mode     fs.FileMode // permissions, set-gid and sticky bit
+}
+
+func ownerOf(info fs.FileInfo) owner {
+	st := sys(info)
+	return owner{int(st.Uid), int(st.Gid), info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)}
+}
+
+// give hands over what we made, as far as we may: that others can read it must not decide whether a file is filed.
+// The group comes first, for chmod drops set-gid for a group that we are not in; the user last, for then it is no
+// longer ours to change.
+func give(f *os.File, o owner, mode fs.FileMode) {
+	_ = f.Chown(-1, o.gid)
+	if info, err := f.Stat(); err != nil || ownerOf(info).mode != mode {
+		_ = f.Chmod(mode)
+	}
+	_ = f.Chown(o.uid, -1)
+}
+
+// makeFolders makes what is missing of m.Dir and of the file's subfolders below it, and returns where the file belongs.
+func (f *Filer) makeFolders(m Move, o owner) (string, error) {
+	dir := filepath.Clean(m.Dir)
+	if below, err := filepath.Rel(m.Folder, filepath.Dir(dir)); err == nil && filepath.IsLocal(below) {
+		// A done/ such as "archive/done": what belongs to the watched folder may be made, anything else is not ours to make.
+		if _, err := f.makeEach(m.Folder, below, o, os.Stat); err != nil {
+			return "", err
+		}
+	}
+	if err := f.makeFolder(dir, o, os.Stat); err != nil {
+		return "", err
+	}
+	// Below, a link could lead the file anywhere, with the daemon's rights: whoever may write to done/ can make one.
+	return f.makeEach(dir, filepath.Dir(m.Name), o, os.Lstat)
+}
+
+func (f *Filer) makeEach(dir, below string, o owner, stat statFunc) (string, error) {
+	for part := range strings.SplitSeq(filepath.Clean(below), "/") {
+		if part == "." {
+			continue
+		}
+		dir = filepath.Join(dir, part)
+		if err := f.makeFolder(dir, o, stat); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+type statFunc func(string) (fs.FileInfo, error)
+
+// makeFolder makes one folder if it is missing. Whoever asks meanwhile waits until it is complete and on disk.
+func (f *Filer) makeFolder(path string, o owner, stat statFunc) error {
+	_, err, _ := f.making.Do(path, func() (any, error) {
+		err := isFolder(path, stat)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err := os.Mkdir(path, o.mode.Perm()|0o700); errors.Is(err, fs.ErrExist) {
+			return nil, isFolder(path, stat) // another process was quicker, or a link leads nowhere
+		} else if err != nil {
+			return nil, step("make the folder "+quote(path), err)
+		}
+		return nil, f.finishFolder(path, o)
+	})
+	return err
+}
+
+func isFolder(path string, stat statFunc) error {
+	info, err := stat(path)
+	switch {
+	case err != nil:
+		return step("look at the folder "+quote(path), err)
+	case info.Mode().Type() == fs.ModeSymlink:
+		return fmt.Errorf("%s is a symbolic link, and none is followed here; make it a folder", quote(path))
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder; rename what lies there", quote(path))
+	}
+	return nil
+}
+
+func (f *Filer) finishFolder(path string, o owner) error {
+	made, err := openDir(path)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	give(made, o, o.mode)
+	parent, err := openDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return f.syncs.sync(parent)
+}
+
+// openDir opens a folder, and never a FIFO in its place, which would block.
+func openDir(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, step("open the folder "+quote(path), err)
+	}
+	return f, nil
+}
+
+func sameDir(a, b *os.File) (bool, error) {
+	ia, err := a.Stat()
+	if err != nil {
+		return false, err
+	}
+	ib, err := b.Stat()
+	return err == nil && os.SameFile(ia, ib), err
+}

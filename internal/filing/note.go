@@ -1,0 +1,91 @@
+package filing
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"kaizala-drop/internal/file"
+)
+
+const (
+	noteSuffix = ".reason.txt"
+	maxText    = 2000 // runes of one text from outside
+)
+
+// text is the note as a person reads it. No empty one: a file is never set aside without a word.
+func (n Note) text(name string, local *time.Location) string {
+	var b strings.Builder
+	b.WriteString("kaizala-drop put this file aside and will not send it again by itself.\n\n")
+	line := func(label, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%-10s %s\n", label+":", value)
+		}
+	}
+	line("File", file.Printable(name))
+	line("Reason", clean(n.Reason))
+	if !n.When.IsZero() {
+		line("When", n.When.In(local).Format("Monday, 2 January 2006, 15:04:05 MST (UTC-07:00)"))
+	}
+	line("Group", clean(n.Group))
+	line("Sent as", clean(n.Action))
+	line("Attempts", number(n.Attempts))
+	line("Status", number(n.Status))
+	line("Code", clean(n.ErrorCode))
+	line("Message", clean(n.ServerMessage))
+	b.WriteString("\nWhat to do:\n")
+	if advice := clean(n.Advice); advice != "" {
+		b.WriteString(advice + "\n")
+	}
+	b.WriteString("To send the file, put it into the folder again. This note can be deleted.\n")
+	return b.String()
+}
+
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// clean makes one line of a text from outside, of bounded length and fit to be shown.
+func clean(s string) string {
+	short := firstRunes(s, maxText)
+	out := file.Printable(strings.Join(strings.Fields(short), " "))
+	if cut := firstRunes(out, maxText); len(cut) < len(out) || len(short) < len(s) {
+		return cut + "…"
+	}
+	return out
+}
+
+func firstRunes(s string, n int) string {
+	end := 0
+	for ; n > 0 && end < len(s); n-- {
+		_, size := utf8.DecodeRuneInString(s[end:])
+		end += size
+	}
+	return s[:end]
+}
+
+// writeNote writes the note at path, which must be free: EEXIST. Whoever may enter the folder may read it.
+func (t *trip) writeNote(path string) error {
+	f, err := t.create(&t.note, path)
+	if err != nil {
+		return step("write the note to it", err)
+	}
+	give(f, t.owner, t.owner.mode.Perm()&^0o111)
+	_, err = f.WriteString(t.text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		t.discard(&t.note)
+		return step("write the note to it", err)
+	}
+	return nil
+}

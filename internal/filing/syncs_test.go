@@ -1,0 +1,150 @@
+package filing
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestSyncsAreShared: while one sync runs, a hundred callers come. One more covers them all.
+func TestSyncsAreShared(t *testing.T) {
+	path := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var n, running atomic.Int32
+		s := newSyncs(func(*os.File) error {
+			if running.Add(1) > 1 {
+				t.Error("two syncs of one folder at once")
+			}
+			defer running.Add(-1)
+			n.Add(1)
+			time.Sleep(time.Second) // of the bubble's clock
+			return nil
+		})
+		var callers sync.WaitGroup
+		call := func() {
+			dir, err := os.Open(path) // each has a descriptor of its own
+			noError(t, err)
+			defer dir.Close()
+			began := n.Load()
+			noError(t, s.sync(dir))
+			if n.Load() == began {
+				t.Error("returned without a sync that began after the call")
+			}
+		}
+		callers.Go(call)
+		synctest.Wait()
+		for range 100 {
+			callers.Go(call)
+		}
+		callers.Wait()
+		if n.Load() != 2 || len(s.latest) != 0 {
+			t.Errorf("%d syncs, %d rounds left", n.Load(), len(s.latest))
+		}
+	})
+}
+
+func TestFoldersDoNotWaitForEachOther(t *testing.T) {
+	a, err := os.Open(t.TempDir())
+	noError(t, err)
+	defer a.Close()
+	b, err := os.Open(t.TempDir())
+	noError(t, err)
+	defer b.Close()
+	block, blocked := make(chan struct{}), make(chan struct{})
+	s := newSyncs(func(f *os.File) error {
+		if f == a {
+			close(blocked)
+			<-block
+		}
+		return nil
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() { noError(t, s.sync(a)) })
+	<-blocked
+	noError(t, s.sync(b))
+	close(block)
+	wg.Wait()
+}
+
+func TestSyncErrors(t *testing.T) {
+	dir, err := os.Open(t.TempDir())
+	noError(t, err)
+	defer dir.Close()
+	for answer, fine := range map[error]bool{
+		nil: true, unix.EINVAL: true, unix.EOPNOTSUPP: true, unix.EIO: false, unix.ENOSPC: false,
+	} {
+		err := newSyncs(func(*os.File) error { return answer }).sync(dir)
+		if fine != (err == nil) || !fine && !errors.Is(err, answer) {
+			t.Errorf("%v became %v", answer, err)
+		}
+	}
+}
+
+// TestFewSyncs counts the syncs of a hundred moves at once on a real file system.
+func TestFewSyncs(t *testing.T) {
+	d := newDesk(t)
+	mkdir(t, d.done, 0o755)
+	const moves = 100
+	var n atomic.Int32
+	c := realCalls()
+	full := make(chan struct{}) // the first sync lasts until all files are moved: a slow disk, made certain
+	c.fsync = func(f *os.File) error {
+		if n.Add(1) == 1 {
+			<-full
+		}
+		return f.Sync()
+	}
+	f := newFiler(c)
+	var wg sync.WaitGroup
+	for i := range moves {
+		m := d.drop(fmt.Sprintf("%d.pdf", i), "x")
+		wg.Go(func() {
+			if _, err := f.Move(m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for {
+		left, err := filepath.Glob(d.folder + "/*.pdf")
+		noError(t, err)
+		if len(left) == 0 {
+			break
+		}
+	}
+	close(full)
+	wg.Wait()
+	t.Logf("%d syncs for %d moves", n.Load(), moves)
+	if n.Load() > moves/2 {
+		t.Errorf("%d syncs for %d moves", n.Load(), moves)
+	}
+}
+
+// TestSyncFails: a file that was moved is not said to lie where it was.
+func TestSyncFails(t *testing.T) {
+	fail := realCalls()
+	fail.fsync = func(*os.File) error { return unix.EIO }
+	d := newDesk(t)
+	mkdir(t, d.done, 0o755)
+	dest, err := newFiler(fail).Move(d.drop("a.pdf", "a"))
+	if !errors.Is(err, unix.EIO) || dest != d.done+"/a.pdf" {
+		t.Errorf("got %q, %v", dest, err)
+	}
+	holds(t, d.folder, "done/a.pdf=a")
+
+	d = newFarDesk(t) // but a copy that is not safe leaves its original alone
+	mkdir(t, d.done, 0o755)
+	dest, err = newFiler(fail).Fail(d.drop("a.pdf", "a"), Note{})
+	if !errors.Is(err, unix.EIO) || dest != "" {
+		t.Errorf("got %q, %v", dest, err)
+	}
+	holds(t, d.folder, "a.pdf=a")
+	holds(t, d.done)
+}

@@ -1,0 +1,192 @@
+package filing
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/file"
+)
+
+// trip is one file on its way.
+type trip struct {
+	*Filer
+	Move
+	from, to *os.File // the folders it leaves and goes to. Open from the start: what is in use is not unmounted
+	owner    owner    // of the watched folder
+	text     string   // of the note to lie beside it; "" for none
+
+	twin   written // the copy on the target's device, from when the two are found to differ
+	note   written
+	landed bool
+}
+
+// written is a file that we made ourselves.
+type written struct {
+	path string // "" before it is there
+	id   file.Identity
+}
+
+func (w written) same(id file.Identity) bool { return w.id.SameFile(id) }
+
+// begin looks before anything is touched: no folder is made for a file that is not there.
+func (f *Filer) begin(m Move) (*trip, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	from, err := openDir(filepath.Dir(m.source()))
+	if err != nil {
+		return nil, m.because(err)
+	}
+	t := &trip{Filer: f, Move: m, from: from}
+	if err = m.look(); err == nil {
+		err = t.openTarget()
+	}
+	if err != nil {
+		t.end()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *trip) openTarget() (err error) {
+	folder, err := os.Stat(t.Folder)
+	if err != nil {
+		return step("look at the watched folder", err)
+	}
+	t.owner = ownerOf(folder)
+	dir, err := t.makeFolders(t.Move, t.owner)
+	if err != nil {
+		return err
+	}
+	if t.to, err = openDir(dir); err != nil {
+		return err
+	}
+	same, err := sameDir(t.from, t.to)
+	if same {
+		return fmt.Errorf("%s is the folder that the file lies in already", quote(dir))
+	}
+	return err
+}
+
+// end clears away what only a file that has landed may leave behind.
+func (t *trip) end() {
+	if !t.landed {
+		t.discard(&t.note)
+		t.discard(&t.twin)
+	}
+	t.from.Close()
+	if t.to != nil {
+		t.to.Close()
+	}
+}
+
+// discard removes what we made, unless somebody else put something in its place.
+func (t *trip) discard(w *written) {
+	if w.path != "" {
+		t.remove(w.path, w.same) //nolint:errcheck // what is left is told apart by its name, and in nobody's way
+	}
+	*w = written{}
+}
+
+// place brings the file under the first free name.
+func (t *trip) place() (string, error) {
+	limit, beside := maxName, []string{""}
+	if t.text != "" {
+		limit, beside = maxName-len(noteSuffix), []string{"", noteSuffix}
+	}
+	return lay(t.to.Name(), filepath.Base(t.Name), limit, beside, t.put)
+}
+
+// put brings the file to path, its note first. The error is EEXIST when path is taken.
+func (t *trip) put(path string) error {
+	if t.text != "" {
+		if err := t.writeNote(path + noteSuffix); err != nil {
+			return err
+		}
+	}
+	err := t.carry(path)
+	if err != nil {
+		t.discard(&t.note)
+	}
+	return err
+}
+
+func (t *trip) carry(path string) error {
+	if t.twin.path == "" {
+		err := t.moveTo(path)
+		if !errors.Is(err, unix.EXDEV) {
+			return err
+		}
+		if err := t.copyOver(); err != nil {
+			return err
+		}
+	}
+	if err := t.noReplace(t.twin.path, path); err != nil {
+		return step("name its copy", err)
+	}
+	t.twin.path = path
+	return nil
+}
+
+// moveTo moves within one device, then looks at what was moved: another file may have come under the name since look.
+func (t *trip) moveTo(path string) error {
+	err := t.noReplace(t.source(), path)
+	if err != nil && !t.arrived(path) {
+		if absent(err) {
+			return t.because(step("rename it", err))
+		}
+		return step("rename it", err)
+	}
+	info, err := file.Lstat(path)
+	if err != nil || isFile(info.Identity, t.Want) {
+		return nil // where there is nothing to look at, somebody was quick to take it on from there
+	}
+	return t.putBack(path)
+}
+
+// arrived tells a rename that worked from one that says so: where the answer was lost, NFS asks again, and the second
+// answer is an error.
+func (t *trip) arrived(path string) bool {
+	_, err := file.Lstat(t.source())
+	info, there := file.Lstat(path)
+	return absent(err) && there == nil && isFile(info.Identity, t.Want)
+}
+
+// putBack returns a file that was not meant to be moved, under its own name or, if that is taken again, a new one.
+func (t *trip) putBack(path string) error {
+	_, err := lay(t.from.Name(), filepath.Base(t.Name), maxName, []string{""}, func(back string) error {
+		return t.noReplace(path, back)
+	})
+	if err != nil {
+		return fmt.Errorf("%w, and could not be moved back from %s: %w", ErrReplaced, quote(path), cause(err))
+	}
+	return and(ErrReplaced, and(t.syncs.sync(t.from), t.syncs.sync(t.to)))
+}
+
+// settle makes the move durable. An original goes only once its copy is. If another file has come under its name
+// meanwhile, that one stays, and the wanted one is filed all the same.
+func (t *trip) settle(dest string) (string, error) {
+	err := t.syncs.sync(t.to)
+	if t.twin.path != "" {
+		if err != nil {
+			return "", err
+		}
+		wanted := func(id file.Identity) bool { return isFile(id, t.Want) }
+		err = t.remove(t.source(), wanted)
+		if err != nil && lies(t.source(), wanted) {
+			return "", step("remove the original of its copy", err) // and end removes the copy: only one may be left
+		}
+	}
+	if err == nil {
+		err = t.syncs.sync(t.from)
+	}
+	if err != nil {
+		return dest, fmt.Errorf("moved %s to %s, but cannot be sure that this lasts: %w",
+			quote(t.source()), quote(dest), cause(err))
+	}
+	return dest, nil
+}
