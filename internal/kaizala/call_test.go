@@ -1,0 +1,206 @@
+package kaizala
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// TestMoved: a 308 in all the forms that are taken, and what the new endpoint then gets.
+func TestMoved(t *testing.T) {
+	for _, form := range []string{"base", "base/", "base/deep/", "full", "deep full"} {
+		for _, name := range []string{callMedia, callActions, callGroups} {
+			var bodies, there atomic.Int64
+			next := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("accessToken") != "token-fixed" {
+					t.Error("no token at the new endpoint")
+				}
+				if deep := strings.HasPrefix(r.URL.Path, "/deep/v1/"); deep != strings.Contains(form, "deep") {
+					t.Errorf("%s: got %s", form, r.URL)
+				}
+				n, _ := io.Copy(io.Discard, r.Body)
+				bodies.Add(n)
+				there.Add(1)
+				io.WriteString(w, `{"mediaResource":"r","referenceId":"x","groups":[]}`)
+			})
+			old := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				w.Header()["Location"] = []string{map[string]string{
+					"base": next.URL, "base/": next.URL + "/", "base/deep/": next.URL + "/deep/",
+					"full": next.URL + r.RequestURI, "deep full": next.URL + "/deep" + r.RequestURI,
+				}[form]}
+				w.WriteHeader(308)
+			})
+			budget := 0
+			c := fixed(t, old.URL, func(o *Options) {
+				o.Budget = func(context.Context) error { budget++; return nil }
+			})
+			for range 3 {
+				if err := c.tryAll(t.Context(), name); err != nil {
+					t.Errorf("%s %s: %v", form, name, err)
+				}
+			}
+			if budget != 1 || there.Load() != 3 || (name == callGroups) != (bodies.Load() == 0) {
+				t.Errorf("%s %s: %d calls of the budget, %d arrived, %d bytes", form, name, budget, there.Load(), bodies.Load())
+			}
+		}
+	}
+}
+
+func TestMovedRefused(t *testing.T) {
+	for _, location := range []string{"", "/v1/elsewhere", "http://example.org", "http://10.1.1.1:80/", "ftp://h/", "https://",
+		"https://u:p@h", "://", "https://h/v1/other", "https://h/v1/", "http://127.0.0.1.evil.example/"} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Location"] = []string{location}
+			w.WriteHeader(308)
+		})
+		c := fixed(t, s.URL)
+		e := wireError(t, c.tryAll(t.Context(), callActions))
+		if e.Status != 308 || e.Err == nil || e.Fault != FaultDestination || e.MayHaveActed || c.calls.get() != s.URL {
+			t.Errorf("%q: got %+v", location, e)
+		}
+	}
+}
+
+func TestMovedInCircles(t *testing.T) {
+	calls, budget := 0, 0
+	var s *httptest.Server
+	s = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		calls++
+		w.Header()["Location"] = []string{s.URL}
+		w.WriteHeader(308)
+	})
+	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { budget++; return nil } })
+	if e := wireError(t, c.tryAll(t.Context(), callActions)); e.Status != 308 || e.MayHaveActed || calls != 4 || budget != 3 {
+		t.Errorf("got %+v after %d calls, %d of the budget", e, calls, budget)
+	}
+}
+
+// TestPlainHTTPOnlyWhereConfigured: loopback alone is no licence.
+func TestPlainHTTPOnlyWhereConfigured(t *testing.T) {
+	b := base{url: "https://api.kaiza.la"}
+	for _, to := range []string{"http://127.0.0.1:1", "http://h"} {
+		if b.set(to) == nil || b.move(to, "/v1/media") == nil {
+			t.Errorf("%s: taken", to)
+		}
+	}
+	if err := b.set("https://kms2.kaiza.la/"); err != nil || b.get() != "https://kms2.kaiza.la" {
+		t.Errorf("got %q, %v", b.get(), err)
+	}
+}
+
+func TestOtherRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
+	for _, status := range []int{301, 302, 303, 307} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", elsewhere.URL)
+			w.WriteHeader(status)
+		})
+		for _, name := range []string{callMedia, callActions, callGroups} {
+			if e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), name)); e.Status != status || e.Fault != FaultDestination {
+				t.Errorf("%s %d: got %+v", name, status, e)
+			}
+		}
+	}
+}
+
+// TestExpectationFailed: a server that does not know Expect gets the body without it.
+func TestExpectationFailed(t *testing.T) {
+	var calls, budget int
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if calls++; r.Header.Get("Expect") != "" {
+			w.WriteHeader(417)
+			return
+		}
+		if n, _ := io.Copy(io.Discard, r.Body); n != r.ContentLength {
+			t.Errorf("%d of %d bytes", n, r.ContentLength)
+		}
+		io.WriteString(w, goodMedia)
+	})
+	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { budget++; return nil } })
+	if _, err := c.Upload(t.Context(), []Part{bulk(2<<20, nil)}); err != nil || calls != 2 || budget != 1 {
+		t.Errorf("got %v after %d calls, %d of the budget", err, calls, budget)
+	}
+}
+
+func TestExpectOnlyForLargeBodies(t *testing.T) {
+	var expects []string
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		expects = append(expects, r.Header.Get("Expect"))
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, `{"mediaResource":"r","referenceId":"x"}`)
+	})
+	c := fixed(t, s.URL)
+	for _, size := range []int64{10, 1<<20 - 1000, 1 << 20} {
+		if _, err := c.Upload(t.Context(), []Part{bulk(size, nil)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Post(t.Context(), post("")); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(expects, ","); got != ",,100-continue," {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestBudgetRefuses(t *testing.T) {
+	spent := errors.New("spent")
+	s := serve(t, say(308, ""))
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Location"] = []string{s.URL}
+		w.WriteHeader(308)
+	})
+	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { return spent } })
+	if e := wireError(t, c.tryAll(t.Context(), callActions)); !errors.Is(e, spent) || e.MayHaveActed || e.Fault != FaultDestination {
+		t.Errorf("got %+v", e)
+	}
+}
+
+// twice is a transport that reads some of a body, starts over with GetBody as net/http does on a connection that turned
+// out to be closed, and then reads all of it.
+type twice struct {
+	t    *testing.T
+	some int64
+}
+
+func (tr twice) RoundTrip(r *http.Request) (*http.Response, error) {
+	io.CopyN(io.Discard, r.Body, tr.some)
+	r.Body.Close()
+	body, err := r.GetBody()
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, body); err != nil || n != r.ContentLength {
+		tr.t.Errorf("%d of %d bytes, %v", n, r.ContentLength, err)
+	}
+	body.Close()
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(goodMedia))}, nil
+}
+
+func TestBodyStartsOver(t *testing.T) {
+	for _, some := range []int64{0, 100, 5000, 100_000} {
+		k := fixed(t, "https://calls.example", func(o *Options) { o.Transport = twice{t, some} })
+		if _, err := k.Upload(t.Context(), []Part{part("a.pdf", "x"), bulk(10_000, nil)}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestUntracedTransport: one that does not tell whether it sent anything may have.
+func TestUntracedTransport(t *testing.T) {
+	k := fixed(t, "https://calls.example", func(o *Options) {
+		o.Transport = trip(func(*http.Request) (int, string) { return 0, "gone" })
+	})
+	if e := wireError(t, k.tryAll(t.Context(), callActions)); !e.MayHaveActed || e.Status != 0 {
+		t.Errorf("got %+v", e)
+	}
+	if e := wireError(t, k.tryAll(t.Context(), callMedia)); e.MayHaveActed {
+		t.Errorf("got %+v", e)
+	}
+}

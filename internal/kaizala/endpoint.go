@@ -1,0 +1,82 @@
+package kaizala
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// base is where calls go: scheme, host and perhaps a path, without a slash at its end. It moves when a server says so.
+type base struct {
+	plain bool // http on loopback was configured, so that another may follow
+
+	mu  sync.Mutex
+	url string
+}
+
+func (b *base) get() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.url
+}
+
+// set goes on at an endpoint that came with a token.
+func (b *base) set(endpoint string) error {
+	u, err := parseEndpoint(endpoint, b.plain)
+	if err != nil {
+		return fmt.Errorf("endpointUrl: %w", err)
+	}
+	b.put(u)
+	return nil
+}
+
+// move goes on where a 308 points to. Kaizala documents the Location of a 308 as the new endpoint itself; proxies send
+// the full address of the call: both are taken.
+func (b *base) move(location, path string) error {
+	u, err := parseEndpoint(location, b.plain)
+	if err != nil {
+		return fmt.Errorf("endpoint moved: Location: %w", err)
+	}
+	if plain, err := url.PathUnescape(path); err == nil {
+		u.Path = strings.TrimRight(strings.TrimSuffix(u.Path, plain), "/")
+		u.RawPath = ""
+	}
+	if strings.Contains(u.Path+"/", "/v1/") {
+		return fmt.Errorf("endpoint moved: Location %q is neither an endpoint nor the address of this call", bounded(location))
+	}
+	b.put(u)
+	return nil
+}
+
+func (b *base) put(u *url.URL) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.url = u.String()
+}
+
+// parseEndpoint takes an absolute https address, or http on loopback if plain allows it: tokens and secrets travel in
+// headers, and must not in the clear. Query and fragment are dropped.
+func parseEndpoint(s string, plain bool) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case s == "":
+		return nil, errors.New("no address given")
+	case err != nil: // its text holds the whole address, and a password with it
+		return nil, errors.New("not an address: want something like https://api.kaiza.la")
+	case u.User != nil:
+		return nil, fmt.Errorf("the address of %q holds a user name: leave it out", bounded(u.Host))
+	case u.Host == "" || u.Hostname() == "":
+		return nil, fmt.Errorf("%q is not a full address: want something like https://api.kaiza.la", bounded(s))
+	case u.Scheme != "https" && (u.Scheme != "http" || !plain || !isLoopback(u.Hostname())):
+		return nil, fmt.Errorf("%q is not https: tokens would travel in the clear", bounded(s))
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
+}

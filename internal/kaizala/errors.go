@@ -1,0 +1,226 @@
+package kaizala
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// Fault says whose fault a failure is, and so what should wait for what.
+type Fault int
+
+const (
+	// FaultDestination: Kaizala, the way to it or the access to it. Every file would fare the same; none is to blame.
+	FaultDestination Fault = iota
+	// FaultFile: this file or its post; sending it again as it is will not help. With ErrContent it changed or could not
+	// be read.
+	FaultFile
+	// FaultGroup: the group is not there or not open to this connector. Other groups may do.
+	FaultGroup
+)
+
+func (f Fault) String() string {
+	switch f {
+	case FaultFile:
+		return "file"
+	case FaultGroup:
+		return "group"
+	}
+	return "destination"
+}
+
+// Error is what every failed call comes back as. It holds no secret, and its texts are safe to print.
+type Error struct {
+	Call       string        // "accessToken", "media", "actions" or "groups": the one that failed, not the one asked for
+	Status     int           // of the answer; 0: there was none
+	Code       string        // errorCode of the answer, "" if it had none; safe to print, at most 300 bytes or so
+	Message    string        // message of the answer, likewise
+	RetryAfter time.Duration // how long the answer asks to wait, at most a day; 0: it does not say
+	Fault      Fault
+	// MayHaveActed: the action may have been taken although no answer says so. Only ever true of actions.
+	MayHaveActed bool
+	Err          error // what went wrong besides the status, if anything
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(map[string]string{
+		callToken:   "cannot get an access token",
+		callMedia:   "cannot upload",
+		callActions: "cannot post",
+		callGroups:  "cannot list groups",
+	}[e.Call])
+	if e.Status != 0 {
+		b.WriteString(": answered " + strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
+	}
+	for _, text := range []string{e.Code, e.Message} {
+		if text != "" {
+			b.WriteString(": " + text)
+		}
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.RetryAfter != 0 {
+		b.WriteString(", try again in " + e.RetryAfter.String())
+	}
+	return b.String()
+}
+
+// Unwrap gives Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// refused is the error of an answer that is not the one hoped for.
+func (k call) refused(a *answer, err error) *Error {
+	status := a.status
+	if a.unauthorized() {
+		status = http.StatusUnauthorized
+	}
+	if err != nil && holdsAny(err.Error(), a.secrets) {
+		err = &cleanError{text: clean(err.Error(), a.secrets), err: err}
+	}
+	fault, acted := classify(k.name, status)
+	return &Error{
+		Call: k.name, Status: a.status, Code: a.code, Message: a.message, RetryAfter: retryAfter(a.header, time.Now()),
+		Fault: fault, MayHaveActed: acted, Err: err,
+	}
+}
+
+// classify is the one table of answers that are not the one hoped for: whose fault, and may an action have been taken?
+// What is not listed is the destination's fault: then nothing moves, and nothing is lost.
+//
+//	status                          accessToken, groups   media         actions
+//	400 411 413 414 415 422         destination           file          file
+//	403                             destination           destination   group
+//	404 410                         destination           file          group
+//	every other, and no answer      destination           destination   destination
+//
+// 404 on media is how IIS says that a request is too long. 401 is also what any answer with errorCode InvalidToken counts
+// as; it gets here only when a new token did not cure it.
+//
+// An action may have been taken after 2xx (its answer could not be understood), 303 (HTTP's "done, see there"), and where
+// whoever answered may have spoken for a server that had the request and did not answer in time or at all: 408, 500, 502,
+// 504 and the unassigned 5xx of gateways. 501, 503, 505 and every other 3xx and 4xx are refusals.
+func classify(name string, status int) (fault Fault, mayHaveActed bool) {
+	actions := name == callActions
+	mayHaveActed = actions && leavesDoubt(status)
+	if !actions && name != callMedia {
+		return FaultDestination, false
+	}
+	switch status {
+	case http.StatusBadRequest, http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return FaultFile, mayHaveActed
+	case http.StatusForbidden:
+		if actions {
+			return FaultGroup, mayHaveActed
+		}
+	case http.StatusNotFound, http.StatusGone:
+		if actions {
+			return FaultGroup, mayHaveActed
+		}
+		return FaultFile, mayHaveActed
+	}
+	return FaultDestination, mayHaveActed
+}
+
+func leavesDoubt(status int) bool {
+	switch status {
+	case http.StatusNotImplemented, http.StatusServiceUnavailable, http.StatusHTTPVersionNotSupported:
+		return false
+	case http.StatusSeeOther, http.StatusRequestTimeout:
+		return true
+	}
+	return status < 300 || status >= 500
+}
+
+// retryAfter reads Retry-After in both its forms (RFC 9110, 10.2.3).
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	const longest = 24 * time.Hour
+	said := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(said, 10, 63); err == nil {
+		return time.Duration(min(seconds, uint64(longest/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(said)
+	if err != nil {
+		return 0
+	}
+	return max(0, min(at.Sub(serverTime(header, now)), longest))
+}
+
+// serverTime is what the server's clock said when it answered, or now.
+func serverTime(header http.Header, now time.Time) time.Time {
+	if t, err := http.ParseTime(header.Get("Date")); err == nil {
+		return t
+	}
+	return now
+}
+
+// Refusal is one subscriber of a public group who did not get a post. Its texts are safe to print.
+type Refusal struct {
+	Subscriber, Reason, Code string
+}
+
+// parseRefusals takes what it can read: a post that was taken must not fail over what is said beside it.
+func parseRefusals(raw json.RawMessage) []Refusal {
+	var list []struct{ Subscriber, ErrorReason, ErrorCode any }
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	var refused []Refusal
+	for _, r := range list {
+		refused = append(refused, Refusal{shown(r.Subscriber, nil), shown(r.ErrorReason, nil), shown(r.ErrorCode, nil)})
+	}
+	return refused
+}
+
+// shown turns a JSON value from the network into text for people: a string, a number, or nothing.
+func shown(v any, secrets []string) string {
+	switch v := v.(type) {
+	case string:
+		return clean(v, secrets)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return ""
+}
+
+// clean takes secrets out of a text from the network, bounds it and makes it safe to print.
+func clean(s string, secrets []string) string {
+	for _, secret := range secrets {
+		if isSecret(secret) {
+			s = strings.ReplaceAll(s, secret, "[secret]")
+		}
+	}
+	return file.Printable(bounded(strings.TrimSpace(s)))
+}
+
+func holdsAny(s string, secrets []string) bool {
+	return slices.ContainsFunc(secrets, func(secret string) bool { return isSecret(secret) && strings.Contains(s, secret) })
+}
+
+// isSecret leaves out what is too short to be one: taking it out would take words apart, and so show it.
+func isSecret(s string) bool { return len(s) >= 4 }
+
+// bounded keeps a text from the network from filling a log.
+func bounded(s string) string {
+	const longest = 300
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + "…"
+}
+
+// cleanError shows a clean text for an error that may quote the network, and still unwraps to it.
+type cleanError struct {
+	text string
+	err  error
+}
+
+func (e *cleanError) Error() string { return e.text }
+func (e *cleanError) Unwrap() error { return e.err }

@@ -1,0 +1,184 @@
+package kaizala
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func (c *Client) tryAll(ctx context.Context, name string) error {
+	var err error
+	switch name {
+	case callMedia:
+		_, err = c.Upload(ctx, []Part{part("a.pdf", "x")})
+	case callActions:
+		_, err = c.Post(ctx, post(""))
+	default:
+		_, err = c.Groups(ctx)
+	}
+	return err
+}
+
+// TestClassification asks a real server for every status with every call.
+func TestClassification(t *testing.T) {
+	file := map[int]bool{400: true, 411: true, 413: true, 414: true, 415: true, 422: true}
+	doubt := map[int]bool{303: true, 408: true, 500: true, 502: true, 504: true}
+	none := map[int]bool{501: true, 503: true, 505: true}
+	cases := 0
+	for status := 200; status < 600; status++ {
+		if status == 308 { // has its own test
+			continue
+		}
+		s := serve(t, say(status, ""))
+		for _, name := range []string{callMedia, callActions, callGroups, callToken} {
+			c := fixed(t, s.URL, func(o *Options) {
+				if name == callToken {
+					o.AccessToken, o.ApplicationID, o.ApplicationSecret, o.RefreshToken = "", "i", "ssss", "rrrr"
+				}
+			})
+			var want Fault
+			switch {
+			case name == callMedia && (file[status] || status == 404 || status == 410):
+				want = FaultFile
+			case name == callActions && file[status]:
+				want = FaultFile
+			case name == callActions && (status == 403 || status == 404 || status == 410):
+				want = FaultGroup
+			}
+			acted := name == callActions && (status < 300 || doubt[status] || status > 505)
+			if none[status] {
+				acted = false
+			}
+			e := wireError(t, c.tryAll(t.Context(), name))
+			if e.Call != name || e.Status != status || e.Fault != want || e.MayHaveActed != acted {
+				t.Errorf("%s %d: got %s %d, fault of the %s, may have acted %t; want the %s's, %t",
+					name, status, e.Call, e.Status, e.Fault, e.MayHaveActed, want, acted)
+			}
+			cases++
+			c.Close()
+		}
+		s.Close()
+	}
+	if cases != 399*4 {
+		t.Errorf("%d cases", cases)
+	}
+}
+
+func TestInvalidTokenCountsAs401UnderAnyStatus(t *testing.T) {
+	for _, status := range []int{200, 400, 401, 403, 404, 413, 500} {
+		s := serve(t, say(status, `{"message":"m","errorCode":"InvalidToken","errorCategoryKey":"AuthException"}`))
+		for _, name := range []string{callMedia, callActions, callGroups} {
+			e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), name))
+			want := Error{Call: name, Status: status, Code: "InvalidToken", Message: "m"}
+			if *e != want {
+				t.Errorf("%s %d: got %+v", name, status, e)
+			}
+		}
+	}
+}
+
+func TestNonsense(t *testing.T) {
+	for _, body := range []string{
+		"", "<html>captive portal</html>", "{}", "null", `[]`, `"x"`,
+		`{"mediaResource":null,"referenceId":null}`,
+		`{"mediaResource":" ","referenceId":""}`,
+		`{"mediaResource":7,"referenceId":{},"groups":{}}`,
+		`{"mediaResource":"x","referenceId":"x"`,
+		`{"mediaResource":"` + strings.Repeat("x", maxGroups) + `"}`,
+	} {
+		s := serve(t, say(200, body))
+		for _, name := range []string{callMedia, callActions, callGroups} {
+			e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), name))
+			acted := name == callActions
+			if e.Call != name || e.Fault != FaultDestination || e.Status != 200 || e.Err == nil || e.MayHaveActed != acted {
+				t.Errorf("%s answered %.40q: got %+v", name, body, e)
+			}
+			if len(e.Error()) > 600 {
+				t.Errorf("%d bytes of error", len(e.Error()))
+			}
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 7, 27, 12, 0, 0, 0, time.UTC)
+	date := func(t time.Time) string { return t.Format(http.TimeFormat) }
+	for _, c := range []struct {
+		said, date string
+		want       time.Duration
+	}{
+		{"", "", 0},
+		{"30", "", 30 * time.Second},
+		{" 0 ", "", 0},
+		{"-5", "", 0},
+		{"1.5", "", 0},
+		{"soon", "", 0},
+		{"9000000000000000000", "", 24 * time.Hour},
+		{date(now.Add(time.Minute)), "", time.Minute},
+		{date(now.Add(-time.Minute)), "", 0},
+		{date(now.AddDate(300, 0, 0)), "", 24 * time.Hour},
+		{date(now.Add(time.Minute)), date(now.Add(30 * time.Second)), 30 * time.Second}, // the server's clock counts
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {c.said}, "Date": {c.date}}, now); got != c.want {
+			t.Errorf("%q at %q: got %s, want %s", c.said, c.date, got, c.want)
+		}
+	}
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "17")
+		w.WriteHeader(429)
+	})
+	if e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), callActions)); e.RetryAfter != 17*time.Second || e.MayHaveActed {
+		t.Errorf("got %+v", e)
+	}
+}
+
+// TestMessagesAreSafe: bounded, printable, and without the secrets that a server may echo.
+func TestMessagesAreSafe(t *testing.T) {
+	said, _ := json.Marshal(map[string]any{
+		"message":   "bad token token-fixed\x1b[31m\n" + strings.Repeat("é", 5000),
+		"errorCode": 4711,
+	})
+	s := serve(t, say(400, string(said)))
+	e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), callMedia))
+	if !strings.HasPrefix(e.Message, `bad token [secret]\x1b[31m\né`) || len(e.Message) > 320 || e.Code != "4711" {
+		t.Errorf("got %q, %q", e.Message, e.Code)
+	}
+	if strings.ContainsAny(e.Error(), "\x1b\n") || strings.Contains(e.Error(), "token-fixed") {
+		t.Errorf("got %q", e)
+	}
+}
+
+func TestNoAnswerIsNobodysFile(t *testing.T) {
+	for name, endpoint := range map[string]string{
+		"refused": "http://127.0.0.1:1",
+		"dns":     "https://kaizala.invalid",
+	} {
+		c := fixed(t, endpoint)
+		for _, call := range []string{callMedia, callActions, callGroups} {
+			e := wireError(t, c.tryAll(t.Context(), call))
+			if e.Fault != FaultDestination || e.MayHaveActed || e.Status != 0 || e.Call != call || errors.Is(e, ErrContent) {
+				t.Errorf("%s %s: got %+v", name, call, e)
+			}
+			if strings.Contains(e.Error(), "token-fixed") {
+				t.Errorf("secret in %q", e)
+			}
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("30", "Mon, 27 Jul 2026 12:00:00 GMT")
+	f.Add("Mon, 27 Jul 2026 12:00:00 GMT", "")
+	f.Add(strconv.Itoa(1<<62), "x")
+	f.Fuzz(func(t *testing.T, said, date string) {
+		got := retryAfter(http.Header{"Retry-After": {said}, "Date": {date}}, time.Now())
+		if got < 0 || got > 24*time.Hour {
+			t.Errorf("got %s", got)
+		}
+	})
+}

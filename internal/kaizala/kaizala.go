@@ -1,0 +1,248 @@
+// Package kaizala turns files and captions into posts in Kaizala groups.
+//
+// A post takes two calls: Upload sends the files and brings back an opaque resource, Post shows that resource in a
+// group. Tokens, endpoints and headers stay behind these two. What goes wrong comes back as an *Error, which says whose
+// fault it was, whether the action may have been taken all the same, and how long to wait.
+//
+// The wire is that of Microsoft's reference page for /media and of its Kaizala connector pages. Every call is sent once;
+// it is sent again only after an answer that says it was not acted on: 401 (with a new token), 308 (the endpoint moved)
+// and 417 (Expect not understood). Retrying everything else is the caller's decision.
+package kaizala
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"kaizala-drop/internal/media"
+)
+
+// Options say how to reach Kaizala and as whom. Either AccessToken is set, or the three of ApplicationID,
+// ApplicationSecret and RefreshToken are.
+type Options struct {
+	Endpoint          string // where tokens come from; with AccessToken, where the calls go. A trailing slash is dropped
+	ApplicationID     string
+	ApplicationSecret string
+	RefreshToken      string
+	AccessToken       string // a fixed token: never renewed
+
+	MaxConns       int           // connections per host, at once; 0: 4. A Post waits while long uploads hold all of them
+	StallTimeout   time.Duration // a call in which no byte moved for so long is broken off; 0: 1 minute
+	ConnectTimeout time.Duration // for name, connection and TLS; 0: 10 seconds
+	UserAgent      string        // "": kaizala-drop
+
+	// Budget waits until one more call may be made. It is asked before every call that the caller of Upload, Post or
+	// Groups did not ask for itself: those for tokens, and whatever is sent again. nil: no limit.
+	Budget func(ctx context.Context) error
+	// OnRefreshToken is told of a refresh token that replaces the configured one for good; it should store it. It is
+	// called by one goroutine at a time, before the call that brought it returns. nil: it is used, but not stored.
+	OnRefreshToken func(token string)
+	// Transport carries the requests; nil: this package's own, over HTTP/1.1. For tests.
+	Transport http.RoundTripper
+}
+
+// Client speaks to one Kaizala endpoint as one connector. It is safe for concurrent use.
+type Client struct {
+	transport      http.RoundTripper
+	agent          string
+	stall          time.Duration
+	budget         func(ctx context.Context) error
+	onRefreshToken func(token string)
+
+	id, secret string
+	fixed      string // the fixed access token; "" if there is none
+	root       base   // where tokens come from
+	calls      base   // where every other call goes
+	access     access
+}
+
+// New makes a client and checks what can be checked without a call. It opens no connection and starts nothing.
+func New(o Options) (*Client, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	o.fill()
+	endpoint, err := parseEndpoint(o.Endpoint, true)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint: %w", err)
+	}
+	c := &Client{
+		transport:      o.Transport,
+		agent:          o.UserAgent,
+		stall:          o.StallTimeout,
+		budget:         o.Budget,
+		onRefreshToken: o.OnRefreshToken,
+		id:             o.ApplicationID,
+		secret:         o.ApplicationSecret,
+		fixed:          o.AccessToken,
+	}
+	c.root.url, c.root.plain = endpoint.String(), endpoint.Scheme == "http"
+	c.calls.url, c.calls.plain = c.root.url, c.root.plain
+	c.access.refresh = o.RefreshToken
+	c.access.turn = make(chan struct{}, 1)
+	return c, nil
+}
+
+func (o *Options) check() error {
+	three := []string{o.ApplicationID, o.ApplicationSecret, o.RefreshToken}
+	given := 0
+	for _, s := range three {
+		if s != "" {
+			given++
+		}
+	}
+	switch {
+	case o.AccessToken != "" && given > 0:
+		return errors.New("an access token and an application are both given: leave one of them out")
+	case o.AccessToken == "" && given < len(three):
+		return errors.New("application id, application secret and refresh token are needed, or an access token instead")
+	case o.MaxConns < 0 || o.StallTimeout < 0 || o.ConnectTimeout < 0:
+		return errors.New("connections and timeouts cannot be negative")
+	}
+	for _, h := range []struct{ name, value string }{
+		{"application id", o.ApplicationID}, {"application secret", o.ApplicationSecret}, {"refresh token", o.RefreshToken},
+		{"access token", o.AccessToken}, {"user agent", o.UserAgent},
+	} {
+		if !isHeaderValue(h.value) {
+			return fmt.Errorf("the %s holds a control character: look for a line break in it", h.name)
+		}
+	}
+	return nil
+}
+
+func (o *Options) fill() {
+	if o.MaxConns == 0 {
+		o.MaxConns = 4
+	}
+	if o.StallTimeout == 0 {
+		o.StallTimeout = time.Minute
+	}
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = 10 * time.Second
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "kaizala-drop"
+	}
+	if o.Budget == nil {
+		o.Budget = func(ctx context.Context) error { return ctx.Err() }
+	}
+	if o.OnRefreshToken == nil {
+		o.OnRefreshToken = func(string) {}
+	}
+	if o.Transport == nil {
+		o.Transport = newTransport(o.MaxConns, o.ConnectTimeout)
+	}
+}
+
+// isHeaderValue reports whether s can stand as the value of a header (RFC 9110, 5.5).
+func isHeaderValue(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+// Close closes the connections that are idle. Calls under way go on.
+func (c *Client) Close() {
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// Upload sends the parts in one call and brings back the resource to post: opaque, up to some 10 kB. Several images make
+// one album. Nothing is shown in any group yet, so uploading twice is harmless.
+//
+// The content streams with its length known beforehand. If reading it fails, or it does not have exactly Part.Size
+// bytes, the request is broken off before its end and the error wraps ErrContent and what the reader said. When Upload
+// returns, no reader of Part.Open is in use any more: a Read that hangs keeps Upload from returning.
+//
+// Its errors are *Error.
+func (c *Client) Upload(ctx context.Context, parts []Part) (resource string, err error) {
+	k := call{name: callMedia, method: http.MethodPost, path: "/v1/media"}
+	if k.body, err = newForm(parts); err != nil {
+		return "", &Error{Call: k.name, Fault: FaultFile, Err: err}
+	}
+	var answer struct {
+		MediaResource string `json:"mediaResource"`
+	}
+	err = c.result(ctx, k, &answer, func() error { return present("mediaResource", answer.MediaResource) })
+	if err != nil {
+		return "", err
+	}
+	return answer.MediaResource, nil
+}
+
+// Post is one message in one group: a resource that Upload brought back, as an action of the kind that fits it.
+type Post struct {
+	Group    string // the group's id as Kaizala spells it, with any suffix such as @2
+	Action   media.Action
+	Resource string
+	Caption  string // "": none
+}
+
+// Receipt is what Kaizala says of a post that it took. Its texts come from the network: show them with care.
+type Receipt struct {
+	Reference string    // opaque
+	Refused   []Refusal // subscribers of a public group who did not get it
+}
+
+// Post shows a resource in a group. The wire has no key that would make a second sending harmless: after an error with
+// MayHaveActed, posting again may show the message twice.
+//
+// Its errors are *Error.
+func (c *Client) Post(ctx context.Context, p Post) (Receipt, error) {
+	k := call{name: callActions, method: http.MethodPost, path: "/v1/groups/" + url.PathEscape(p.Group) + "/actions"}
+	switch {
+	case p.Group == "", p.Group == ".", p.Group == "..": // dots would be taken for steps in the path
+		return Receipt{}, &Error{Call: k.name, Fault: FaultGroup, Err: fmt.Errorf("%q is not a group id", p.Group)}
+	case p.Resource == "" || p.Action == "":
+		return Receipt{}, &Error{Call: k.name, Fault: FaultFile, Err: errors.New("a post needs an action and a resource")}
+	}
+	var err error
+	if k.body, err = newAction(p); err != nil {
+		return Receipt{}, &Error{Call: k.name, Fault: FaultFile, Err: err}
+	}
+	var answer struct {
+		ReferenceID  string          `json:"referenceId"`
+		FailedResult json.RawMessage `json:"failedResult"`
+	}
+	err = c.result(ctx, k, &answer, func() error { return present("referenceId", answer.ReferenceID) })
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{Reference: answer.ReferenceID, Refused: parseRefusals(answer.FailedResult)}, nil
+}
+
+// Group is a group that the connector's user is a member of. Its texts come from the network: show them with care.
+type Group struct {
+	ID   string `json:"groupId"`
+	Name string `json:"groupName"`
+	Role string `json:"callerRole"`
+	Type string `json:"groupType"`
+}
+
+// Groups lists all groups of the connector's user.
+//
+// Its errors are *Error.
+func (c *Client) Groups(ctx context.Context) ([]Group, error) {
+	k := call{name: callGroups, method: http.MethodGet, path: "/v1/groups", query: "?fetchAllGroups=true"}
+	var answer struct {
+		Groups []Group `json:"groups"`
+	}
+	err := c.result(ctx, k, &answer, func() error {
+		if answer.Groups == nil {
+			return errors.New("no groups in the answer")
+		}
+		return nil
+	})
+	return answer.Groups, err
+}
+
+func present(name, value string) error {
+	if strings.TrimSpace(value) == "" {
+		return fmt.Errorf("no %s in the answer", name)
+	}
+	return nil
+}

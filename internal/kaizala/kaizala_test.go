@@ -1,0 +1,492 @@
+package kaizala
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kaizala-drop/internal/media"
+)
+
+const (
+	goodMedia  = `{"mediaResource":"r+/="}`
+	goodAction = `{"referenceId":"6007fe3a"}`
+)
+
+// fixed is a client with a fixed token; change may alter its options.
+func fixed(t testing.TB, endpoint string, change ...func(*Options)) *Client {
+	t.Helper()
+	o := Options{Endpoint: endpoint, AccessToken: "token-fixed"}
+	for _, f := range change {
+		f(&o)
+	}
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// say answers everything alike.
+func say(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	}
+}
+
+func part(name, content string) Part {
+	open := func() io.Reader { return strings.NewReader(content) }
+	return Part{Name: name, MIME: "application/pdf", Size: int64(len(content)), Open: open}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// bulk is a part of zeros, as from a sparse file. read counts what was taken from it.
+func bulk(size int64, read *atomic.Int64) Part {
+	return Part{Name: "bulk.mp4", MIME: "video/mp4", Size: size, Open: func() io.Reader {
+		return io.LimitReader(counting{zeros{}, read}, size)
+	}}
+}
+
+type counting struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c counting) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if c.n != nil {
+		c.n.Add(int64(n))
+	}
+	return n, err
+}
+
+func post(caption string) Post {
+	return Post{Group: "0f8b@2", Action: media.Document, Resource: "r+/=", Caption: caption}
+}
+
+func wireError(t *testing.T, err error) *Error {
+	t.Helper()
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		t.Fatalf("got %v (%T), want an *Error", err, err)
+	}
+	return e
+}
+
+func TestUploadOnTheWire(t *testing.T) {
+	long := strings.Repeat("é", 125) + "x.pdf" // 255 bytes, as long as a name can be
+	for _, c := range []struct {
+		name, sent string
+	}{
+		{"scan.pdf", "scan.pdf"},
+		{"folder/a b.v1.final.PDF", "a b.v1.final.PDF"},
+		{`say "hi"\now.pdf`, `say \"hi\"\\now.pdf`},
+		{"a\r\nContent-Type: text/html\r\n\r\n.pdf", "a%0D%0AContent-Type: text%2Fhtml"},
+		{"tab\tnul\x00del\x7fnel\u0085.pdf", "tab%09nul%00del%7Fnel%C2%85.pdf"},
+		{"Über 日本 🎉.pdf", "Über 日本 🎉.pdf"},
+		{"bad\xff\xfe.pdf", "bad\uFFFD\uFFFD.pdf"},
+		{long, long},
+		{"%41.pdf", "%41.pdf"},
+	} {
+		if strings.Contains(c.name, "text/html") { // what follows the slash is all that is sent
+			c.sent = "html%0D%0A%0D%0A.pdf"
+		}
+		t.Run(c.sent, func(t *testing.T) {
+			var body, boundary string
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				b, _ := io.ReadAll(r.Body)
+				body = string(b)
+				boundary, _ = strings.CutPrefix(r.Header.Get("Content-Type"), "multipart/form-data; boundary=")
+				if r.ContentLength != int64(len(b)) || r.TransferEncoding != nil {
+					t.Errorf("Content-Length %d for %d bytes, Transfer-Encoding %v", r.ContentLength, len(b), r.TransferEncoding)
+				}
+				if r.Method != "POST" || r.URL.Path != "/v1/media" || r.Header.Get("accessToken") != "token-fixed" {
+					t.Errorf("got %s %s with token %q", r.Method, r.URL, r.Header.Get("accessToken"))
+				}
+				io.WriteString(w, goodMedia)
+			})
+			two := part("b.png", "")
+			two.MIME = "image/png"
+			got, err := fixed(t, s.URL+"/").Upload(t.Context(), []Part{part(c.name, "%PDF content"), two})
+			if err != nil || got != "r+/=" {
+				t.Fatalf("got %q, %v", got, err)
+			}
+			want := "--B\r\nContent-Disposition: form-data; name=\"files\"; filename=\"" + c.sent + "\"\r\n" +
+				"Content-Type: application/pdf\r\n\r\n%PDF content\r\n" +
+				"--B\r\nContent-Disposition: form-data; name=\"files\"; filename=\"b.png\"\r\n" +
+				"Content-Type: image/png\r\n\r\n\r\n--B--\r\n"
+			if got := strings.ReplaceAll(body, boundary, "B"); boundary == "" || got != want {
+				t.Errorf("got\n%q\nwant\n%q", got, want)
+			}
+		})
+	}
+}
+
+// TestHeaderSpelling looks at raw bytes: net/http would write Accesstoken.
+func TestHeaderSpelling(t *testing.T) {
+	head := make(chan string, 1)
+	s := rawServer(t, func(n int, c net.Conn) {
+		text, _ := readRequest(c)
+		head <- text
+		answer200(c, goodAction)
+	})
+	if _, err := fixed(t, s).Post(t.Context(), post("hi")); err != nil {
+		t.Fatal(err)
+	}
+	got := <-head
+	for _, want := range []string{"POST /v1/groups/0f8b@2/actions HTTP/1.1\r\n", "\r\naccessToken: token-fixed\r\n",
+		"\r\nContent-Type: application/json\r\n", "\r\nUser-Agent: kaizala-drop\r\n", "\r\nContent-Length: 78\r\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in %q", want, got)
+		}
+	}
+	if strings.Contains(strings.ToLower(got), "transfer-encoding") {
+		t.Errorf("chunked: %q", got)
+	}
+}
+
+func TestPostOnTheWire(t *testing.T) {
+	for _, c := range []struct {
+		group, path, caption, body string
+	}{
+		{"0f8b@2", "/v1/groups/0f8b@2/actions", "", `{"actionType":"Document","actionBody":{"mediaResource":"r+/="}}`},
+		{"a/b c%?#ü", "/v1/groups/a%2Fb%20c%25%3F%23%C3%BC/actions", "é \"q\"\n",
+			`{"actionType":"Document","actionBody":{"mediaResource":"r+/=","caption":"é \"q\"\n"}}`},
+	} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			if string(b) != c.body || r.RequestURI != c.path {
+				t.Errorf("got %s %s, want %s %s", r.RequestURI, b, c.path, c.body)
+			}
+			io.WriteString(w, `{"referenceId":"x","failedResult":[{"subscriber":"+49\n1","errorReason":"left","errorCode":7}]}`)
+		})
+		p := post(c.caption)
+		p.Group = c.group
+		got, err := fixed(t, s.URL).Post(t.Context(), p)
+		want := Receipt{Reference: "x", Refused: []Refusal{{`+49\n1`, "left", "7"}}}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	}
+}
+
+func TestPostTakenWhateverIsSaidBeside(t *testing.T) {
+	s := serve(t, say(200, "\uFEFF"+`{"referenceId":"x","failedResult":{"odd":[1]}}`))
+	if got, err := fixed(t, s.URL).Post(t.Context(), post("")); err != nil || got.Reference != "x" || got.Refused != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestGroups(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "GET" || r.RequestURI != "/v1/groups?fetchAllGroups=true" {
+			t.Errorf("got %s %s", r.Method, r.RequestURI)
+		}
+		io.WriteString(w, `{"groups":[{"groupId":"a@2","groupName":"Ü","callerRole":"Admin","groupType":"Group","more":1}]}`)
+	})
+	got, err := fixed(t, s.URL).Groups(t.Context())
+	if want := []Group{{"a@2", "Ü", "Admin", "Group"}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestRefusedLocally(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
+	c := fixed(t, s.URL)
+	open := part("", "").Open
+	for _, parts := range [][]Part{
+		nil, {{}}, {part("", "x")}, {part("dir/", "x")},
+		{{Name: "a.pdf", MIME: "a\r\nb", Open: open}}, {{Name: "a.pdf", Open: open}},
+		{{Name: "a.pdf", MIME: "b/c"}}, {{Name: "a.pdf", MIME: "b/c", Size: -1, Open: open}},
+	} {
+		if _, err := c.Upload(t.Context(), parts); err == nil || wireError(t, err).Fault != FaultFile {
+			t.Errorf("%+v: got %v", parts, err)
+		}
+	}
+	for _, group := range []string{"", ".", ".."} {
+		p := post("")
+		p.Group = group
+		_, err := c.Post(t.Context(), p)
+		if e := wireError(t, err); e.Fault != FaultGroup || e.MayHaveActed {
+			t.Errorf("%q: got %v", group, err)
+		}
+	}
+	if _, err := c.Post(t.Context(), Post{Group: "g"}); err == nil || wireError(t, err).Fault != FaultFile {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	app := Options{Endpoint: "https://h", ApplicationID: "i", ApplicationSecret: "hush-secret", RefreshToken: "hush-refresh"}
+	for name, change := range map[string]func(*Options){
+		"nothing":        func(o *Options) { *o = Options{} },
+		"both":           func(o *Options) { o.AccessToken = "x" },
+		"half":           func(o *Options) { o.RefreshToken = "" },
+		"line break":     func(o *Options) { o.ApplicationSecret += "\n" },
+		"plain http":     func(o *Options) { o.Endpoint = "http://example.org" },
+		"plain http ip":  func(o *Options) { o.Endpoint = "http://10.0.0.1" },
+		"no endpoint":    func(o *Options) { o.Endpoint = "" },
+		"no scheme":      func(o *Options) { o.Endpoint = "api.kaiza.la" },
+		"other scheme":   func(o *Options) { o.Endpoint = "ftp://h" },
+		"no host":        func(o *Options) { o.Endpoint = "https:///x" },
+		"user":           func(o *Options) { o.Endpoint = "https://me:hush-word@h" },
+		"bad with user":  func(o *Options) { o.Endpoint = "https://me:hush-word@h:x" },
+		"negative conns": func(o *Options) { o.MaxConns = -1 },
+	} {
+		o := app
+		change(&o)
+		if _, err := New(o); err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	for _, endpoint := range []string{"https://h/", "http://127.0.0.1:1", "http://localhost:1/x/", "http://[::1]:1"} {
+		o := app
+		o.Endpoint = endpoint
+		if c, err := New(o); err != nil || strings.HasSuffix(c.root.get(), "/") {
+			t.Errorf("%s: got %v", endpoint, err)
+		}
+	}
+}
+
+func TestKeepAlive(t *testing.T) {
+	var conns, calls atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		switch n := calls.Add(1); {
+		case r.URL.Path == "/v1/media":
+			io.WriteString(w, goodMedia)
+		case n%10 == 0: // refusals, with a body, are drained too
+			http.Error(w, strings.Repeat("no ", 10000), 400)
+		default:
+			io.WriteString(w, goodAction)
+		}
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	c := fixed(t, s.URL)
+	for range 50 {
+		if _, err := c.Upload(t.Context(), []Part{part("a.pdf", "x")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Post(t.Context(), post("")); err != nil && wireError(t, err).Status != 400 {
+			t.Fatal(err)
+		}
+	}
+	if conns.Load() != 1 || calls.Load() != 100 {
+		t.Errorf("%d connections for %d calls", conns.Load(), calls.Load())
+	}
+}
+
+func TestConnectionsAtOnce(t *testing.T) {
+	var now, most atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		n := now.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		io.Copy(io.Discard, r.Body)
+		now.Add(-1)
+		io.WriteString(w, goodMedia)
+	})
+	c := fixed(t, s.URL, func(o *Options) { o.MaxConns = 3; o.StallTimeout = 5 * time.Second })
+	errs := make(chan error)
+	for range 30 {
+		go func() {
+			_, err := c.Upload(t.Context(), []Part{bulk(200_000, nil)})
+			errs <- err
+		}()
+	}
+	for range 30 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if most.Load() > 3 {
+		t.Errorf("%d calls at once", most.Load())
+	}
+}
+
+func TestContent(t *testing.T) {
+	broken := errors.New("disk on fire")
+	reader := func(s string, err error) io.Reader {
+		if err == nil {
+			return strings.NewReader(s)
+		}
+		return io.MultiReader(strings.NewReader(s), errorReader{err})
+	}
+	for _, c := range []struct {
+		name    string
+		size    int64
+		content string
+		err     error
+		want    string
+	}{
+		{"shrank", 100, "only this", nil, "ended after 9 of 100 bytes"},
+		{"grew", 4, "five!", nil, "longer than 4 bytes"},
+		{"grew from nothing", 0, "x", nil, "longer than 0 bytes"},
+		{"unreadable", 100, "some", broken, "disk on fire"},
+		{"unreadable at the end", 4, "some", broken, "disk on fire"},
+		{"large, unreadable at the end", 3 << 20, strings.Repeat("x", 3<<20), broken, "disk on fire"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			whole := make(chan bool, 1)
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				_, err := io.Copy(io.Discard, r.Body)
+				whole <- err == nil
+				io.WriteString(w, goodMedia)
+			})
+			open := func() io.Reader { return reader(c.content, c.err) }
+			p := Part{Name: "bad\nname.pdf", MIME: "application/pdf", Size: c.size, Open: open}
+			_, err := fixed(t, s.URL).Upload(t.Context(), []Part{part("first.pdf", "x"), p})
+			e := wireError(t, err)
+			if !errors.Is(err, ErrContent) || e.Fault != FaultFile || e.Status != 0 || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, %+v", err, e)
+			}
+			if c.err != nil && !errors.Is(err, c.err) {
+				t.Errorf("%v does not wrap the reader's error", err)
+			}
+			if !strings.Contains(err.Error(), `bad\nname.pdf`) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("name not printable in %q", err)
+			}
+			s.CloseClientConnections()
+			s.Close() // waits for the handler, if there was one: a small broken-off request may not have left this machine
+			select {
+			case got := <-whole:
+				if got {
+					t.Error("the server got a whole request")
+				}
+			default:
+			}
+		})
+	}
+}
+
+type errorReader struct{ err error }
+
+func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
+
+// TestNoReaderInUseAfterUpload: callers close their files when Upload returns.
+func TestNoReaderInUseAfterUpload(t *testing.T) {
+	s := rawServer(t, func(n int, c net.Conn) {
+		io.ReadFull(c, make([]byte, 2000))
+		io.WriteString(c, "HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+		io.Copy(io.Discard, c)
+	})
+	c := fixed(t, s)
+	for range 20 {
+		var done, late atomic.Bool
+		p := bulk(1<<20-1000, nil)
+		open := p.Open
+		p.Open = func() io.Reader { return tattler{open(), &done, &late} }
+		_, err := c.Upload(t.Context(), []Part{p})
+		done.Store(true)
+		if err == nil || wireError(t, err).Status != 413 {
+			t.Fatalf("got %v", err)
+		}
+		c.Close()
+		if late.Load() {
+			t.Fatal("read after Upload returned")
+		}
+	}
+}
+
+type tattler struct {
+	io.Reader
+	done, late *atomic.Bool
+}
+
+func (r tattler) Read(p []byte) (int, error) {
+	if r.done.Load() {
+		r.late.Store(true)
+	}
+	return r.Reader.Read(p)
+}
+
+func FuzzFormName(f *testing.F) {
+	for _, s := range []string{"a.pdf", "a\"b\\c.pdf", "x\r\ny: z", "\xff", "é\u0085", `\"`, "a;b=c", "=?utf-8?q?x?=", "%0A", "\\"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		form, err := newForm([]Part{{Name: name, MIME: "image/png", Open: func() io.Reader { return bytes.NewReader(nil) }}})
+		if name == "" || strings.HasSuffix(name, "/") {
+			if err == nil {
+				t.Fatal("no name, but a form")
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(newSending(form, newWatchdog(time.Hour, func() {})))
+		if err != nil || int64(len(text)) != form.length {
+			t.Fatalf("%d of %d bytes, %v", len(text), form.length, err)
+		}
+		boundary := strings.TrimPrefix(form.contentType, "multipart/form-data; boundary=")
+		for _, end := range []string{"\r\n", "\n", "\r"} {
+			if n := bytes.Count(text, []byte(end)); n != 6 {
+				t.Fatalf("%d times %q in %q", n, end, text)
+			}
+		}
+		p, err := multipart.NewReader(bytes.NewReader(text), boundary).NextRawPart()
+		if err != nil || p.FormName() != "files" {
+			t.Fatalf("%q: %v", text, err)
+		}
+		disposition := p.Header.Get("Content-Disposition")
+		if got := filename(t, disposition); got != formName(name) {
+			t.Fatalf("%q parses as %q, want %q", disposition, got, formName(name))
+		}
+	})
+}
+
+func TestStringsOfErrors(t *testing.T) {
+	e := &Error{Call: callMedia, Status: 429, Code: "Busy", Message: "later", RetryAfter: 30 * time.Second, Err: errors.New("x")}
+	if got, want := e.Error(), "cannot upload: answered 429 Too Many Requests: Busy: later: x, try again in 30s"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := fmt.Sprint(FaultDestination, FaultFile, FaultGroup); got != "destination file group" {
+		t.Errorf("got %q", got)
+	}
+	var zero Fault
+	if zero != FaultDestination {
+		t.Error("the zero Fault must be the safe one")
+	}
+}
+
+func TestCanceledBeforehand(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("closing time")
+	cancel(why)
+	_, err := fixed(t, s.URL).Post(ctx, post(""))
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, why) || wireError(t, err).MayHaveActed {
+		t.Errorf("got %v", err)
+	}
+}
