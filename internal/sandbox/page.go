@@ -1,0 +1,213 @@
+package sandbox
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/media"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// screenful is how many posts a timeline shows at a time: enough to look back, few enough for any browser.
+const screenful = 200
+
+// pace is the least time between two events of one stream, so that thousands of posts a second do not become
+// thousands of events; beat keeps a quiet stream from looking dead.
+const (
+	pace = 150 * time.Millisecond
+	beat = 15 * time.Second
+)
+
+// findPage finds what the page is made of; nil when there is no such thing. Nothing here asks for a token.
+func (s *Server) findPage(path string) endpoint {
+	switch path {
+	case "/":
+		return asset("index.html", "text/html; charset=utf-8")
+	case "/app.js":
+		return asset("app.js", "text/javascript; charset=utf-8")
+	case "/style.css":
+		return asset("style.css", "text/css; charset=utf-8")
+	case "/icon.svg":
+		return asset("icon.svg", "image/svg+xml")
+	case "/timeline":
+		return s.showTimeline
+	case "/events":
+		return s.streamEvents
+	}
+	if rest, ok := strings.CutPrefix(path, "/media/"); ok {
+		return s.showMedia(rest)
+	}
+	return nil
+}
+
+// guard sets the headers of everything a browser gets to see. Whatever a client uploads or writes, it stays data.
+func guard(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+		"media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-cache")
+}
+
+// asset serves a file of the page. Its type is said here, because the host's table might know another.
+func asset(name, mimeType string) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		guard(w.Header())
+		w.Header().Set("Content-Type", mimeType)
+		http.ServeFileFS(w, r, pageFiles, "page/"+name)
+		return nil
+	}
+}
+
+// showMedia serves /media/<upload>/<index>, in ranges if asked to, with the MIME type of our table and no other.
+func (s *Server) showMedia(rest string) endpoint {
+	number, index, _ := strings.Cut(rest, "/")
+	n, err1 := strconv.Atoi(number)
+	i, err2 := strconv.Atoi(index)
+	u, ok := s.upload(n)
+	if err1 != nil || err2 != nil || !ok || i < 0 || i >= len(u.media) {
+		return nil
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		m := u.media[i]
+		f, err := os.Open(m.Path)
+		if err != nil {
+			return fmt.Errorf("cannot show %q: %w", file.Printable(m.Name), err)
+		}
+		defer f.Close()
+		guard(w.Header())
+		w.Header().Set("Content-Type", m.MIME)
+		w.Header().Set("Content-Disposition", shownAs(m))
+		w.Header().Set("ETag", `"`+m.SHA256+`"`) // a restarted sandbox gives its numbers to other files
+		http.ServeContent(w, r, "", time.Time{}, f)
+		return nil
+	}
+}
+
+// shownAs says to download documents, which a browser might run something in, and to show the rest.
+func shownAs(m Media) string {
+	how := "inline"
+	if typ, _ := media.ByName(m.Name); typ.Action == media.Document {
+		how = "attachment"
+	}
+	return mime.FormatMediaType(how, map[string]string{"filename": file.Printable(m.Name)})
+}
+
+// shownPost is a post as the page gets it. Number counts the posts of one group from 0.
+type shownPost struct {
+	Number  int          `json:"n"`
+	Type    media.Action `json:"type"`
+	Caption string       `json:"caption"`
+	Ref     string       `json:"ref"`
+	At      int64        `json:"at"` // epoch milliseconds
+	Media   []shownMedia `json:"media"`
+}
+
+type shownMedia struct {
+	Name string `json:"name"`
+	MIME string `json:"mime"`
+	Size int64  `json:"size"`
+	URL  string `json:"url"`
+}
+
+// showTimeline serves /timeline?group=ID, newest first: the newest screenful of what is before=N and after=N, each
+// optional and exclusive.
+func (s *Server) showTimeline(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	g := s.byID[query.Get("group")]
+	if g == nil {
+		return refuse(http.StatusNotFound, "there is no group %q here", query.Get("group"))
+	}
+	s.mu.Lock()
+	posts := g.posts // only ever appended to
+	s.mu.Unlock()
+	end := min(bound(query.Get("before"), len(posts)), len(posts))
+	start := max(bound(query.Get("after"), -1)+1, end-screenful, 0)
+	shown := make([]shownPost, 0, max(end-start, 0))
+	for n := end - 1; n >= start; n-- {
+		shown = append(shown, show(n, posts[n]))
+	}
+	guard(w.Header())
+	answer(w, http.StatusOK, map[string]any{"run": s.run, "total": len(posts), "posts": shown})
+	return nil
+}
+
+func bound(text string, otherwise int) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return otherwise
+	}
+	return n
+}
+
+func show(n int, p *post) shownPost {
+	files := make([]shownMedia, len(p.upload.media))
+	for i, m := range p.upload.media {
+		files[i] = shownMedia{file.Printable(m.Name), m.MIME, m.Size, fmt.Sprintf("/media/%d/%d", p.upload.number, i)}
+	}
+	return shownPost{n, p.action, p.caption, p.ref, p.at.UnixMilli(), files}
+}
+
+// streamEvents serves /events: the state of all groups, at once, whenever it has changed and on every beat. An event
+// says how far each timeline reaches, not what is on it, so a page that missed some, or comes back, needs the last only.
+func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
+	guard(w.Header())
+	w.Header().Set("Content-Type", "text/event-stream")
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	out := http.NewResponseController(w)
+	_ = out.SetWriteDeadline(time.Time{}) // a stream outlives the server's timeout, where one can be set at all
+	for {
+		changed, paced, beats := s.Changed(), time.After(pace), time.After(beat)
+		if _, err := fmt.Fprintf(w, "event: state\ndata: %s\n\n", s.state()); err != nil || out.Flush() != nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-beats:
+		case <-r.Context().Done():
+			return nil
+		case <-s.closing:
+			return nil
+		}
+		<-paced
+	}
+}
+
+// state is the JSON of one event. Its size grows with the number of groups, never with that of posts.
+func (s *Server) state() []byte {
+	type entry struct {
+		ID    string     `json:"id"`
+		Name  string     `json:"name"`
+		Count int        `json:"count"`
+		Last  *shownPost `json:"last"`
+	}
+	entries := make([]entry, len(s.groups))
+	s.mu.Lock()
+	for i, g := range s.groups {
+		entries[i] = entry{ID: g.ID, Name: g.Name, Count: len(g.posts)}
+		if n := len(g.posts) - 1; n >= 0 {
+			last := show(n, g.posts[n])
+			entries[i].Last = &last
+		}
+	}
+	s.mu.Unlock()
+	state, err := json.Marshal(map[string]any{"run": s.run, "groups": entries})
+	if err != nil { // no value of this package's can do that
+		return []byte("{}")
+	}
+	return state
+}
