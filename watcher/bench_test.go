@@ -1,0 +1,135 @@
+package watcher
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+const benchFiles = 100_000
+
+func benchNames() []string {
+	names := make([]string, benchFiles)
+	for i := range names {
+		names[i] = fmt.Sprintf("scan-%06d.pdf", i)
+	}
+	return names
+}
+
+func benchLook(i int, size int64) Look {
+	return Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: uint64(i), Size: size, Mtime: 1, Ctime: 1}, Links: 1}}
+}
+
+// BenchmarkSettle100k takes 100,000 files from their first hint to their hand-over.
+func BenchmarkSettle100k(b *testing.B) {
+	names := benchNames()
+	b.ReportAllocs()
+	for b.Loop() {
+		s, now, settled := NewSettler(5*time.Second, false), start0, 0
+		for i, name := range names {
+			now = now.Add(time.Microsecond)
+			s.Touch(now, name)
+			s.Look(now, now, name, benchLook(i, 1))
+			s.Touch(now, name)
+		}
+		now = now.Add(5 * time.Second)
+		for i, name := range s.Due(now) {
+			if s.Look(now, now, name, benchLook(i, 1)).Settled {
+				settled++
+			}
+		}
+		if settled != benchFiles {
+			b.Fatalf("%d settled", settled)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchFiles, "ns/file")
+}
+
+// BenchmarkList100k lists a folder of 100,000 files.
+func BenchmarkList100k(b *testing.B) {
+	dir, err := os.MkdirTemp("/dev/shm", "watcher")
+	if err != nil {
+		dir = b.TempDir()
+	}
+	defer os.RemoveAll(dir)
+	for _, name := range benchNames() {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
+	}
+	s := newScout(Folder{Path: dir, Rescan: time.Minute}, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if n := len(s.answer(b.Context(), request{whole: true}).seen); n != benchFiles {
+			b.Fatalf("%d seen", n)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchFiles, "ns/file")
+}
+
+// BenchmarkHeldBack10k lets an hour pass over 10,000 files that stay empty, with a listing a minute.
+func BenchmarkHeldBack10k(b *testing.B) {
+	names := benchNames()[:10_000]
+	looks, hours := 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		s, now := NewSettler(5*time.Second, false), start0
+		look := func(i int, name string) {
+			looks++
+			s.Look(now, now, name, benchLook(i, 0))
+		}
+		for minute := range 61 {
+			listAt := start0.Add(time.Duration(minute) * time.Minute)
+			for at, ok := s.Next(); ok && at.Before(listAt); at, ok = s.Next() {
+				now = at
+				for _, name := range s.Due(now) {
+					look(0, name)
+				}
+			}
+			now = listAt
+			s.StartRound()
+			for _, name := range names {
+				look(0, name)
+			}
+			s.EndRound()
+		}
+		hours++
+	}
+	b.ReportMetric(float64(looks)/float64(hours)/float64(len(names)), "looks/file/hour")
+}
+
+// BenchmarkExamine looks into files of 5 MB that have settled: lock files, open writers, holes, the ending.
+func BenchmarkExamine(b *testing.B) {
+	dir := b.TempDir()
+	padding := bytes.Repeat([]byte{0x55}, 5<<20)
+	for name, content := range map[string][]byte{
+		"scan.pdf":  slices.Concat([]byte("%PDF-1.7\n"), padding, []byte("\nstartxref\n9\n%%EOF\n")),
+		"music.mp3": padding,
+		"sound.wav": slices.Concat([]byte("RIFF\x24\x00\x50\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x44\xac\x00\x00\x88\x58\x01\x00\x02\x00\x10\x00data\x00\x00\x50\x00"), padding),
+	} {
+		b.Run(name, func(b *testing.B) {
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				b.Fatal(err)
+			}
+			info, err := file.Lstat(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
+			for b.Loop() {
+				if hold, err := s.examine(name, info, &answer{}); err != nil || hold.Reason != "" {
+					b.Fatal(hold, err)
+				}
+			}
+		})
+	}
+}

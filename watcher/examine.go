@@ -1,0 +1,100 @@
+package watcher
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/media"
+)
+
+// errCannotTell means that the kernel does not say who is writing to a file.
+var errCannotTell = errors.New("the kernel does not tell whether the file is being written")
+
+const (
+	// recheckWriter is the longest time between two looks at a file that is open for writing: its close brings no event.
+	recheckWriter = 2 * time.Second
+	// recheckCompanion is the same for a file that has a lock file beside it.
+	recheckCompanion = 10 * time.Second
+)
+
+// examine looks closer at a file whose quiet time is over: does a program have it open, and is it whole? What is
+// unchanged since it was found torn is not read again.
+func (s *scout) examine(name string, info file.Info, a *answer) (Hold, error) {
+	if lock := s.companion(name); lock != "" {
+		return Hold{Reason: fmt.Sprintf("it is open in a program: its lock file %q lies beside it", file.Printable(lock)), Recheck: recheckCompanion}, nil
+	}
+	f, opened, err := file.Open(s.folder.Path, name)
+	if err != nil {
+		return Hold{}, err
+	}
+	defer f.Close()
+	if opened.Identity != info.Identity {
+		return Hold{Reason: "it has just changed", Recheck: recheckWriter}, nil
+	}
+	if s.remote == "" {
+		writing, err := openForWriting(f)
+		if writing {
+			return Hold{Reason: "it is open for writing", Recheck: s.folder.Settle}, nil
+		}
+		if err != nil && a.leaseErr == nil {
+			a.leaseErr = err
+		}
+	}
+	if known, ok := s.torn[name]; ok && known.id == opened.Identity {
+		return known.hold, nil
+	}
+	hold, err := s.wholeness(f, name, opened)
+	if hold.Torn {
+		s.torn[name] = tornFile{opened.Identity, hold}
+	} else {
+		delete(s.torn, name)
+	}
+	return hold, err
+}
+
+// tornFile is what was found of a file in one state.
+type tornFile struct {
+	id   file.Identity
+	hold Hold
+}
+
+// wholeness looks for what a file that was cut off lacks.
+func (s *scout) wholeness(f *os.File, name string, info file.Info) (Hold, error) {
+	if !s.folder.VerifyEnding {
+		return Hold{}, nil
+	}
+	if s.remote == "" && isSparse(f) {
+		return Hold{Reason: "it has holes: its size was set, but not all of it was written", Torn: true}, nil
+	}
+	t, known := media.ByName(name)
+	if !known {
+		return Hold{}, nil
+	}
+	missing, err := media.MissingEnd(t, f, info.Size)
+	if err != nil || missing == "" {
+		return Hold{}, err
+	}
+	return Hold{Reason: missing, Torn: true}, nil
+}
+
+// companion gives the name of the lock file that an office program keeps beside name while it has it open, or "".
+// LibreOffice: .~lock.NAME#. Microsoft Office: ~$NAME, where longer names lose their first one or two letters.
+func (s *scout) companion(name string) string {
+	dir, base := filepath.Split(name)
+	letters := []rune(base)
+	for _, lock := range []string{
+		".~lock." + base + "#",
+		"~$" + base,
+		"~$" + string(letters[min(1, len(letters)):]),
+		"~$" + string(letters[min(2, len(letters)):]),
+	} {
+		if _, err := file.Lstat(filepath.Join(s.folder.Path, dir, lock)); err == nil {
+			return lock
+		}
+	}
+	return ""
+}

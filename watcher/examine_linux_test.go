@@ -1,0 +1,100 @@
+package watcher_test
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kaizala-drop/watcher"
+)
+
+// These are about what only a closer look finds; whole programs at work are in cmd/kaizala-drop's zoo.
+
+// heldUntil drops what holds the file back, then undoes it: the file must be handed over after, and not before.
+func heldUntil(t *testing.T, f watcher.Folder, reason string, undo func()) {
+	t.Helper()
+	r := start(t, f)
+	write(t, f.Path+"/other.mp3", "x")
+	r.expect("other.mp3") // and not the held one, which was there before
+	r.waitFor(reason)
+	undo()
+	r.expect("held.mp3")
+}
+
+// waitFor waits until text was logged.
+func (r *running) waitFor(text string) {
+	r.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for tick := time.NewTicker(10 * time.Millisecond); !strings.Contains(r.log.String(), text); <-tick.C {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%q was not logged; log:\n%s", text, r.log)
+		}
+	}
+}
+
+func TestOpenWriterIsWaitedFor(t *testing.T) {
+	f := folder(t.TempDir())
+	write(t, f.Path+"/held.mp3", "content")
+	writer, err := os.OpenFile(f.Path+"/held.mp3", os.O_WRONLY, 0)
+	must(t, err)
+	heldUntil(t, f, "open for writing", func() { must(t, writer.Close()) })
+}
+
+func TestMappedWriterIsWaitedFor(t *testing.T) {
+	f := folder(t.TempDir())
+	write(t, f.Path+"/held.mp3", "content")
+	file, err := os.OpenFile(f.Path+"/held.mp3", os.O_RDWR, 0)
+	must(t, err)
+	mapped, err := unix.Mmap(int(file.Fd()), 0, 7, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	must(t, err)
+	must(t, file.Close()) // the mapping outlives its descriptor
+	heldUntil(t, f, "open for writing", func() { must(t, unix.Munmap(mapped)) })
+}
+
+func TestLockFileHoldsItsFileBack(t *testing.T) {
+	for _, lock := range []string{".~lock.held.mp3#", "~$held.mp3", "~$eld.mp3", "~$ld.mp3"} {
+		t.Run(lock, func(t *testing.T) {
+			f := folder(t.TempDir())
+			write(t, f.Path+"/held.mp3", "content")
+			write(t, f.Path+"/"+lock, "somebody")
+			heldUntil(t, f, "its lock file", func() { must(t, os.Remove(f.Path+"/"+lock)) })
+		})
+	}
+}
+
+// TestTornFileIsHandedOverAsTorn lets one file stay without its end, and makes another one whole in time.
+func TestTornFileIsHandedOverAsTorn(t *testing.T) {
+	f := folder(t.TempDir())
+	f.VerifyEnding, f.TruncatedAfter = true, time.Second
+	whole := "%PDF-1.7\n" + strings.Repeat("x", 5000) + "\nstartxref\n0\n%%EOF\n"
+	r := start(t, f)
+	write(t, f.Path+"/torn.pdf", whole[:3000])
+	write(t, f.Path+"/resumed.pdf", whole[:3000])
+	r.waitFor("%%EOF")
+	write(t, f.Path+"/resumed.pdf", whole)
+	if s := r.next(); s.Name != "resumed.pdf" || s.Torn != "" {
+		t.Fatalf("got %+v", s)
+	}
+	if s := r.next(); s.Name != "torn.pdf" || !strings.Contains(s.Torn, "%%EOF") {
+		t.Fatalf("got %+v", s)
+	}
+}
+
+func TestSparseFileIsTorn(t *testing.T) {
+	f := folder(t.TempDir())
+	f.VerifyEnding, f.TruncatedAfter = true, 500*time.Millisecond
+	r := start(t, f)
+	write(t, f.Path+"/a.mp3", "x")
+	must(t, os.Truncate(f.Path+"/a.mp3", 1<<20))
+	if s := r.next(); !strings.Contains(s.Torn, "holes") {
+		t.Fatalf("got %+v", s)
+	}
+	must(t, os.WriteFile(f.Path+"/b.mp3", bytes.Repeat([]byte("x"), 1<<20), 0o644))
+	if s := r.next(); s.Name != "b.mp3" || s.Torn != "" {
+		t.Fatalf("got %+v", s)
+	}
+}

@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package watcher
+
+// RemoteFS cannot tell here; the daemon is made for Linux.
+func RemoteFS(string) string { return "" }

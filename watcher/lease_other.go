@@ -1,0 +1,10 @@
+//go:build unix && !linux
+
+package watcher
+
+import "os"
+
+// openForWriting cannot tell here; the daemon is made for Linux.
+func openForWriting(*os.File) (bool, error) { return false, errCannotTell }
+
+func isSparse(*os.File) bool { return false }

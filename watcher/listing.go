@@ -1,0 +1,92 @@
+package watcher
+
+import (
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// onListing takes what a whole listing says about the folder itself: whether it is there, is still the one that was
+// listed before, and can be watched.
+func (l *loop) onListing(now time.Time, a answer) {
+	first := !l.listed
+	l.listed = l.listed || a.missing == nil || l.once
+	l.schedule(now, a)
+	switch {
+	case a.missing != nil:
+		l.complain("the folder cannot be listed; trying again and again", a.missing)
+		return
+	case a.watchErr != nil:
+		l.complain("the folder is not watched; it is listed instead, and watching is tried again", a.watchErr)
+	case l.trouble != "":
+		l.trouble = ""
+		l.log.Info().Msg("the folder is watched again")
+	case !first && !l.root.SameFile(a.root.Identity):
+		l.log.Warn().Msg("another folder lies at this path now (mounted, unmounted or made again): watching it")
+	}
+	l.root = a.root
+	l.setRemote(a.remote, first)
+}
+
+// tellUnlisted says of each subfolder that it cannot be listed, once, and again only if it could be in between.
+func (l *loop) tellUnlisted(a answer) {
+	before := l.unlisted
+	if a.whole {
+		l.unlisted = map[string]bool{}
+	}
+	if a.missing != nil {
+		l.unlisted[file.Printable(a.missing.Error())] = true
+	}
+	for _, err := range a.partial {
+		text := file.Printable(err.Error())
+		if !before[text] {
+			l.log.Warn().Str("error", text).Msg("a subfolder cannot be listed: what lies in it waits")
+		}
+		l.unlisted[text] = true
+	}
+}
+
+// tellLease says once that it cannot be seen who is writing.
+func (l *loop) tellLease(err error) {
+	if err == nil || l.leaseTold {
+		return
+	}
+	l.leaseTold = true
+	l.log.Warn().Err(err).Msg("cannot see whether files are open for writing, so only their being quiet counts: " +
+		"run as their owner, or with the capability CAP_LEASE, which the unit grants")
+}
+
+// schedule sets the time of the next listing: the timer's, or sooner while the folder cannot be listed or watched.
+func (l *loop) schedule(now time.Time, a answer) {
+	if a.missing == nil && a.watchErr == nil {
+		l.retry = 0
+		l.listAt = now.Add(l.rescan())
+		return
+	}
+	l.retry = min(max(2*l.retry, retryFirst), rescanRemote, l.folder.Rescan)
+	l.listAt = now.Add(l.retry)
+}
+
+// complain says what is wrong with the folder, once for each kind of trouble.
+func (l *loop) complain(what string, err error) {
+	if l.trouble != what {
+		l.trouble = what
+		l.log.Warn().Str("error", file.Printable(err.Error())).Msg(what)
+	}
+}
+
+func (l *loop) setRemote(remote string, first bool) {
+	if !first && remote == l.remote {
+		return
+	}
+	l.remote = remote
+	if remote == "" {
+		l.files.SetSettle(l.folder.Settle)
+		l.log.Info().Stringer("settle", l.folder.Settle).Bool("events", l.events != nil).Msg("watching")
+		return
+	}
+	l.files.SetSettle(l.folder.SettleRemote)
+	l.listAt = time.Now().Add(l.rescan())
+	l.log.Info().Str("file_system", remote).Stringer("settle", l.folder.SettleRemote).Stringer("every", l.rescan()).
+		Msg("watching by listing: changes made by other hosts bring no event on this file system")
+}

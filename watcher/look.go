@@ -1,0 +1,46 @@
+package watcher
+
+import (
+	"io/fs"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// Look is what one look at a path found.
+type Look struct {
+	file.Info
+	Examined bool // it was looked into as well: Hold is valid
+	Hold     Hold // a reason to hold it back that was found in this way
+}
+
+// Hold is a reason to hold a file back that only a closer look finds. The zero Hold is none.
+type Hold struct {
+	Reason  string        // "" = none
+	Recheck time.Duration // the longest time to the next look; 0 = maxHold
+	Torn    bool          // the file looks cut off: if it stays so, no waiting will help
+}
+
+// Verdict is what a look led to.
+type Verdict struct {
+	Settled bool   // hand it over now
+	Torn    bool   // with Settled: it stayed cut off, for Reason
+	Reason  string // why it is held back; "" while it is only not yet quiet
+	News    bool   // the reason is another than after the last look: worth saying once
+}
+
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeSymlink != 0:
+		return "symbolic link"
+	case m&fs.ModeNamedPipe != 0:
+		return "FIFO"
+	case m&fs.ModeSocket != 0:
+		return "socket"
+	case m&fs.ModeDevice != 0:
+		return "device"
+	case m.IsDir():
+		return "folder"
+	}
+	return "special file"
+}

@@ -1,0 +1,288 @@
+package watcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/rs/zerolog"
+
+	"kaizala-drop/internal/file"
+)
+
+const (
+	// rescanRemote is the longest time between listings where listings are all there is.
+	rescanRemote = 10 * time.Second
+	// retryFirst is the time to the next listing when the folder could not be listed or watched; it doubles up to
+	// rescanRemote.
+	retryFirst = 250 * time.Millisecond
+)
+
+// loop owns all that is known of one folder. It does no I/O, and its outbox lets it go on while the consumer is slow.
+type loop struct {
+	folder Folder
+	once   bool
+	log    zerolog.Logger
+
+	events   <-chan fsnotify.Event // nil: polled
+	errors   <-chan error
+	released <-chan string
+	requests chan<- request // closed by the loop when it ends
+	answers  <-chan answer
+	settled  chan<- file.Settled
+
+	filter    filter
+	files     *Settler
+	outbox    []file.Settled      // settled, not yet taken
+	names     []string            // to be looked at with the next request, in order
+	asked     map[string]bool     // the same as a set
+	due       []string            // to be looked at after these, and into: their quiet time is over
+	list      bool                // the next request asks for a whole listing
+	away      bool                // a request is with the scout
+	sentAt    time.Time           // when it, or the last one, was sent
+	listAt    time.Time           // when to list on the timer
+	retry     time.Duration       // > 0: the folder cannot be listed or watched, and this is the time to the next try
+	listed    bool                // the folder was listed at least once, or could not be in a run with once
+	remote    string              // the file system, if changes there bring no event
+	root      file.Info           // the folder when it was last listed
+	trouble   string              // what was said last about a folder that cannot be listed or watched
+	unlisted  map[string]bool     // why the folder or parts of it could not be listed the last time
+	leaseTold bool                // it was said that the kernel does not tell who is writing
+	toldOnce  map[string]struct{} // subfolders that were said to be left alone
+}
+
+func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
+	return &loop{
+		folder: f, once: once, log: log, list: true,
+		filter:   newFilter(f),
+		files:    newSettlerOf(f),
+		asked:    map[string]bool{},
+		unlisted: map[string]bool{},
+		toldOnce: map[string]struct{}{},
+	}
+}
+
+func newSettlerOf(f Folder) *Settler {
+	s := NewSettler(f.Settle, f.AllowHardlinks)
+	s.SetTruncatedAfter(f.TruncatedAfter)
+	return s
+}
+
+// run runs until ctx ends or, with once, until nothing is left to settle. Its error at the end of a run with once says
+// what could not be listed.
+func (l *loop) run(ctx context.Context) error {
+	defer close(l.requests)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !l.finished() {
+		now := time.Now()
+		l.onTime(now)
+		timer.Reset(l.wake(now).Sub(now))
+		requests, next := l.nextRequest()
+		settled, first := l.nextSettled()
+		select {
+		case ev, ok := <-l.events:
+			l.onEvent(ev, ok)
+		case err, ok := <-l.errors:
+			l.onError(err, ok)
+		case a := <-l.answers:
+			l.onAnswer(a)
+		case name := <-l.released:
+			l.onRelease(name)
+		case <-timer.C: // onTime does what is to be done
+		case requests <- next:
+			l.sent(now)
+		case settled <- first:
+			l.outbox = l.outbox[1:]
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if len(l.unlisted) > 0 {
+		return fmt.Errorf("cannot list all of %s: %s", file.Printable(l.folder.Path),
+			strings.Join(slices.Sorted(maps.Keys(l.unlisted)), "; "))
+	}
+	return nil
+}
+
+// finished reports that a run with once has nothing left to wait for.
+func (l *loop) finished() bool {
+	return l.once && l.listed && !l.wants() && !l.away && len(l.outbox) == 0 && !l.files.Busy()
+}
+
+// wake says when the timer must fire.
+func (l *loop) wake(now time.Time) time.Time {
+	at := now.Add(l.folder.Rescan)
+	if l.away { // nothing to do before the answer comes
+		return at
+	}
+	if !l.listAt.IsZero() {
+		at = earlier(at, l.listAt)
+	}
+	if due, ok := l.files.Next(); ok {
+		at = earlier(at, due)
+	}
+	return at
+}
+
+// nextRequest gives what to ask of the scout, and a nil channel while there is nothing or it is busy.
+func (l *loop) nextRequest() (chan<- request, request) {
+	if l.away || !l.wants() {
+		return nil, request{}
+	}
+	return l.requests, request{names: l.names, whole: l.list, due: l.due}
+}
+
+// wants reports whether there is anything to ask of the scout.
+func (l *loop) wants() bool { return l.list || len(l.names) > 0 || len(l.due) > 0 }
+
+func (l *loop) sent(now time.Time) {
+	if l.list {
+		l.files.StartRound()
+	}
+	l.away, l.list, l.names, l.due, l.asked, l.sentAt = true, false, nil, nil, map[string]bool{}, now
+}
+
+func (l *loop) nextSettled() (chan<- file.Settled, file.Settled) {
+	if len(l.outbox) == 0 {
+		return nil, file.Settled{}
+	}
+	return l.settled, l.outbox[0]
+}
+
+// ask has name looked at soon.
+func (l *loop) ask(name string) {
+	if !l.asked[name] {
+		l.asked[name] = true
+		l.names = append(l.names, name)
+	}
+}
+
+// onRelease takes back what the consumer gave back. If a later state of the file is still in the outbox, that is on its
+// way already.
+func (l *loop) onRelease(name string) {
+	if !slices.ContainsFunc(l.outbox, func(s file.Settled) bool { return s.Name == name }) {
+		l.files.Release(time.Now(), name)
+	}
+}
+
+func (l *loop) onEvent(ev fsnotify.Event, ok bool) {
+	if !ok {
+		l.events = nil
+		return
+	}
+	name, below := strings.CutPrefix(ev.Name, l.folder.Path+"/")
+	if !below { // about the folder itself: renamed, removed, or its attributes
+		l.list = l.list || ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename)
+		return
+	}
+	if !l.filter.skips(name) {
+		l.files.Touch(time.Now(), name)
+		l.ask(name)
+	}
+}
+
+func (l *loop) onError(err error, ok bool) {
+	switch {
+	case !ok:
+		l.errors = nil
+	case errors.Is(err, fsnotify.ErrEventOverflow):
+		l.list = true
+		l.log.Info().Msg("more events than the kernel's queue holds: listing the folder again")
+	case errors.Is(err, syscall.EINVAL): // a watched folder was renamed and deleted at once: its watch had ended already
+		l.list = true
+	default:
+		l.list = true
+		l.log.Warn().Err(err).Msg("error from inotify: listing the folder again")
+	}
+}
+
+// onTime asks for what is due, if the scout has time: asked for earlier, it would be looked at no sooner, and what has
+// changed meanwhile would be out of turn. Files settle by these looks alone, so they settle in the order of their last
+// changes.
+func (l *loop) onTime(now time.Time) {
+	if l.away {
+		return
+	}
+	l.due = append(l.due, l.files.Due(now)...)
+	if !l.listAt.IsZero() && !now.Before(l.listAt) {
+		l.list = true
+		l.listAt = now.Add(l.rescan())
+	}
+}
+
+// rescan is the time between listings.
+func (l *loop) rescan() time.Duration {
+	if l.events == nil || l.remote != "" {
+		return min(l.folder.Rescan, rescanRemote)
+	}
+	return l.folder.Rescan
+}
+
+func (l *loop) onAnswer(a answer) {
+	l.away = false
+	now := time.Now()
+	if a.whole {
+		l.onListing(now, a)
+	}
+	l.tellUnlisted(a)
+	l.tellLease(a.leaseErr)
+	l.list = l.list || a.anomaly
+	for _, s := range a.seen {
+		l.onSighting(now, s)
+	}
+	if a.whole && a.missing == nil && len(a.partial) == 0 {
+		l.files.EndRound()
+	}
+	if a.watchErr != nil && !a.whole { // a new subfolder could not be watched: list sooner
+		l.list = true
+	}
+}
+
+func (l *loop) onSighting(now time.Time, s sighting) {
+	switch {
+	case s.gone:
+		l.files.Gone(s.name)
+		delete(l.toldOnce, s.name)
+	case s.err != nil:
+		l.tell(s.name, l.files.Fail(now, s.name, "cannot look at it: "+s.err.Error()))
+	case s.dir:
+		l.files.Gone(s.name)
+		if !l.folder.Recursive {
+			l.tellOnce(s.name, "it is a folder, and recursive = false")
+		}
+	default:
+		v := l.files.Look(l.sentAt, now, s.name, s.look)
+		if v.Settled {
+			l.handOver(now, s, v)
+		}
+		l.tell(s.name, v)
+	}
+}
+
+func (l *loop) handOver(now time.Time, s sighting, v Verdict) {
+	settled := file.Settled{Folder: l.folder.Path, Name: s.name, ID: s.look.Identity, At: now}
+	if v.Torn {
+		settled.Torn = v.Reason
+	}
+	l.outbox = append(l.outbox, settled)
+}
+
+func (l *loop) tell(name string, v Verdict) {
+	if v.News {
+		l.log.Info().Str("file", file.Printable(name)).Str("reason", file.Printable(v.Reason)).Msg("left where it is")
+	}
+}
+
+func (l *loop) tellOnce(name, reason string) {
+	if _, told := l.toldOnce[name]; !told {
+		l.toldOnce[name] = struct{}{}
+		l.log.Info().Str("file", file.Printable(name)).Str("reason", reason).Msg("left where it is")
+	}
+}

@@ -1,0 +1,236 @@
+package watcher
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/fsnotify/fsnotify"
+
+	"kaizala-drop/internal/file"
+)
+
+// request asks the scout to go and look.
+type request struct {
+	names []string // look at each of these; a subfolder is watched, then listed
+	whole bool     // then list the whole folder, and make sure that all of it is watched
+	due   []string // then look at these, and into them
+}
+
+// answer is what the scout found.
+type answer struct {
+	whole    bool      // the request asked for a whole listing
+	root     file.Info // of the folder, if whole
+	missing  error     // why the folder could not be listed, if whole
+	anomaly  bool      // a watched subfolder has gone from its place: list the whole again
+	remote   string    // the file system, if changes there bring no event; "" = local
+	watchErr error     // why some of it could not be watched
+	leaseErr error     // why the kernel does not say who is writing
+	partial  []error   // subfolders that could not be listed
+	seen     []sighting
+}
+
+// sighting is one name below the folder, and what lay there.
+type sighting struct {
+	name string
+	look Look
+	gone bool  // nothing lies there
+	dir  bool  // a folder: it has been listed too if the watched folder is recursive
+	err  error // it could not be looked at
+}
+
+// scout does all the I/O of one watched folder: it watches, lists and looks, and may hang on a dead share for as long
+// as it likes. It owns the set of watched folders.
+type scout struct {
+	folder  Folder
+	notify  *fsnotify.Watcher // nil: there is none, all is polled
+	filter  filter
+	watched map[string]file.Identity // absolute path -> the folder that was watched there
+	torn    map[string]tornFile      // what was found torn, so that it is not read again unchanged
+	remote  string
+}
+
+func newScout(f Folder, notify *fsnotify.Watcher) *scout {
+	return &scout{folder: f, notify: notify, filter: newFilter(f), watched: map[string]file.Identity{}, torn: map[string]tornFile{}}
+}
+
+// run answers each request until requests is closed or ctx ends. It is the only sender of answers.
+func (s *scout) run(ctx context.Context, requests <-chan request, answers chan<- answer) {
+	for r := range requests {
+		a := s.answer(ctx, r)
+		select {
+		case answers <- a:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *scout) answer(ctx context.Context, r request) answer {
+	a := answer{whole: r.whole}
+	for _, name := range r.names {
+		s.look(ctx, name, false, &a)
+	}
+	if r.whole {
+		s.list(ctx, &a)
+	}
+	for _, name := range r.due {
+		s.look(ctx, name, true, &a)
+	}
+	a.remote = s.remote
+	return a
+}
+
+// list lists the whole folder and watches what is not watched yet. A watch can die silently (its file system was
+// unmounted), so each one is asked for again: that costs a system call and changes nothing where it is alive.
+func (s *scout) list(ctx context.Context, a *answer) {
+	root, err := s.rootInfo()
+	if err != nil {
+		a.missing = err
+		s.forgetBelow(s.folder.Path)
+		return
+	}
+	a.root, s.remote = root, ""
+	s.prune()
+	before := len(a.seen)
+	s.enter(ctx, ".", root, a)
+	// In the order in which they were written, as far as that can be known now.
+	slices.SortStableFunc(a.seen[before:], func(x, y sighting) int {
+		return cmp.Or(cmp.Compare(x.look.Mtime, y.look.Mtime), cmp.Compare(x.name, y.name))
+	})
+}
+
+// prune ends the watches of subfolders that are no longer where they were watched. That must come before anything is
+// watched anew: the kernel gives a renamed folder the watch that it has already, and to end that one afterwards would
+// leave the new name blind.
+func (s *scout) prune() {
+	for path, id := range s.watched {
+		if path == s.folder.Path { // watch looks after that one
+			continue
+		}
+		if info, err := file.Lstat(path); err != nil || !info.Mode.IsDir() || !info.SameFile(id) {
+			s.forgetBelow(path)
+		}
+	}
+}
+
+// rootInfo looks at the watched folder itself, which may be given through a symbolic link.
+func (s *scout) rootInfo() (file.Info, error) {
+	info, err := file.Stat(s.folder.Path)
+	if err == nil && !info.Mode.IsDir() {
+		err = &fs.PathError{Op: "list", Path: s.folder.Path, Err: errors.New("it is not a folder")}
+	}
+	return info, err
+}
+
+// enter watches the folder dir (relative), then lists it: whatever is put there in between is seen at least once.
+func (s *scout) enter(ctx context.Context, dir string, info file.Info, a *answer) {
+	path := filepath.Join(s.folder.Path, dir)
+	s.watch(path, info, a)
+	entries, err := os.ReadDir(path)
+	if err != nil && dir == "." {
+		a.missing = err
+		return
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.partial = append(a.partial, err)
+	}
+	for _, entry := range entries {
+		if ctx.Err() != nil {
+			return
+		}
+		s.look(ctx, filepath.Join(dir, entry.Name()), false, a)
+	}
+}
+
+// look looks at name, and into it if it is a file and that is wanted. A folder to be watched too is entered.
+func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
+	if s.filter.skips(name) {
+		return
+	}
+	path := filepath.Join(s.folder.Path, name)
+	info, err := file.Lstat(path)
+	found := Look{Info: info}
+	if err == nil && into && s.mayOpen(info) {
+		found.Examined = true
+		found.Hold, err = s.examine(name, info, a)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		delete(s.torn, name)
+		a.seen = append(a.seen, sighting{name: name, gone: true})
+		if _, watched := s.watched[path]; watched {
+			s.forgetBelow(path)
+			a.anomaly = true
+		}
+	case err != nil:
+		a.seen = append(a.seen, sighting{name: name, err: err})
+	case info.Mode.IsDir():
+		a.seen = append(a.seen, sighting{name: name, look: found, dir: true})
+		if s.folder.Recursive && !s.excluded(info) {
+			s.enter(ctx, name, info, a)
+		}
+	default:
+		a.seen = append(a.seen, sighting{name: name, look: found})
+	}
+}
+
+// mayOpen reports whether a file may be looked into: what will not be sent is not opened either.
+func (s *scout) mayOpen(info file.Info) bool {
+	return info.Mode.IsRegular() && info.Size > 0 && (info.Links == 1 || s.folder.AllowHardlinks)
+}
+
+// excluded reports whether the folder dir is done/ or failed/ under another name: one path may lead there through a
+// symbolic link or a bind mount, and another not.
+func (s *scout) excluded(dir file.Info) bool {
+	return slices.ContainsFunc(s.folder.Exclude, func(path string) bool {
+		info, err := file.Stat(path)
+		return err == nil && info.SameFile(dir.Identity)
+	})
+}
+
+// watch makes sure that path, which is the folder info, is watched.
+func (s *scout) watch(path string, info file.Info, a *answer) {
+	old, known := s.watched[path]
+	if known && !old.SameFile(info.Identity) { // renamed and made again, or mounted over
+		s.forgetBelow(path)
+		known = false
+	}
+	if !known {
+		if remote := RemoteFS(path); remote != "" {
+			s.remote = remote
+		}
+	}
+	if s.notify == nil || s.remote != "" {
+		return
+	}
+	if err := s.notify.Add(path); err != nil {
+		// Neither of these is about watching: it has gone meanwhile, or cannot be listed either.
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			a.watchErr = watchAdvice(path, err)
+		}
+		return
+	}
+	s.watched[path] = info.Identity
+}
+
+// forgetBelow ends the watches of path and of all below it.
+func (s *scout) forgetBelow(path string) {
+	for watched := range s.watched {
+		if watched == path || isBelow(watched, path) {
+			if s.notify != nil {
+				_ = s.notify.Remove(watched) // it may have died with the folder
+			}
+			delete(s.watched, watched)
+		}
+	}
+}
+
+// isBelow reports whether path lies below dir; both are absolute and clean.
+func isBelow(path, dir string) bool {
+	return len(path) > len(dir) && path[:len(dir)] == dir && path[len(dir)] == filepath.Separator
+}

@@ -1,0 +1,202 @@
+package watcher
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// scoutFor returns a scout for dir whose inotify events nobody takes yet.
+func scoutFor(t *testing.T, f Folder) *scout {
+	t.Helper()
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := notify.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return newScout(f, notify)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// list has s list the whole until it sees no anomaly, as the loop does.
+func list(t *testing.T, s *scout) answer {
+	t.Helper()
+	for range 3 {
+		if a := s.answer(t.Context(), request{whole: true}); !a.anomaly {
+			return a
+		}
+	}
+	t.Fatal("anomalies without end")
+	return answer{}
+}
+
+// hears wants a file that is now written at path to bring an event with its name.
+func hears(t *testing.T, s *scout, path string) {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte("x"), 0o600))
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case ev := <-s.notify.Events:
+			if ev.Name == path {
+				return
+			}
+		case <-s.notify.Errors: // of a watch that died with its folder
+		case <-deadline:
+			t.Fatalf("%s is not watched", path)
+		}
+	}
+}
+
+// While nobody takes its events, fsnotify does not hear that a folder was renamed, and gives the new name the watch of
+// the old one, which must not end it.
+func TestScoutRenamedBeforeItWasHeard(t *testing.T) {
+	for name, c := range map[string]func(t *testing.T, s *scout){
+		"listed": func(t *testing.T, s *scout) { list(t, s) },
+		"looked at, the new name first": func(t *testing.T, s *scout) {
+			if a := s.answer(t.Context(), request{names: []string{"new", "old"}}); !a.anomaly {
+				t.Fatal("nothing said that a watched folder has gone")
+			}
+			list(t, s)
+		},
+		"looked at, the old name first": func(t *testing.T, s *scout) {
+			if a := s.answer(t.Context(), request{names: []string{"old", "new"}}); !a.anomaly {
+				t.Fatal("nothing said that a watched folder has gone")
+			}
+			list(t, s)
+		},
+		"another in its place, listed": func(t *testing.T, s *scout) {
+			must(t, os.Mkdir(filepath.Join(s.folder.Path, "old"), 0o700))
+			list(t, s)
+			hears(t, s, filepath.Join(s.folder.Path, "old", "z"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			must(t, os.MkdirAll(dir+"/old/inner", 0o700))
+			s := scoutFor(t, Folder{Path: dir, Recursive: true})
+			list(t, s)
+			must(t, os.Rename(dir+"/old", dir+"/new"))
+			c(t, s)
+			hears(t, s, dir+"/new/x")
+			hears(t, s, dir+"/new/inner/y")
+			hears(t, s, dir+"/w")
+			if len(s.watched) < 3 {
+				t.Fatalf("%d watched", len(s.watched))
+			}
+		})
+	}
+}
+
+func TestScoutForgetsWhatHasGone(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.MkdirAll(dir+"/a/b/c", 0o700))
+	s := scoutFor(t, Folder{Path: dir, Recursive: true})
+	list(t, s)
+	if n := len(s.watched); n != 4 {
+		t.Fatalf("%d watched, want 4", n)
+	}
+	must(t, os.RemoveAll(dir+"/a"))
+	must(t, os.WriteFile(dir+"/a", nil, 0o600))
+	list(t, s)
+	if n, m := len(s.watched), len(s.notify.WatchList()); n != 1 || m != 1 {
+		t.Fatalf("%d watched, %d by fsnotify, want 1", n, m)
+	}
+	must(t, os.RemoveAll(dir))
+	if a := s.answer(t.Context(), request{whole: true}); a.missing == nil || len(s.watched) != 0 {
+		t.Fatalf("missing: %v, %d watched", a.missing, len(s.watched))
+	}
+	must(t, os.WriteFile(dir, nil, 0o600))
+	if a := s.answer(t.Context(), request{whole: true}); a.missing == nil {
+		t.Fatal("a file was taken for the folder")
+	}
+}
+
+// done/ is not entered, whichever way it is spelled: what lies there would be posted again and again.
+func TestScoutNeverEntersExcluded(t *testing.T) {
+	real := t.TempDir()
+	link := filepath.Join(t.TempDir(), "drop")
+	must(t, os.Symlink(real, link))
+	for _, dir := range []string{"done/sub", "failed", "other"} {
+		must(t, os.MkdirAll(filepath.Join(real, dir), 0o700))
+		must(t, os.WriteFile(filepath.Join(real, dir, "a.pdf"), []byte("x"), 0o600))
+	}
+	must(t, os.Symlink(filepath.Join(real, "failed"), filepath.Join(real, "alias")))
+	for name, f := range map[string]Folder{
+		"as it is":                      {Path: real, Exclude: []string{real + "/done", real + "/failed"}},
+		"watched through a link":        {Path: link, Exclude: []string{real + "/done", real + "/failed"}},
+		"excluded through a link":       {Path: real, Exclude: []string{link + "/done", real + "/alias"}},
+		"with a slash, and one not yet": {Path: real, Exclude: []string{real + "/done/", real + "/none", real + "/failed//"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.Recursive = true
+			s := scoutFor(t, f)
+			for _, r := range []request{{whole: true}, {names: []string{"done", "failed", "other"}}} {
+				var files []string
+				for _, seen := range s.answer(t.Context(), r).seen {
+					if seen.look.Mode.IsRegular() && !seen.dir {
+						files = append(files, seen.name)
+					}
+				}
+				if !slices.Equal(files, []string{"other/a.pdf"}) {
+					t.Errorf("saw %q", files)
+				}
+			}
+		})
+	}
+}
+
+func TestScoutListsInOrderOfWriting(t *testing.T) {
+	dir := t.TempDir()
+	base := time.Now()
+	for i, name := range []string{"c", "a", "b"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
+		must(t, os.Chtimes(filepath.Join(dir, name), base, base.Add(time.Duration(i)*time.Second)))
+	}
+	must(t, os.Chtimes(filepath.Join(dir, "a"), base, base.Add(2*time.Second))) // as b: by name then
+	var names []string
+	for _, seen := range list(t, scoutFor(t, Folder{Path: dir})).seen {
+		names = append(names, seen.name)
+	}
+	if !slices.Equal(names, []string{"c", "a", "b"}) {
+		t.Fatalf("order %q", names)
+	}
+}
+
+func TestFilter(t *testing.T) {
+	f := newFilter(Folder{Path: "/drop", Exclude: []string{"/drop/done", "/drop/x/failed"}, Ignore: []string{"*.bak", "x/y.pdf", "[", "Draft*"}})
+	for name, skips := range map[string]bool{
+		"a.pdf": false, ".a.pdf": true, "...": true, "sub/.a": true, "~$a.docx": true, "~WRD0001.TMP": true, "a.pdf~": true, "A.TMP": true,
+		"THUMBS.DB": true, "@eaDir": true, "LOST+FOUND": true, "a.Part": true, "-rf": false, "a\n.pdf": false, "\xff.pdf": false,
+		"done": true, "done2": false, "x/done": false, "x/failed": true, "failed": false,
+		"a.bak": true, "sub/a.bak": true, "a.BAK": false, "x/y.pdf": true, "y.pdf": false, "Draft 1.pdf": true, "[": false,
+		"\u202ea.pdf": false, "tmp": false, "part": false,
+	} {
+		if f.skips(name) != skips {
+			t.Errorf("%q: skips is %v", name, !skips)
+		}
+	}
+}
+
+func TestRemoteFS(t *testing.T) {
+	if fs := RemoteFS(t.TempDir()); fs != "" {
+		t.Errorf("a local folder is taken for %q", fs)
+	}
+	if fs := RemoteFS("/no/such/folder"); fs != "" {
+		t.Errorf("nothing is taken for %q", fs)
+	}
+}

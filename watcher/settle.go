@@ -1,0 +1,267 @@
+package watcher
+
+import (
+	"cmp"
+	"container/heap"
+	"fmt"
+	"time"
+)
+
+// minHold and maxHold are the shortest and the longest time between two looks at a file that is held back and does not
+// change. A longer settle time counts instead.
+const (
+	minHold = 100 * time.Millisecond
+	maxHold = time.Minute
+)
+
+// Settler decides from observations when a file is settled. It is a pure state machine: no clock, no I/O, no goroutine.
+// It is told of hints (Touch) and looks (Look), and says when to look again (Next, Due).
+//
+// A file is settled when it was quiet for the settle time by the caller's own observation (never by its mtime, which
+// `cp -p` sets to the past): no hint, two equal looks at least that far apart, and no reason to hold it back. It is then
+// handed over once, and again only after it was released or has changed.
+//
+// All times must come from one monotonic clock. A Settler is not safe for concurrent use.
+type Settler struct {
+	settle         time.Duration
+	allowHardlinks bool
+	truncatedAfter time.Duration // 0 = a torn file waits for ever
+	candidates     map[string]*candidate
+	waiting        dueQueue // the candidates to be looked at again, the earliest first
+	order          uint64   // counts changes, so that files that changed at one instant keep their order
+	round          uint64   // counts whole listings
+}
+
+type candidate struct {
+	name    string
+	last    Look
+	looked  bool          // last is valid
+	changed time.Time     // when a change was last observed
+	order   uint64        // of that change
+	due     time.Time     // when to look again
+	place   int           // in waiting, or notWaiting
+	handed  bool          // handed over with last.Identity
+	reason  string        // why it is held back
+	hold    time.Duration // the time to the next look while it is held back, else 0
+	round   uint64        // in which it was last seen
+}
+
+const notWaiting = -1
+
+// NewSettler returns a Settler that knows no file. allowHardlinks lets files pass that have more than one name.
+func NewSettler(settle time.Duration, allowHardlinks bool) *Settler {
+	return &Settler{settle: settle, allowHardlinks: allowHardlinks, candidates: map[string]*candidate{}}
+}
+
+// SetSettle changes the settle time for every change observed from now on.
+func (s *Settler) SetSettle(d time.Duration) { s.settle = d }
+
+// SetTruncatedAfter sets after how long without a change a torn file is handed over as torn; 0 is never.
+func (s *Settler) SetTruncatedAfter(d time.Duration) { s.truncatedAfter = d }
+
+// Touch takes a hint that name has changed: its quiet time starts again.
+func (s *Settler) Touch(now time.Time, name string) {
+	c := s.candidate(now, name)
+	c.round = s.round
+	if !c.handed { // of a file that was handed over, only a look tells whether it is another one now
+		s.restart(now, c)
+	}
+}
+
+// Look takes what a look at name found and judges it. A difference from the look before is a change, whether there was
+// a hint of it or not: when hints were lost, a look can be the first to see it. So is the end of a reason to hold the
+// file back: a scanner that closes its file for a moment between two pages has not finished it.
+//
+// asked is when the look was asked for. What it shows may be as old as that, however late the answer, so it must have
+// been asked for when the quiet time was over.
+func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
+	c := s.candidate(now, name)
+	c.round = s.round
+	same := c.looked && c.last.Identity == look.Identity
+	reason, final := s.refuse(look)
+	if same && !look.Examined { // what the last closer look found still holds
+		look.Hold = c.last.Hold
+	}
+	c.last, c.looked = look, true
+	if c.handed && same {
+		return Verdict{}
+	}
+	if !same || c.hold > 0 && reason == "" && look.Examined {
+		c.handed = false
+		s.restart(now, c)
+	}
+	quiet := asked.Sub(c.changed) >= s.settle
+	switch {
+	case final:
+		v := s.holdBack(now, c, reason)
+		s.remove(c)
+		return v
+	case !quiet || !same:
+		s.schedule(c, c.changed.Add(s.settle))
+		return Verdict{}
+	case reason != "":
+		return s.holdBack(now, c, reason)
+	case !look.Examined: // a listing came by: the closer look is still to come
+		if c.place == notWaiting {
+			s.schedule(c, now)
+		}
+		return Verdict{}
+	}
+	return s.handOver(c, Verdict{Settled: true})
+}
+
+func (s *Settler) handOver(c *candidate, v Verdict) Verdict {
+	s.remove(c)
+	c.handed, c.reason, c.hold = true, "", 0
+	return v
+}
+
+// Fail takes a look at name that failed for the given reason: what is known of the file stays known, one that was
+// handed over stays so, and any other is held back.
+func (s *Settler) Fail(now time.Time, name, reason string) Verdict {
+	c := s.candidate(now, name)
+	c.round = s.round
+	if c.handed {
+		return Verdict{}
+	}
+	return s.holdBack(now, c, reason)
+}
+
+// holdBack has c looked at again later and later while its reason stands.
+func (s *Settler) holdBack(now time.Time, c *candidate, reason string) Verdict {
+	news := reason != c.reason
+	most := maxHold
+	due := now.Add(most)
+	if hold := c.last.Hold; reason == hold.Reason {
+		most = cmp.Or(hold.Recheck, most)
+		if hold.Torn && s.truncatedAfter > 0 {
+			due = c.changed.Add(s.truncatedAfter)
+			if !due.After(now) {
+				return s.handOver(c, Verdict{Settled: true, Torn: true, Reason: reason})
+			}
+		}
+	}
+	c.reason = reason
+	c.hold = min(max(2*c.hold, s.settle, minHold), max(most, s.settle))
+	s.schedule(c, earlier(due, now.Add(c.hold)))
+	return Verdict{Reason: reason, News: news}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// refuse gives the reason why what was seen can not be handed over. final means that no waiting will help: only
+// another file under that name.
+func (s *Settler) refuse(l Look) (reason string, final bool) {
+	switch {
+	case !l.Mode.IsRegular():
+		return kindOf(l.Mode) + ": only regular files are sent", true
+	case l.Links > 1 && !s.allowHardlinks:
+		return fmt.Sprintf("it has %d names (hard links): copy it in instead, or set allow_hardlinks = true", l.Links), false
+	case l.Size == 0:
+		return "it is empty", false
+	}
+	return l.Hold.Reason, false
+}
+
+// Gone forgets name: nothing lies there any more.
+func (s *Settler) Gone(name string) {
+	if c, ok := s.candidates[name]; ok {
+		s.remove(c)
+		delete(s.candidates, name)
+	}
+}
+
+// Release takes back a file that was handed over: if it is still there, it settles anew.
+func (s *Settler) Release(now time.Time, name string) {
+	if c, ok := s.candidates[name]; ok && c.handed {
+		c.handed = false
+		s.restart(now, c)
+	}
+}
+
+// Next says when Due will have something. ok is false while nothing waits.
+func (s *Settler) Next() (at time.Time, ok bool) {
+	if len(s.waiting) == 0 {
+		return time.Time{}, false
+	}
+	return s.waiting[0].due, true
+}
+
+// Due takes out the names whose time has come, in the order in which they changed. Each must be looked at: Look,
+// Fail or Gone brings it back.
+func (s *Settler) Due(now time.Time) []string {
+	var names []string
+	for len(s.waiting) > 0 && !s.waiting[0].due.After(now) {
+		names = append(names, heap.Pop(&s.waiting).(*candidate).name)
+	}
+	return names
+}
+
+// StartRound begins a whole listing. EndRound forgets every name that was not seen since.
+func (s *Settler) StartRound() { s.round++ }
+
+// EndRound ends the listing that StartRound began: what neither it nor anything else has shown since is gone.
+func (s *Settler) EndRound() {
+	for name, c := range s.candidates {
+		if c.round < s.round {
+			s.Gone(name)
+		}
+	}
+}
+
+// Busy reports whether a file is on its way to being handed over: neither handed over nor held back, or torn, which
+// ends after a while.
+func (s *Settler) Busy() bool {
+	for _, c := range s.candidates {
+		if !c.handed && (c.hold == 0 || c.last.Hold.Torn && s.truncatedAfter > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// Held calls yield for each file that is held back, with the reason.
+func (s *Settler) Held(yield func(name, reason string)) {
+	for name, c := range s.candidates {
+		if c.hold > 0 {
+			yield(name, c.reason)
+		}
+	}
+}
+
+func (s *Settler) candidate(now time.Time, name string) *candidate {
+	c, ok := s.candidates[name]
+	if !ok {
+		c = &candidate{name: name, place: notWaiting}
+		s.candidates[name] = c
+		s.restart(now, c)
+	}
+	return c
+}
+
+// restart starts the quiet time of c again.
+func (s *Settler) restart(now time.Time, c *candidate) {
+	s.order++
+	c.changed, c.order, c.hold = now, s.order, 0
+	s.schedule(c, now.Add(s.settle))
+}
+
+func (s *Settler) schedule(c *candidate, due time.Time) {
+	c.due = due
+	if c.place == notWaiting {
+		heap.Push(&s.waiting, c)
+	} else {
+		heap.Fix(&s.waiting, c.place)
+	}
+}
+
+func (s *Settler) remove(c *candidate) {
+	if c.place != notWaiting {
+		heap.Remove(&s.waiting, c.place)
+	}
+}

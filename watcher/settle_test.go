@@ -1,0 +1,712 @@
+package watcher
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// Each case is a sequence of observations of files, and what the Settler must make of them. The settle time is 5 s.
+// A line reads SECOND VERB [ARGUMENTS] [=> WHAT IS WANTED]. A look is SIZE@VERSION, where another version is another
+// mtime or ctime, with the kind or "links=N" or a reason of the looker after it. "-" is a verdict that says nothing.
+var settleCases = []struct{ name, script string }{
+	{"a Create alone, as mv makes it", `
+		0 touch a
+		0 look a 10@1 => -
+		0 next => 5
+		0 busy => true
+		4.999 due =>
+		5 due => a
+		5 next => none
+		5 look a 10@1 => settled
+		5 next => none
+		5 busy => false`},
+	{"a burst of writes counts from its end", `
+		0 touch a
+		0 look a 10@1 => -
+		3 touch a
+		3 look a 20@2 => -
+		6 touch a
+		6 look a 30@3 => -
+		6 next => 11
+		10.999 look a 30@3 => -
+		11 look a 30@3 => settled`},
+	{"attributes set after the close restart the quiet time", `
+		0 touch a
+		0 look a 10@1 => -
+		4.9 touch a
+		5 look a 10@2 => -
+		9.9 look a 10@2 => -
+		10 look a 10@2 => settled`},
+	{"a hint without a change restarts it too", `
+		0 touch a
+		0 look a 10@1 => -
+		4 touch a
+		4 look a 10@1 => -
+		8.999 look a 10@1 => -
+		9 look a 10@1 => settled`},
+	{"a change without a hint: mmap, or a folder that is polled", `
+		0 look a 10@1 => -
+		5 look a 10@2 => -
+		10 look a 10@3 => -
+		14.999 look a 10@3 => -
+		15 look a 10@3 => settled`},
+	{"one look proves nothing, however long after the hint: the hints in between may be lost", `
+		0 touch a
+		5 due => a
+		600 look a 10@1 => -
+		600 look a 10@1 => -
+		604.999 look a 10@1 => -
+		605 look a 10@1 => settled`},
+	{"a look that was asked for too early proves nothing, however late its answer", `
+		0 touch a
+		1 answer 0 a 10@1 => -
+		9 answer 1 a 10@1 => -
+		9 due => a
+		10 answer 9 a 10@1 => settled`},
+	{"an early answer lets nobody overtake", `
+		0 touch a
+		0 touch b
+		1 look a 10@1 => -
+		1 look b 10@1 => -
+		9 answer 1 b 10@1 => -
+		9 due => a b`},
+	{"empty, then filled", `
+		0 touch a
+		0 look a 0@1 => -
+		5 due => a
+		5 look a 0@1 => news: it is empty
+		5 busy => false
+		5 next => 10
+		5 held => a: it is empty
+		10 due => a
+		10 look a 0@1 => old: it is empty
+		10 next => 20
+		12 touch a
+		12 busy => true
+		12 held =>
+		12 look a 7@2 => -
+		17 look a 7@2 => settled
+		17 held =>`},
+	{"a file that every writer leaves empty for an instant is no news", `
+		0 touch a
+		0 look a 0@1 => -
+		0 touch a
+		0 look a 9@2 => -
+		5 look a 9@2 => settled`},
+	{"handed over once", `
+		0 look a 10@1 => -
+		5 look a 10@1 => settled
+		65 look a 10@1 => -
+		70 touch a
+		70 next => none
+		70 look a 10@1 => -
+		99 due =>
+		99 busy => false`},
+	{"changed after it was handed over", `
+		0 look a 10@1 => -
+		5 look a 10@1 => settled
+		6 touch a
+		6 look a 11@2 => -
+		6 next => 11
+		11 look a 11@2 => settled
+		20 look a 12@3 => -
+		25 look a 12@3 => settled`},
+	{"released", `
+		0 look a 10@1 => -
+		5 look a 10@1 => settled
+		8 release a
+		8 next => 13
+		12.999 look a 10@1 => -
+		13 due => a
+		13 look a 10@1 => settled
+		14 release b
+		14 due =>`},
+	{"released while it settles anew changes nothing", `
+		0 look a 10@1 => -
+		5 look a 10@1 => settled
+		6 look a 11@2 => -
+		9 release a
+		9 next => 11
+		11 look a 11@2 => settled`},
+	{"gone, and another of the same name", `
+		0 look a 10@1 => -
+		5 look a 10@1 => settled
+		6 gone a
+		6 release a
+		6 next => none
+		7 look a 10@2 => -
+		12 look a 10@2 => settled
+		13 look b 10@1 => -
+		14 gone b
+		99 due =>
+		99 gone never-seen`},
+	{"hard links are held back, looked at again, and let go", `
+		0 look a 10@1 links=2 => -
+		5 look a 10@1 links=2 => news: it has 2 names (hard links): copy it in instead, or set allow_hardlinks = true
+		10 due => a
+		10 look a 10@2 => -
+		15 look a 10@2 => settled`},
+	{"hard links allowed", `
+		0 allow-hardlinks
+		0 look a 10@1 links=2 => -
+		5 look a 10@1 links=2 => settled`},
+	{"a symbolic link is told once and never looked at again", `
+		0 touch a
+		0 look a 10@1 symlink => news: symbolic link: only regular files are sent
+		0 next => none
+		0 busy => false
+		60 look a 10@1 symlink => old: symbolic link: only regular files are sent
+		61 touch a
+		61 look a 10@1 symlink => old: symbolic link: only regular files are sent
+		61 next => none
+		61 held => a: symbolic link: only regular files are sent`},
+	{"a FIFO, and then a file in its place", `
+		0 look a 0@1 fifo => news: FIFO: only regular files are sent
+		9 look a 5@2 => -
+		14 look a 5@2 => settled`},
+	{"socket, device, folder, something else", `
+		0 look a 0@1 socket => news: socket: only regular files are sent
+		0 look b 0@1 device => news: device: only regular files are sent
+		0 look c 0@1 dir => news: folder: only regular files are sent
+		0 look d 0@1 irregular => news: special file: only regular files are sent
+		99 due =>`},
+	{"held back at growing intervals, up to a minute", `
+		0 look a 10@1 open => -
+		5 due => a
+		5 look a 10@1 open => news: open
+		5 next => 10
+		10 due => a
+		10 look a 10@1 open => old: open
+		20 due => a
+		20 look a 10@1 open => old: open
+		40 due => a
+		40 look a 10@1 open => old: open
+		80 due => a
+		80 look a 10@1 open => old: open
+		140 due => a
+		140 look a 10@1 open => old: open
+		140 next => 200`},
+	{"a scanner that closes between two pages: the end of a reason starts the quiet time", `
+		0 look a 10@1 open => -
+		5 look a 10@1 open => news: open
+		10 look a 10@1 => -
+		12 look a 10@1 open => -
+		15 look a 10@1 open => old: open
+		20 look a 10@1 => -
+		24.999 look a 10@1 => -
+		25 look a 10@1 => settled`},
+	{"another reason is news", `
+		0 look a 10@1 open => -
+		5 look a 10@1 open => news: open
+		10 look a 10@1 locked => news: locked
+		20 look a 10@1 locked => old: locked`},
+	{"a reason after a hand-over is news again", `
+		0 look a 10@1 open => -
+		5 look a 10@1 open => news: open
+		10 look a 10@1 => -
+		15 look a 10@1 => settled
+		20 look a 10@2 open => -
+		25 look a 10@2 open => news: open`},
+	{"a listing only observes", `
+		0 see a 10@1 => -
+		5 due => a
+		6 see a 10@1 => -
+		6 due => a
+		6 look a 10@1 => settled
+		7 see a 10@1 => -
+		8 see a 10@2 => -
+		8 next => 13`},
+	{"a listing does not end what a closer look found", `
+		0 look a 10@1 open => -
+		5 due => a
+		5 look a 10@1 open => news: open
+		7 see a 10@1 => -
+		7 held => a: open
+		7 next => 10
+		10 due => a
+		10 look a 10@1 open => old: open`},
+	{"a torn file is handed over as torn when it stays so", `
+		0 truncated-after 30
+		0 look a 10@1 torn => -
+		5 look a 10@1 torn => news: torn
+		5 busy => true
+		7 see a 10@1 => -
+		7 busy => true
+		10 look a 10@1 torn => old: torn
+		10 next => 20
+		20 look a 10@1 torn => old: torn
+		20 next => 30
+		30 look a 10@1 torn => settled as torn: torn
+		31 next => none
+		31 busy => false
+		32 look a 20@2 => -
+		37 look a 20@2 => settled`},
+	{"a torn file waits for ever if that is wanted", `
+		0 look a 10@1 torn => -
+		5 look a 10@1 torn => news: torn
+		5 busy => false
+		86400 look a 10@1 torn => old: torn`},
+	{"a look that fails holds back, and forgets nothing", `
+		0 look a 10@1 => -
+		5 due => a
+		5 fail a EIO => news: EIO
+		5 busy => false
+		5 next => 10
+		10 due => a
+		10 fail a EIO => old: EIO
+		20 look a 10@1 => -
+		25 look a 10@1 => settled
+		30 fail a EIO => -
+		35 look a 10@1 => -
+		35 next => none`},
+	{"those that change at one instant come in the order of their changes", `
+		0 touch b
+		0 touch c
+		0 touch a
+		5 due => b c a`},
+	{"a second change moves a file behind the others", `
+		0 touch a
+		0 touch b
+		0 touch c
+		0 touch a
+		5 due => b c a`},
+	{"files written one after the other stay in order when looks lag behind", `
+		0 touch a
+		0.1 look a 0@1 => -
+		0.1 touch a
+		0.1 touch b
+		0.2 look a 9@2 => -
+		0.2 look b 9@1 => -
+		6 due => a b`},
+	{"listings forget what has vanished", `
+		0 look a 10@1 => -
+		0 look b 10@1 => -
+		5 look b 10@1 => settled
+		6 start
+		6 look a 10@1 => settled
+		6 end
+		7 look b 10@1 => -
+		12 look b 10@1 => settled`},
+	{"what was touched while a listing ran is not forgotten", `
+		0 start
+		1 touch a
+		2 end
+		6 due => a
+		6 look a 10@1 => -
+		11 look a 10@1 => settled`},
+	{"a longer settle time holds for what waits already", `
+		0 look a 10@1 => -
+		1 settle 15
+		5 due => a
+		5 look a 10@1 => -
+		5 next => 15
+		15 look a 10@1 => settled`},
+	{"no settle time: still two looks, and no tight loop", `
+		0 settle 0
+		0 touch a
+		0 look a 10@1 => -
+		0 due => a
+		0 look a 10@1 => settled
+		1 look b 0@1 => -
+		1 look b 0@1 => news: it is empty
+		1 busy => false
+		1 next => 1.1`},
+}
+
+func TestSettler(t *testing.T) {
+	for _, c := range settleCases {
+		t.Run(c.name, func(t *testing.T) { play(t, c.script) })
+	}
+}
+
+var start0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func second(t *testing.T, text string) time.Time {
+	t.Helper()
+	s, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start0.Add(time.Duration(s*1000+0.5) * time.Millisecond)
+}
+
+func play(t *testing.T, script string) {
+	t.Helper()
+	s := NewSettler(5*time.Second, false)
+	wanted := 0
+	for line := range strings.Lines(script) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		do, want, checked := strings.Cut(line, "=>")
+		words := strings.Fields(do)
+		got := act(t, s, second(t, words[0]), words[1], words[2:])
+		if want = strings.TrimSpace(want); got != want {
+			t.Fatalf("%s: got %q", line, got)
+		}
+		if checked {
+			wanted++
+		}
+	}
+	if wanted == 0 {
+		t.Fatal("the case wants nothing")
+	}
+}
+
+// act does what one line of a script says, and gives the outcome as it would be written there.
+func act(t *testing.T, s *Settler, now time.Time, verb string, args []string) string {
+	t.Helper()
+	switch verb {
+	case "allow-hardlinks":
+		s.allowHardlinks = true
+	case "settle":
+		s.SetSettle(second(t, args[0]).Sub(start0))
+	case "touch":
+		s.Touch(now, args[0])
+	case "look":
+		return spell(s.Look(now, now, args[0], parseLook(t, args[1:])))
+	case "see": // without looking into it
+		l := parseLook(t, args[1:])
+		l.Examined = false
+		return spell(s.Look(now, now, args[0], l))
+	case "truncated-after":
+		s.SetTruncatedAfter(second(t, args[0]).Sub(start0))
+	case "answer": // to a look that was asked for at the time given first
+		return spell(s.Look(second(t, args[0]), now, args[1], parseLook(t, args[2:])))
+	case "fail":
+		return spell(s.Fail(now, args[0], args[1]))
+	case "gone":
+		s.Gone(args[0])
+	case "release":
+		s.Release(now, args[0])
+	case "start":
+		s.StartRound()
+	case "end":
+		s.EndRound()
+	case "due":
+		return strings.Join(s.Due(now), " ")
+	case "next":
+		if at, ok := s.Next(); ok {
+			return strconv.FormatFloat(at.Sub(start0).Seconds(), 'f', -1, 64)
+		}
+		return "none"
+	case "busy":
+		return strconv.FormatBool(s.Busy())
+	case "held":
+		var held []string
+		s.Held(func(name, reason string) { held = append(held, name+": "+reason) })
+		slices.Sort(held)
+		return strings.Join(held, ", ")
+	default:
+		t.Fatalf("unknown verb %q", verb)
+	}
+	return ""
+}
+
+func spell(v Verdict) string {
+	switch {
+	case v.Settled && v == (Verdict{Settled: true}):
+		return "settled"
+	case v.Settled && v.Torn && !v.News:
+		return "settled as torn: " + v.Reason
+	case v == (Verdict{}):
+		return "-"
+	case v.News:
+		return "news: " + v.Reason
+	}
+	return "old: " + v.Reason
+}
+
+func parseLook(t *testing.T, words []string) Look {
+	t.Helper()
+	var size, version int64
+	if _, err := fmt.Sscanf(words[0], "%d@%d", &size, &version); err != nil {
+		t.Fatal(words, err)
+	}
+	l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: size, Mtime: 1, Ctime: version}, Links: 1}}
+	if len(words) == 1 {
+		return l
+	}
+	modes := map[string]fs.FileMode{
+		"symlink": fs.ModeSymlink, "fifo": fs.ModeNamedPipe, "socket": fs.ModeSocket, "device": fs.ModeDevice | fs.ModeCharDevice,
+		"dir": fs.ModeDir, "irregular": fs.ModeIrregular,
+	}
+	if mode, ok := modes[words[1]]; ok {
+		l.Mode = mode
+	} else if _, err := fmt.Sscanf(words[1], "links=%d", &l.Links); err != nil {
+		l.Hold = Hold{Reason: words[1], Torn: words[1] == "torn"}
+	}
+	return l
+}
+
+// model is a folder of three names, a Settler that is told of it more or less well, and what must hold.
+type model struct {
+	t       *testing.T
+	s       *Settler
+	now     time.Time
+	version int64
+	exists  map[string]Look          // what lies in the folder
+	stale   map[string]Look          // what lay there before its last change
+	seen    map[string]file.Identity // the last look
+	changed map[string]time.Time     // the last change that was observed
+	handed  map[string]file.Identity // handed over, not released, not known as gone
+	held    map[string]bool          // the last observation said why it is held back
+	popped  map[string]bool          // given out by Due, not yet brought back
+	round   map[string]bool          // shown since StartRound; nil while no listing runs
+}
+
+const modelSettle = 5 * time.Second
+
+func newModel(t *testing.T) *model {
+	return &model{
+		t: t, s: NewSettler(modelSettle, false), now: start0, exists: map[string]Look{}, stale: map[string]Look{},
+		seen: map[string]file.Identity{}, changed: map[string]time.Time{}, handed: map[string]file.Identity{},
+		popped: map[string]bool{}, held: map[string]bool{},
+	}
+}
+
+// step does what one number says: with the file, with the clock, or with the Settler.
+func (m *model) step(n uint32) {
+	name := string(rune('a' + n%3))
+	arg := int64(n >> 8)
+	switch n / 3 % 16 {
+	case 0, 1: // written, without a hint yet
+		m.version++
+		if old, ok := m.exists[name]; ok {
+			m.stale[name] = old
+		}
+		l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: arg % 4, Ctime: m.version}, Links: 1}}
+		if arg%7 == 0 {
+			l.Hold = Hold{Reason: "open for writing"}
+		}
+		m.exists[name] = l
+	case 2: // its writer closes, or opens it, which no attribute shows
+		if l, ok := m.exists[name]; ok {
+			l.Hold = map[bool]Hold{true: {Reason: "open for writing"}}[l.Hold.Reason == ""]
+			m.exists[name] = l
+		}
+	case 3:
+		delete(m.exists, name)
+	case 4, 5:
+		m.touch(name)
+	case 6:
+		m.answer(name)
+	case 7:
+		m.see(name)
+	case 8: // slowly
+		if l, ok := m.exists[name]; ok {
+			m.look(m.now.Add(-time.Duration(arg%10)*time.Second), name, l)
+		}
+	case 9: // an answer that was overtaken by a change, and so another look is on its way
+		if l, ok := m.stale[name]; ok && m.exists[name].Ctime != l.Ctime {
+			if seen, known := m.seen[name]; !known || seen.Ctime <= l.Ctime { // looks do not overtake one another
+				m.look(m.now, name, l)
+				m.touch(name)
+			}
+		}
+	case 10:
+		m.s.Release(m.now, name)
+		if _, ok := m.handed[name]; ok {
+			delete(m.handed, name)
+			delete(m.popped, name)
+			m.changed[name] = m.now
+		}
+	case 11, 12:
+		m.now = m.now.Add(time.Duration(arg%20) * 500 * time.Millisecond)
+	case 13:
+		m.due()
+	case 14:
+		if m.round == nil {
+			m.s.StartRound()
+			m.round = map[string]bool{}
+			return
+		}
+		for name := range m.exists {
+			m.answer(name)
+		}
+		m.s.EndRound()
+		for _, name := range []string{"a", "b", "c"} {
+			if !m.round[name] {
+				m.forget(name)
+			}
+		}
+		m.round = nil
+	case 15:
+		m.show(name)
+		delete(m.popped, name)
+		v := m.s.Fail(m.now, name, "EIO")
+		if v.Settled {
+			m.t.Fatalf("%s settled by a look that failed", name)
+		}
+		m.held[name] = v.Reason != ""
+	}
+}
+
+func (m *model) show(name string) {
+	if m.round != nil {
+		m.round[name] = true
+	}
+}
+
+func (m *model) forget(name string) {
+	delete(m.seen, name)
+	delete(m.changed, name)
+	delete(m.handed, name)
+	delete(m.held, name)
+	delete(m.popped, name)
+}
+
+func (m *model) touch(name string) {
+	m.show(name)
+	m.s.Touch(m.now, name)
+	if _, ok := m.handed[name]; !ok {
+		m.changed[name], m.held[name] = m.now, false
+		delete(m.popped, name)
+	}
+}
+
+// answer tells the Settler what lies at name now.
+func (m *model) answer(name string) Verdict {
+	if l, ok := m.exists[name]; ok {
+		return m.look(m.now, name, l)
+	}
+	m.s.Gone(name)
+	m.forget(name)
+	return Verdict{}
+}
+
+// see tells the Settler what a listing shows of name.
+func (m *model) see(name string) {
+	l, ok := m.exists[name]
+	if !ok {
+		return
+	}
+	m.show(name)
+	delete(m.popped, name)
+	l.Examined, l.Hold = false, Hold{}
+	if before, seen := m.seen[name]; !seen || before != l.Identity {
+		m.changed[name], m.held[name] = m.now, false
+		delete(m.handed, name)
+	}
+	m.seen[name] = l.Identity
+	v := m.s.Look(m.now, m.now, name, l)
+	if v.Settled {
+		m.t.Fatalf("%s settled by a listing", name)
+	}
+	m.held[name] = m.held[name] || v.Reason != ""
+}
+
+func (m *model) look(asked time.Time, name string, l Look) Verdict {
+	m.show(name)
+	delete(m.popped, name)
+	before, seen := m.seen[name]
+	ends := m.held[name] && l.Size > 0 && l.Hold.Reason == ""
+	if !seen || before != l.Identity || ends {
+		m.changed[name] = m.now
+	}
+	if old, ok := m.handed[name]; ok && old != l.Identity {
+		delete(m.handed, name)
+	}
+	m.seen[name] = l.Identity
+	v := m.s.Look(asked, m.now, name, l)
+	m.held[name] = v.Reason != ""
+	if !v.Settled {
+		return v
+	}
+	switch old, again := m.handed[name]; {
+	case again && old == l.Identity:
+		m.t.Fatalf("%s handed over twice as %+v", name, l.Identity)
+	case asked.Sub(m.changed[name]) < modelSettle:
+		m.t.Fatalf("%s settled by a look that was asked for %s after a change", name, asked.Sub(m.changed[name]))
+	case !seen || before != l.Identity:
+		m.t.Fatalf("%s settled by a look that differs from the one before", name)
+	case l.Size == 0 || l.Hold.Reason != "":
+		m.t.Fatalf("%s settled although it is to be held back: %+v", name, l)
+	}
+	m.handed[name] = l.Identity
+	return v
+}
+
+func (m *model) due() []string {
+	names := m.s.Due(m.now)
+	for _, name := range names {
+		if m.popped[name] {
+			m.t.Fatalf("Due gave %s twice with nothing in between", name)
+		}
+		m.popped[name] = true
+	}
+	if at, ok := m.s.Next(); ok && !at.After(m.now) {
+		m.t.Fatalf("Next is %s ago right after Due", m.now.Sub(at))
+	}
+	return names
+}
+
+// finish lets the folder rest, lists it once, and wants all that can be sent handed over, and no tight loop.
+func (m *model) finish() {
+	m.s.StartRound()
+	m.round = map[string]bool{}
+	for name := range m.exists {
+		m.answer(name)
+	}
+	m.s.EndRound()
+	m.round = nil
+	clear(m.popped)
+	looks := map[string]int{}
+	for end := m.now.Add(time.Hour); ; {
+		at, ok := m.s.Next()
+		if !ok || at.After(end) {
+			break
+		}
+		m.now = at
+		names := m.due()
+		if len(names) == 0 {
+			m.t.Fatal("Next promised a name, Due gave none")
+		}
+		for _, name := range names {
+			looks[name]++
+			m.answer(name)
+		}
+	}
+	for name, l := range m.exists {
+		if _, ok := m.handed[name]; !ok && l.Size > 0 && l.Hold.Reason == "" {
+			m.t.Fatalf("%s is forgotten: %+v", name, l)
+		}
+		if looks[name] > 75 {
+			m.t.Fatalf("%d looks at %s in an hour of rest", looks[name], name)
+		}
+	}
+	if m.s.Busy() {
+		m.t.Fatal("busy after an hour of rest")
+	}
+}
+
+func playModel(t *testing.T, data []byte) {
+	m := newModel(t)
+	for len(data) >= 4 {
+		m.step(binary.LittleEndian.Uint32(data))
+		data = data[4:]
+	}
+	m.finish()
+}
+
+func FuzzSettler(f *testing.F) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		data := make([]byte, 4*r.IntN(200))
+		for i := range data {
+			data[i] = byte(r.Uint32())
+		}
+		f.Add(data)
+	}
+	f.Fuzz(playModel)
+}
