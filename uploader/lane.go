@@ -1,0 +1,189 @@
+package uploader
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/ledger"
+)
+
+// lane is one folder's deliveries, in the order in which their files settled.
+type lane struct {
+	folder  Folder
+	removed bool // from the configuration: what was claimed is brought to its end, nothing more is claimed
+
+	pending []*delivery          // not taken up
+	active  []*delivery          // taken up, not posted
+	unfiled []*delivery          // posted, failed or to be forgotten: their end is local
+	names   map[string]*delivery // all of them by the names of their files
+
+	moveAt time.Time // when what is posted is moved next, all of it together
+
+	filling bool  // taking up deliveries until enough are: claims share their commits
+	posting bool  // one of them: posts of one folder keep their order
+	pause   pause // the group refuses, or the folder is not there
+}
+
+// dropUnclaimed forgets what the ledger does not know: it lies in its folder, and will settle anew should that come back.
+func (l *lane) dropUnclaimed() {
+	unclaimed := func(d *delivery) bool {
+		if d.busy || d.ID != 0 {
+			return false
+		}
+		l.disown(d)
+		return true
+	}
+	l.pending = slices.DeleteFunc(l.pending, unclaimed)
+	l.active = slices.DeleteFunc(l.active, unclaimed)
+	l.unfiled = slices.DeleteFunc(l.unfiled, unclaimed)
+}
+
+func (l *lane) own(d *delivery) {
+	for _, f := range d.Files {
+		l.names[f.Name] = d
+	}
+}
+
+func (l *lane) disown(d *delivery) {
+	for _, f := range d.Files {
+		if l.names[f.Name] == d {
+			delete(l.names, f.Name)
+		}
+	}
+}
+
+// jammed reports whether so much waits to be moved away that nothing more is sent.
+func (l *lane) jammed() bool { return len(l.unfiled) >= maxUnfiled }
+
+// setFolders makes folders the ones that are worked on.
+func (q *queue) setFolders(folders []Folder) {
+	for _, l := range q.turns {
+		l.removed = true
+	}
+	for _, f := range folders {
+		l, ok := q.lanes[f.Path]
+		if !ok {
+			l = &lane{names: map[string]*delivery{}}
+			q.lanes[f.Path] = l
+			q.turns = append(q.turns, l)
+		}
+		if l.folder.Group != f.Group {
+			l.pause = pause{} // what the group was refused for may be mended
+		}
+		l.folder, l.removed = f, false
+	}
+	for _, l := range slices.Clone(q.turns) {
+		if l.removed {
+			l.dropUnclaimed()
+			q.forgetIfEmpty(l)
+		}
+	}
+}
+
+func (q *queue) forgetIfEmpty(l *lane) {
+	if l.removed && len(l.active)+len(l.unfiled) == 0 {
+		delete(q.lanes, l.folder.Path)
+		q.turns = slices.DeleteFunc(q.turns, func(x *lane) bool { return x == l })
+	}
+}
+
+// add takes a settled file. A file that is known already is not taken twice; a newer one under the name of one that is
+// under way waits for it to end.
+func (q *queue) add(s file.Settled) {
+	l, ok := q.lanes[s.Folder]
+	if !ok || l.removed {
+		return
+	}
+	old, known := l.names[s.Name]
+	switch {
+	case known && old.holds(s):
+		return
+	case known && !slices.Contains(l.pending, old):
+		old.successor = &s
+		return
+	case known:
+		l.pending = slices.DeleteFunc(l.pending, func(d *delivery) bool { return d == old })
+	}
+	d := newDelivery(l, s)
+	l.own(d)
+	if d.isOpen() {
+		l.pending = append(l.pending, d)
+	} else { // refused
+		l.unfiled = append(l.unfiled, d)
+	}
+}
+
+// restore takes a delivery that an earlier run left unfinished. ok is false if its folder is not configured.
+func (q *queue) restore(known ledger.Delivery) (d *delivery, ok bool) {
+	l, ok := q.lanes[known.Folder]
+	if !ok {
+		return nil, false
+	}
+	d = resume(l, known)
+	l.own(d)
+	if d.isOpen() {
+		l.active = append(l.active, d)
+	} else {
+		l.unfiled = append(l.unfiled, d)
+	}
+	return d, true
+}
+
+// holds reports whether s is a file of d, in the very state that d took it up in. It may be asked of a busy one, so it
+// reads of Files only what no step writes.
+func (d *delivery) holds(s file.Settled) bool {
+	for i := range d.Files {
+		if f := &d.Files[i]; f.Name == s.Name && f.ID == s.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// takeUp takes up the next delivery of l, if there is room for one. Room is waited for until there is some for several:
+// claims that are made together share their commit.
+func (q *queue) takeUp(l *lane) *delivery {
+	going := l.going()
+	l.filling = l.filling && going < q.ahead() || going <= q.ahead()-q.maxUploads
+	if !l.filling || q.stopping || len(l.pending) == 0 || l.jammed() || len(l.active) >= maxUnfiled {
+		return nil
+	}
+	d := l.pending[0]
+	l.pending = l.pending[1:]
+	l.active = append(l.active, d)
+	return d
+}
+
+// ahead is how many deliveries of one lane may be under way and not yet posted.
+func (q *queue) ahead() int { return aheadFactor * q.maxUploads }
+
+// going counts the deliveries of l that are under way. What waits after a failure of its own leaves its place to others,
+// or a few files that cannot be read would keep the whole folder waiting.
+func (l *lane) going() int {
+	going := 0
+	for _, d := range l.active {
+		if d.stage == toClaim || d.pause.failures == 0 {
+			going++
+		}
+	}
+	return going
+}
+
+// all yields every delivery of l that is not held up by others.
+func (q *queue) all(l *lane) iter.Seq[*delivery] {
+	return func(yield func(*delivery) bool) {
+		lists := [][]*delivery{l.unfiled, l.active, l.pending}
+		if l.jammed() || l.going() >= q.ahead() || len(l.active) >= maxUnfiled {
+			lists = lists[:2]
+		}
+		for _, some := range lists {
+			for _, d := range some {
+				if !yield(d) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/ledger"
+)
+
+// onceTries is how often all that is left must have failed before a run whose input has ended gives it up.
+const onceTries = 5
+
+// loop owns all state of one Run.
+type loop struct {
+	*Uploader
+	queue    *queue
+	folders  <-chan []Folder     // nil once it is closed
+	settled  <-chan file.Settled // nil once it is closed
+	drained  bool                // Settled was closed
+	outcomes chan outcome
+	releases []release // not taken yet
+	orphans  []ledger.Delivery
+	sum      Summary
+	outage   bool // it was said that the destination fails
+}
+
+// release is a file that is given back.
+type release struct {
+	file.Release
+	gone bool // there was none
+}
+
+// outcome is what a step ended with.
+type outcome struct {
+	d   *delivery
+	err error
+}
+
+func newLoop(u *Uploader) *loop {
+	return &loop{
+		Uploader: u,
+		queue:    newQueue(u.MaxUploads, u.MaxAttempts, limiter{u.Budget}),
+		folders:  u.Folders,
+		settled:  u.Settled,
+		outcomes: make(chan outcome),
+	}
+}
+
+// restore takes up what earlier runs left unfinished.
+func (l *loop) restore(ctx context.Context) error {
+	unfinished, err := l.Ledger.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot read what earlier runs left unfinished: %w", err)
+	}
+	// Claims are made side by side, so their order is not that of the files.
+	slices.SortStableFunc(unfinished, func(a, b ledger.Delivery) int { return a.SettledAt.Compare(b.SettledAt) })
+	l.adopt(unfinished)
+	return nil
+}
+
+// adopt takes up the deliveries whose folders are configured, and keeps the others for the day when theirs is again.
+func (l *loop) adopt(unfinished []ledger.Delivery) {
+	l.orphans = nil
+	for _, known := range unfinished {
+		d, ok := l.queue.restore(known)
+		if !ok {
+			l.orphans = append(l.orphans, known)
+			continue
+		}
+		l.logOf(d).Info().Str("state", string(known.State)).Msg("going on with what an earlier run left")
+	}
+	if len(l.orphans) > 0 {
+		l.Log.Warn().Int("deliveries", len(l.orphans)).Str("folder", file.Printable(l.orphans[0].Folder)).
+			Msg("deliveries of folders that are no longer configured wait until theirs is configured again")
+	}
+}
+
+func (l *loop) setFolders(folders []Folder) {
+	l.queue.setFolders(folders)
+	l.adopt(l.orphans)
+}
+
+func (l *loop) run(ctx context.Context) Summary {
+	steps, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := ctx.Done()
+	var grace <-chan time.Time
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		l.startSteps(steps)
+		known, busy := l.queue.counts()
+		if busy == 0 && (l.queue.stopping || l.drained && (known == 0 || l.queue.hopeless(onceTries))) {
+			l.sum.Left = known + l.unsettled()
+			return l.sum
+		}
+		l.setTimer(timer)
+		released, release := l.nextRelease()
+		select {
+		case s, ok := <-l.settled:
+			l.onSettled(s, ok)
+		case folders, ok := <-l.folders:
+			l.onFolders(folders, ok)
+		case o := <-l.outcomes:
+			l.onOutcome(o)
+		case released <- release:
+			l.releases = l.releases[1:]
+		case <-timer.C:
+		case <-stop:
+			l.Log.Info().Stringer("grace", l.Grace).Msg("stopping: what is under way may end, the rest goes on at the next start")
+			l.queue.stop()
+			stop, l.settled = nil, nil
+			grace = time.After(l.Grace)
+		case <-grace:
+			cancel()
+		}
+	}
+}
+
+// startSteps starts every step that may be taken now.
+func (l *loop) startSteps(ctx context.Context) {
+	for {
+		d := l.queue.next(time.Now())
+		if d == nil {
+			return
+		}
+		go func() { l.outcomes <- outcome{d, l.step(ctx, d)} }()
+	}
+}
+
+func (l *loop) setTimer(timer *time.Timer) {
+	timer.Stop()
+	if !l.queue.wake.IsZero() {
+		timer.Reset(time.Until(l.queue.wake))
+	}
+}
+
+func (l *loop) nextRelease() (chan<- file.Release, file.Release) {
+	if len(l.releases) == 0 {
+		return nil, file.Release{}
+	}
+	return l.Released, l.releases[0].Release
+}
+
+func (l *loop) onFolders(folders []Folder, ok bool) {
+	if !ok {
+		l.folders = nil
+		return
+	}
+	l.setFolders(folders)
+}
+
+func (l *loop) onSettled(s file.Settled, ok bool) {
+	if !ok {
+		l.settled, l.drained = nil, true
+		return
+	}
+	l.queue.add(s)
+}
+
+func (l *loop) onOutcome(o outcome) {
+	d, was := o.d, o.d.stage
+	v := classify(d, o.err)
+	l.queue.ended(d, was)
+	l.queue.settle(time.Now(), d, v, o.err)
+	if v == withdraw {
+		d.gone = errors.Is(o.err, errVanished)
+	}
+	if v == advance && was == toWithdraw {
+		l.release(d)
+	}
+	l.tell(d, was, v, o.err)
+}
+
+// release gives the files of d back. Not before d is forgotten: a file that settles anew in the very state that d took
+// it up in (moved away and back, its share away for a moment) would be taken for the one that is known already.
+func (l *loop) release(d *delivery) {
+	for _, f := range d.Files {
+		l.releases = append(l.releases, release{file.Release{Folder: d.Folder, Name: f.Name}, d.gone})
+	}
+}
+
+// unsettled counts the files that were given back and that nobody took.
+func (l *loop) unsettled() int {
+	n := 0
+	for _, r := range l.releases {
+		if !r.gone {
+			n++
+		}
+	}
+	return n
+}

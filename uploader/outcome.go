@@ -1,0 +1,275 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/media"
+)
+
+// adviceUnknown stands in the note of a file whose answer was lost, before what every note says: how to send it again.
+const adviceUnknown = "Look in the group first whether the message is there."
+
+// verdict is what the outcome of a step means for what comes next.
+type verdict int
+
+const (
+	advance       verdict = iota // the step is done
+	withdraw                     // the file changed or went away: forget the delivery, the file settles anew
+	refused                      // this file's fault, for good: failed/
+	uploadAgain                  // the action was refused for a mediaResource of an earlier run
+	uncertain                    // the action may have been taken although no answer says so
+	retryFile                    // something about this file, here: it waits, others go on
+	retryFolder                  // the group or the folder: it waits, others go on
+	retryAll                     // the destination: everything waits
+	interruptedBy                // the daemon is stopping
+)
+
+// classify is the one table of outcomes: whose fault is it? d is at its stage still.
+func classify(d *delivery, err error) verdict {
+	answer, onWire := errors.AsType[*kaizala.Error](err)
+	switch {
+	case err == nil:
+		return advance
+	case isLost(err) && d.isOpen() && !d.unknown:
+		return withdraw
+	case isBlameless(err):
+		return retryFile
+	case isLost(err), errors.Is(err, errUnknown):
+		return uncertain
+	case errors.Is(err, context.Canceled) && !(onWire && answer.MayHaveActed):
+		return interruptedBy
+	case !onWire || errors.Is(err, kaizala.ErrContent): // reading the file
+		return retryFile
+	case answer.MayHaveActed:
+		return uncertain
+	case answer.Fault == kaizala.FaultFile && d.stage == toPost && d.resumed:
+		return uploadAgain
+	case answer.Fault == kaizala.FaultFile:
+		return refused
+	case answer.Fault == kaizala.FaultGroup:
+		return retryFolder
+	}
+	return retryAll
+}
+
+// isLost reports whether err says that the file that settled is not there any more.
+func isLost(err error) bool {
+	return errors.Is(err, errChanged) || errors.Is(err, errVanished) || errors.Is(err, errFolderGone)
+}
+
+// settle applies the verdict on d's last step to d and to the queue. It only decides; telling and the next step's work
+// are the callers'.
+func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
+	if v != advance && v != interruptedBy {
+		d.Reason = reasonOf(err)
+	}
+	switch {
+	case v == advance:
+	case !d.isOpen():
+		v = retryFile // its end is local: whatever failed is tried again until it works
+	case v == interruptedBy && !q.stopping:
+		v = retryAll // nobody interrupted it
+	}
+	switch v {
+	case advance:
+		q.advance(now, d)
+	case withdraw:
+		d.stage = toWithdraw
+		q.localEnd(d)
+	case refused:
+		d.Attempts++
+		d.refuse(noteOf(d, err))
+		q.localEnd(d)
+	case uploadAgain:
+		d.stage, d.resumed, d.failedAt = toUpload, false, false
+	case uncertain:
+		q.lost(now, d, err)
+	case retryFile:
+		q.retryFile(now, d, err)
+	case retryFolder:
+		d.lane.pause.fail(now)
+		d.lane.pause.obey(now.Add(retryAfter(err)))
+	case retryAll:
+		q.retryAll(now, d, err)
+	case interruptedBy:
+	}
+	if d.lane.removed {
+		d.lane.dropUnclaimed()
+		q.forgetIfEmpty(d.lane)
+	}
+}
+
+// advance moves d on after a step that succeeded.
+func (q *queue) advance(now time.Time, d *delivery) {
+	d.pause.end()
+	d.failedAt = false
+	switch d.stage {
+	case toClaim, toKeep:
+		d.stage++
+	case toUpload:
+		q.success(d.stage)
+		d.stage, d.Reason = toKeep, ""
+	case toPost:
+		q.success(d.stage)
+		d.stage, d.Reason = toConfirm, ""
+		d.lane.pause.end() // an upload tells nothing of the group
+		q.localEnd(d)
+	case toConfirm:
+		d.stage = toFile
+		if l := d.lane; !now.Before(l.moveAt) {
+			l.moveAt = now.Add(linger)
+		}
+	default:
+		q.remove(d)
+	}
+}
+
+// success ends what was held up by failures: a call went through. Those that only stood aside for another try take their
+// places again.
+func (q *queue) success(at stage) {
+	q.passed[at]++
+	if !q.pause.end() {
+		return
+	}
+	for _, l := range q.turns {
+		for _, waiting := range l.active {
+			if !waiting.blamed {
+				waiting.pause.end()
+			}
+		}
+	}
+}
+
+// lost deals with an action whose answer was lost.
+func (q *queue) lost(now time.Time, d *delivery, err error) {
+	d.unknown = true
+	if d.lane.folder.HoldUnknown || isLost(err) { // without the file there is nothing to post again
+		d.refuse(unknownNote(d, err))
+		q.localEnd(d)
+		return
+	}
+	q.retryAll(now, d, err)
+}
+
+// retryFile has d wait alone; the others go on.
+func (q *queue) retryFile(now time.Time, d *delivery, err error) {
+	d.pause.fail(now)
+	if d.isOpen() && !isBlameless(err) {
+		q.attempt(d, err)
+	}
+}
+
+// retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
+// in the order of the posts, unless it is answered with errors again and again.
+func (q *queue) retryAll(now time.Time, d *delivery, err error) {
+	q.pause.obey(now.Add(retryAfter(err)))
+	if q.pause.failures == 0 || !d.since.Before(q.failed) { // else it was under way already when another one failed
+		q.pause.fail(now)
+		q.failed = now
+	}
+	something := d.failedAt && q.passed != d.passed // gets through, so that d may be the one to blame
+	stubborn := d.stage == toPost && q.pause.failures >= 6 && mayBeItsOwn(err)
+	standsAside := d.stage == toUpload && q.pause.failures%3 == 0
+	if something || stubborn || standsAside {
+		d.pause.fail(now)
+		d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
+	}
+	q.attempt(d, err)
+}
+
+// isAlone reports whether others got through since d failed last, with calls of the same kind: where uploads work and
+// actions do not, no post is to blame.
+func (q *queue) isAlone(d *delivery) bool {
+	return d.failedAt && q.passed[d.stage] > d.passed[d.stage]
+}
+
+// attempt counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
+// maxAttempts times in this way is poison, and refused.
+func (q *queue) attempt(d *delivery, err error) {
+	if d.blamed = q.isAlone(d); d.blamed {
+		d.Attempts++
+	}
+	d.failedAt, d.passed = true, q.passed
+	if d.Attempts >= q.maxAttempts {
+		n := noteOf(d, err)
+		n.Reason = fmt.Sprintf("it failed %d times while other files went through: %s", d.Attempts, n.Reason)
+		if d.unknown {
+			n = unknownNote(d, err)
+		}
+		d.refuse(n)
+		q.localEnd(d)
+	}
+}
+
+// mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.
+// 401, 429 and 503 say of themselves that they do not.
+func mayBeItsOwn(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && (answer.MayHaveActed || !slices.Contains([]int{0, 401, 429, 503}, answer.Status))
+}
+
+func retryAfter(err error) time.Duration {
+	if answer, ok := errors.AsType[*kaizala.Error](err); ok {
+		return answer.RetryAfter
+	}
+	return 0
+}
+
+func reasonOf(err error) string { return file.Printable(err.Error()) }
+
+// noteOf says in plain words why err sends d to failed/.
+func noteOf(d *delivery, err error) filing.Note {
+	n := filing.Note{Reason: reasonOf(err), Attempts: d.Attempts}
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	if !ok {
+		return n
+	}
+	n.Status, n.ErrorCode, n.ServerMessage = answer.Status, answer.Code, answer.Message
+	switch {
+	case answer.Status == 413:
+		n.Reason, n.Advice = "Kaizala refused the file: it is too large", "Make it smaller, or send it another way."
+	case answer.Status == 415:
+		n.Reason = "Kaizala refused the file: it is not what its extension says"
+		n.Advice = "Save it again in the format of its extension, or correct the extension."
+	case d.stage == toPost:
+		n.Reason = "Kaizala took the file but refused the message with it"
+	default:
+		n.Reason = "Kaizala refused the file"
+	}
+	return n
+}
+
+func unknownNote(d *delivery, err error) filing.Note {
+	n := filing.Note{Reason: "it may have been posted: no answer came back", Attempts: d.Attempts + 1, Advice: adviceUnknown}
+	if err != nil {
+		n.Reason += " (" + reasonOf(err) + ")"
+	}
+	return n
+}
+
+func truncated(torn string) filing.Note {
+	return filing.Note{
+		Reason: "truncated: " + file.Printable(torn) + ", and nothing was written to it any more",
+		Advice: "Save, scan or copy it again. If the file is whole as it is, set verify_ending = false for its folder.",
+	}
+}
+
+func unsupported(name string) filing.Note {
+	reason := fmt.Sprintf("%q is not a type that Kaizala takes", filepath.Ext(name))
+	if filepath.Ext(name) == "" {
+		reason = "its name has no extension, which tells the type"
+	}
+	return filing.Note{
+		Reason: file.Printable(reason),
+		Advice: "Convert it to one of " + strings.Join(media.Extensions(), " ") + ", or send it another way.",
+	}
+}

@@ -1,0 +1,55 @@
+package uploader
+
+import (
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	pauseFirst = time.Second     // after the first failure
+	pauseMost  = 5 * time.Minute // however many failures there were
+)
+
+// pause says how long something must not be tried: each failure makes it longer, one success ends it.
+type pause struct {
+	failures int
+	until    time.Time
+	asked    time.Time // no success ends it before
+	steps    *backoff.ExponentialBackOff
+}
+
+// fail lengthens the pause.
+func (p *pause) fail(now time.Time) {
+	if p.steps == nil {
+		p.steps = backoff.NewExponentialBackOff()
+		p.steps.InitialInterval, p.steps.MaxInterval = pauseFirst, pauseMost
+		p.steps.Multiplier, p.steps.RandomizationFactor = 2, 0.2
+	}
+	p.failures++
+	p.extend(now.Add(p.steps.NextBackOff()))
+}
+
+func (p *pause) extend(until time.Time) {
+	if until.After(p.until) {
+		p.until = until
+	}
+}
+
+// obey has the pause last until then because the other side asked for it (Retry-After). It is never undercut: a call
+// that was under way, and succeeds meanwhile, takes nothing of it back.
+func (p *pause) obey(until time.Time) {
+	p.extend(until)
+	if until.After(p.asked) {
+		p.asked = until
+	}
+}
+
+// end ends the pause, but for what was asked for, and reports whether there was one.
+func (p *pause) end() bool {
+	was := p.failures > 0
+	*p = pause{until: p.asked, asked: p.asked}
+	return was
+}
+
+func (p *pause) over(now time.Time) bool { return !now.Before(p.until) }

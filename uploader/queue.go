@@ -1,0 +1,296 @@
+package uploader
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// maxLocal is how many local steps are under way before no further move is begun. Moves of one folder share their
+	// syncs, and commits share theirs, so more at once is cheaper.
+	maxLocal = 32
+	// linger is how long a posted file waits before it is moved. Those of its folder that are posted meanwhile go with it,
+	// and share the syncs.
+	linger = 100 * time.Millisecond
+	// maxUnfiled is how many deliveries of one folder may wait to be moved away. A folder with more sends nothing more:
+	// its done/ or failed/ cannot be written.
+	maxUnfiled = 256
+	// postsFactor times maxUploads is how many folders may post at once. More than there are connections: a post waits
+	// for the ledger before it needs one.
+	postsFactor = 2
+	// aheadFactor times maxUploads is how many deliveries of one folder may be claimed and not yet posted.
+	aheadFactor = 4
+)
+
+// queue decides which delivery takes its next step. It is a pure data structure: no clock, no I/O, no goroutine.
+//
+// Posts go before uploads, folders take turns, posts of one folder go in its order. At most maxUploads uploads are under
+// way at once; the destination has one connection more, so a post never waits for a long upload.
+type queue struct {
+	maxUploads  int
+	maxAttempts int
+	budget      budget
+	stopping    bool // no more calls: only local ends
+
+	lanes map[string]*lane
+	turns []*lane // in the order of their turns
+	pause pause   // of the destination
+
+	uploading, posting, local int // steps under way
+	passed                    passed
+	failed                    time.Time // when pause grew last
+	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
+}
+
+// passed counts the calls that succeeded, of all deliveries, by their stage.
+type passed [toPost + 1]int
+
+// budget is the allowance of calls that the queue keeps to (rate.Limiter in effect).
+type budget interface {
+	// take takes one call, or says how long to wait for it.
+	take(now time.Time) (wait time.Duration)
+}
+
+func newQueue(maxUploads, maxAttempts int, b budget) *queue {
+	return &queue{maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, lanes: map[string]*lane{}}
+}
+
+// next gives a delivery whose step is to be taken now, marked busy, or nil.
+func (q *queue) next(now time.Time) *delivery {
+	q.wake = time.Time{}
+	d := q.nextLocal(now)
+	if d == nil && !q.stopping && q.mayCall(now) {
+		d = q.nextCall(now)
+	}
+	if d != nil {
+		q.begin(d, now)
+	}
+	return d
+}
+
+// stop ends the calls. What was posted, and the ledger would not take, is tried once more: with the next start it would
+// look as if it may not have been posted.
+func (q *queue) stop() {
+	q.stopping = true
+	for _, l := range q.turns {
+		for _, d := range l.unfiled {
+			if !d.busy && d.stage == toConfirm {
+				d.pause.end()
+			}
+		}
+	}
+}
+
+// later notes that something waits for a time.
+func (q *queue) later(at time.Time) {
+	if q.wake.IsZero() || at.Before(q.wake) {
+		q.wake = at
+	}
+}
+
+func (q *queue) ready(now time.Time, p *pause) bool {
+	if p.over(now) {
+		return true
+	}
+	q.later(p.until)
+	return false
+}
+
+// nextLocal finds a delivery whose next step needs no call: to be moved or forgotten, or written into the ledger.
+func (q *queue) nextLocal(now time.Time) *delivery {
+	for _, l := range q.turns {
+		for _, d := range l.unfiled {
+			if !d.busy && (q.local < maxLocal || d.stage == toConfirm) && q.ready(now, &d.pause) && !q.lingers(now, d) {
+				return d
+			}
+		}
+		for _, d := range l.active {
+			if !d.busy && (d.stage == toClaim && !q.stopping || d.stage == toKeep) && q.ready(now, &d.pause) {
+				return d
+			}
+		}
+		if d := q.takeUp(l); d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// lingers reports whether d still waits for others to be moved with it.
+func (q *queue) lingers(now time.Time, d *delivery) bool {
+	if d.stage != toFile || q.stopping || !now.Before(d.lane.moveAt) {
+		return false
+	}
+	q.later(d.lane.moveAt)
+	return true
+}
+
+// mayCall reports whether the destination may be called at all. While it fails, one call at a time tries it.
+func (q *queue) mayCall(now time.Time) bool {
+	if q.pause.failures > 0 && q.posting+q.uploading > 0 {
+		return false
+	}
+	return q.ready(now, &q.pause)
+}
+
+// nextCall finds the next post or else upload. Every second try of a failing destination is an upload if there is one:
+// it shows whether it is only the one post that fails, and cannot disturb the order of the posts. So is the one after an
+// upload stood aside, for which a post would take the opportunity to overtake it.
+func (q *queue) nextCall(now time.Time) *delivery {
+	first, second := q.nextPost, q.nextUpload
+	if n := q.pause.failures; n > 0 && (n%2 == 1 || n%3 == 0) {
+		first, second = second, first
+	}
+	d := first(now)
+	if d == nil {
+		d = second(now)
+	}
+	if d == nil {
+		return nil
+	}
+	if wait := q.budget.take(now); wait > 0 {
+		q.later(now.Add(wait))
+		return nil
+	}
+	return d
+}
+
+func (q *queue) nextPost(now time.Time) *delivery {
+	if q.posting >= postsFactor*q.maxUploads {
+		return nil
+	}
+	for _, l := range q.turns {
+		if l.posting || !q.laneReady(now, l) {
+			continue
+		}
+		if d := q.firstToPost(now, l); d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// firstToPost finds the delivery of l that is the next to be posted: nothing before it may still be posted in its
+// place, except what waits after a failure of its own.
+func (q *queue) firstToPost(now time.Time, l *lane) *delivery {
+	for _, d := range l.active {
+		switch {
+		case d.busy:
+			return nil
+		case !q.ready(now, &d.pause):
+			continue
+		case d.stage == toPost:
+			return d
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+func (q *queue) nextUpload(now time.Time) *delivery {
+	if q.uploading >= q.maxUploads {
+		return nil
+	}
+	for _, l := range q.turns {
+		if !q.laneReady(now, l) {
+			continue
+		}
+		if d := q.firstToUpload(now, l); d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {
+	for _, d := range l.active {
+		if !d.busy && d.stage == toUpload && q.ready(now, &d.pause) {
+			return d
+		}
+	}
+	return nil
+}
+
+// laneReady reports whether calls for l may be made. While its group refuses, one call at a time tries it.
+func (q *queue) laneReady(now time.Time, l *lane) bool {
+	if l.pause.failures > 0 && slices.ContainsFunc(l.active, func(d *delivery) bool { return d.busy }) {
+		return false
+	}
+	return q.ready(now, &l.pause)
+}
+
+// begin marks the step of d as under way and lets the next folder have its turn.
+func (q *queue) begin(d *delivery, now time.Time) {
+	d.busy, d.to, d.since = true, d.lane.folder, now
+	if d.begun.IsZero() {
+		d.begun = now
+	}
+	switch d.stage {
+	case toUpload:
+		q.uploading++
+	case toPost:
+		q.posting++
+		d.lane.posting = true
+	default:
+		q.local++
+		return
+	}
+	i := slices.Index(q.turns, d.lane)
+	q.turns = append(slices.Delete(q.turns, i, i+1), d.lane)
+}
+
+// ended marks the step that d was at, stage was, as no longer under way.
+func (q *queue) ended(d *delivery, was stage) {
+	d.busy = false
+	switch was {
+	case toUpload:
+		q.uploading--
+	case toPost:
+		q.posting--
+		d.lane.posting = false
+	default:
+		q.local--
+	}
+}
+
+// localEnd moves d, whose calls are over, to those that wait for their local end.
+func (q *queue) localEnd(d *delivery) {
+	d.pause.end()
+	d.lane.active = slices.DeleteFunc(d.lane.active, func(x *delivery) bool { return x == d })
+	d.lane.unfiled = append(d.lane.unfiled, d)
+}
+
+// remove forgets d, which has come to its end, and takes up the newer file of its name, if there is one.
+func (q *queue) remove(d *delivery) {
+	l := d.lane
+	l.unfiled = slices.DeleteFunc(l.unfiled, func(x *delivery) bool { return x == d })
+	l.disown(d)
+	if d.successor != nil {
+		q.add(*d.successor)
+	}
+	q.forgetIfEmpty(l)
+}
+
+// hopeless reports whether all that is left has failed tries times and more: a run that is to end will not wait longer.
+func (q *queue) hopeless(tries int) bool {
+	if q.pause.failures >= tries {
+		return true
+	}
+	for _, l := range q.turns {
+		for d := range q.all(l) {
+			if max(l.pause.failures, d.pause.failures) < tries {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// counts says how many deliveries are known and how many have a step under way.
+func (q *queue) counts() (known, busy int) {
+	for _, l := range q.turns {
+		known += len(l.pending) + len(l.active) + len(l.unfiled)
+	}
+	return known, q.uploading + q.posting + q.local
+}

@@ -1,0 +1,641 @@
+package uploader
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"kaizala-drop/internal/ledger"
+)
+
+func TestPostsKeepTheOrderWhateverTheOrderOfUploads(t *testing.T) {
+	for seed := range uint64(20) {
+		s := newSim(t, 4, free{}, folder("/a"))
+		s.rand = rand.New(rand.NewPCG(seed, 0))
+		s.takes = func(*delivery) time.Duration { return time.Duration(1 + s.rand.IntN(5000)) }
+		names := numbered(200)
+		s.add("/a", names...)
+		s.run(time.Hour)
+		if !slices.Equal(s.posts, names) {
+			t.Fatalf("seed %d: posted in the order %v", seed, s.posts)
+		}
+		if filed := s.ended(toFile); len(filed) != len(names) {
+			t.Fatalf("seed %d: %d filed", seed, len(filed))
+		}
+	}
+}
+
+// TestOneThatWaitsForItselfIsOvertaken: its failure is its own, the others go on, and it follows.
+func TestOneThatWaitsForItselfIsOvertaken(t *testing.T) {
+	s := newSim(t, 2, free{}, folder("/a"))
+	failures := 3
+	s.ends = func(d *delivery) error {
+		if d.name() == "0000.pdf" && d.stage == toUpload && failures > 0 {
+			failures--
+			return errors.New("permission denied")
+		}
+		return nil
+	}
+	names := numbered(20)
+	s.add("/a", names...)
+	s.run(time.Hour)
+	if want := append(slices.Clone(names[1:]), names[0]); !slices.Equal(s.posts, want) {
+		t.Errorf("posted %v, want %v", s.posts, want)
+	}
+}
+
+func TestPostsGoBeforeUploads(t *testing.T) {
+	s := newSim(t, 1, &perMinute{n: 60}, folder("/a"))
+	s.add("/a", numbered(30)...)
+	s.run(time.Hour)
+	var ahead, most int
+	for _, e := range s.events {
+		switch e.was {
+		case toUpload:
+			ahead++
+		case toPost:
+			ahead--
+		}
+		most = max(most, ahead)
+	}
+	if most > 2 { // one being kept when the next call may be made
+		t.Errorf("%d files were uploaded and not yet posted while calls were scarce", most)
+	}
+	if s.calls != 60 {
+		t.Errorf("%d calls for 30 files", s.calls)
+	}
+}
+
+func TestFoldersTakeTurns(t *testing.T) {
+	s := newSim(t, 4, &perMinute{n: 100}, folder("/many"), folder("/few"))
+	s.add("/many", numbered(1000)...)
+	s.pass(time.Minute)
+	before := s.calls
+	s.add("/few", "single.pdf")
+	for !slices.Contains(s.posts, "single.pdf") {
+		if !s.move() {
+			t.Fatal("it stands still")
+		}
+	}
+	if calls := s.calls - before; calls > 10 {
+		t.Errorf("the single file was posted after %d calls", calls)
+	}
+	s.run(time.Hour)
+}
+
+// TestManyFoldersAllGetTurns: 50 folders of 20 files; none is done long before another.
+func TestManyFoldersAllGetTurns(t *testing.T) {
+	var folders []Folder
+	for i := range 50 {
+		folders = append(folders, folder(fmt.Sprintf("/%02d", i)))
+	}
+	s := newSim(t, 4, &perMinute{n: 100}, folders...)
+	for _, f := range folders {
+		s.add(f.Path, numbered(20)...)
+	}
+	posted := map[string]int{}
+	s.after = func(e event) {
+		if e.was != toPost {
+			return
+		}
+		posted[e.d.Folder]++
+		if posted[e.d.Folder] > 5 && len(posted) < 50 {
+			t.Fatalf("%s has %d posts, and only %d folders have any", e.d.Folder, posted[e.d.Folder], len(posted))
+		}
+	}
+	s.run(2 * time.Hour)
+	if len(s.posts) != 1000 || s.calls != 2000 {
+		t.Errorf("%d posts, %d calls", len(s.posts), s.calls)
+	}
+}
+
+// TestJammedFolderSendsNothingMore: its done/ cannot be written. Another folder is not disturbed, and all of it is
+// filed once done/ can be written.
+func TestJammedFolderSendsNothingMore(t *testing.T) {
+	s := newSim(t, 4, free{}, folder("/jammed"), folder("/well"))
+	full := true
+	s.ends = func(d *delivery) error {
+		if full && d.stage == toFile && d.Folder == "/jammed" {
+			return errors.New("no space left on device")
+		}
+		return nil
+	}
+	names := numbered(1000)
+	s.add("/jammed", names...)
+	s.add("/well", numbered(600)...)
+	s.pass(time.Hour)
+	posted := 0
+	for _, e := range s.events {
+		if e.was == toPost && e.d.Folder == "/jammed" {
+			posted++
+		}
+	}
+	if posted < maxUnfiled || posted > maxUnfiled+aheadFactor*4 {
+		t.Errorf("%d posts from a folder that cannot be emptied", posted)
+	}
+	if filed := s.ended(toFile); len(filed) != 600 {
+		t.Errorf("%d of the other folder's 600 were filed", len(filed))
+	}
+	full = false
+	s.run(time.Hour)
+	if len(s.posts) != 1600 {
+		t.Errorf("%d posts for 1600 files", len(s.posts))
+	}
+}
+
+func TestAddTakesAFileOnce(t *testing.T) {
+	s := newSim(t, 1, free{}, folder("/a"))
+	for _, at := range []stage{toClaim, toUpload, toKeep, toPost, toFile} { // while each step is under way
+		s.takes = func(d *delivery) time.Duration {
+			if d.stage == at {
+				s.add("/a", "x.pdf")
+			}
+			return time.Second
+		}
+		s.posts = nil
+		s.add("/a", "x.pdf")
+		s.run(time.Minute)
+		if !slices.Equal(s.posts, []string{"x.pdf"}) {
+			t.Errorf("handed over again during stage %d: posted %v", at, s.posts)
+		}
+	}
+}
+
+// TestNewerFileUnderTheSameName: the latest state is posted once, after whatever was under way has come to its end;
+// one that waits is replaced.
+func TestNewerFileUnderTheSameName(t *testing.T) {
+	t.Run("pending", func(t *testing.T) {
+		s := newSim(t, 1, free{}, folder("/a"))
+		s.add("/a", "x.pdf", "y.pdf")
+		s.q.add(version("/a", "x.pdf", 2))
+		s.run(time.Minute)
+		if !slices.Equal(s.posts, []string{"y.pdf", "x.pdf"}) {
+			t.Errorf("posted %v", s.posts)
+		}
+	})
+	for _, at := range []stage{toClaim, toUpload, toKeep, toPost, toFile, toFail, toWithdraw} {
+		t.Run(fmt.Sprint("during ", at), func(t *testing.T) {
+			s := newSim(t, 1, free{}, folder("/a"))
+			told := false
+			s.takes = func(d *delivery) time.Duration {
+				if d.stage == at && !told {
+					told = true
+					s.q.add(version("/a", "x.pdf", 2))
+					s.q.add(version("/a", "x.pdf", 3))
+				}
+				return time.Second
+			}
+			first := true
+			s.ends = func(d *delivery) error {
+				if d.stage == toUpload && first && at == toWithdraw {
+					first = false
+					return errChanged
+				}
+				if d.stage == toUpload && first && at == toFail {
+					first = false
+					return ofFile(415)
+				}
+				return nil
+			}
+			s.add("/a", "x.pdf")
+			s.run(time.Minute)
+			last := s.events[len(s.events)-1]
+			if !told || last.was != toFile || last.d.Files[0].ID.Mtime != 3 {
+				t.Errorf("the last state was not filed: %+v", last)
+			}
+			want := 2
+			if at == toWithdraw || at == toFail {
+				want = 1
+			}
+			if len(s.posts) != want {
+				t.Errorf("%d posts, want %d", len(s.posts), want)
+			}
+		})
+	}
+}
+
+func TestUnsupportedAndTornFilesGoToFailedWithoutACall(t *testing.T) {
+	s := newSim(t, 1, free{}, folder("/a"))
+	s.add("/a", "notes.txt", "README")
+	torn := version("/a", "torn.pdf", 1)
+	torn.Torn = "no %%EOF"
+	s.q.add(torn)
+	s.run(time.Minute)
+	if failed := s.ended(toFail); s.calls != 0 || len(failed) != 3 {
+		t.Errorf("%d calls, failed: %v", s.calls, failed)
+	}
+	for _, e := range s.events {
+		if e.d.Reason == "" || e.d.note.Reason == "" {
+			t.Errorf("%s failed without a reason", e.d.name())
+		}
+	}
+}
+
+func TestSetFolders(t *testing.T) {
+	s := newSim(t, 1, free{}, folder("/a"), folder("/b"))
+	s.add("/a", numbered(100)...)
+	s.add("/b", "b.pdf", "c.txt")
+	for len(s.posts) < 3 {
+		s.move()
+	}
+	s.q.setFolders([]Folder{folder("/b")})
+	s.add("/a", "late.pdf")
+	s.run(time.Minute)
+	if posted := len(s.posts); posted < 4 || posted > 3+1+aheadFactor+1 {
+		t.Errorf("%d posts after the folder was removed: what was claimed must be brought to its end, nothing more", posted)
+	}
+	claimed := s.ended(toClaim)
+	if filed := s.ended(toFile); len(filed) != len(claimed) {
+		t.Errorf("%d claimed, %d filed", len(claimed), len(filed))
+	}
+	if s.q.lanes["/a"] != nil || len(s.q.turns) != 1 {
+		t.Error("the removed folder is still known")
+	}
+	s.q.setFolders([]Folder{folder("/a"), folder("/b")})
+	posted := len(s.posts)
+	s.add("/a", "again.pdf")
+	s.run(time.Minute)
+	if len(s.posts) != posted+1 {
+		t.Error("the folder does not work after it was configured again")
+	}
+}
+
+// TestRemovedFolderLetsGoOfWhatIsNotClaimed: the ledger does not take it, so it would wait for a folder that is none of
+// ours any more.
+func TestRemovedFolderLetsGoOfWhatIsNotClaimed(t *testing.T) {
+	s := newSim(t, 1, free{}, folder("/a"))
+	s.ends = func(*delivery) error { return ledgerError{errors.New("disk full")} }
+	s.add("/a", append(numbered(30), "x.txt")...)
+	s.pass(time.Hour)
+	s.q.setFolders(nil)
+	for len(s.underWay) > 0 {
+		s.move()
+	}
+	if s.known() != 0 || len(s.q.lanes) != 0 {
+		t.Errorf("%d are left", s.known())
+	}
+}
+
+// TestFolderComesBackWhileItsDeliveriesAreBusy: the watcher hands everything over again.
+func TestFolderComesBackWhileItsDeliveriesAreBusy(t *testing.T) {
+	s := newSim(t, 2, free{}, folder("/a"))
+	names := numbered(50)
+	s.add("/a", names...)
+	s.pass(time.Second)
+	s.q.setFolders(nil)
+	s.move()
+	s.q.setFolders([]Folder{folder("/a")})
+	filed := s.ended(toFile)
+	for _, name := range names {
+		if !slices.Contains(filed, name) && !slices.Contains(s.posts, name) {
+			s.add("/a", name)
+		}
+	}
+	s.run(time.Minute)
+	if slices.Sort(s.posts); !slices.Equal(s.posts, names) {
+		t.Errorf("posted %v", s.posts)
+	}
+}
+
+func TestChangedGroupEndsThePauseOfItsFolder(t *testing.T) {
+	s := newSim(t, 1, free{}, folder("/a"))
+	s.ends = func(d *delivery) error {
+		if d.stage == toPost && d.to.Group == "group of /a" {
+			return ofGroup(404)
+		}
+		return nil
+	}
+	s.add("/a", "x.pdf")
+	s.pass(time.Hour)
+	for l := s.q.lanes["/a"]; l.pause.until.Sub(s.now) < time.Minute; {
+		s.move()
+	}
+	changed := folder("/a")
+	changed.Group = "the right one"
+	s.q.setFolders([]Folder{changed})
+	s.run(time.Second)
+	if len(s.posts) != 1 {
+		t.Error("not posted at once")
+	}
+}
+
+// TestFilesThatCannotBeReadDoNotBlockTheFolder: more of them than may be ahead.
+func TestFilesThatCannotBeReadDoNotBlockTheFolder(t *testing.T) {
+	s := newSim(t, 2, free{}, folder("/a"))
+	s.ends = func(d *delivery) error {
+		if d.stage == toUpload && d.name() < "0020" {
+			return errors.New("permission denied")
+		}
+		return nil
+	}
+	names := numbered(40)
+	s.add("/a", names...)
+	s.pass(10 * time.Hour)
+	if !slices.Equal(s.posts, names[20:]) || len(s.ended(toFail)) != 0 {
+		t.Fatalf("posted %v, failed %v", s.posts, s.ended(toFail))
+	}
+	for i := range 20 { // while others get through, they are to blame
+		s.add("/a", fmt.Sprintf("good %d.pdf", i))
+		s.pass(10 * time.Minute)
+	}
+	if failed := s.ended(toFail); len(failed) != 20 || s.known() != 0 {
+		t.Errorf("failed: %v", failed)
+	}
+}
+
+// TestOnlyFilesThatCannotBeReadEndARunWithOnce: with nobody who gets through none is to blame, but the run ends.
+func TestOnlyFilesThatCannotBeReadEndARunWithOnce(t *testing.T) {
+	for _, at := range []stage{toClaim, toUpload, toKeep, toFile} {
+		s := newSim(t, 1, free{}, folder("/a"))
+		s.ends = func(d *delivery) error {
+			if d.stage == at {
+				return ledgerOr(at, errors.New("permission denied"))
+			}
+			return nil
+		}
+		s.add("/a", numbered(400)...)
+		begun := s.now
+		for {
+			s.start()
+			if len(s.underWay) == 0 && s.q.hopeless(onceTries) {
+				break
+			}
+			if !s.move() || s.now.Sub(begun) > time.Hour {
+				t.Fatalf("stage %d: the run does not end; %d left", at, s.known())
+			}
+		}
+		if len(s.ended(toFail)) != 0 {
+			t.Errorf("stage %d: files went to failed/ though none got through", at)
+		}
+	}
+}
+
+func ledgerOr(at stage, err error) error {
+	if at == toClaim || at == toKeep {
+		return ledgerError{err}
+	}
+	return err
+}
+
+func TestRestore(t *testing.T) {
+	s := newSim(t, 4, free{}, folder("/a"))
+	for i, state := range []ledger.State{ledger.Claimed, ledger.Uploaded, ledger.Posting, ledger.Posted, ledger.Failed} {
+		d := ledger.Delivery{ID: int64(i + 1), Folder: "/a", State: state, Action: "Document", Reason: "was bad",
+			Files: []ledger.File{{Name: string(state) + ".pdf"}}}
+		if state != ledger.Claimed {
+			d.Resource = "kept"
+		}
+		if _, ok := s.q.restore(d); !ok {
+			t.Fatal("not restored")
+		}
+	}
+	if _, ok := s.q.restore(ledger.Delivery{Folder: "/elsewhere"}); ok {
+		t.Error("restored a delivery of a folder that is not configured")
+	}
+	s.run(time.Minute)
+	if !slices.Equal(s.posts, []string{"claimed.pdf", "uploaded.pdf", "posting.pdf"}) || s.calls != 4 {
+		t.Errorf("%d calls, posted %v", s.calls, s.posts)
+	}
+	if failed := s.ended(toFail); !slices.Equal(failed, []string{"failed.pdf"}) {
+		t.Errorf("failed: %v", failed)
+	}
+}
+
+func TestStoppingMakesNoMoreCalls(t *testing.T) {
+	s := newSim(t, 2, free{}, folder("/a"))
+	s.add("/a", append(numbered(50), "x.txt")...)
+	s.pass(500 * time.Millisecond)
+	s.q.stopping = true
+	calls := s.calls
+	for s.move() {
+	}
+	if s.calls != calls {
+		t.Errorf("%d calls after the stop", s.calls-calls)
+	}
+	if filed := s.ended(toFile); len(filed) != len(s.posts) {
+		t.Errorf("%d posted, %d filed", len(s.posts), len(filed))
+	}
+}
+
+// TestManyFilesAreNotSlow guards against a scan of everything for each step.
+func TestManyFilesAreNotSlow(t *testing.T) {
+	s := newSim(t, 4, free{}, folder("/a"))
+	begun := time.Now()
+	s.add("/a", numbered(20_000)...)
+	s.run(24 * time.Hour)
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("20,000 files took %v of computing", took)
+	}
+}
+
+// FuzzQueue plays a random day: folders come and go, files settle, change, are handed over again, calls fail in every
+// way; then the failures stop, and everything must come to exactly one end.
+func FuzzQueue(f *testing.F) {
+	for seed := range uint64(60) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) { newDay(t, seed).play() })
+}
+
+// day is a sim with a watcher that knows what lies in the folders.
+type day struct {
+	*sim
+	calm    time.Time // no failures from then on
+	quiet   bool      // no failures at all, and nothing changes: the order must hold
+	state   map[string]int
+	lies    map[string]bool // path: still in its folder
+	order   map[string][]string
+	posted  map[string]int // path and state
+	doubts  map[string]int
+	folders []Folder
+}
+
+func newDay(t *testing.T, seed uint64) *day {
+	r := rand.New(rand.NewPCG(seed, 42))
+	var folders []Folder
+	for i := range 1 + r.IntN(4) {
+		f := folder(fmt.Sprintf("/%d", i))
+		f.HoldUnknown = r.IntN(2) == 0
+		folders = append(folders, f)
+	}
+	var b budget = free{}
+	if r.IntN(2) == 0 {
+		b = &perMinute{n: 60 + r.IntN(1000)}
+	}
+	d := &day{
+		sim: newSim(t, 1+r.IntN(4), b, folders...), folders: folders, quiet: r.IntN(4) == 0,
+		state: map[string]int{}, lies: map[string]bool{}, order: map[string][]string{},
+		posted: map[string]int{}, doubts: map[string]int{},
+	}
+	d.rand = r
+	d.q.maxAttempts = 1 + r.IntN(10)
+	d.calm = d.now.Add(time.Duration(r.IntN(7200)) * time.Second)
+	d.takes = func(*delivery) time.Duration { return time.Duration(r.Int64N(int64(3 * time.Second))) }
+	d.ends = d.outcome
+	d.after = d.observe
+	return d
+}
+
+func (y *day) outcome(d *delivery) error {
+	if y.quiet || y.now.After(y.calm) {
+		if s := y.state[d.Folder+d.name()]; int64(s) != d.Files[0].ID.Mtime && d.isOpen() {
+			return errChanged
+		}
+		return nil
+	}
+	if s := y.state[d.Folder+d.name()]; int64(s) != d.Files[0].ID.Mtime && d.isOpen() {
+		return errChanged
+	}
+	after := destination(429)
+	after.RetryAfter = 30 * time.Second
+	errs := []error{nil, nil, nil, nil}
+	switch d.stage {
+	case toUpload:
+		errs = append(errs, errFolderGone, errors.New("EIO"), ofFile(413), destination(0), destination(503), after, broken("media"))
+	case toPost:
+		errs = append(errs, ledgerError{errors.New("full")}, ofFile(400), ofGroup(403), destination(503), after,
+			doubtful(504), doubtful(0))
+	default:
+		errs = append(errs, ledgerError{errors.New("full")})
+	}
+	return errs[y.rand.IntN(len(errs))]
+}
+
+func (y *day) observe(e event) {
+	d := e.d
+	key := fmt.Sprint(d.Folder, d.name(), d.Files[0].ID.Mtime)
+	switch {
+	case e.was == toPost && e.v == advance:
+		if y.posted[key]++; y.posted[key] > 1 {
+			y.t.Fatalf("%s was posted twice", key)
+		}
+	case e.was == toPost && e.v == uncertain:
+		y.doubts[key]++
+	case (e.was == toFile || e.was == toFail) && e.v == advance:
+		if int64(y.state[d.Folder+d.name()]) == d.Files[0].ID.Mtime {
+			y.lies[d.Folder+d.name()] = false
+		}
+	}
+}
+
+func (y *day) settle(folder, name string) {
+	path := folder + name
+	y.state[path]++
+	y.lies[path] = true
+	f := version(folder, name, y.state[path])
+	f.At = y.now
+	y.q.add(f)
+}
+
+// watch hands over what lies in the folders, as a watcher does that was just started.
+func (y *day) watch(folder string) {
+	for _, name := range y.order[folder] {
+		if y.lies[folder+name] {
+			y.q.add(version(folder, name, y.state[folder+name]))
+		}
+	}
+}
+
+// happen does one thing that can happen.
+func (y *day) happen() {
+	f := y.folders[y.rand.IntN(len(y.folders))].Path
+	switch n := y.rand.IntN(20); {
+	case n < 10:
+		name := fmt.Sprintf("%04d.pdf", len(y.order[f]))
+		if !y.quiet && y.rand.IntN(10) == 0 {
+			name = fmt.Sprintf("%04d.txt", len(y.order[f]))
+		}
+		y.order[f] = append(y.order[f], name)
+		y.settle(f, name)
+	case n < 12 && len(y.order[f]) > 0:
+		if name := y.order[f][y.rand.IntN(len(y.order[f]))]; y.lies[f+name] {
+			y.q.add(version(f, name, y.state[f+name])) // once more
+		}
+	case y.quiet:
+	case n < 15 && len(y.order[f]) > 0:
+		y.settle(f, y.order[f][y.rand.IntN(len(y.order[f]))]) // a newer file of the same name
+	case n == 19:
+		var some []Folder
+		for _, f := range y.folders {
+			if y.rand.IntN(2) == 0 {
+				some = append(some, f)
+			}
+		}
+		y.configure(some)
+	}
+	for _, r := range y.released { // the watcher lets it settle anew
+		if y.lies[r.Folder+r.Name] {
+			y.q.add(version(r.Folder, r.Name, y.state[r.Folder+r.Name]))
+		}
+	}
+	y.released = nil
+}
+
+func (y *day) configure(folders []Folder) {
+	was := map[string]bool{}
+	for _, l := range y.q.turns {
+		was[l.folder.Path] = !l.removed
+	}
+	y.q.setFolders(folders)
+	for _, f := range folders {
+		if !was[f.Path] {
+			y.watch(f.Path)
+		}
+	}
+}
+
+func (y *day) play() {
+	for range 20 + y.rand.IntN(200) {
+		y.happen()
+		for range y.rand.IntN(12) {
+			y.move()
+		}
+	}
+	y.pass(y.calm.Sub(y.now) + time.Second)
+	y.configure(y.folders)
+	for {
+		for _, r := range y.released {
+			if y.lies[r.Folder+r.Name] {
+				y.q.add(version(r.Folder, r.Name, y.state[r.Folder+r.Name]))
+			}
+		}
+		y.released = nil
+		if y.known() == 0 {
+			break
+		}
+		y.run(48 * time.Hour)
+	}
+	for path, lies := range y.lies {
+		if lies {
+			y.t.Errorf("%s still lies in its folder: forgotten", path)
+		}
+	}
+	if y.quiet {
+		y.inOrder()
+	}
+	if len(y.q.turns) != len(y.folders) || y.q.uploading+y.q.posting+y.q.local != 0 {
+		y.t.Error("counters or folders are left")
+	}
+	for _, l := range y.q.turns {
+		if len(l.names) != 0 {
+			y.t.Errorf("names are left: %v", l.names)
+		}
+	}
+}
+
+func (y *day) inOrder() {
+	posted := map[string][]string{}
+	for _, e := range y.events {
+		if e.was == toPost && e.v == advance {
+			posted[e.d.Folder] = append(posted[e.d.Folder], e.d.name())
+		}
+	}
+	for f, names := range y.order {
+		if !slices.Equal(posted[f], names) {
+			y.t.Errorf("%s: posted %v, settled %v", f, posted[f], names)
+		}
+	}
+}

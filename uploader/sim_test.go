@@ -1,0 +1,284 @@
+package uploader
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/kaizala"
+)
+
+// sim runs a queue against a simulated clock and simulated steps, and checks at every move what must always hold.
+type sim struct {
+	t    testing.TB
+	q    *queue
+	now  time.Time
+	rand *rand.Rand
+
+	takes func(d *delivery) time.Duration // how long the next step takes
+	ends  func(d *delivery) error         // how it ends
+	after func(e event)                   // what else happens then
+
+	underWay []*stepUnderWay
+	calls    int
+	lastID   int64
+	posts    []string // names as they were posted, with doubts too
+	events   []event
+	released []file.Settled
+	moves    int
+	failures int
+}
+
+type stepUnderWay struct {
+	d   *delivery
+	end time.Time
+	err error
+}
+
+// event is the end of one step.
+type event struct {
+	d   *delivery
+	was stage
+	v   verdict
+	at  time.Time
+}
+
+// free is a budget without a limit.
+type free struct{}
+
+func (free) take(time.Time) time.Duration { return 0 }
+
+// perMinute allows so many calls, evenly.
+type perMinute struct {
+	n    int
+	next time.Time
+}
+
+func (b *perMinute) take(now time.Time) time.Duration {
+	if now.Before(b.next) {
+		return b.next.Sub(now)
+	}
+	b.next = now.Add(time.Minute / time.Duration(b.n))
+	return 0
+}
+
+func newSim(t testing.TB, maxUploads int, b budget, folders ...Folder) *sim {
+	s := &sim{t: t, q: newQueue(maxUploads, 10, b), now: time.Unix(1_000_000, 0), rand: rand.New(rand.NewPCG(1, 2))}
+	s.takes = func(d *delivery) time.Duration {
+		if d.stage == toUpload || d.stage == toPost {
+			return 100 * time.Millisecond
+		}
+		return time.Millisecond
+	}
+	s.ends = func(*delivery) error { return nil }
+	s.after = func(event) {}
+	s.q.setFolders(folders)
+	return s
+}
+
+func folder(path string) Folder {
+	return Folder{Path: path, Group: "group of " + path, Done: path + "/done", Failed: path + "/failed"}
+}
+
+// version is the file name in its nth state.
+func version(folder, name string, n int) file.Settled {
+	return file.Settled{Folder: folder, Name: name, ID: file.Identity{Dev: 1, Ino: 7, Size: 10, Mtime: int64(n), Ctime: int64(n)}}
+}
+
+func (s *sim) add(folder string, names ...string) {
+	for _, name := range names {
+		f := version(folder, name, 1)
+		f.At = s.now
+		s.q.add(f)
+	}
+}
+
+func numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%04d.pdf", i)
+	}
+	return names
+}
+
+// start starts all steps that the queue gives.
+func (s *sim) start() {
+	for given := 0; ; given++ {
+		if given > 100_000 {
+			s.t.Fatal("next gives deliveries without end")
+		}
+		d := s.q.next(s.now)
+		if d == nil {
+			break
+		}
+		if !d.busy {
+			s.t.Fatal("a delivery was given that is not marked busy")
+		}
+		if d.stage == toUpload || d.stage == toPost {
+			s.calls++
+		}
+		s.underWay = append(s.underWay, &stepUnderWay{d, s.now.Add(s.takes(d)), s.ends(d)})
+		s.check()
+	}
+	known, busy := s.q.counts()
+	if busy != len(s.underWay) {
+		s.t.Fatalf("the queue counts %d steps, %d are under way", busy, len(s.underWay))
+	}
+	if !s.q.wake.IsZero() && !s.q.wake.After(s.now) {
+		s.t.Fatalf("next gives nothing, and wants to be asked again %v ago", s.now.Sub(s.q.wake))
+	}
+	if known > 0 && busy == 0 && s.q.wake.IsZero() && !s.q.stopping {
+		s.t.Fatalf("forgotten: %d deliveries, none under way, and no time to wake at", known)
+	}
+}
+
+// check holds the limits.
+func (s *sim) check() {
+	uploads, posts := 0, map[*lane]int{}
+	for _, u := range s.underWay {
+		switch u.d.stage {
+		case toUpload:
+			uploads++
+		case toPost:
+			posts[u.d.lane]++
+			if posts[u.d.lane] > 1 {
+				s.t.Fatal("two posts of one folder at once")
+			}
+		}
+	}
+	if uploads > s.q.maxUploads || len(posts) > postsFactor*s.q.maxUploads {
+		s.t.Fatalf("%d uploads and %d posts at once, with max_uploads %d", uploads, len(posts), s.q.maxUploads)
+	}
+	for _, l := range s.q.turns {
+		most := aheadFactor * s.q.maxUploads
+		if s.failures > 0 { // what waited for itself is not counted, until it goes on
+			most = maxUnfiled
+		}
+		if len(l.active) > most {
+			s.t.Fatalf("%d deliveries of %s are taken up", len(l.active), l.folder.Path)
+		}
+	}
+}
+
+// move starts what can be started and goes on to the next thing that happens. It reports false when nothing ever will.
+func (s *sim) move() bool {
+	if s.moves++; s.moves > 2_000_000 {
+		s.t.Fatal("no end in sight")
+	}
+	s.start()
+	i := s.earliest()
+	switch {
+	case i >= 0 && (s.q.wake.IsZero() || !s.q.wake.Before(s.underWay[i].end)):
+		u := s.underWay[i]
+		s.underWay = slices.Delete(s.underWay, i, i+1)
+		s.now = u.end
+		s.end(u)
+	case !s.q.wake.IsZero():
+		s.now = s.q.wake
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *sim) earliest() int {
+	found := -1
+	for i, u := range s.underWay {
+		if found < 0 || u.end.Before(s.underWay[found].end) {
+			found = i
+		}
+	}
+	return found
+}
+
+// end does what the loop does with an outcome, and what a step does with its delivery.
+func (s *sim) end(u *stepUnderWay) {
+	d, was := u.d, u.d.stage
+	answer, onWire := u.err.(*kaizala.Error)
+	switch {
+	case u.err == nil && (was == toClaim || was == toFail && d.ID == 0):
+		s.lastID++
+		d.ID = s.lastID
+	case u.err == nil && was == toUpload:
+		d.Resource = "resource of " + d.name()
+	case u.err == nil && was == toPost:
+		d.unknown = false
+		s.posts = append(s.posts, d.name())
+	case was == toPost && onWire && answer.MayHaveActed:
+		d.unknown = true
+	}
+	if u.err != nil {
+		s.failures++
+	}
+	v := classify(d, u.err)
+	s.q.ended(d, was)
+	s.q.settle(s.now, d, v, u.err)
+	if v == advance && was == toWithdraw {
+		for _, f := range d.Files {
+			s.released = append(s.released, file.Settled{Folder: d.Folder, Name: f.Name, ID: f.ID})
+		}
+	}
+	e := event{d, was, v, s.now}
+	s.events = append(s.events, e)
+	s.after(e)
+}
+
+// run moves until everything has come to its end, and fails if that needs more than the given time.
+func (s *sim) run(limit time.Duration) {
+	s.t.Helper()
+	until := s.now.Add(limit)
+	for s.known() > 0 {
+		if !s.move() {
+			s.t.Fatalf("it stands still with %d deliveries", s.known())
+		}
+		if s.now.After(until) {
+			s.t.Fatalf("not done after %v: %d are left", limit, s.known())
+		}
+	}
+}
+
+// pass moves on for so long, whatever is left.
+func (s *sim) pass(d time.Duration) {
+	for until := s.now.Add(d); s.now.Before(until) && s.move(); {
+	}
+}
+
+func (s *sim) known() int {
+	known, _ := s.q.counts()
+	return known
+}
+
+// ended counts the deliveries that came to their end at the given stage.
+func (s *sim) ended(at stage) (names []string) {
+	for _, e := range s.events {
+		if e.was == at && e.v == advance {
+			names = append(names, e.d.name())
+		}
+	}
+	return names
+}
+
+// Errors as the wire gives them.
+func destination(status int) *kaizala.Error {
+	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultDestination}
+}
+
+func ofFile(status int) *kaizala.Error {
+	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultFile}
+}
+
+func ofGroup(status int) *kaizala.Error {
+	return &kaizala.Error{Call: "actions", Status: status, Fault: kaizala.FaultGroup}
+}
+
+func doubtful(status int) *kaizala.Error {
+	return &kaizala.Error{Call: "actions", Status: status, Fault: kaizala.FaultDestination, MayHaveActed: true}
+}
+
+func broken(call string) *kaizala.Error {
+	return &kaizala.Error{Call: call, Err: context.Canceled}
+}

@@ -1,0 +1,229 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
+)
+
+// step takes the next step of d, to which it has sole access until it returns. Every change of state is in the ledger
+// before the next step on the outside.
+//
+// The end of ctx breaks off calls only: what has happened must be written down also when the daemon is stopping.
+func (u *Uploader) step(ctx context.Context, d *delivery) error {
+	lasting := context.WithoutCancel(ctx)
+	switch d.stage {
+	case toClaim:
+		return u.claim(lasting, d)
+	case toUpload:
+		return u.remember(lasting, d, u.upload(ctx, d))
+	case toKeep:
+		return u.keep(lasting, d)
+	case toPost:
+		return u.remember(lasting, d, u.post(ctx, d))
+	case toConfirm:
+		return u.remember(lasting, d, u.confirm(lasting, d))
+	case toFile:
+		return u.remember(lasting, d, u.file(lasting, d))
+	case toFail:
+		return u.remember(lasting, d, u.fail(lasting, d))
+	case toWithdraw:
+		return u.withdraw(lasting, d)
+	}
+	panic("uploader: a delivery without a stage")
+}
+
+// claim enters d into the ledger, if it is not there yet.
+func (u *Uploader) claim(ctx context.Context, d *delivery) error {
+	if d.ID != 0 {
+		return nil
+	}
+	id, err := u.Ledger.Claim(ctx, d.Delivery)
+	if err == nil {
+		d.ID = id
+	}
+	return inLedger(err)
+}
+
+// keep writes down what the upload gave.
+func (u *Uploader) keep(ctx context.Context, d *delivery) error {
+	if err := u.Ledger.Uploaded(ctx, d.ID, d.Resource, d.sums()); err != nil {
+		return inLedger(err)
+	}
+	d.posting = false
+	return nil
+}
+
+// withdraw has the ledger forget d.
+func (u *Uploader) withdraw(ctx context.Context, d *delivery) error {
+	if err := u.takeBack(ctx, d, d.Reason); err != nil {
+		return err
+	}
+	return inLedger(u.Ledger.Withdraw(ctx, d.ID))
+}
+
+// upload sends the files and takes the mediaResource, provided that the files are still what they were.
+func (u *Uploader) upload(ctx context.Context, d *delivery) error {
+	src, err := openSource(d)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	resource, err := u.Destination.Upload(ctx, src.parts())
+	if changed := d.unchanged(); changed != nil {
+		return changed // which explains err, if there is one
+	}
+	if err != nil {
+		return err
+	}
+	d.Resource = resource
+	src.noteSums()
+	return nil
+}
+
+// post posts the uploaded files. The ledger knows that it is being tried before the first byte goes out.
+func (u *Uploader) post(ctx context.Context, d *delivery) error {
+	if err := d.unchanged(); err != nil {
+		return err
+	}
+	lasting, again := context.WithoutCancel(ctx), d.unknown
+	d.Group, d.Caption = d.to.Group, u.caption(d)
+	if again && d.to.HoldUnknown {
+		return errUnknown
+	}
+	if err := u.takeBack(lasting, d, d.Reason); err != nil {
+		return err
+	}
+	if err := u.Ledger.Posting(lasting, d.ID, d.Group, d.Caption, again); err != nil {
+		return inLedger(err)
+	}
+	d.posting = true
+	if again {
+		d.MaybeTwice = true
+		u.logOf(d).Warn().Msg("posting again: the answer to the first try was lost, so the message may appear twice (when_unknown = \"repost\")")
+	}
+	receipt, err := u.Destination.Post(ctx, kaizala.Post{Group: d.Group, Action: d.Action, Resource: d.Resource, Caption: d.Caption})
+	if err != nil {
+		return err
+	}
+	d.Reference, d.unknown = receipt.Reference, false
+	for _, r := range receipt.Refused {
+		u.logOf(d).Warn().Interface("refused", r).Msg("the group did not take the message for one subscriber")
+	}
+	return nil
+}
+
+func (u *Uploader) caption(d *delivery) string {
+	render := d.to.Caption
+	if render == nil {
+		return ""
+	}
+	text, err := render(d.Folder, d.name(), d.SettledAt)
+	if err != nil {
+		u.logOf(d).Warn().Err(err).Msg("the caption cannot be made for this file: posting without one")
+	}
+	return text
+}
+
+// remember writes why a step failed beside the delivery, so that a person can see what it waits for, and that a
+// definite refusal of an action leaves no doubt. It returns err.
+func (u *Uploader) remember(ctx context.Context, d *delivery, err error) error {
+	if err == nil || isBlameless(err) || isLost(err) || errors.Is(err, errUnknown) {
+		return err
+	}
+	reason, interrupted := reasonOf(err), errors.Is(err, context.Canceled)
+	if interrupted {
+		reason = d.Reason
+	}
+	var lerr error
+	if d.stage == toPost && d.posting {
+		answer, onWire := errors.AsType[*kaizala.Error](err)
+		d.unknown = d.unknown || !onWire || answer.MayHaveActed
+		lerr = u.takeBack(ctx, d, reason)
+	}
+	if lerr == nil && !interrupted {
+		lerr = u.Ledger.Waits(ctx, d.ID, d.Attempts, reason)
+	}
+	if lerr != nil {
+		u.logOf(d).Warn().Err(lerr).Msg("cannot write down why the file waits")
+	}
+	return err
+}
+
+// takeBack tells the ledger that the post which it has under way was surely not made. Until it knows that, neither
+// another try nor an end of d may begin.
+func (u *Uploader) takeBack(ctx context.Context, d *delivery, reason string) error {
+	if !d.posting || d.unknown {
+		return nil
+	}
+	if err := u.Ledger.Refused(ctx, d.ID, d.Attempts, reason); err != nil {
+		return inLedger(err)
+	}
+	d.posting = false
+	return nil
+}
+
+// confirm writes down that the post was made.
+func (u *Uploader) confirm(ctx context.Context, d *delivery) error {
+	return inLedger(u.Ledger.Posted(ctx, d.ID, d.Reference))
+}
+
+// file moves the posted files to done/.
+func (u *Uploader) file(ctx context.Context, d *delivery) error {
+	if err := u.move(d, u.Filer.Move, d.to.Done); err != nil {
+		return err
+	}
+	return inLedger(u.Ledger.Filed(ctx, d.ID, d.dests()))
+}
+
+// fail moves the refused files to failed/, each with the reason beside it.
+func (u *Uploader) fail(ctx context.Context, d *delivery) error {
+	if err := u.claim(ctx, d); err != nil { // refused by its name, it was never taken up
+		return err
+	}
+	if !d.decided {
+		if err := u.Ledger.Failed(ctx, d.ID, d.note.Reason); err != nil {
+			return inLedger(err)
+		}
+		d.decided = true
+	}
+	d.note.When, d.note.Group, d.note.Action = time.Now(), d.to.Group, string(d.Action)
+	move := func(m filing.Move) (string, error) { return u.Filer.Fail(m, d.note) }
+	if err := u.move(d, move, d.to.Failed); err != nil {
+		return err
+	}
+	return inLedger(u.Ledger.Buried(ctx, d.ID, d.dests()))
+}
+
+// move moves each file of d that still lies in its folder. A file that somebody took away or replaced meanwhile is
+// left to them.
+func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir string) error {
+	for i := range d.Files {
+		f := &d.Files[i]
+		if f.Dest != "" {
+			continue
+		}
+		dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: dir})
+		f.Dest = dest // also with an error: it was moved, and only its sync failed
+		switch {
+		case errors.Is(err, filing.ErrGone), errors.Is(err, filing.ErrReplaced):
+			u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// destOf says where f was moved to, as short as a log line can say it.
+func destOf(f ledger.File, folder string) string {
+	if rel, err := filepath.Rel(folder, f.Dest); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return f.Dest
+}

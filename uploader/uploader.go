@@ -1,0 +1,117 @@
+// Package uploader turns settled files into posts: it claims them, uploads them, posts them in the order in which they
+// settled, and files them away.
+//
+// One loop owns all state. What is to be done next is decided by a pure data structure (queue.go) and what an outcome
+// means by one table (outcome.go); each step with its I/O (steps.go) runs in a goroutine of its own and owns its
+// delivery meanwhile.
+//
+//	settled --> loop --delivery--> step: claim, upload | post | move | forget
+//	released <-- loop <--outcome---
+package uploader
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
+)
+
+// Folder says where the files of one watched folder go.
+type Folder struct {
+	Path        string // absolute
+	Group       string // group id, as Kaizala gives it
+	Caption     func(folder, name string, at time.Time) (string, error)
+	Done        string // absolute
+	Failed      string // absolute
+	HoldUnknown bool   // an action whose answer was lost is not posted again
+}
+
+// Destination is where deliveries go: two calls and one error (*kaizala.Error).
+type Destination interface {
+	Upload(ctx context.Context, parts []kaizala.Part) (resource string, err error)
+	Post(ctx context.Context, p kaizala.Post) (kaizala.Receipt, error)
+}
+
+// Ledger is the durable memory of deliveries (*ledger.Ledger). Each change is durable when its method returns.
+type Ledger interface {
+	Unfinished(ctx context.Context) ([]ledger.Delivery, error)
+	Claim(ctx context.Context, d ledger.Delivery) (id int64, err error)
+	Uploaded(ctx context.Context, id int64, resource string, sums [][]byte) error
+	Posting(ctx context.Context, id int64, group, caption string, again bool) error
+	Posted(ctx context.Context, id int64, reference string) error
+	Filed(ctx context.Context, id int64, dests []string) error
+	Failed(ctx context.Context, id int64, reason string) error
+	Buried(ctx context.Context, id int64, dests []string) error
+	Waits(ctx context.Context, id int64, attempts int, reason string) error
+	Refused(ctx context.Context, id int64, attempts int, reason string) error
+	Withdraw(ctx context.Context, id int64) error
+}
+
+// Uploader takes settled files to their end.
+type Uploader struct {
+	Destination Destination
+	Ledger      Ledger
+	Filer       *filing.Filer
+
+	// Folders brings the folders from now on: first at start, then whenever the configuration changes.
+	Folders <-chan []Folder
+	// Settled brings the files. When it is closed, Run brings what it has to an end and returns.
+	Settled <-chan file.Settled
+	// Released takes the files that must settle anew. Nothing waits for its reader.
+	Released chan<- file.Release
+
+	MaxUploads  int
+	MaxAttempts int
+	Budget      *rate.Limiter // calls; asked once for each upload and each post
+	Grace       time.Duration // how long steps may go on after ctx has ended
+	Log         zerolog.Logger
+}
+
+// Summary counts what became of the deliveries of one Run.
+type Summary struct {
+	Delivered int // posted and moved to done/
+	Failed    int // moved to failed/
+	Left      int // not brought to an end: they go on with the next run
+}
+
+// Run works until ctx ends, or until Settled is closed and all is done that can be done. It waits for all that it
+// started; what it leaves is safe in the ledger and the folder.
+func (u *Uploader) Run(ctx context.Context) (Summary, error) {
+	l := newLoop(u)
+	select {
+	case folders := <-u.Folders:
+		l.setFolders(folders)
+	case <-ctx.Done():
+		return Summary{}, nil
+	}
+	if err := l.restore(ctx); ctx.Err() != nil {
+		return Summary{}, nil
+	} else if err != nil {
+		return Summary{}, err
+	}
+	return l.run(ctx), nil
+}
+
+// logOf is the log with what identifies d.
+func (u *Uploader) logOf(d *delivery) *zerolog.Logger {
+	log := u.Log.With().Str("folder", file.Printable(d.Folder)).Str("file", file.Printable(d.name())).Logger()
+	return &log
+}
+
+// limiter makes a rate.Limiter the queue's budget.
+type limiter struct{ *rate.Limiter }
+
+func (b limiter) take(now time.Time) time.Duration {
+	r := b.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait > 0 {
+		r.CancelAt(now)
+	}
+	return wait
+}

@@ -1,0 +1,342 @@
+package uploader
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
+)
+
+// memory is a Ledger with the guards of the real one, for tests whose clock is synctest's.
+type memory struct {
+	mu   sync.Mutex
+	rows map[int64]*ledger.Delivery
+	last int64
+	fail func(step string, d *ledger.Delivery) error // asked before each step
+	done []string                                    // the steps that were committed
+}
+
+func newMemory() *memory {
+	return &memory{rows: map[int64]*ledger.Delivery{}, fail: func(string, *ledger.Delivery) error { return nil }}
+}
+
+func (m *memory) Unfinished(ctx context.Context) ([]ledger.Delivery, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var open []ledger.Delivery
+	for _, d := range m.rows {
+		if !d.Finished {
+			known := *d
+			known.Files = slices.Clone(d.Files)
+			open = append(open, known)
+		}
+	}
+	slices.SortFunc(open, func(a, b ledger.Delivery) int { return cmp.Compare(a.ID, b.ID) })
+	return open, ctx.Err()
+}
+
+func (m *memory) Claim(ctx context.Context, d ledger.Delivery) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := cmp.Or(ctx.Err(), m.fail("Claim", &d)); err != nil {
+		return 0, err
+	}
+	for _, other := range m.rows {
+		for _, f := range other.Files {
+			if !other.Finished && other.Folder == d.Folder && f.Name == d.Files[0].Name && f.ID == d.Files[0].ID {
+				return 0, fmt.Errorf("delivery %d has it already", other.ID)
+			}
+		}
+	}
+	m.last++
+	row := ledger.Delivery{ID: m.last, Folder: d.Folder, Action: d.Action, State: ledger.Claimed, SettledAt: d.SettledAt}
+	for _, f := range d.Files {
+		row.Files = append(row.Files, ledger.File{Name: f.Name, ID: f.ID})
+	}
+	m.rows[m.last] = &row
+	m.done = append(m.done, "Claim")
+	return m.last, nil
+}
+
+func (m *memory) step(ctx context.Context, name string, id int64, from []ledger.State, change func(*ledger.Delivery)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.rows[id]
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case d == nil:
+		return ledger.ErrUnknown
+	}
+	if err := m.fail(name, d); err != nil {
+		return err
+	}
+	if d.Finished || !slices.Contains(from, d.State) {
+		return fmt.Errorf("%s: %w: it is %s", name, ledger.ErrState, d.State)
+	}
+	change(d)
+	m.done = append(m.done, name)
+	return nil
+}
+
+func states(s ...ledger.State) []ledger.State { return s }
+
+func (m *memory) Uploaded(ctx context.Context, id int64, resource string, sums [][]byte) error {
+	return m.step(ctx, "Uploaded", id, states(ledger.Claimed, ledger.Uploaded, ledger.Posting), func(d *ledger.Delivery) {
+		d.State, d.Resource = ledger.Uploaded, resource
+		for i := range d.Files {
+			d.Files[i].SHA256 = sums[i]
+		}
+	})
+}
+
+func (m *memory) Posting(ctx context.Context, id int64, group, caption string, again bool) error {
+	from := states(ledger.Uploaded)
+	if again {
+		from = append(from, ledger.Posting)
+	}
+	return m.step(ctx, "Posting", id, from, func(d *ledger.Delivery) {
+		d.State, d.Group, d.Caption, d.MaybeTwice = ledger.Posting, group, caption, d.MaybeTwice || again
+	})
+}
+
+func (m *memory) Refused(ctx context.Context, id int64, attempts int, reason string) error {
+	return m.step(ctx, "Refused", id, states(ledger.Posting), func(d *ledger.Delivery) {
+		d.State, d.Attempts, d.Reason = ledger.Uploaded, attempts, reason
+	})
+}
+
+func (m *memory) Posted(ctx context.Context, id int64, reference string) error {
+	return m.step(ctx, "Posted", id, states(ledger.Posting), func(d *ledger.Delivery) {
+		d.State, d.Reference, d.Reason = ledger.Posted, reference, ""
+	})
+}
+
+func (m *memory) Filed(ctx context.Context, id int64, dests []string) error {
+	return m.step(ctx, "Filed", id, states(ledger.Posted), func(d *ledger.Delivery) {
+		d.State, d.Finished, d.Files[0].Dest = ledger.Filed, true, dests[0]
+	})
+}
+
+func (m *memory) Failed(ctx context.Context, id int64, reason string) error {
+	from := states(ledger.Claimed, ledger.Uploaded, ledger.Posting, ledger.Failed)
+	return m.step(ctx, "Failed", id, from, func(d *ledger.Delivery) { d.State, d.Reason = ledger.Failed, reason })
+}
+
+func (m *memory) Buried(ctx context.Context, id int64, dests []string) error {
+	return m.step(ctx, "Buried", id, states(ledger.Failed), func(d *ledger.Delivery) { d.Finished, d.Files[0].Dest = true, dests[0] })
+}
+
+func (m *memory) Waits(ctx context.Context, id int64, attempts int, reason string) error {
+	from := states(ledger.Claimed, ledger.Uploaded, ledger.Posting, ledger.Posted, ledger.Failed)
+	return m.step(ctx, "Waits", id, from, func(d *ledger.Delivery) {
+		if d.Attempts = attempts; d.State != ledger.Failed {
+			d.Reason = reason
+		}
+	})
+}
+
+func (m *memory) Withdraw(ctx context.Context, id int64) error {
+	return m.step(ctx, "Withdraw", id, states(ledger.Claimed, ledger.Uploaded), func(d *ledger.Delivery) { delete(m.rows, id) })
+}
+
+// service is a Destination that takes everything, unless told otherwise.
+type service struct {
+	mu       sync.Mutex
+	onUpload func(ctx context.Context, name string, nth int) error
+	onPost   func(ctx context.Context, p kaizala.Post, nth int) error
+	uploads  []string          // names
+	contents map[string]string // by resource
+	posted   []string          // contents
+	calls    map[string]int
+	now      int // uploads under way
+	most     int
+}
+
+func newService() *service {
+	return &service{
+		contents: map[string]string{}, calls: map[string]int{},
+		onUpload: func(context.Context, string, int) error { return nil },
+		onPost:   func(context.Context, kaizala.Post, int) error { return nil },
+	}
+}
+
+func (s *service) count(what string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[what]++
+	return s.calls[what]
+}
+
+func (s *service) Upload(ctx context.Context, parts []kaizala.Part) (string, error) {
+	s.mu.Lock()
+	s.now++
+	s.most = max(s.most, s.now)
+	s.mu.Unlock()
+	defer func() { s.mu.Lock(); s.now--; s.mu.Unlock() }()
+	content, err := io.ReadAll(parts[0].Open())
+	if err == nil && int64(len(content)) != parts[0].Size {
+		err = io.ErrUnexpectedEOF
+	}
+	nth := s.count("upload " + parts[0].Name)
+	if hook := s.onUpload(ctx, parts[0].Name, nth); hook != nil {
+		return "", hook
+	}
+	if err != nil {
+		return "", &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: fmt.Errorf("%w: %w", kaizala.ErrContent, err)}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	resource := fmt.Sprintf("resource %d", len(s.contents))
+	s.contents[resource] = string(content)
+	s.uploads = append(s.uploads, parts[0].Name)
+	return resource, nil
+}
+
+func (s *service) Post(ctx context.Context, p kaizala.Post) (kaizala.Receipt, error) {
+	nth := s.count("post " + p.Resource)
+	if err := s.onPost(ctx, p, nth); err != nil {
+		return kaizala.Receipt{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	content, ok := s.contents[p.Resource]
+	if !ok {
+		content = p.Resource
+	}
+	s.posted = append(s.posted, content)
+	return kaizala.Receipt{Reference: fmt.Sprintf("reference %d", len(s.posted))}, nil
+}
+
+// world is an Uploader with real files around it.
+type world struct {
+	t        testing.TB
+	dir      string
+	service  *service
+	ledger   Ledger
+	settled  chan file.Settled
+	released chan file.Release
+	folders  chan []Folder
+	u        *Uploader
+	result   chan Summary
+	err      error
+}
+
+func newWorld(t testing.TB, l Ledger) *world {
+	w := &world{
+		t: t, dir: filepath.Join(t.TempDir(), "in"), service: newService(), ledger: l, settled: make(chan file.Settled),
+		released: make(chan file.Release), folders: make(chan []Folder, 1), result: make(chan Summary, 1),
+	}
+	w.must(os.Mkdir(w.dir, 0o755))
+	w.u = &Uploader{
+		Destination: w.service, Ledger: l, Filer: filing.New(), Folders: w.folders, Settled: w.settled, Released: w.released,
+		MaxUploads: 4, MaxAttempts: 10, Budget: rate.NewLimiter(rate.Inf, 1), Grace: 20 * time.Second, Log: zerolog.Nop(),
+	}
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) folder() Folder {
+	return Folder{Path: w.dir, Group: "g@2", Done: w.dir + "/done", Failed: w.dir + "/failed",
+		Caption: func(_, name string, _ time.Time) (string, error) { return "caption of " + name, nil }}
+}
+
+// start runs the uploader with the given folders.
+func (w *world) start(ctx context.Context, folders ...Folder) {
+	w.folders <- folders
+	go func() {
+		sum, err := w.u.Run(ctx)
+		w.err = err
+		w.result <- sum
+	}()
+}
+
+// end closes the input and waits for the end of the run.
+func (w *world) end() Summary {
+	w.t.Helper()
+	close(w.settled)
+	sum := <-w.result
+	w.must(w.err)
+	return sum
+}
+
+// write puts a file into the folder as it settles.
+func (w *world) write(name, content string) file.Settled {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	w.must(os.WriteFile(path, []byte(content), 0o644))
+	return w.look(name)
+}
+
+func (w *world) look(name string) file.Settled {
+	w.t.Helper()
+	info, err := file.Lstat(filepath.Join(w.dir, name))
+	w.must(err)
+	return file.Settled{Folder: w.dir, Name: name, ID: info.Identity, At: time.Now()}
+}
+
+func (w *world) drop(name, content string) { w.settled <- w.write(name, content) }
+
+// lies tells the content of the file at path below the folder, and "" if there is none.
+func (w *world) lies(path string) string {
+	content, err := os.ReadFile(filepath.Join(w.dir, path))
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return ""
+	}
+	w.must(err)
+	return string(content)
+}
+
+func (w *world) unfinished() []ledger.Delivery {
+	open, err := w.ledger.Unfinished(context.Background())
+	w.must(err)
+	return open
+}
+
+func (w *world) wantPosted(want ...string) {
+	w.t.Helper()
+	w.service.mu.Lock()
+	defer w.service.mu.Unlock()
+	if !slices.Equal(w.service.posted, want) {
+		w.t.Errorf("posted %q, want %q", w.service.posted, want)
+	}
+}
+
+// realLedger is a ledger in SQLite, for tests whose clock is the world's.
+func realLedger(t testing.TB) *ledger.Ledger {
+	l, err := ledger.Open(filepath.Join(t.TempDir(), "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		l.Close()
+	})
+	return l
+}
