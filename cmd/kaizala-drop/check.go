@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/file"
+	"kaizala-drop/watcher"
+)
+
+func newCheck() *cobra.Command {
+	var path string
+	var online bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration, the folders and the limits",
+		Long: `check reads the configuration and reports every problem in it at once, each with its line. It then looks at the
+folders and limits as the daemon will meet them: run it as the daemon's user. With --online it also gets an access
+token and asks for the groups. It changes nothing and posts nothing.`,
+		Example: `  kaizala-drop check --config config.toml
+  sudo -u kaizala-drop kaizala-drop check --online`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			r := report{out: cmd.OutOrStdout()}
+			r.config(c)
+			if online {
+				r.online(cmd.Context(), c)
+			}
+			return r.result()
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	cmd.Flags().BoolVar(&online, "online", false, "ask Kaizala for a token and the groups")
+	return cmd
+}
+
+// report prints what check finds, a line each.
+type report struct {
+	out      io.Writer
+	problems int
+}
+
+func (r *report) good(format string, args ...any) {
+	fmt.Fprintf(r.out, "ok       "+format+"\n", args...)
+}
+func (r *report) warning(format string, args ...any) {
+	fmt.Fprintf(r.out, "warning  "+format+"\n", args...)
+}
+func (r *report) problem(format string, args ...any) {
+	r.problems++
+	fmt.Fprintf(r.out, "PROBLEM  "+format+"\n", args...)
+}
+
+func (r *report) result() error {
+	if r.problems > 0 {
+		return failed(fmt.Errorf("%d problems", r.problems))
+	}
+	return nil
+}
+
+func (r *report) config(c config.Config) {
+	r.good("%s: %d folders", file.Printable(c.Path), len(c.Folders))
+	for _, w := range c.Warnings {
+		r.warning("%s", w.In(c.Path))
+	}
+	r.writable("state_dir", c.StateDir)
+	for _, f := range c.Folders {
+		r.folder(f)
+	}
+	r.limits(c.Folders)
+}
+
+func (r *report) folder(f config.Folder) {
+	how := "watched"
+	if remote := watcher.RemoteFS(f.Path); remote != "" {
+		how = "listed every so often, as events do not come on " + remote
+	}
+	if err := unix.Access(f.Path, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
+		r.problem("folder %q: this user cannot list it and move files out of it: %v: grant it read, write and search permission", f.Path, err)
+		return
+	}
+	r.good("folder %q: %s, posts to %q", f.Path, how, f.GroupID)
+	for _, dir := range []string{f.Done, f.Failed} {
+		r.writable("folder", dir)
+		r.sameDevice(f.Path, dir)
+	}
+}
+
+// writable looks at dir or, if it is not there yet, at the folder in which it will be made.
+func (r *report) writable(what, dir string) {
+	existing := dir
+	for {
+		info, err := os.Stat(existing)
+		switch {
+		case errors.Is(err, os.ErrNotExist) && filepath.Dir(existing) != existing:
+			existing = filepath.Dir(existing)
+			continue
+		case err != nil:
+			r.problem("%s %q: %v", what, dir, err)
+		case !info.IsDir():
+			r.problem("%s %q: %q is in the way: it is not a folder", what, dir, existing)
+		default:
+			if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
+				r.problem("%s %q: this user cannot write in %q: %v", what, dir, existing, err)
+			}
+		}
+		return
+	}
+}
+
+// sameDevice says so if files will be copied rather than renamed.
+func (r *report) sameDevice(from, to string) {
+	a, aerr := file.Stat(from)
+	b, berr := file.Stat(to)
+	if aerr != nil || berr != nil { // made when it is needed, and then inside
+		return
+	}
+	if a.Mode.IsDir() && b.Mode.IsDir() && a.Dev != b.Dev {
+		r.warning("folder %q is on another device than %q: files are copied there, which takes longer", to, from)
+	}
+}
+
+// limits compares the subfolders to be watched with what the kernel allows this user (inotify(7)).
+func (r *report) limits(folders []config.Folder) {
+	var watches, instances int
+	for _, f := range folders {
+		instances++
+		watches += subfolders(f)
+	}
+	r.limit("max_user_instances", instances)
+	r.limit("max_user_watches", watches)
+}
+
+func (r *report) limit(name string, need int) {
+	var allowed int
+	text, err := os.ReadFile("/proc/sys/fs/inotify/" + name)
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &allowed)
+	}
+	switch {
+	case err != nil:
+		r.warning("cannot read the sysctl fs.inotify.%s: %v", name, err)
+	case need > allowed:
+		r.problem("%d are needed of the sysctl fs.inotify.%s = %d: raise it, with a line in /etc/sysctl.d/ to keep it", need, name, allowed)
+	default:
+		r.good("fs.inotify.%s: %d of %d needed", name, need, allowed)
+	}
+}
+
+func subfolders(f config.Folder) int {
+	if !f.Recursive {
+		return 1
+	}
+	n := 0
+	_ = filepath.WalkDir(f.Path, func(_ string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			n++
+		}
+		return nil
+	})
+	return n
+}
+
+// online gets a token and compares the groups with those configured.
+func (r *report) online(ctx context.Context, c config.Config) {
+	client, err := newClient(c, newBudget(c.Kaizala.CallsPerMinute))
+	if err != nil {
+		r.problem("%v", err)
+		return
+	}
+	defer client.Close()
+	groups, err := client.Groups(ctx)
+	if err != nil {
+		r.problem("%s: %v", c.Kaizala.Endpoint, err)
+		return
+	}
+	names := map[string]string{}
+	for _, g := range groups {
+		names[g.ID] = g.Name
+	}
+	r.good("%s: answers, and knows %d groups of this connector", c.Kaizala.Endpoint, len(groups))
+	for _, f := range c.Folders {
+		if name, ok := names[f.GroupID]; ok {
+			r.good("folder %q: posts to %q", f.Path, file.Printable(name))
+		} else {
+			r.problem("folder %q: group_id %q is not among the groups of this connector", f.Path, f.GroupID)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestImportsRunOneWay holds the picture of the README: cmd stands on the two stages, these on internal/, and the two do
+// not know each other. What is not in the table may import nothing of the project.
+func TestImportsRunOneWay(t *testing.T) {
+	may := map[string][]string{
+		"cmd/kaizala-drop": {"watcher", "uploader", "internal/config", "internal/file", "internal/filing", "internal/kaizala",
+			"internal/ledger", "internal/media", "internal/samples", "internal/sandbox"},
+		"watcher":          {"internal/file", "internal/media"},
+		"uploader":         {"internal/file", "internal/filing", "internal/kaizala", "internal/ledger", "internal/media"},
+		"internal/config":  {"internal/file"},
+		"internal/filing":  {"internal/file"},
+		"internal/kaizala": {"internal/file", "internal/media"},
+		"internal/ledger":  {"internal/file", "internal/media"},
+		"internal/sandbox": {"internal/file", "internal/media"},
+	}
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "kaizala-drop/...").Output()
+	must(t, err)
+	packages := 0
+	for list := json.NewDecoder(strings.NewReader(string(out))); ; packages++ {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := list.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, "kaizala-drop/")
+		for _, imported := range p.Imports {
+			own, ours := strings.CutPrefix(imported, "kaizala-drop/")
+			if ours && !slices.Contains(may[name], own) {
+				t.Errorf("%s imports %s", name, own)
+			}
+			if imported == "net/http" && !slices.Contains([]string{"internal/kaizala", "internal/sandbox", "internal/sandbox/page", "cmd/kaizala-drop"}, name) {
+				t.Errorf("%s speaks HTTP", name)
+			}
+		}
+	}
+	if packages < 12 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}

@@ -1,0 +1,74 @@
+// Command kaizala-drop turns folders into a way of posting: files dropped into a watched folder are posted to a Kaizala
+// group and moved to done/, or to failed/ with the reason beside them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes. The unit's RestartPreventExitStatus=78 keeps a broken setting from looping.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 78 // EX_CONFIG of sysexits(3)
+)
+
+func main() { os.Exit(execute(context.Background(), os.Args[1:])) }
+
+// execute runs one command line and returns the exit code.
+func execute(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(root.ErrOrStderr(), "kaizala-drop: "+err.Error())
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		return exit.code
+	}
+	fmt.Fprintln(root.ErrOrStderr(), `see "kaizala-drop --help"`)
+	return exitUsage // what cobra refuses: an unknown command, flag or argument
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kaizala-drop",
+		Short: "Post files to Kaizala groups by dropping them into folders",
+		Long: `kaizala-drop turns folders into a way of posting. A scanner, a camera export, an FTP upload or a person drops a
+file into a watched folder; once the file is complete it is uploaded and posted to the folder's Kaizala group, and
+moved to done/, or to failed/ with the reason beside it.
+
+Exit codes: 0 fine, 1 something failed, 2 wrong usage, 78 wrong configuration.`,
+		Example: `  kaizala-drop demo                              try it without an account: a server, folders and files to play with
+  kaizala-drop check --config config.toml        is this configuration right?
+  kaizala-drop run --config config.toml          watch and post until stopped
+  kaizala-drop run --config config.toml --once   post what is there, then exit`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(newRun(), newCheck(), newDemo(), newSandbox(), newVersion())
+	return root
+}
+
+// exitError ends the program with a code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// failed says that the command was understood and did not succeed.
+func failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitFailed, err}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/time/rate"
+
+	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/uploader"
+	"kaizala-drop/watcher"
+)
+
+// loadConfig reads the configuration of this process; whatever is wrong with it is an error with exit code 78.
+func loadConfig(path string) (config.Config, error) {
+	c, err := config.Load(path, config.Environment{Getenv: os.Getenv})
+	for _, f := range c.Folders {
+		if f.Album != "off" {
+			err = errors.Join(err, fmt.Errorf("%s: folder %q: album = %q is not built yet: use \"off\", or leave it out", path, f.Path, f.Album))
+		}
+	}
+	if err != nil {
+		return c, &exitError{exitConfig, err}
+	}
+	return c, nil
+}
+
+// stages gives what each of the two stages needs to know of the folders.
+func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
+	toPost, toWatch := make([]uploader.Folder, len(folders)), make([]watcher.Folder, len(folders))
+	for i, f := range folders {
+		toPost[i] = uploader.Folder{
+			Path: f.Path, Group: f.GroupID, Caption: f.Caption.Render, Done: f.Done, Failed: f.Failed,
+			HoldUnknown: f.WhenUnknown == "hold",
+		}
+		toWatch[i] = watcher.Folder{
+			Path: f.Path, Recursive: f.Recursive, Settle: f.Settle, SettleRemote: f.SettleRemote, Rescan: f.Rescan,
+			AllowHardlinks: f.AllowHardlinks, VerifyEnding: f.VerifyEnding, TruncatedAfter: f.TruncatedAfter,
+			Exclude: []string{f.Done, f.Failed}, Ignore: f.Ignore,
+		}
+	}
+	return toPost, toWatch
+}
+
+// newBudget spreads the calls of a minute evenly; 0 is no limit.
+func newBudget(callsPerMinute int) *rate.Limiter {
+	if callsPerMinute <= 0 {
+		return rate.NewLimiter(rate.Inf, 1)
+	}
+	return rate.NewLimiter(rate.Limit(callsPerMinute)/60, 1)
+}
+
+func newClient(c config.Config, budget *rate.Limiter) (*kaizala.Client, error) {
+	k := c.Kaizala
+	return kaizala.New(kaizala.Options{
+		Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
+		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(),
+		MaxConns: k.MaxUploads + 1, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
+		UserAgent: "kaizala-drop/" + version(), Budget: budget.Wait,
+	})
+}

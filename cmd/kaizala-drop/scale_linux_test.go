@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestManyFilesInOrder drops 3,000 files of 20 kB into a running daemon: each arrives once, byte for byte, in order.
+func TestManyFilesInOrder(t *testing.T) {
+	folders := []string{"one", "two", "three"}
+	w := newWorld(t, "", folders...)
+	p := w.daemon()
+	each := 1000
+	if raceEnabled {
+		each = 300
+	}
+	for i := range each {
+		for _, folder := range folders {
+			content := strings.Repeat(fmt.Sprintf("%s %d ", folder, i), 20_000)[:20_000]
+			must(t, os.WriteFile(fmt.Sprintf("%s/scan %04d.pdf", w.folder(folder), i), []byte(content), 0o644))
+		}
+	}
+	for _, folder := range folders {
+		w.filed(folder, each)
+	}
+	next := map[string]int{}
+	for _, post := range w.sandbox.Posts() {
+		folder := strings.TrimSuffix(post.GroupID, "@2")
+		i := next[folder]
+		next[folder]++
+		name := fmt.Sprintf("scan %04d.pdf", i)
+		if got := post.Media[0].Name; got != name {
+			t.Fatalf("message %d in %q is %q, want %q; in all: %q", i, folder, got, name, around(w, post.GroupID, i))
+		}
+		content := strings.Repeat(fmt.Sprintf("%s %d ", folder, i), 20_000)[:20_000]
+		if post.Media[0].SHA256 != digest(content) {
+			t.Errorf("%q in %q did not arrive byte for byte", name, folder)
+		}
+	}
+	for _, folder := range folders {
+		if next[folder] != each {
+			t.Errorf("%d messages in %q, want %d", next[folder], folder, each)
+		}
+	}
+	if conns := w.sandbox.MaxConns(); conns > 5 {
+		t.Errorf("%d connections at once, want at most max_uploads + 1 = 5", conns)
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// around lists the messages of a group near the i-th one.
+func around(w *world, group string, i int) []string {
+	names := postsOf(w.sandbox, group)
+	return names[max(0, i-3):min(len(names), i+80)]
+}
+
+// TestTree copies in a tree of 500 subfolders with 5 files each.
+func TestTree(t *testing.T) {
+	w := newWorld(t, "recursive = true", "drop")
+	source := t.TempDir() + "/tree"
+	folders, each := 500, 5
+	if raceEnabled {
+		folders = 100
+	}
+	for i := range folders {
+		dir := fmt.Sprintf("%s/%03d", source, i)
+		must(t, os.MkdirAll(dir, 0o755))
+		for j := range each {
+			must(t, os.WriteFile(fmt.Sprintf("%s/%d.pdf", dir, j), fmt.Appendf(nil, "%d %d", i, j), 0o644))
+		}
+	}
+	p := w.daemon()
+	out, err := exec.Command("cp", "-r", source, w.folder("drop")).CombinedOutput()
+	if err != nil {
+		t.Fatal(err, string(out))
+	}
+	w.filed("drop", folders*each)
+	w.arrivedOnce(folders * each)
+	p.stop()
+}
+
+// TestOverflow makes more files than the event queues hold: 30,000 of them in CI.
+func TestOverflow(t *testing.T) {
+	if raceEnabled {
+		t.Skip("a question of volume: the watcher's own tests overflow the queue with the race detector, too")
+	}
+	folders := []string{"one"}
+	if os.Getenv("KAIZALA_DROP_CI") != "" {
+		folders = []string{"one", "two", "three"}
+	}
+	const each = 10_000 // of two events each, while the daemon is stopped, for a queue of 16,384
+	w := newWorld(t, "", folders...)
+	p := w.daemon()
+	must(t, p.Process.Signal(syscall.SIGSTOP))
+	for i := range each {
+		for f, folder := range folders {
+			must(t, os.WriteFile(fmt.Sprintf("%s/f%05d.pdf", w.folder(folder), i), []byte{byte(i), byte(i >> 8), byte(f)}, 0o644))
+		}
+	}
+	must(t, p.Process.Signal(syscall.SIGCONT))
+	p.waitFor("more events than the kernel's queue holds")
+	w.posted(each * len(folders))
+	for _, folder := range folders {
+		w.filed(folder, each)
+	}
+	w.arrivedOnce(each * len(folders))
+	p.stop()
+}
+
+// arrivedOnce checks that n messages have arrived, and that no two are of one content.
+func (w *world) arrivedOnce(n int) {
+	w.t.Helper()
+	contents := map[string]bool{}
+	for _, post := range w.sandbox.Posts() {
+		contents[post.Media[0].SHA256] = true
+	}
+	if got := w.sandbox.Stats().Posts; got != n || len(contents) != n {
+		w.t.Errorf("%d messages with %d different contents, want %d of each", got, len(contents), n)
+	}
+}
+
+// TestHugeFile sends 2 GiB and looks at the peak memory of the real binary.
+func TestHugeFile(t *testing.T) {
+	if raceEnabled || testing.Short() {
+		t.Skip("2 GiB through a sandbox with the race detector take minutes, and tell nothing about memory")
+	}
+	w := newWorld(t, "", "drop")
+	const size = 2 << 30
+	f, err := os.Create(w.folder("drop") + "/huge.mp3")
+	must(t, err)
+	must(t, unix.Fallocate(int(f.Fd()), 0, 0, size))
+	must(t, f.Close())
+	p := startProcess(t, exec.Command(buildProgram(t), "run", "--config", w.config))
+	w.filed("drop", 1)
+	if got := w.sandbox.Posts()[0].Media[0].Size; got != size {
+		t.Fatalf("%d bytes arrived, want %d", got, size)
+	}
+	peak := peakMemory(t, p)
+	t.Logf("2 GiB went through with a peak of %d KiB", peak)
+	if peak > 64<<10 {
+		t.Errorf("peak memory %d KiB, want under 64 MiB", peak)
+	}
+}
+
+// peakMemory is the highest resident size of a running process in KiB (proc(5), VmHWM). What getrusage(2) says would
+// count the memory of the test, from which the process was forked.
+func peakMemory(t *testing.T, p *process) (peak int) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	must(t, err)
+	for line := range strings.Lines(string(status)) {
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &peak); n == 1 {
+			return peak
+		}
+	}
+	t.Fatal("no VmHWM in /proc/PID/status")
+	return 0
+}

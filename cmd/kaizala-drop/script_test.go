@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"kaizala-drop/internal/sandbox"
+)
+
+// TestScripts runs the command line as its user would: each file of testdata/script is one session, with a sandbox at
+// $SANDBOX that knows the groups reception@2 and plant@2.
+func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Files:               scripts,
+		RequireExplicitExec: true,
+		Setup:               func(env *testscript.Env) error { return withSandbox(t, env) },
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+func withSandbox(t *testing.T, env *testscript.Env) error {
+	s, err := sandbox.New(sandbox.Options{
+		Dir:    t.TempDir(),
+		Groups: []sandbox.Group{{ID: "reception@2", Name: "Reception"}, {ID: "plant@2", Name: "Plant"}},
+	})
+	if err != nil {
+		return err
+	}
+	server := httptest.NewServer(s)
+	env.Defer(func() { s.Close(); server.Close() })
+	env.Setenv("SANDBOX", server.URL)
+	return nil
+}
+
+// exits runs a command and compares its exit code: exits CODE COMMAND ARG...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%v: exit code %d, want %d", args[1:], got, want)
+	}
+}

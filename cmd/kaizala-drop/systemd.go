@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/rs/zerolog"
+)
+
+// What systemd is told (sd_notify(3)). Nothing happens where nobody listens: $NOTIFY_SOCKET is not set.
+
+func notifyReady()    { notify(systemd.SdNotifyReady) }
+func notifyStopping() { notify(systemd.SdNotifyStopping) }
+
+// notifyReloading carries the time, so that systemd can tell whether READY=1 is the answer to this reload.
+func notifyReloading() { notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec()) }
+
+func notify(state string) { _, _ = systemd.SdNotify(false, state) } // a lost message is not worth stopping for
+
+// journalWriter gives each line the priority that the journal shows it with (sd-daemon(3)): without it,
+// journalctl -p warning would find nothing.
+type journalWriter struct{ out io.Writer }
+
+func (w journalWriter) Write(p []byte) (int, error) { return w.out.Write(p) }
+
+func (w journalWriter) WriteLevel(level zerolog.Level, p []byte) (int, error) {
+	var line bytes.Buffer
+	fmt.Fprintf(&line, "<%d>", priority(level))
+	line.Write(p)
+	if _, err := w.out.Write(line.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// priority is syslog(3)'s number for a level.
+func priority(level zerolog.Level) int {
+	switch {
+	case level >= zerolog.ErrorLevel && level < zerolog.NoLevel:
+		return 3
+	case level == zerolog.WarnLevel:
+		return 4
+	case level == zerolog.DebugLevel, level == zerolog.TraceLevel:
+		return 7
+	}
+	return 6
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"kaizala-drop/internal/sandbox"
+)
+
+// runMain makes the test binary be the program: the tests run the real thing as a process, with the race detector in it
+// when they have it.
+const runMain = "KAIZALA_DROP_TEST_RUNS_MAIN"
+
+// fixedToken is what the tests themselves call the sandbox with.
+const fixedToken = "fixed"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		main()
+	}
+	testscript.Main(m, map[string]func(){"kaizala-drop": main, "zoo-writer": zooWriter})
+}
+
+// world is a sandbox, drop folders and a configuration, for one test.
+type world struct {
+	t       *testing.T
+	dir     string
+	config  string
+	sandbox *sandbox.Server
+	url     string
+
+	mu        sync.Mutex
+	intercept func(w http.ResponseWriter, r *http.Request) (handled bool)
+}
+
+// between lets a test answer a request in the sandbox's stead.
+func (w *world) between(f func(w http.ResponseWriter, r *http.Request) (handled bool)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.intercept = f
+}
+
+// ServeHTTP is the sandbox, and what a test put before it.
+func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	intercept := w.intercept
+	w.mu.Unlock()
+	if intercept == nil || !intercept(rw, r) {
+		w.sandbox.ServeHTTP(rw, r)
+	}
+}
+
+// newWorld makes a world with these drop folders, each with the group "NAME@2". settings are lines for [defaults].
+func newWorld(t *testing.T, settings string, folders ...string) *world {
+	t.Helper()
+	dir := t.TempDir()
+	w := &world{t: t, dir: dir, config: dir + "/config.toml"}
+	var groups []sandbox.Group
+	for _, name := range folders {
+		groups = append(groups, sandbox.Group{ID: name + "@2"})
+		must(t, os.MkdirAll(w.folder(name), 0o755))
+	}
+	s, err := sandbox.New(sandbox.Options{Dir: dir + "/sandbox", Groups: groups, AccessToken: fixedToken})
+	must(t, err)
+	w.sandbox = s
+	server := httptest.NewUnstartedServer(w)
+	server.Config.ConnState = s.ConnState
+	server.Start()
+	t.Cleanup(func() { s.Close(); server.Close() })
+	w.url = server.URL
+	w.configure(settings, folders...)
+	return w
+}
+
+func (w *world) folder(name string) string { return filepath.Join(w.dir, name) }
+
+// configure writes the configuration.
+func (w *world) configure(settings string, folders ...string) {
+	w.t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "state_dir = %q\nlog_format = \"json\"\n[kaizala]\nendpoint = %q\napplication_id = \"a\"\napplication_secret = \"b\"\n"+
+		"refresh_token = \"c\"\ncalls_per_minute = 0\n[defaults]\nsettle = \"200ms\"\nrescan = \"1s\"\nverify_ending = false\n%s\n", w.dir+"/state", w.url, settings)
+	for _, name := range folders {
+		fmt.Fprintf(&b, "[[folder]]\npath = %q\ngroup_id = %q\n", w.folder(name), name+"@2")
+	}
+	must(w.t, os.WriteFile(w.config, []byte(b.String()), 0o600))
+}
+
+// process is the program at work.
+type process struct {
+	*exec.Cmd
+	t      *testing.T
+	exited chan error
+	mu     sync.Mutex
+	text   bytes.Buffer // what it logged
+}
+
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *process) log() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
+// start starts the program; it is killed at the end of the test if it still runs.
+func (w *world) start(args ...string) *process {
+	w.t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), runMain+"=1")
+	return startProcess(w.t, cmd)
+}
+
+func startProcess(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: cmd, t: t, exited: make(chan error, 1)}
+	cmd.Stdout, cmd.Stderr = p, p
+	must(t, cmd.Start())
+	go func() { p.exited <- cmd.Wait() }()
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			p.exited <- <-p.exited
+		}
+		if t.Failed() {
+			log := p.log()
+			for line := range strings.Lines(log) {
+				if !strings.Contains(line, `"message":"delivered"`) {
+					t.Logf("logged: %s", line[:min(len(line), 1000)])
+				}
+			}
+			t.Logf("the last of the log:\n%s", log[max(0, len(log)-2000):])
+		}
+	})
+	return p
+}
+
+// daemon starts "run" and waits until it watches.
+func (w *world) daemon() *process {
+	w.t.Helper()
+	p := w.start("run", "--config", w.config)
+	p.waitFor(`"message":"watching"`)
+	return p
+}
+
+// waitFor waits until text was logged.
+func (p *process) waitFor(text string) {
+	p.t.Helper()
+	eventually(p.t, func() error {
+		if !strings.Contains(p.log(), text) {
+			return fmt.Errorf("%q was not logged", text)
+		}
+		return nil
+	})
+}
+
+// stop asks the program to end and returns its exit code.
+func (p *process) stop() int {
+	p.t.Helper()
+	must(p.t, p.Process.Signal(syscall.SIGTERM))
+	return p.wait()
+}
+
+func (p *process) wait() int {
+	p.t.Helper()
+	select {
+	case err := <-p.exited:
+		p.exited <- err
+		return p.ProcessState.ExitCode()
+	case <-time.After(time.Minute):
+		p.t.Fatal("the program did not end within a minute")
+		return -1
+	}
+}
+
+// eventually waits until check is content, as long as what it says changes now and then, and fails with what it said
+// last.
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	const patience = 40 * time.Second
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for last, since := "", time.Now(); ; <-tick.C {
+		err := check()
+		switch {
+		case err == nil:
+			return
+		case err.Error() != last:
+			last, since = err.Error(), time.Now()
+		case time.Since(since) > patience:
+			t.Fatalf("it did not come to this: %v", err)
+		}
+	}
+}
+
+// posted waits until n messages have arrived.
+func (w *world) posted(n int) {
+	w.t.Helper()
+	eventually(w.t, func() error {
+		if got := w.sandbox.Stats().Posts; got < n {
+			return fmt.Errorf("%d of %d messages have arrived", got, n)
+		}
+		return nil
+	})
+}
+
+// files lists the files below a folder, relative to it.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		found[name] = string(content)
+		return err
+	})
+	must(t, err)
+	return found
+}
+
+// filed waits until exactly n files lie in done/ of a drop folder and none in the folder itself.
+func (w *world) filed(folder string, n int) {
+	w.t.Helper()
+	eventually(w.t, func() error {
+		if got := w.sandbox.Stats().Posts; got < n { // cheaper than to look at the folder
+			return fmt.Errorf("%d of %d messages have arrived", got, n)
+		}
+		total, done := 0, 0
+		_ = filepath.WalkDir(w.folder(folder), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				total++
+				if strings.HasPrefix(path, w.folder(folder)+"/done/") {
+					done++
+				}
+			}
+			return nil
+		})
+		if done != n || total != n {
+			return fmt.Errorf("%d files in done/ of %d, %d in all; want %d", done, w.sandbox.Stats().Posts, total, n)
+		}
+		return nil
+	})
+}
+
+func digest(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// buildProgram builds the program as it is shipped: static, and without the race detector.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kaizala-drop")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
