@@ -18,9 +18,9 @@ const onceTries = 5
 type loop struct {
 	*Uploader
 	queue    *queue
-	folders  <-chan []Folder     // nil once it is closed
-	settled  <-chan file.Settled // nil once it is closed
-	drained  bool                // Settled was closed
+	folders  <-chan []Folder   // nil once it is closed
+	settled  <-chan file.Batch // nil once it is closed
+	drained  bool              // Settled was closed
 	outcomes chan outcome
 	releases []release // not taken yet
 	orphans  []ledger.Delivery
@@ -101,8 +101,8 @@ func (l *loop) run(ctx context.Context) Summary {
 		l.setTimer(timer)
 		released, release := l.nextRelease()
 		select {
-		case s, ok := <-l.settled:
-			l.onSettled(s, ok)
+		case b, ok := <-l.settled:
+			l.onSettled(b, ok)
 		case folders, ok := <-l.folders:
 			l.onFolders(folders, ok)
 		case o := <-l.outcomes:
@@ -154,12 +154,14 @@ func (l *loop) onFolders(folders []Folder, ok bool) {
 	l.setFolders(folders)
 }
 
-func (l *loop) onSettled(s file.Settled, ok bool) {
+func (l *loop) onSettled(b file.Batch, ok bool) {
 	if !ok {
 		l.settled, l.drained = nil, true
 		return
 	}
-	l.queue.add(s)
+	for _, s := range b {
+		l.queue.add(s)
+	}
 }
 
 func (l *loop) onOutcome(o outcome) {

@@ -105,7 +105,7 @@ func TestRestart(t *testing.T) {
 				f.HoldUnknown = c.hold
 				w.start(w.t.Context(), f)
 				if w.lies("x.pdf") != "" {
-					w.settled <- s // the watcher finds it anew
+					w.settled <- file.Batch{s} // the watcher finds it anew
 				}
 				w.end()
 				if len(w.service.uploads) != c.uploads || len(w.service.posted) != c.posts {
@@ -176,7 +176,7 @@ func TestFileChangesUnderWay(t *testing.T) {
 						want = append(want, "content")
 					}
 					if how != "removed" {
-						w.settled <- w.look("x.pdf")
+						w.settled <- file.Batch{w.look("x.pdf")}
 						want = append(want, "newer content")
 					}
 					w.end()
@@ -214,14 +214,14 @@ func TestFolderAwayForAMoment(t *testing.T) {
 		}
 		w.start(w.t.Context(), w.folder())
 		s := w.write("x.pdf", "content")
-		w.settled <- s
+		w.settled <- file.Batch{s}
 		synctest.Wait()
 		w.must(os.Rename(w.dir+".away", w.dir))
-		w.settled <- s // the watcher saw it go and come
+		w.settled <- file.Batch{s} // the watcher saw it go and come
 		if r := <-w.released; r.Name != "x.pdf" {
 			t.Errorf("released %+v", r)
 		}
-		w.settled <- s
+		w.settled <- file.Batch{s}
 		w.end()
 		w.wantPosted("content")
 	})
@@ -265,7 +265,7 @@ func TestLedgerFails(t *testing.T) {
 						w.drop(name, name)
 					}
 					<-w.released
-					w.settled <- w.look("changing.pdf")
+					w.settled <- file.Batch{w.look("changing.pdf")}
 					time.Sleep(lasts + 20*time.Minute) // of the bubble's clock
 					if sum := w.end(); sum != (Summary{Delivered: 3, Failed: 1}) || failures == 0 {
 						t.Errorf("%+v; the ledger failed %d times", sum, failures)
@@ -351,7 +351,7 @@ func TestRefusalThatIsNotWrittenDown(t *testing.T) {
 		w.start(w.t.Context(), w.folder())
 		w.drop("x.pdf", "content")
 		<-w.released
-		w.settled <- w.look("x.pdf")
+		w.settled <- file.Batch{w.look("x.pdf")}
 		if sum := w.end(); sum != (Summary{Delivered: 1}) {
 			t.Errorf("%+v", sum)
 		}

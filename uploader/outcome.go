@@ -172,7 +172,7 @@ func (q *queue) retryFile(now time.Time, d *delivery, err error) {
 // in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 	q.pause.obey(now.Add(retryAfter(err)))
-	if q.pause.failures == 0 || !d.since.Before(q.failed) { // else it was under way already when another one failed
+	if q.pause.failures == 0 || d.since.After(q.failed) { // else it was under way when another one failed
 		q.pause.fail(now)
 		q.failed = now
 	}

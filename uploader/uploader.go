@@ -61,8 +61,8 @@ type Uploader struct {
 
 	// Folders brings the folders from now on: first at start, then whenever the configuration changes.
 	Folders <-chan []Folder
-	// Settled brings the files. When it is closed, Run brings what it has to an end and returns.
-	Settled <-chan file.Settled
+	// Settled brings the files, each Batch to be one post. When it is closed, Run brings what it has to an end and returns.
+	Settled <-chan file.Batch
 	// Released takes the files that must settle anew. Nothing waits for its reader.
 	Released chan<- file.Release
 

@@ -230,7 +230,7 @@ type world struct {
 	dir      string
 	service  *service
 	ledger   Ledger
-	settled  chan file.Settled
+	settled  chan file.Batch
 	released chan file.Release
 	folders  chan []Folder
 	u        *Uploader
@@ -240,7 +240,7 @@ type world struct {
 
 func newWorld(t testing.TB, l Ledger) *world {
 	w := &world{
-		t: t, dir: filepath.Join(t.TempDir(), "in"), service: newService(), ledger: l, settled: make(chan file.Settled),
+		t: t, dir: filepath.Join(t.TempDir(), "in"), service: newService(), ledger: l, settled: make(chan file.Batch),
 		released: make(chan file.Release), folders: make(chan []Folder, 1), result: make(chan Summary, 1),
 	}
 	w.must(os.Mkdir(w.dir, 0o755))
@@ -297,7 +297,7 @@ func (w *world) look(name string) file.Settled {
 	return file.Settled{Folder: w.dir, Name: name, ID: info.Identity, At: time.Now()}
 }
 
-func (w *world) drop(name, content string) { w.settled <- w.write(name, content) }
+func (w *world) drop(name, content string) { w.settled <- file.Batch{w.write(name, content)} }
 
 // lies tells the content of the file at path below the folder, and "" if there is none.
 func (w *world) lies(path string) string {

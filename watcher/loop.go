@@ -35,11 +35,11 @@ type loop struct {
 	released <-chan string
 	requests chan<- request // closed by the loop when it ends
 	answers  <-chan answer
-	settled  chan<- file.Settled
+	settled  chan<- file.Batch
 
 	filter    filter
 	files     *Settler
-	outbox    []file.Settled      // settled, not yet taken
+	outbox    []file.Batch        // settled, not yet taken
 	names     []string            // to be looked at with the next request, in order
 	asked     map[string]bool     // the same as a set
 	due       []string            // to be looked at after these, and into: their quiet time is over
@@ -149,9 +149,9 @@ func (l *loop) sent(now time.Time) {
 	l.away, l.list, l.names, l.due, l.asked, l.sentAt = true, false, nil, nil, map[string]bool{}, now
 }
 
-func (l *loop) nextSettled() (chan<- file.Settled, file.Settled) {
+func (l *loop) nextSettled() (chan<- file.Batch, file.Batch) {
 	if len(l.outbox) == 0 {
-		return nil, file.Settled{}
+		return nil, nil
 	}
 	return l.settled, l.outbox[0]
 }
@@ -167,7 +167,8 @@ func (l *loop) ask(name string) {
 // onRelease takes back what the consumer gave back. If a later state of the file is still in the outbox, that is on its
 // way already.
 func (l *loop) onRelease(name string) {
-	if !slices.ContainsFunc(l.outbox, func(s file.Settled) bool { return s.Name == name }) {
+	named := func(s file.Settled) bool { return s.Name == name }
+	if !slices.ContainsFunc(l.outbox, func(b file.Batch) bool { return slices.ContainsFunc(b, named) }) {
 		l.files.Release(time.Now(), name)
 	}
 }
@@ -271,7 +272,7 @@ func (l *loop) handOver(now time.Time, s sighting, v Verdict) {
 	if v.Torn {
 		settled.Torn = v.Reason
 	}
-	l.outbox = append(l.outbox, settled)
+	l.outbox = append(l.outbox, file.Batch{settled})
 }
 
 func (l *loop) tell(name string, v Verdict) {

@@ -165,7 +165,7 @@ type rig struct {
 	events   chan fsnotify.Event
 	errors   chan error
 	released chan string
-	settled  chan file.Settled
+	settled  chan file.Batch
 	ended    chan error
 	log      text
 }
@@ -195,7 +195,7 @@ func (r *rig) start(l *loop, events <-chan fsnotify.Event, errs <-chan error,
 ) {
 	t := r.t
 	t.Helper()
-	r.released, r.settled, r.ended = make(chan string), make(chan file.Settled), make(chan error, 1)
+	r.released, r.settled, r.ended = make(chan string), make(chan file.Batch), make(chan error, 1)
 	requests, answers := make(chan request), make(chan answer)
 	l.events, l.errors, l.released, l.settled, l.requests, l.answers = events, errs, r.released, r.settled, requests, answers
 	r.loop = l
@@ -223,7 +223,8 @@ func (r *rig) event(name string, op fsnotify.Op) {
 func (r *rig) none(d time.Duration) {
 	r.t.Helper()
 	select {
-	case s := <-r.settled:
+	case b := <-r.settled:
+		s := b[0]
 		r.t.Fatalf("%q settled %s after the start of the test, want nothing", s.Name, time.Since(r.world.begin))
 	case <-time.After(d):
 	}
@@ -233,7 +234,8 @@ func (r *rig) none(d time.Duration) {
 func (r *rig) within(d time.Duration, name string) file.Settled {
 	r.t.Helper()
 	select {
-	case s := <-r.settled:
+	case b := <-r.settled:
+		s := b[0]
 		if s.Name != name || s.Folder != "/drop" {
 			r.t.Fatalf("%q in %q settled, want %q", s.Name, s.Folder, name)
 		}
@@ -384,7 +386,7 @@ func TestLoopNeverWaitsForItsConsumer(t *testing.T) {
 		r.event("late", fsnotify.Create)
 		var got []string
 		for range files {
-			got = append(got, (<-r.settled).Name)
+			got = append(got, (<-r.settled)[0].Name)
 		}
 		if !slices.Equal(got, want) {
 			t.Fatal("settled in another order than written")
@@ -665,7 +667,8 @@ func TestLoopOnce(t *testing.T) {
 					if fmt.Sprint(err) != c.err && (err != nil || c.err != "") {
 						t.Fatalf("ended with %v, want %q", err, c.err)
 					}
-				case s := <-r.settled:
+				case b := <-r.settled:
+					s := b[0]
 					t.Fatalf("%q settled", s.Name)
 				case <-time.After(c.atMost):
 					t.Fatal("has not ended")
@@ -710,7 +713,8 @@ func chaos(t *testing.T, rnd *rand.Rand) {
 			select {
 			case <-ctx.Done():
 				return
-			case s := <-r.settled:
+			case b := <-r.settled:
+				s := b[0]
 				mu.Lock()
 				if handed[s.Name] == s.ID && !goesAway {
 					t.Errorf("%q was handed over twice as %+v", s.Name, s.ID)

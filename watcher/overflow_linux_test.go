@@ -38,7 +38,8 @@ func TestRealOverflow(t *testing.T) {
 	got := map[string]bool{}
 	for deadline := time.After(20 * time.Second); len(got) < files; {
 		select {
-		case s := <-r.settled:
+		case b := <-r.settled:
+			s := b[0]
 			if got[s.Name] {
 				t.Fatalf("%q was handed over twice", s.Name)
 			}

@@ -217,8 +217,8 @@ func (r *running) expectAmong(names []string, others ...string) {
 func (r *running) nextOf(missing map[string]bool) file.Settled {
 	r.t.Helper()
 	select {
-	case s := <-r.settled:
-		return s
+	case b := <-r.settled:
+		return b[0]
 	case <-time.After(20 * time.Second):
 		r.t.Fatalf("none of %v settled in 20 s", missing)
 		return file.Settled{}
@@ -374,7 +374,7 @@ func TestOnce(t *testing.T) {
 		"a file":           {[]watcher.Folder{folder(top + "/full/a.pdf")}, 0, "it is not a folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folders, settled := make(chan []watcher.Folder, 1), make(chan file.Settled)
+			folders, settled := make(chan []watcher.Folder, 1), make(chan file.Batch)
 			folders <- c.folders
 			w := watcher.Watcher{Folders: folders, Settled: settled, Once: true, Log: zerolog.Nop()}
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -45,8 +45,8 @@ type Watcher struct {
 	// Folders brings the folders to watch from now on: first at start, then whenever the configuration changes. A folder
 	// whose settings stay the same is not disturbed.
 	Folders <-chan []Folder
-	// Settled takes each settled file once. The Watcher closes it when Run returns.
-	Settled chan<- file.Settled
+	// Settled takes each settled file once, in Batches of what belongs together. The Watcher closes it when Run returns.
+	Settled chan<- file.Batch
 	// Released brings back handed-over files that are to settle anew. It is read as long as Run runs.
 	Released <-chan file.Release
 	// Once makes Run return when everything found in the first folders was handed over or is held back.

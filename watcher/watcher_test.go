@@ -21,7 +21,7 @@ import (
 type running struct {
 	t        *testing.T
 	folders  chan []watcher.Folder
-	settled  chan file.Settled
+	settled  chan file.Batch
 	released chan file.Release
 	log      *lines
 }
@@ -48,7 +48,7 @@ func (l *lines) String() string {
 func start(t *testing.T, folders ...watcher.Folder) *running {
 	t.Helper()
 	r := &running{
-		t: t, folders: make(chan []watcher.Folder, 1), settled: make(chan file.Settled),
+		t: t, folders: make(chan []watcher.Folder, 1), settled: make(chan file.Batch),
 		released: make(chan file.Release), log: &lines{},
 	}
 	w := watcher.Watcher{Folders: r.folders, Settled: r.settled, Released: r.released, Log: zerolog.New(r.log)}
@@ -77,8 +77,8 @@ func start(t *testing.T, folders ...watcher.Folder) *running {
 func (r *running) next() file.Settled {
 	r.t.Helper()
 	select {
-	case s := <-r.settled:
-		return s
+	case b := <-r.settled:
+		return b[0]
 	case <-time.After(20 * time.Second):
 		r.t.Fatalf("no file settled in 20 s; log:\n%s", r.log)
 		return file.Settled{}

@@ -130,7 +130,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		d.log.Warn().Str("config", d.config.Path).Int("line", w.Line).Msg(w.Text)
 	}
 
-	settled, released := make(chan file.Settled), make(chan file.Release)
+	settled, released := make(chan file.Batch), make(chan file.Release)
 	watched, posted := make(chan []watcher.Folder), make(chan []uploader.Folder)
 	watch := watcher.Watcher{Folders: watched, Settled: settled, Released: released, Once: d.once, Log: d.log}
 	upload := uploader.Uploader{

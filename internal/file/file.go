@@ -63,6 +63,10 @@ type Settled struct {
 // Path is where the file lies.
 func (s Settled) Path() string { return filepath.Join(s.Folder, s.Name) }
 
+// Batch is what belongs into one post: one file, or the images of an album in the order in which they are shown. All
+// lie in one watched folder.
+type Batch []Settled
+
 // Release gives a handed-over file back to the watcher, to settle anew if it is still there.
 type Release struct {
 	Folder, Name string
