@@ -59,20 +59,25 @@ func (w *writer) claim(d Delivery) (int64, error) {
 
 func (w *writer) claimFile(id int64, position int, folder string, f File) error {
 	dev, ino := int64(f.ID.Dev), int64(f.ID.Ino) // the same 64 bits; SQLite's integers are signed
-	var other int64
-	err := w.get(&other, `SELECT d.id FROM file f JOIN delivery d ON d.id = f.delivery
-		WHERE f.ino = ? AND f.dev = ? AND f.size = ? AND f.mtime_ns = ? AND f.ctime_ns = ? AND f.name = ?
-		AND d.folder = ? AND d.finished_at IS NULL LIMIT 1`,
-		ino, dev, f.ID.Size, f.ID.Mtime, f.ID.Ctime, []byte(f.Name), []byte(folder))
-	if err == nil {
-		return fmt.Errorf("cannot claim %q: delivery %d has it already", file.Printable(f.Name), other)
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
+	n, err := w.affected(`INSERT INTO file (delivery, position, name, dev, ino, size, mtime_ns, ctime_ns)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
+			SELECT 1 FROM file f JOIN delivery d ON d.id = f.delivery WHERE `+claimedAlready+")",
+		id, position, []byte(f.Name), dev, ino, f.ID.Size, f.ID.Mtime, f.ID.Ctime, []byte(folder))
+	if err != nil || n == 1 {
 		return err
 	}
-	return w.exec(`INSERT INTO file (delivery, position, name, dev, ino, size, mtime_ns, ctime_ns)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, id, position, []byte(f.Name), dev, ino, f.ID.Size, f.ID.Mtime, f.ID.Ctime)
+	var other int64
+	err = w.get(&other, "SELECT d.id FROM file f JOIN delivery d ON d.id = f.delivery WHERE "+claimedAlready,
+		nil, nil, []byte(f.Name), dev, ino, f.ID.Size, f.ID.Mtime, f.ID.Ctime, []byte(folder))
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("cannot claim %q: delivery %d has it already", file.Printable(f.Name), other)
 }
+
+// claimedAlready finds the file of an open delivery in the state that is to be claimed.
+const claimedAlready = `f.ino = ?5 AND f.dev = ?4 AND f.size = ?6 AND f.mtime_ns = ?7 AND f.ctime_ns = ?8
+	AND f.name = ?3 AND d.folder = ?9 AND d.finished_at IS NULL`
 
 // Uploaded records what the upload gave and the SHA-256 of each file, in the order of Files. After a post that was
 // surely refused (because of the resource, say) a new upload may be recorded from posting too.
@@ -90,7 +95,7 @@ func (l *Ledger) Uploaded(ctx context.Context, id int64, resource string, sums [
 		if err != nil {
 			return err
 		}
-		return w.eachFile(id, "UPDATE file SET sha256 = ? WHERE delivery = ? AND position = ?", values)
+		return w.eachFile(id, "sha256", values)
 	})
 }
 
@@ -101,7 +106,7 @@ func (l *Ledger) Posting(ctx context.Context, id int64, group, caption string, a
 	if again {
 		from = append(from, Posting)
 	}
-	return l.askSingle(ctx, func(w *writer) error {
+	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "posting",
 			"state = 'posting', group_id = ?, caption = ?, maybe_twice = max(maybe_twice, ?), reason = ''",
 			from, group, caption, again)
@@ -111,14 +116,14 @@ func (l *Ledger) Posting(ctx context.Context, id int64, group, caption string, a
 // Refused records a post that was surely not acted upon, 429 or no connection: the delivery is back at uploaded, so
 // that a crash while it waits does not make it look as if it may have been posted. attempts and reason are as in Waits.
 func (l *Ledger) Refused(ctx context.Context, id int64, attempts int, reason string) error {
-	return l.askSingle(ctx, func(w *writer) error {
+	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "refused", "state = 'uploaded', attempts = ?, reason = ?", []State{Posting}, attempts, reason)
 	})
 }
 
 // Posted records that the post was made. reference is the service's name for it and may be empty.
 func (l *Ledger) Posted(ctx context.Context, id int64, reference string) error {
-	return l.askSingle(ctx, func(w *writer) error {
+	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "posted", "state = 'posted', reference = ?, reason = ''", []State{Posting}, reference)
 	})
 }
@@ -133,14 +138,14 @@ func (l *Ledger) Filed(ctx context.Context, id int64, dests []string) error {
 		if err != nil {
 			return err
 		}
-		return w.eachFile(id, setDest, values)
+		return w.eachFile(id, "dest", values)
 	})
 }
 
 // Failed records the decision to give up and why. The move to failed/ is still to come: the delivery is not finished.
 // Asked for again, it replaces the reason.
 func (l *Ledger) Failed(ctx context.Context, id int64, reason string) error {
-	return l.askSingle(ctx, func(w *writer) error {
+	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "failed", "state = 'failed', reason = ?", []State{Claimed, Uploaded, Posting, Failed}, reason)
 	})
 }
@@ -153,14 +158,14 @@ func (l *Ledger) Buried(ctx context.Context, id int64, dests []string) error {
 		if err != nil {
 			return err
 		}
-		return w.eachFile(id, setDest, values)
+		return w.eachFile(id, "dest", values)
 	})
 }
 
 // Waits records a try that did not work: how many there were so far, and what stands in the way. The state stays; so
 // does the reason of a delivery that failed, for it is what its note will say.
 func (l *Ledger) Waits(ctx context.Context, id int64, attempts int, reason string) error {
-	return l.askSingle(ctx, func(w *writer) error {
+	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "waiting", "attempts = ?, reason = CASE state WHEN 'failed' THEN reason ELSE ? END",
 			[]State{Claimed, Uploaded, Posting, Posted, Failed}, attempts, reason)
 	})
@@ -233,8 +238,6 @@ func joined(states []State, sep string) string {
 	return strings.Join(texts, sep)
 }
 
-const setDest = "UPDATE file SET dest = ? WHERE delivery = ? AND position = ?"
-
 // paths spells destinations as the column has them: bytes, NULL for none.
 func paths(dests []string) []any {
 	values := make([]any, len(dests))
@@ -246,18 +249,20 @@ func paths(dests []string) []any {
 	return values
 }
 
-// eachFile gives every file of the delivery its value; there must be as many of one as of the other.
-func (w *writer) eachFile(id int64, update string, values []any) error {
-	var files int
-	if err := w.get(&files, "SELECT count(*) FROM file WHERE delivery = ?", id); err != nil {
-		return err
-	}
-	if files != len(values) {
-		return fmt.Errorf("delivery %d has %d files, but %d values were given", id, files, len(values))
+// eachFile gives every file of the delivery its value in column; there must be as many of one as of the other.
+func (w *writer) eachFile(id int64, column string, values []any) error {
+	update := "UPDATE file SET " + column + ` = ?1 WHERE delivery = ?2 AND position = ?3
+		AND ?4 = (SELECT count(*) FROM file WHERE delivery = ?2)`
+	if len(values) == 0 {
+		return fmt.Errorf("delivery %d has files, but no value was given for any", id)
 	}
 	for i, v := range values {
-		if err := w.exec(update, v, id, i); err != nil {
+		n, err := w.affected(update, v, id, i, len(values))
+		if err != nil {
 			return err
+		}
+		if n != 1 {
+			return fmt.Errorf("delivery %d does not have the %d files that values were given for", id, len(values))
 		}
 	}
 	return nil

@@ -14,9 +14,8 @@ const maxBatch = 256
 
 // change is one step on its way to the writer.
 type change struct {
-	apply  func(*writer) error
-	single bool       // it is one statement, which does all or nothing by itself
-	done   chan error // buffered: the writer waits for nobody
+	apply func(*writer) error // may be called twice; what it did before an error is undone
+	done  chan error          // buffered: the writer waits for nobody
 }
 
 // Run is the writer. It blocks until ctx ends or Close is called, commits what is queued by then, and returns. Steps
@@ -84,15 +83,6 @@ func (l *Ledger) commit(batch []change) {
 
 // ask hands a step to the writer and waits for its answer.
 func (l *Ledger) ask(ctx context.Context, apply func(*writer) error) error {
-	return l.hand(ctx, change{apply: apply, done: make(chan error, 1)})
-}
-
-// askSingle is ask for a step that makes one statement that changes something, and so needs no savepoint.
-func (l *Ledger) askSingle(ctx context.Context, apply func(*writer) error) error {
-	return l.hand(ctx, change{apply: apply, single: true, done: make(chan error, 1)})
-}
-
-func (l *Ledger) hand(ctx context.Context, c change) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("not recorded in the ledger: %w", context.Cause(ctx))
 	}
@@ -101,6 +91,7 @@ func (l *Ledger) hand(ctx context.Context, c change) error {
 		return ErrClosed
 	default:
 	}
+	c := change{apply, make(chan error, 1)}
 	select {
 	case l.queue <- c:
 		return l.await(ctx, c)
@@ -149,7 +140,21 @@ func (w *writer) limit() int {
 
 // transact puts the changes into one transaction. answers holds what each came to: a change that is refused leaves no
 // trace. With err nothing of any of them was committed.
+//
+// Savepoints, which keep the others' work when one is refused, cost as much as the work itself. A refusal is rare, so
+// they are made only in a second try, after one.
 func (w *writer) transact(batch []change) (answers []error, err error) {
+	answers, err = w.try(batch, w.plain)
+	if errors.Is(err, errRefused) {
+		answers, err = w.try(batch, w.guarded)
+	}
+	return answers, err
+}
+
+var errRefused = errors.New("a change was refused")
+
+// try puts the changes into one transaction, if attempt has no error for any of them.
+func (w *writer) try(batch []change, attempt func(change) (refused, err error)) (answers []error, err error) {
 	defer func() {
 		if err != nil {
 			_ = w.exec("ROLLBACK") // fails when SQLite has done it already
@@ -160,7 +165,7 @@ func (w *writer) transact(batch []change) (answers []error, err error) {
 	}
 	answers = make([]error, len(batch))
 	for i, c := range batch {
-		if answers[i], err = w.attempt(c); err != nil {
+		if answers[i], err = attempt(c); err != nil {
 			return nil, err
 		}
 	}
@@ -171,16 +176,17 @@ func (w *writer) transact(batch []change) (answers []error, err error) {
 	return answers, nil
 }
 
-// attempt makes all of one change or nothing of it. err means that the transaction is gone: a full disk or an I/O error
-// can end it in the middle of a statement, and then there is no savepoint to go back to.
-func (w *writer) attempt(c change) (refused, err error) {
-	if c.single {
-		refused = c.apply(w)
-		if code(refused) != 0 { // SQLite's: whether the transaction is still there cannot be known
-			return nil, refused
-		}
-		return refused, nil
+// plain makes a change that must not be refused.
+func (w *writer) plain(c change) (refused, err error) {
+	if c.apply(w) != nil {
+		return nil, errRefused
 	}
+	return nil, nil
+}
+
+// guarded makes all of one change or nothing of it. err means that the transaction is gone: a full disk or an I/O error
+// can end it in the middle of a statement, and then there is no savepoint to go back to.
+func (w *writer) guarded(c change) (refused, err error) {
 	if err := w.exec("SAVEPOINT change"); err != nil {
 		return nil, err
 	}
