@@ -1,0 +1,49 @@
+package ledger
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadmeQueries asks the queries of the README with the sqlite3 program while the ledger is in use.
+func TestReadmeQueries(t *testing.T) {
+	program, err := exec.LookPath("sqlite3")
+	if err != nil && os.Getenv("KAIZALA_DROP_CI") != "" {
+		t.Fatal(err)
+	} else if err != nil {
+		t.Skip(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries := regexp.MustCompile(`(?m)^sqlite3 -readonly ledger\.db "(.*)"`).FindAllStringSubmatch(string(readme), -1)
+	l := run(t, t.TempDir())
+	filed, failed, _ := claim(t, l, sample(1, 1)), claim(t, l, sample(2, 1)), claim(t, l, sample(3, 1))
+	for _, err := range []error{
+		l.Uploaded(t.Context(), filed, "r", sums(1)),
+		l.Posting(t.Context(), filed, "g", "", false),
+		l.Posting(t.Context(), filed, "g", "", true),
+		l.Posted(t.Context(), filed, "ref"),
+		l.Filed(t.Context(), filed, []string{"/srv/drop/done/a.jpg"}),
+		l.Failed(t.Context(), failed, "refused"),
+		l.Buried(t.Context(), failed, []string{"/srv/drop/failed/b.jpg"}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"scan 3-0.jpg|claimed", "scan 2-0.jpg|refused", "|1", "scan 1-0.jpg|/srv/drop/done/a.jpg"}
+	if len(queries) != len(want) {
+		t.Fatalf("%d queries in the README, want %d", len(queries), len(want))
+	}
+	for i, q := range queries {
+		out, err := exec.Command(program, "-readonly", l.path(), q[1]).CombinedOutput()
+		if err != nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), want[i]) {
+			t.Errorf("%s: %v\n%s", q[1], err, out)
+		}
+	}
+}
