@@ -189,6 +189,16 @@ func (l *loop) onEvent(ev fsnotify.Event, ok bool) {
 	}
 }
 
+// drain takes the events that wait before an answer is judged. On a busy machine they come late: of two files that are
+// due, one would have its quiet time restarted by its late event, and the other, whose event is still unread, would
+// settle before it by the same answer.
+func (l *loop) drain() {
+	for range len(l.events) {
+		ev, ok := <-l.events
+		l.onEvent(ev, ok)
+	}
+}
+
 func (l *loop) onError(err error, ok bool) {
 	switch {
 	case !ok:
@@ -228,6 +238,7 @@ func (l *loop) rescan() time.Duration {
 
 func (l *loop) onAnswer(a answer) {
 	l.away = false
+	l.drain()
 	now := time.Now()
 	if a.whole {
 		l.onListing(now, a)

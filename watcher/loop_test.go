@@ -368,6 +368,39 @@ func TestLoopTornFileAfterOverflow(t *testing.T) {
 	})
 }
 
+// TestLateEventsKeepTheOrder: two files are due, and the event of each comes late, while they are looked at.
+func TestLateEventsKeepTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, events := newWorld(), make(chan fsnotify.Event, 2)
+		l := newLoop(simFolder, false, zerolog.Nop())
+		l.events = events
+		w.write("a", 1)
+		w.write("b", 1)
+		answer := func() {
+			a, _, _ := w.look(request{names: []string{"a", "b"}, due: []string{"a", "b"}})
+			l.onAnswer(a)
+		}
+		answer()
+		var got []string
+		for round := range 3 {
+			pass(simSettle)
+			l.onTime(time.Now())
+			l.sent(time.Now())
+			if round == 0 {
+				l.onEvent(fsnotify.Event{Name: "/drop/a", Op: fsnotify.Write}, true)
+				events <- fsnotify.Event{Name: "/drop/b", Op: fsnotify.Write}
+			}
+			answer()
+			for _, b := range l.outbox[len(got):] {
+				got = append(got, b[0].Name)
+			}
+		}
+		if !slices.Equal(got, []string{"a", "b"}) {
+			t.Errorf("settled in the order %v", got)
+		}
+	})
+}
+
 func TestLoopNeverWaitsForItsConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

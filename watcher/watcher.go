@@ -90,6 +90,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
+// eventBuffer is how many events of one folder are read ahead of its loop, so that it can see what is there.
+const eventBuffer = 1024
+
 // watch is one folder being watched.
 type watch struct {
 	folder   Folder
@@ -131,7 +134,7 @@ func (w *Watcher) start(ctx context.Context, all *group, f Folder) *watch {
 	started := &watch{folder: f, released: make(chan string), stop: stop, done: make(chan struct{})}
 	log := w.Log.With().Str("folder", file.Printable(f.Path)).Logger()
 
-	notify, err := fsnotify.NewWatcher()
+	notify, err := fsnotify.NewBufferedWatcher(eventBuffer)
 	requests, answers := make(chan request), make(chan answer)
 	l := newLoop(f, w.Once, log)
 	l.settled, l.released, l.requests, l.answers = w.Settled, started.released, requests, answers
