@@ -1,9 +1,11 @@
 package uploader
 
 import (
+	"errors"
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/kaizala"
 )
 
 // tell counts and logs what an outcome led to: one line for each delivery that came to its end, and one when trouble
@@ -38,6 +40,12 @@ func (l *loop) tellOutage(err error) {
 		return
 	}
 	l.outage = true
+	if answer, ok := errors.AsType[*kaizala.Error](err); ok && answer.Unauthorized() {
+		l.Log.Error().Str("error", reasonOf(err)).Int("waiting", l.waiting()).
+			Msg("Kaizala refuses the token: nothing is sent, and the files stay where they are. " +
+				"Look at application_id, application_secret and refresh_token (which ends after a year)")
+		return
+	}
 	l.Log.Warn().Str("error", reasonOf(err)).Int("waiting", l.waiting()).
 		Msg("the destination cannot take files now: they stay where they are, and go on by themselves")
 }

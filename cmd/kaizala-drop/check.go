@@ -175,7 +175,17 @@ func subfolders(f config.Folder) int {
 
 // online gets a token and compares the groups with those configured.
 func (r *report) online(ctx context.Context, c config.Config) {
-	client, err := newClient(c, newBudget(c.Kaizala.CallsPerMinute))
+	tokens := tokenFileOf(c)
+	refreshToken, err := tokens.Load()
+	if err != nil {
+		r.warning("%v", err)
+	}
+	keep := func(token string) {
+		if err := tokens.Save(token); err != nil {
+			r.problem("%v", err)
+		}
+	}
+	client, err := newClient(c, newBudget(c.Kaizala.CallsPerMinute), refreshToken, keep)
 	if err != nil {
 		r.problem("%v", err)
 		return

@@ -9,6 +9,7 @@ import (
 
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/tokenfile"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
 )
@@ -44,6 +45,11 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 	return toPost, toWatch
 }
 
+// tokenFileOf is where a refresh token is kept that replaces the configured one.
+func tokenFileOf(c config.Config) tokenfile.File {
+	return tokenfile.File{Dir: c.StateDir, Configured: c.Kaizala.RefreshToken.Reveal()}
+}
+
 // newBudget spreads the calls of a minute evenly; 0 is no limit.
 func newBudget(callsPerMinute int) *rate.Limiter {
 	if callsPerMinute <= 0 {
@@ -52,11 +58,12 @@ func newBudget(callsPerMinute int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(callsPerMinute)/60, 1)
 }
 
-func newClient(c config.Config, budget *rate.Limiter) (*kaizala.Client, error) {
+// newClient makes the client. refreshToken is the one to use, and keep takes the one that replaces it.
+func newClient(c config.Config, budget *rate.Limiter, refreshToken string, keep func(token string)) (*kaizala.Client, error) {
 	k := c.Kaizala
 	return kaizala.New(kaizala.Options{
 		Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
-		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(),
+		RefreshToken: refreshToken, OnRefreshToken: keep, AccessToken: k.AccessToken.Reveal(),
 		MaxConns: k.MaxUploads + 1, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: budget.Wait,
 	})

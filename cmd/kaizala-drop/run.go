@@ -121,7 +121,12 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	}
 	defer book.Close()
 	budget := newBudget(d.config.Kaizala.CallsPerMinute)
-	client, err := newClient(d.config, budget)
+	tokens := newTokenKeeper(tokenFileOf(d.config), d.log)
+	refreshToken, err := tokens.file.Load()
+	if err != nil {
+		d.log.Error().Err(err).Msg("an older refresh token is used")
+	}
+	client, err := newClient(d.config, budget, refreshToken, tokens.keep)
 	if err != nil {
 		return uploader.Summary{}, err
 	}
@@ -142,9 +147,10 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 
 	working, stopWorking := context.WithCancel(ctx)
 	defer stopWorking()
-	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // the ledger ends last
+	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // what is written to state_dir ends last
 	defer stopWriting()
 	writing := start(func() error { return book.Run(lasting) })
+	keeping := start(func() error { return tokens.run(lasting) })
 	watching := start(func() error { return watch.Run(working) })
 	configuring := start(func() error { return d.configure(working, posted, watched) })
 	pruning := start(func() error { return d.prune(working, book) })
@@ -155,7 +161,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	stopWorking()
 	err = errors.Join(err, d.await(watching), <-configuring, <-pruning)
 	stopWriting()
-	err = errors.Join(err, <-writing)
+	err = errors.Join(err, <-writing, <-keeping)
 	d.log.Info().Int("delivered", sum.Delivered).Int("failed", sum.Failed).Int("left", sum.Left).Msg("stopped")
 	return sum, err
 }

@@ -72,6 +72,11 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Unauthorized reports whether the token, or what one is asked for with, was refused: no waiting alone cures that.
+func (e *Error) Unauthorized() bool {
+	return e.Status == http.StatusUnauthorized || e.Code == "InvalidToken" || e.Call == callToken && e.Status == http.StatusForbidden
+}
+
 // Unwrap gives Err.
 func (e *Error) Unwrap() error { return e.Err }
 
