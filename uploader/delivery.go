@@ -39,6 +39,7 @@ type delivery struct {
 	decided bool // the ledger knows that it failed
 	unknown bool // an answer to its action was lost
 	resumed bool // its mediaResource is from an earlier run
+	known   bool // to the ledger since an earlier run
 	note    filing.Note
 
 	pause     pause
@@ -69,7 +70,7 @@ func newDelivery(l *lane, s file.Settled) *delivery {
 
 // resume makes the delivery that the ledger tells of go on where it was.
 func resume(l *lane, known ledger.Delivery) *delivery {
-	d := &delivery{Delivery: known, lane: l, stage: toUpload, resumed: known.Resource != ""}
+	d := &delivery{Delivery: known, lane: l, stage: toUpload, known: true, resumed: known.Resource != ""}
 	switch known.State {
 	case ledger.Uploaded:
 		d.stage = toPost
@@ -94,6 +95,9 @@ func (d *delivery) name() string { return d.Files[0].Name }
 
 // isOpen reports whether it is still to be posted; else only a local end is left.
 func (d *delivery) isOpen() bool { return d.stage <= toPost }
+
+// again reports whether an earlier try at its local end may have been broken off.
+func (d *delivery) again() bool { return d.known || d.pause.failures > 0 }
 
 func (d *delivery) sums() [][]byte {
 	sums := make([][]byte, len(d.Files))

@@ -208,7 +208,7 @@ func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir
 		if f.Dest != "" {
 			continue
 		}
-		dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: dir})
+		dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: dir, Again: d.again()})
 		f.Dest = dest // also with an error: it was moved, and only its sync failed
 		switch {
 		case errors.Is(err, filing.ErrGone), errors.Is(err, filing.ErrReplaced):

@@ -42,8 +42,14 @@ func TestCrash(t *testing.T) {
 				if n := copies(t, d, true); n == 0 {
 					t.Errorf("point %d: the file is lost", points)
 				}
-				_, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"})
-				if err != nil && !errors.Is(err, ErrGone) {
+				m.Again = true
+				dest, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"})
+				if w.name != "reserve" { // where nothing tells whose an empty file is
+					if err != nil || dest != filepath.Join(d.done, "a (2).pdf") {
+						t.Errorf("point %d: %q, %v", points, dest, err)
+					}
+					lieJust(t, d, points)
+				} else if err != nil && !errors.Is(err, ErrGone) {
 					t.Errorf("point %d: %v", points, err)
 				}
 				if n := copies(t, d, false); n == 0 {
@@ -59,6 +65,24 @@ func TestCrash(t *testing.T) {
 				t.Errorf("died at %d points only", points)
 			}
 		})
+	}
+}
+
+// lieJust wants the file to be filed once, with one note, and nothing else to lie anywhere.
+func lieJust(t *testing.T, d desk, point int) {
+	t.Helper()
+	var names []string
+	for _, dir := range []string{d.folder, d.done} {
+		entries, err := os.ReadDir(dir)
+		noError(t, err)
+		for _, e := range entries {
+			if !e.IsDir() {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	if want := []string{"a (2).pdf", "a (2).pdf.reason.txt", "a.pdf"}; !slices.Equal(names, want) {
+		t.Errorf("point %d: there are %q", point, names)
 	}
 }
 

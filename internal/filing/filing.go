@@ -5,16 +5,17 @@
 // has no such rename, a name reserved with O_EXCL where it has no links either. Between two devices a file is copied,
 // and the original goes only once the copy is on disk under its final name.
 //
-// When anything fails, the file lies where it lay. What a crash can leave behind: a note in failed/ without its file;
-// a hidden .NAME.kaizala-drop-XXXX.tmp; a second name of the file, or a copy of it, in done/ while the original is still
-// there (not where there is renameat2); an empty file (only where a name had to be reserved). None of them stands in the
-// way of the next try, which takes the next number.
+// When anything fails, the file lies where it lay. After a crash the same move with Again finishes what was begun: what
+// is left half way (a copy, a second name, a file set aside, a note without its file) is told by its name or its inode.
+// A file system that has neither renameat2 nor links can be left with an empty file in done/, or with a copy beside the
+// original, which then takes the next number: nothing there tells whose they are.
 package filing
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -44,6 +45,8 @@ type Move struct {
 	// Dir is the absolute path of done/ or failed/, or of a symbolic link to such a folder. It is made when it is
 	// missing, and so are folders between it and Folder; outside of Folder its parent must exist.
 	Dir string
+	// Again says that an earlier try may have been broken off. It costs a few looks.
+	Again bool
 }
 
 func (m Move) source() string { return filepath.Join(m.Folder, m.Name) }
@@ -67,12 +70,17 @@ type Filer struct {
 	calls  calls
 	syncs  *syncs
 	making singleflight.Group // by path of the folder
+
+	mu     sync.Mutex
+	noting map[string]bool // paths of files whose notes are written before them
 }
 
 // New makes a Filer.
 func New() *Filer { return newFiler(realCalls()) }
 
-func newFiler(c calls) *Filer { return &Filer{calls: c, syncs: newSyncs(c.fsync)} }
+func newFiler(c calls) *Filer {
+	return &Filer{calls: c, syncs: newSyncs(c.fsync), noting: map[string]bool{}}
+}
 
 // Move moves a file to m.Dir and tells its path there. When it returns, the move is on disk.
 //
@@ -90,6 +98,11 @@ func (f *Filer) Fail(m Move, n Note) (dest string, err error) {
 }
 
 func (f *Filer) run(m Move, note string) (dest string, err error) {
+	if m.Again {
+		if dest, err := f.resume(m, limitOf(note)); dest != "" || err != nil {
+			return dest, err
+		}
+	}
 	t, err := f.begin(m)
 	if err != nil {
 		return "", m.explain(err)

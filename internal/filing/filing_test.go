@@ -561,14 +561,16 @@ func TestLostAnswer(t *testing.T) {
 func TestLostRace(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		races := 3
-		rename := c.rename
-		c.rename = func(from, to string) error {
-			if _, err := os.Lstat(to); err != nil && races > 0 {
-				races--
-				write(t, to, "theirs")
+		outrun := func(call func(from, to string) error) func(from, to string) error {
+			return func(from, to string) error {
+				if _, err := os.Lstat(to); err != nil && races > 0 {
+					races--
+					write(t, to, "theirs")
+				}
+				return call(from, to)
 			}
-			return rename(from, to)
 		}
+		c.rename, c.link = outrun(c.rename), outrun(c.link)
 		if _, err := newFiler(c).Fail(d.drop("a.pdf", "ours"), Note{}); err != nil {
 			t.Fatal(err)
 		}

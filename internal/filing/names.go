@@ -53,15 +53,14 @@ func shorten(s string, size int) string {
 	return s[:size]
 }
 
-// lay calls put with a free path for name in dir, and with another one as long as put's error is EEXIST. A path is free
-// when nothing lies there with any of the suffixes in beside. It returns where put succeeded.
-func lay(dir, name string, limit int, beside []string, put func(path string) error) (string, error) {
+// lay calls put with a path for name in dir that is not taken, and with another one as long as put's error is EEXIST. It
+// returns where put succeeded.
+func lay(dir, name string, limit int, taken func(path string) (bool, error), put func(path string) error) (string, error) {
 	number := 1
 	path := func(n int) string { return filepath.Join(dir, numbered(name, n, limit)) }
-	taken := func(n int) (bool, error) { return anyExists(path(n), beside) }
 	for range maxLost {
 		var err error
-		if number, err = firstFree(number, taken); err != nil {
+		if number, err = firstFree(number, func(n int) (bool, error) { return taken(path(n)) }); err != nil {
 			return "", err
 		}
 		err = put(path(number))
@@ -108,15 +107,11 @@ func firstFree(from int, taken func(int) (bool, error)) (int, error) {
 	return high, nil
 }
 
-func anyExists(path string, suffixes []string) (bool, error) {
-	for _, suffix := range suffixes {
-		_, err := file.Lstat(path + suffix)
-		if err == nil {
-			return true, nil
-		}
-		if !absent(err) {
-			return false, err
-		}
+// exists reports whether anything lies at path.
+func exists(path string) (bool, error) {
+	_, err := file.Lstat(path)
+	if absent(err) {
+		return false, nil
 	}
-	return false, nil
+	return err == nil, err
 }

@@ -1,24 +1,30 @@
 package filing
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
 )
 
 const (
 	noteSuffix = ".reason.txt"
+	noteHead   = "kaizala-drop put this file aside and will not send it again by itself.\n\n"
 	maxText    = 2000 // runes of one text from outside
 )
 
 // text is the note as a person reads it. No empty one: a file is never set aside without a word.
 func (n Note) text(name string, local *time.Location) string {
 	var b strings.Builder
-	b.WriteString("kaizala-drop put this file aside and will not send it again by itself.\n\n")
+	b.WriteString(noteHead)
 	line := func(label, value string) {
 		if value != "" {
 			fmt.Fprintf(&b, "%-10s %s\n", label+":", value)
@@ -69,9 +75,49 @@ func firstRunes(s string, n int) string {
 	return s[:end]
 }
 
+// isAbandoned reports whether the note at path is one of ours, perhaps cut off. The caller knows that its file is not
+// there.
+func isAbandoned(path string) bool {
+	info, err := file.Lstat(path)
+	if err != nil || !info.Mode.IsRegular() {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(noteHead))
+	n, err := io.ReadFull(f, head)
+	return (err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && strings.HasPrefix(noteHead, string(head[:n]))
+}
+
+// reserve keeps another trip from taking path, or its note for an abandoned one, until release.
+func (f *Filer) reserve(path string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.noting[path] {
+		return false
+	}
+	f.noting[path] = true
+	return true
+}
+
+func (f *Filer) release(path string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.noting, path)
+}
+
 // writeNote writes the note at path, which must be free: EEXIST. Whoever may enter the folder may read it.
 func (t *trip) writeNote(path string) error {
 	f, err := t.create(&t.note, path)
+	if errors.Is(err, unix.EEXIST) && isAbandoned(path) {
+		if err := os.Remove(path); err != nil {
+			return step("replace the note of a file that is not there", err)
+		}
+		f, err = t.create(&t.note, path)
+	}
 	if err != nil {
 		return step("write the note to it", err)
 	}

@@ -1,7 +1,8 @@
 package filing
 
 import (
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +94,7 @@ func (f *Filer) remove(path string, wanted func(file.Identity) bool) error {
 	if err != nil {
 		return err
 	}
-	aside := hidden(path)
+	aside := hidden(path, info.Identity)
 	err = f.calls.replace(path, aside)
 	switch {
 	case absent(err):
@@ -114,7 +115,7 @@ func (f *Filer) remove(path string, wanted func(file.Identity) bool) error {
 
 // restore moves a file that was set aside back, under a new name if its own is taken meanwhile.
 func (f *Filer) restore(aside, path string) error {
-	_, err := lay(filepath.Dir(path), filepath.Base(path), maxName, []string{""}, func(back string) error {
+	_, err := lay(filepath.Dir(path), filepath.Base(path), maxName, exists, func(back string) error {
 		return f.noReplace(aside, back)
 	})
 	if err != nil {
@@ -123,12 +124,14 @@ func (f *Filer) restore(aside, path string) error {
 	return nil
 }
 
-// hidden is a name beside path that nobody else uses, and that no watcher takes for a file.
-func hidden(path string) string {
-	const tag, ext, random = ".kaizala-drop-", ".tmp", 12
+// hidden is a name beside path that nobody else uses, and that no watcher takes for a file. It is always the same for
+// one file, so that what a crash leaves under it is found again.
+func hidden(path string, id file.Identity) string {
+	const tag, ext, length = ".kaizala-drop-", ".tmp", 12
 	dir, name := filepath.Split(path)
-	name = shorten(name, maxName-len(".")-len(tag)-random-len(ext))
-	return dir + "." + name + tag + rand.Text()[:random] + ext
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %s", id.Ino, id.Size, id.Mtime, name))
+	name = shorten(name, maxName-len(".")-len(tag)-length-len(ext))
+	return dir + "." + name + tag + hex.EncodeToString(sum[:])[:length] + ext
 }
 
 func oneOf(err error, errnos ...unix.Errno) bool {

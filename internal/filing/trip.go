@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,7 @@ type trip struct {
 	text     string   // of the note to lie beside it; "" for none
 
 	twin   written // the copy on the target's device, from when the two are found to differ
+	spare  string  // its second name, which stays until the original is gone; "" for none
 	note   written
 	landed bool
 }
@@ -77,6 +79,7 @@ func (t *trip) end() {
 	if !t.landed {
 		t.discard(&t.note)
 		t.discard(&t.twin)
+		t.dropSpare() //nolint:errcheck // the next try finds it
 	}
 	t.from.Close()
 	if t.to != nil {
@@ -94,16 +97,38 @@ func (t *trip) discard(w *written) {
 
 // place brings the file under the first free name.
 func (t *trip) place() (string, error) {
-	limit, beside := maxName, []string{""}
-	if t.text != "" {
-		limit, beside = maxName-len(noteSuffix), []string{"", noteSuffix}
+	return lay(t.to.Name(), filepath.Base(t.Name), limitOf(t.text), t.taken, t.put)
+}
+
+// limitOf leaves room for the name of the note.
+func limitOf(note string) int {
+	if note == "" {
+		return maxName
 	}
-	return lay(t.to.Name(), filepath.Base(t.Name), limit, beside, t.put)
+	return maxName - len(noteSuffix)
+}
+
+// taken reports whether path is somebody's, or the place of its note. A note of ours whose file is not there is
+// nobody's: a crash came between, or a person took the file away.
+func (t *trip) taken(path string) (bool, error) {
+	is, err := exists(path)
+	if is || err != nil || t.text == "" {
+		return is, err
+	}
+	is, err = exists(path + noteSuffix)
+	return is && !isAbandoned(path+noteSuffix), err
 }
 
 // put brings the file to path, its note first. The error is EEXIST when path is taken.
 func (t *trip) put(path string) error {
 	if t.text != "" {
+		if !t.reserve(path) {
+			return unix.EEXIST
+		}
+		defer t.release(path)
+		if is, err := t.taken(path); is || err != nil { // by another trip, between the look and reserve
+			return cmp.Or(err, error(unix.EEXIST))
+		}
 		if err := t.writeNote(path + noteSuffix); err != nil {
 			return err
 		}
@@ -125,11 +150,38 @@ func (t *trip) carry(path string) error {
 			return err
 		}
 	}
-	if err := t.noReplace(t.twin.path, path); err != nil {
+	if err := t.nameTwin(path); err != nil {
 		return step("name its copy", err)
 	}
-	t.twin.path = path
 	return nil
+}
+
+// nameTwin gives the copy its name. Its first one stays until the original is gone: a copy with two names is what tells,
+// after a crash, that only the end of the move is left.
+func (t *trip) nameTwin(path string) error {
+	err := t.calls.link(t.twin.path, path)
+	switch {
+	case err == nil:
+		t.spare = t.twin.path
+	case oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK):
+		err = t.noReplace(t.twin.path, path)
+	}
+	if err == nil {
+		t.twin.path = path
+	}
+	return err
+}
+
+func (t *trip) dropSpare() error {
+	if t.spare == "" {
+		return nil
+	}
+	err := os.Remove(t.spare)
+	if absent(err) {
+		err = nil
+	}
+	t.spare = ""
+	return err
 }
 
 // moveTo moves within one device, then looks at what was moved: another file may have come under the name since look.
@@ -158,7 +210,7 @@ func (t *trip) arrived(path string) bool {
 
 // putBack returns a file that was not meant to be moved, under its own name or, if that is taken again, a new one.
 func (t *trip) putBack(path string) error {
-	_, err := lay(t.from.Name(), filepath.Base(t.Name), maxName, []string{""}, func(back string) error {
+	_, err := lay(t.from.Name(), filepath.Base(t.Name), maxName, exists, func(back string) error {
 		return t.noReplace(path, back)
 	})
 	if err != nil {
@@ -183,6 +235,9 @@ func (t *trip) settle(dest string) (string, error) {
 	}
 	if err == nil {
 		err = t.syncs.sync(t.from)
+	}
+	if err == nil && t.spare != "" {
+		err = and(t.dropSpare(), t.syncs.sync(t.to))
 	}
 	if err != nil {
 		return dest, fmt.Errorf("moved %s to %s, but cannot be sure that this lasts: %w",

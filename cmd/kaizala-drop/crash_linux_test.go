@@ -1,0 +1,418 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
+)
+
+// TestCrashMatrix kills the daemon at every boundary between two steps and at random moments, again and again over a
+// stream of files, and then looks whether the promise was kept: every file posted, none twice but where an answer may
+// have been lost, and each filed once.
+func TestCrashMatrix(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		needs(t, "strace")
+	}
+	rounds := 2
+	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+		rounds = 11 // for 300 kills and more
+	}
+	var mu sync.Mutex
+	kills, left := map[string]int{}, map[string]int{}
+	t.Run("worlds", func(t *testing.T) {
+		for seed := range 2 {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				c := newCrashWorld(t, uint64(seed))
+				for range rounds {
+					for _, k := range c.killers() {
+						c.round(k)
+					}
+				}
+				c.finish()
+				mu.Lock()
+				defer mu.Unlock()
+				for name, n := range c.kills {
+					kills[name] += n
+				}
+				for state, n := range c.left {
+					left[state] += n
+				}
+			})
+		}
+	})
+	total := 0
+	for _, name := range slices.Sorted(maps.Keys(kills)) {
+		t.Logf("%4d kills %s", kills[name], name)
+		total += kills[name]
+	}
+	t.Logf("%4d in all; deliveries that they left: %v", total, left)
+	if rounds > 10 && total < 300 {
+		t.Errorf("%d kills are too few to tell", total)
+	}
+	for _, state := range []string{"claimed", "uploaded", "posting", "posted", "failed"} {
+		if left[state] == 0 && rounds > 10 {
+			t.Errorf("no kill left a delivery that is %s: the matrix has a hole", state)
+		}
+	}
+}
+
+// crashWorld is a world whose daemon does not live long.
+type crashWorld struct {
+	*world
+	rand    *rand.Rand
+	number  int               // of files
+	content map[string]string // by "folder/name"
+	bad     map[string]bool   // those that go to failed/
+	kills   map[string]int    // by where
+	left    map[string]int    // deliveries that kills left unfinished, by state
+	log     bytes.Buffer      // of all daemons
+	mu      sync.Mutex
+	onCall  func(rw http.ResponseWriter, r *http.Request) bool
+}
+
+const tooLarge = 60_000 // bytes: answered with 413
+
+// Folders: "near" posts again after a lost answer, "hold" does not, "far" has its done/ on another device.
+var crashFolders = [...]string{"near", "hold", "far"}
+
+func newCrashWorld(t *testing.T, seed uint64) *crashWorld {
+	c := &crashWorld{
+		world: newWorld(t, "", crashFolders[:]...), rand: rand.New(rand.NewPCG(seed, 1)),
+		content: map[string]string{}, bad: map[string]bool{}, kills: map[string]int{}, left: map[string]int{},
+	}
+	shm, err := os.MkdirTemp("/dev/shm", "kaizala-drop-crash")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(shm) })
+	c.reconfigure(`settle = "200ms"`, `settle = "50ms"`)
+	c.reconfigure(`group_id = "hold@2"`, `group_id = "hold@2"`+"\nwhen_unknown = \"hold\"")
+	c.reconfigure(`group_id = "far@2"`, `group_id = "far@2"`+fmt.Sprintf("\ndone = %q\nfailed = %q", shm+"/done", shm+"/failed"))
+	must(t, os.Symlink(shm, c.dir+"/shm"))
+	c.between(c.serve)
+	return c
+}
+
+func (c *crashWorld) serve(rw http.ResponseWriter, r *http.Request) bool {
+	c.mu.Lock()
+	onCall := c.onCall
+	c.mu.Unlock()
+	if onCall != nil && onCall(rw, r) {
+		return true
+	}
+	if r.URL.Path == "/v1/media" && r.ContentLength > tooLarge {
+		http.Error(rw, "too large", http.StatusRequestEntityTooLarge)
+		return true
+	}
+	return false
+}
+
+func (c *crashWorld) set(onCall func(rw http.ResponseWriter, r *http.Request) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onCall = onCall
+}
+
+// killer kills one daemon. It gives the command to start, and is told of the process then.
+type killer struct {
+	name  string
+	wrap  []string // put before the program
+	start func(c *crashWorld, kill func())
+}
+
+func (c *crashWorld) killers() []killer {
+	var all []killer
+	for _, path := range []string{"/v1/media", "/actions"} {
+		for _, at := range []string{"before it is read", "in the middle of it", "before its answer", "after its answer"} {
+			all = append(all, killer{name: "at " + path + ", " + at, start: atCall(path, at, 1+c.rand.IntN(3))})
+		}
+	}
+	// Each of these is the entry of a system call, so the one before it was the last: between the pages of a commit, before
+	// and after its sync, between copy, note, rename, sync and removal of a move.
+	for _, call := range []string{"pwrite64", "fdatasync", "renameat2", "fsync", "unlinkat", "write"} {
+		// The count is one thread's own.
+		wrap := []string{
+			"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
+			"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, 1+c.rand.IntN(8)),
+		}
+		all = append(all, killer{name: "at " + call, wrap: wrap})
+	}
+	after := time.Duration(c.rand.IntN(400)) * time.Millisecond
+	return append(all, killer{name: "at random", start: func(_ *crashWorld, kill func()) { time.AfterFunc(after, kill) }})
+}
+
+// atCall kills at the nth call to a path that ends like this.
+func atCall(path, at string, nth int) func(c *crashWorld, kill func()) {
+	return func(c *crashWorld, kill func()) {
+		var mu sync.Mutex
+		c.set(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, path) {
+				return false
+			}
+			mu.Lock()
+			nth--
+			now := nth == 0
+			mu.Unlock()
+			if !now {
+				return false
+			}
+			switch at {
+			case "before it is read":
+				kill()
+			case "in the middle of it":
+				_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
+				kill()
+			case "before its answer":
+				c.sandbox.ServeHTTP(httptest.NewRecorder(), r)
+				kill()
+			case "after its answer":
+				c.sandbox.ServeHTTP(rw, r)
+				_ = http.NewResponseController(rw).Flush()
+				kill()
+				return true
+			}
+			panic(http.ErrAbortHandler)
+		})
+	}
+}
+
+// round drops files, starts a daemon, and waits until it was killed. One that has nothing left to do is killed as well.
+func (c *crashWorld) round(k killer) {
+	c.t.Helper()
+	for range 2 {
+		for _, folder := range crashFolders {
+			c.dropOne(folder)
+		}
+	}
+	args := append(slices.Clone(k.wrap), os.Args[0], "run", "--config", c.config)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), runMain+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // strace is not killed alone: the daemon would live on
+	cmd.Stdout, cmd.Stderr = &c.log, &c.log
+	must(c.t, cmd.Start())
+	kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	if k.start != nil {
+		k.start(c, kill)
+	}
+	c.untilKilled(cmd, k.name, kill)
+	c.set(nil)
+	for state, n := range c.unfinished() {
+		c.left[state] += n
+	}
+}
+
+func (c *crashWorld) untilKilled(cmd *exec.Cmd, name string, kill func()) {
+	c.t.Helper()
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	idle := time.NewTicker(20 * time.Millisecond)
+	defer idle.Stop()
+	enough := time.After(time.Minute)
+	for {
+		select {
+		case err := <-exited:
+			status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			if !status.Signaled() || status.Signal() != syscall.SIGKILL {
+				c.t.Fatalf("the daemon ended by itself: %v\n%s", err, &c.log)
+			}
+			c.kills[name]++
+			fmt.Fprintln(&c.log, "killed", name)
+			return
+		case <-idle.C:
+			if !c.empty() {
+				continue
+			}
+			name = "with nothing left to do"
+			kill()
+		case <-enough:
+			kill()
+			<-exited
+			c.t.Fatalf("the daemon has not come to the end in a minute:\n%s", &c.log)
+		}
+	}
+}
+
+func (c *crashWorld) empty() bool {
+	for _, folder := range crashFolders {
+		entries, err := os.ReadDir(c.folder(folder))
+		must(c.t, err)
+		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() }) {
+			return false
+		}
+	}
+	return true
+}
+
+// dropOne drops a file; one in eight is bad.
+func (c *crashWorld) dropOne(folder string) {
+	c.t.Helper()
+	c.number++
+	name, content := fmt.Sprintf("%d.pdf", c.number), fmt.Sprintf("%s %d %s", folder, c.number, strings.Repeat("x", c.rand.IntN(30_000)))
+	switch c.rand.IntN(16) {
+	case 0:
+		name += ".txt"
+		c.bad[folder+"/"+name] = true
+	case 1:
+		content += strings.Repeat("too large", tooLarge/9)
+		c.bad[folder+"/"+name] = true
+	}
+	c.content[folder+"/"+name] = content
+	must(c.t, os.WriteFile(filepath.Join(c.dir, name), []byte(content), 0o644))
+	must(c.t, os.Rename(filepath.Join(c.dir, name), filepath.Join(c.folder(folder), name)))
+}
+
+// unfinished counts the unfinished deliveries by state, in a copy of the ledger: opening the ledger itself would mend
+// what the next daemon is to mend.
+func (c *crashWorld) unfinished() map[string]int {
+	c.t.Helper()
+	dir := c.t.TempDir()
+	for _, suffix := range []string{"", "-wal"} {
+		text, err := os.ReadFile(c.dir + "/state/ledger.db" + suffix)
+		if os.IsNotExist(err) {
+			continue
+		}
+		must(c.t, err)
+		must(c.t, os.WriteFile(dir+"/ledger.db"+suffix, text, 0o600))
+	}
+	return ledgerStates(c.t, dir+"/ledger.db")
+}
+
+func ledgerStates(t *testing.T, path string) map[string]int {
+	t.Helper()
+	states := map[string]int{}
+	query(t, path, func(rows *sql.Rows) {
+		var state string
+		must(t, rows.Scan(&state))
+		states[state]++
+	}, "SELECT state FROM delivery WHERE finished_at IS NULL")
+	return states
+}
+
+func query(t *testing.T, path string, each func(*sql.Rows), text string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	defer db.Close()
+	rows, err := db.QueryContext(context.Background(), text)
+	if err != nil && strings.Contains(err.Error(), "no such table") { // killed before it was made
+		return
+	}
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		each(rows)
+	}
+	must(t, rows.Err())
+}
+
+// finish lets a last daemon bring all to its end, and holds what came of it against the promise.
+func (c *crashWorld) finish() {
+	c.t.Helper()
+	p := c.start("run", "--config", c.config, "--once")
+	if code := p.wait(); code > 1 {
+		c.t.Fatalf("exit code %d", code)
+	}
+	if states := ledgerStates(c.t, c.dir+"/state/ledger.db"); len(states) > 0 {
+		c.t.Errorf("not at their end: %v", states)
+	}
+	posted := map[string]int{} // by digest
+	for _, post := range c.sandbox.Posts() {
+		for _, m := range post.Media {
+			posted[m.SHA256]++
+		}
+	}
+	marked := map[string]bool{} // by "folder/name"
+	query(c.t, c.dir+"/state/ledger.db", func(rows *sql.Rows) {
+		var folder, name string
+		must(c.t, rows.Scan(&folder, &name))
+		marked[filepath.Base(folder)+"/"+name] = true
+	}, "SELECT h.folder, h.name FROM history h JOIN delivery d USING (id) WHERE d.maybe_twice")
+	repeats, held := 0, 0
+	wrong := func(key, format string, args ...any) {
+		c.t.Helper()
+		c.t.Errorf("%s: "+format+"\n%s", append(append([]any{key}, args...), c.story(key))...)
+	}
+	lie := c.whereAllLies()
+	for key, content := range c.content {
+		n, failed := posted[digest(content)], strings.HasPrefix(lie[key], "failed/")
+		folder, name := filepath.Split(key)
+		note := lie[folder+name+".reason.txt"]
+		switch {
+		case c.bad[key]:
+			if n != 0 || !failed || note == "" {
+				wrong(key, "it is bad, was posted %d times, lies in %q, its note in %q", n, lie[key], note)
+			}
+		case folder == "hold/" && failed:
+			held++
+			if n > 1 || note == "" {
+				wrong(key, "it was held, posted %d times, its note in %q", n, note)
+			}
+		case n > 1 && marked[key] && folder != "hold/" && !failed && lie[key] != "":
+			repeats += n - 1
+		case n != 1 || failed || lie[key] == "":
+			wrong(key, "posted %d times (marked: %v), lies in %q", n, marked[key], lie[key])
+		}
+	}
+	if repeats > c.left["posting"] { // each had its kill between the action and its answer
+		c.t.Errorf("%d messages too many, but kills left only %d deliveries in doubt", repeats, c.left["posting"])
+	}
+	c.t.Logf("%d files, %d messages too many, %d files marked as maybe twice, %d held", len(c.content), repeats, len(marked), held)
+}
+
+// whereAllLies finds each file by its content: "done/..." or "failed/..." by "folder/name". It complains of every file
+// that should not be there.
+func (c *crashWorld) whereAllLies() map[string]string {
+	c.t.Helper()
+	lie := map[string]string{}
+	for _, folder := range crashFolders {
+		found := files(c.t, c.folder(folder))
+		if folder == "far" {
+			for name, content := range files(c.t, c.dir+"/shm/") {
+				found[name] = content
+			}
+		}
+		for path, content := range found {
+			name := filepath.Base(path)
+			key := folder + "/" + name
+			original, isNote := strings.CutSuffix(key, ".reason.txt")
+			switch {
+			case c.content[key] == content && path != name && lie[key] == "":
+				lie[key] = path
+			case isNote && c.content[original] != "" && strings.HasPrefix(path, "failed/"):
+				lie[key] = path
+			default:
+				c.t.Errorf("%s/%s should not be there (%d bytes)", folder, path, len(content))
+			}
+		}
+	}
+	return lie
+}
+
+// story is what the daemons logged of one file, and where they were killed meanwhile.
+func (c *crashWorld) story(key string) string {
+	var told []string
+	folder, name := filepath.Split(key)
+	for line := range strings.Lines(c.log.String()) {
+		about := strings.Contains(line, fmt.Sprintf("/%s\",\"file\":%q", filepath.Clean(folder), name))
+		if about || len(told) > 0 && strings.HasPrefix(line, "killed ") {
+			told = append(told, line)
+		}
+	}
+	return strings.Join(told[:min(len(told), 12)], "")
+}
