@@ -30,9 +30,9 @@ func TestCrashMatrix(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		needs(t, "strace")
 	}
-	rounds := 2
+	rounds := 1
 	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
-		rounds = 11 // for 300 kills and more
+		rounds = 12 // for 300 kills and more
 	}
 	var mu sync.Mutex
 	kills, left := map[string]int{}, map[string]int{}
@@ -145,13 +145,15 @@ func (c *crashWorld) killers() []killer {
 	}
 	// Each of these is the entry of a system call, so the one before it was the last: between the pages of a commit, before
 	// and after its sync, between copy, note, rename, sync and removal of a move.
-	for _, call := range []string{"pwrite64", "fdatasync", "renameat2", "fsync", "unlinkat", "write"} {
-		// The count is one thread's own.
+	for _, call := range []struct {
+		name string
+		most int // at the nth of one thread, up to this
+	}{{"pwrite64", 60}, {"fdatasync", 12}, {"renameat2", 4}, {"fsync", 6}, {"linkat", 3}, {"unlinkat", 4}, {"write", 40}} {
 		wrap := []string{
-			"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
-			"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, 1+c.rand.IntN(8)),
+			"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call.name,
+			"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call.name, 1+c.rand.IntN(call.most)),
 		}
-		all = append(all, killer{name: "at " + call, wrap: wrap})
+		all = append(all, killer{name: "at " + call.name, wrap: wrap})
 	}
 	after := time.Duration(c.rand.IntN(400)) * time.Millisecond
 	return append(all, killer{name: "at random", start: func(_ *crashWorld, kill func()) { time.AfterFunc(after, kill) }})
