@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
+	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
@@ -123,7 +123,7 @@ func (w *fastWorld) rate(book Ledger) float64 {
 	configured <- folders
 	u := Uploader{
 		Destination: w.client, Ledger: book, Filer: filing.New(), Folders: configured, Settled: settled,
-		MaxUploads: 4, MaxAttempts: 10, Budget: rate.NewLimiter(rate.Inf, 1), Log: zerolog.Nop(),
+		MaxUploads: 4, MaxAttempts: 10, Budget: budget.New(0), Log: zerolog.Nop(),
 	}
 	began := time.Now()
 	go func() {

@@ -43,7 +43,7 @@ type outcome struct {
 func newLoop(u *Uploader) *loop {
 	return &loop{
 		Uploader: u,
-		queue:    newQueue(u.MaxUploads, u.MaxAttempts, limiter{u.Budget}),
+		queue:    newQueue(u.MaxUploads, u.MaxAttempts, u.Budget),
 		folders:  u.Folders,
 		settled:  u.Settled,
 		outcomes: make(chan outcome),

@@ -29,7 +29,7 @@ const (
 type queue struct {
 	maxUploads  int
 	maxAttempts int
-	budget      budget
+	budget      allowance
 	stopping    bool // no more calls: only local ends
 
 	lanes map[string]*lane
@@ -45,13 +45,13 @@ type queue struct {
 // passed counts the calls that succeeded, of all deliveries, by their stage.
 type passed [toPost + 1]int
 
-// budget is the allowance of calls that the queue keeps to (rate.Limiter in effect).
-type budget interface {
-	// take takes one call, or says how long to wait for it.
-	take(now time.Time) (wait time.Duration)
+// allowance is the budget of calls that the queue keeps to (*budget.Budget).
+type allowance interface {
+	// Take takes one call, or says how long to wait before asking again.
+	Take(now time.Time) (wait time.Duration)
 }
 
-func newQueue(maxUploads, maxAttempts int, b budget) *queue {
+func newQueue(maxUploads, maxAttempts int, b allowance) *queue {
 	return &queue{maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, lanes: map[string]*lane{}}
 }
 
@@ -148,7 +148,7 @@ func (q *queue) nextCall(now time.Time) *delivery {
 	if d == nil {
 		return nil
 	}
-	if wait := q.budget.take(now); wait > 0 {
+	if wait := q.budget.Take(now); wait > 0 {
 		q.later(now.Add(wait))
 		return nil
 	}

@@ -50,7 +50,7 @@ type event struct {
 // free is a budget without a limit.
 type free struct{}
 
-func (free) take(time.Time) time.Duration { return 0 }
+func (free) Take(time.Time) time.Duration { return 0 }
 
 // perMinute allows so many calls, evenly.
 type perMinute struct {
@@ -58,7 +58,7 @@ type perMinute struct {
 	next time.Time
 }
 
-func (b *perMinute) take(now time.Time) time.Duration {
+func (b *perMinute) Take(now time.Time) time.Duration {
 	if now.Before(b.next) {
 		return b.next.Sub(now)
 	}
@@ -66,7 +66,7 @@ func (b *perMinute) take(now time.Time) time.Duration {
 	return 0
 }
 
-func newSim(t testing.TB, maxUploads int, b budget, folders ...Folder) *sim {
+func newSim(t testing.TB, maxUploads int, b allowance, folders ...Folder) *sim {
 	s := &sim{t: t, q: newQueue(maxUploads, 10, b), now: time.Unix(1_000_000, 0), rand: rand.New(rand.NewPCG(1, 2))}
 	s.takes = func(d *delivery) time.Duration {
 		if d.stage == toUpload || d.stage == toPost {

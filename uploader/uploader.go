@@ -14,8 +14,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
-
+	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
@@ -68,8 +67,8 @@ type Uploader struct {
 
 	MaxUploads  int
 	MaxAttempts int
-	Budget      *rate.Limiter // calls; asked once for each upload and each post
-	Grace       time.Duration // how long steps may go on after ctx has ended
+	Budget      *budget.Budget // asked for each upload and each post
+	Grace       time.Duration  // how long steps may go on after ctx has ended
 	Log         zerolog.Logger
 }
 
@@ -102,16 +101,4 @@ func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 func (u *Uploader) logOf(d *delivery) *zerolog.Logger {
 	log := u.Log.With().Str("folder", file.Printable(d.Folder)).Str("file", file.Printable(d.name())).Logger()
 	return &log
-}
-
-// limiter makes a rate.Limiter the queue's budget.
-type limiter struct{ *rate.Limiter }
-
-func (b limiter) take(now time.Time) time.Duration {
-	r := b.ReserveN(now, 1)
-	wait := r.DelayFrom(now)
-	if wait > 0 {
-		r.CancelAt(now)
-	}
-	return wait
 }

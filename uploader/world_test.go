@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
+	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
@@ -246,7 +246,7 @@ func newWorld(t testing.TB, l Ledger) *world {
 	w.must(os.Mkdir(w.dir, 0o755))
 	w.u = &Uploader{
 		Destination: w.service, Ledger: l, Filer: filing.New(), Folders: w.folders, Settled: w.settled, Released: w.released,
-		MaxUploads: 4, MaxAttempts: 10, Budget: rate.NewLimiter(rate.Inf, 1), Grace: 20 * time.Second, Log: zerolog.Nop(),
+		MaxUploads: 4, MaxAttempts: 10, Budget: budget.New(0), Grace: 20 * time.Second, Log: zerolog.Nop(),
 	}
 	return w
 }

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/watcher"
@@ -185,7 +187,7 @@ func (r *report) online(ctx context.Context, c config.Config) {
 			r.problem("%v", err)
 		}
 	}
-	client, err := newClient(c, newBudget(c.Kaizala.CallsPerMinute), refreshToken, keep)
+	client, err := newClient(c, budget.New(c.Kaizala.CallsPerMinute), refreshToken, keep, zerolog.Nop())
 	if err != nil {
 		r.problem("%v", err)
 		return

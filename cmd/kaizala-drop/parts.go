@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/tokenfile"
@@ -50,21 +52,21 @@ func tokenFileOf(c config.Config) tokenfile.File {
 	return tokenfile.File{Dir: c.StateDir, Configured: c.Kaizala.RefreshToken.Reveal()}
 }
 
-// newBudget spreads the calls of a minute evenly; 0 is no limit.
-func newBudget(callsPerMinute int) *rate.Limiter {
-	if callsPerMinute <= 0 {
-		return rate.NewLimiter(rate.Inf, 1)
-	}
-	return rate.NewLimiter(rate.Limit(callsPerMinute)/60, 1)
-}
-
 // newClient makes the client. refreshToken is the one to use, and keep takes the one that replaces it.
-func newClient(c config.Config, budget *rate.Limiter, refreshToken string, keep func(token string)) (*kaizala.Client, error) {
+func newClient(
+	c config.Config, calls *budget.Budget, refreshToken string, keep func(token string), log zerolog.Logger,
+) (*kaizala.Client, error) {
 	k := c.Kaizala
+	throttled := func(retryAfter time.Duration) {
+		if perMinute, fewer := calls.Throttled(time.Now(), retryAfter); fewer {
+			log.Warn().Int("calls_per_minute", int(perMinute)).Stringer("retry_after", retryAfter).
+				Msg("Kaizala says that these are too many calls: making fewer for a while. Does another program use this connector?")
+		}
+	}
 	return kaizala.New(kaizala.Options{
 		Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
 		RefreshToken: refreshToken, OnRefreshToken: keep, AccessToken: k.AccessToken.Reveal(),
 		MaxConns: k.MaxUploads + 1, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
-		UserAgent: "kaizala-drop/" + version(), Budget: budget.Wait,
+		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled,
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
@@ -120,13 +121,13 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		return uploader.Summary{}, err
 	}
 	defer book.Close()
-	budget := newBudget(d.config.Kaizala.CallsPerMinute)
+	calls := budget.New(d.config.Kaizala.CallsPerMinute)
 	tokens := newTokenKeeper(tokenFileOf(d.config), d.log)
 	refreshToken, err := tokens.file.Load()
 	if err != nil {
 		d.log.Error().Err(err).Msg("an older refresh token is used")
 	}
-	client, err := newClient(d.config, budget, refreshToken, tokens.keep)
+	client, err := newClient(d.config, calls, refreshToken, tokens.keep, d.log)
 	if err != nil {
 		return uploader.Summary{}, err
 	}
@@ -142,7 +143,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		Destination: client, Ledger: book, Filer: filing.New(),
 		Folders: posted, Settled: settled, Released: released,
 		MaxUploads: d.config.Kaizala.MaxUploads, MaxAttempts: d.config.Kaizala.MaxAttempts,
-		Budget: budget, Grace: d.config.ShutdownGrace, Log: d.log,
+		Budget: calls, Grace: d.config.ShutdownGrace, Log: d.log,
 	}
 
 	working, stopWorking := context.WithCancel(ctx)

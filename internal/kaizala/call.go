@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // The calls, as Error names them.
@@ -128,6 +129,9 @@ func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Head
 			}
 		case a.status == http.StatusExpectationFailed && expect:
 			expect = false
+		case a.status == http.StatusTooManyRequests:
+			c.onThrottled(retryAfter(a.header, time.Now()))
+			return a, nil
 		default:
 			return a, nil
 		}

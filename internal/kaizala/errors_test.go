@@ -182,3 +182,31 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// TestThrottledIsTold: whoever keeps the budget hears of each 429, also of one to the client's own call for a token.
+func TestThrottledIsTold(t *testing.T) {
+	at := time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat)
+	for _, c := range []struct {
+		header   string
+		min, max time.Duration
+	}{{"7", 7 * time.Second, 7 * time.Second}, {at, 80 * time.Second, 91 * time.Second}, {"", 0, 0}, {"soon", 0, 0}} {
+		server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", c.header)
+			w.WriteHeader(http.StatusTooManyRequests)
+		})
+		var told []time.Duration
+		hear := func(o *Options) { o.OnThrottled = func(d time.Duration) { told = append(told, d) } }
+		renewing := func(o *Options) {
+			o.AccessToken, o.ApplicationID, o.ApplicationSecret, o.RefreshToken = "", "id", "secret", "refresh"
+		}
+		for _, client := range []*Client{fixed(t, server.URL, hear), fixed(t, server.URL, renewing, hear)} {
+			told = nil
+			if _, err := client.Upload(t.Context(), []Part{part("a.pdf", "x")}); err == nil {
+				t.Error("no error")
+			}
+			if len(told) != 1 || told[0] < c.min || told[0] > c.max {
+				t.Errorf("Retry-After %q: told %v", c.header, told)
+			}
+		}
+	}
+}

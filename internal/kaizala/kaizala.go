@@ -39,6 +39,8 @@ type Options struct {
 	// Budget waits until one more call may be made. It is asked before every call that the caller of Upload, Post or
 	// Groups did not ask for itself: those for tokens, and whatever is sent again. nil: no limit.
 	Budget func(ctx context.Context) error
+	// OnThrottled is told of every answer 429, with how long it asks to wait; 0: it does not say. nil: it is not told.
+	OnThrottled func(retryAfter time.Duration)
 	// OnRefreshToken is told of a refresh token that replaces the configured one for good; it should store it. It is
 	// called by one goroutine at a time, before the call that brought it returns. nil: it is used, but not stored.
 	OnRefreshToken func(token string)
@@ -52,6 +54,7 @@ type Client struct {
 	agent          string
 	stall          time.Duration
 	budget         func(ctx context.Context) error
+	onThrottled    func(retryAfter time.Duration)
 	onRefreshToken func(token string)
 
 	id, secret string
@@ -76,6 +79,7 @@ func New(o Options) (*Client, error) {
 		agent:          o.UserAgent,
 		stall:          o.StallTimeout,
 		budget:         o.Budget,
+		onThrottled:    o.OnThrottled,
 		onRefreshToken: o.OnRefreshToken,
 		id:             o.ApplicationID,
 		secret:         o.ApplicationSecret,
@@ -130,6 +134,9 @@ func (o *Options) fill() {
 	}
 	if o.Budget == nil {
 		o.Budget = func(ctx context.Context) error { return ctx.Err() }
+	}
+	if o.OnThrottled == nil {
+		o.OnThrottled = func(time.Duration) {}
 	}
 	if o.OnRefreshToken == nil {
 		o.OnRefreshToken = func(string) {}
