@@ -19,31 +19,39 @@ import (
 )
 
 func newSandbox() *cobra.Command {
-	var listen, dir string
+	var listen, dir, chaos string
 	var groups []string
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Run a Kaizala-compatible server to try things with",
 		Long: `sandbox runs a server that speaks Kaizala's wire as far as it is documented, and shows on a page what was posted. It
 is for trying and testing: it takes any application id, secret and refresh token, keeps the media in a folder that is
-removed at the end, and anyone who can reach it can read all of it. It listens on loopback unless told otherwise.`,
+removed at the end, and anyone who can reach it can read all of it. It listens on loopback unless told otherwise.
+
+With --chaos it misbehaves: it fails, delays, loses answers, resets connections, refuses tokens, moves and throttles, as a
+file says (TOML). What it has taken it still shows. A file with every key:
+
+` + indented(sandbox.ChaosExample()) + `
+What can be done to a call: ` + strings.Join(sandbox.Disturbances(), ", ") + `.`,
 		Example: `  kaizala-drop sandbox
+  kaizala-drop sandbox --chaos chaos.toml
   kaizala-drop sandbox --listen 127.0.0.1:8410 --group reception@2=Reception --group plant@2=Plant`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
-			return failed(serveSandbox(ctx, cmd.OutOrStdout(), listen, dir, groups))
+			return failed(serveSandbox(ctx, cmd.OutOrStdout(), listen, dir, groups, chaos))
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8410", "the `ADDRESS` to listen on")
 	cmd.Flags().StringArrayVar(&groups, "group", []string{"reception@2=Reception", "site@2=Site photos", "plant@2=Plant"},
 		"a group there is, as `ID=NAME`; may be given several times")
+	cmd.Flags().StringVar(&chaos, "chaos", "", "misbehave as the `FILE` says (see above)")
 	cmd.Flags().StringVar(&dir, "dir", "", "keep the media in `FOLDER`, and keep it at the end (default: a temporary one)")
 	return cmd
 }
 
-func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names []string) error {
+func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names []string, chaosFile string) error {
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "kaizala-drop-sandbox-")
 		if err != nil {
@@ -56,7 +64,13 @@ func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names 
 	if err != nil {
 		return err
 	}
-	s, err := openSandbox(listen, sandbox.Options{Dir: dir, Groups: groups})
+	o := sandbox.Options{Dir: dir, Groups: groups}
+	if chaosFile != "" {
+		if o.Chaos, err = sandbox.LoadChaos(chaosFile); err != nil {
+			return err
+		}
+	}
+	s, err := openSandbox(listen, o)
 	if err != nil {
 		return err
 	}
@@ -66,6 +80,11 @@ func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names 
 		fmt.Fprintf(out, "group_id = %q   # %s\n", g.ID, g.Name)
 	}
 	return s.serve(ctx)
+}
+
+// indented sets off an example in a help text.
+func indented(text string) string {
+	return strings.ReplaceAll("  "+strings.ReplaceAll(text, "\n", "\n  "), "\n  \n", "\n\n")
 }
 
 func parseGroups(names []string) ([]sandbox.Group, error) {

@@ -32,6 +32,7 @@ type Options struct {
 	AccessToken string           // a fixed token, accepted beside the issued ones; empty: none
 	Endpoint    string           // endpointUrl given with a token; empty: scheme and host of the request
 	Now         func() time.Time // nil: time.Now
+	Chaos       *Chaos           // how it misbehaves; nil: not at all
 }
 
 // Group is a conversation that can be posted to.
@@ -78,6 +79,7 @@ type Server struct {
 	conns   conns
 	tokens  tokens
 	mint    mint
+	chaos   *chaos
 	closing chan struct{}
 	close   func()
 
@@ -135,8 +137,11 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	// The one chain every request goes through. A layer that misbehaves on request belongs just before route.
-	s.handler = s.ownHost(s.counted(http.HandlerFunc(s.route)))
+	if s.chaos, err = newChaos(s, *or(o.Chaos, &Chaos{})); err != nil {
+		return nil, fmt.Errorf("sandbox: chaos: %w", err)
+	}
+	// The one chain every request goes through.
+	s.handler = s.ownHost(s.counted(s.chaos.disturb(http.HandlerFunc(s.route))))
 	return s, nil
 }
 
@@ -198,6 +203,9 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	return Stats{Calls: int(s.calls.Load()), Uploads: len(s.uploads), Posts: len(s.posts)}
 }
+
+// Disturbed counts the calls that Options.Chaos disturbed, by what was done to them; "throttled" are those over the limit.
+func (s *Server) Disturbed() map[string]int { return s.chaos.counts() }
 
 // Changed returns a channel that is closed when the next post arrives. To miss none: take it, look, then wait.
 func (s *Server) Changed() <-chan struct{} {

@@ -33,6 +33,12 @@ func (t *tokens) valid(token string, now time.Time) bool {
 	return now.Before(t.expires[token]) // the zero time for an unknown one
 }
 
+func (t *tokens) endAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.expires)
+}
+
 // giveToken is GET /v1/accessToken. The refresh token in the answer is null: a new one comes only late in the life of
 // the old one.
 func (s *Server) giveToken(w http.ResponseWriter, r *http.Request) error {

@@ -1,0 +1,367 @@
+package sandbox
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Chaos says how a Server misbehaves. What it takes, it takes as ever, and Posts tells truthfully.
+type Chaos struct {
+	Seed           uint64        // the same seed and calls one after the other: the same chaos
+	CallsPerMinute int           // more in any Window are answered with 429; 0: no limit
+	Window         time.Duration // a shorter minute, for tests; 0: a minute
+	Rules          []Rule        // each call meets at most one: the first whose turn it is
+}
+
+// Rule disturbs some calls.
+type Rule struct {
+	Call   string  // accessToken, media, actions or groups; "": each of them
+	Chance float64 // of a call to be disturbed, 0 to 1
+	First  int     // only so many calls, then never again; 0: without end
+	Do     string  // what happens to it: see Disturbances
+
+	Status     int           // of "status", "early" and "invalid token"; 0: 503, 413, 401
+	Body       string        // of "status": "json" (also ""), "html" or "none"; of "nonsense": "html" (also ""), "cut", "empty" or "array"
+	RetryAfter time.Duration // of "status", rounded up to seconds; 0: no such header
+	AsDate     bool          // RetryAfter as a date instead
+	For        time.Duration // of "delay", "hang" (until the client gives up; 0: for ever) and "slow" (for the whole body)
+	Full       bool          // of "moved": Location holds the address of the call, not only of the endpoint
+}
+
+// disturbance answers a call in its own way; next takes it as ever.
+type disturbance func(c *chaos, rule Rule, w http.ResponseWriter, r *http.Request, next http.Handler)
+
+// disturbances are all that Rule.Do can name.
+func disturbances() map[string]disturbance {
+	return map[string]disturbance{
+		"status":           (*chaos).status,
+		"early":            (*chaos).early,
+		"delay":            (*chaos).delay,
+		"hang":             (*chaos).hang,
+		"slow":             (*chaos).slow,
+		"reset before":     (*chaos).resetBefore,
+		"reset during":     (*chaos).resetDuring,
+		"reset after":      (*chaos).resetAfter,
+		"lose answer":      (*chaos).loseAnswer,
+		"cut answer":       (*chaos).cutAnswer,
+		"nonsense":         (*chaos).nonsense,
+		"nonsense after":   (*chaos).nonsenseTaken,
+		"invalid token":    (*chaos).invalidToken,
+		"all tokens ended": (*chaos).endTokens,
+		"moved":            (*chaos).moved,
+	}
+}
+
+// chaos is a Chaos at work.
+type chaos struct {
+	Chaos
+	server *Server
+	do     map[string]disturbance
+
+	mu    sync.Mutex
+	rand  *rand.Rand
+	used  []int       // calls that each rule disturbed
+	calls []time.Time // within the last window
+	count map[string]int
+}
+
+// newChaos checks o. It does not change it.
+func newChaos(s *Server, o Chaos) (*chaos, error) {
+	c := &chaos{
+		Chaos: o, server: s, do: disturbances(),
+		rand: rand.New(rand.NewPCG(o.Seed, 0)), used: make([]int, len(o.Rules)), count: map[string]int{},
+	}
+	if c.Window == 0 {
+		c.Window = time.Minute
+	}
+	for i, r := range o.Rules {
+		if err := r.check(c.do); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+		}
+	}
+	if o.CallsPerMinute < 0 || o.Window < 0 {
+		return nil, fmt.Errorf("calls_per_minute and window must not be negative")
+	}
+	return c, nil
+}
+
+// disturb is the layer before route.
+func (c *chaos) disturb(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call := callOf(r)
+		if call == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if wait := c.throttle(time.Now()); wait > 0 {
+			c.status(Rule{Status: http.StatusTooManyRequests, RetryAfter: wait}, w, r, next)
+			return
+		}
+		if rule, ok := c.choose(call); ok {
+			c.do[rule.Do](c, rule, w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func callOf(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	for _, call := range []string{"accessToken", "media", "groups"} {
+		if path == "/v1/"+call {
+			return call
+		}
+	}
+	if _, ok := groupOf(path); ok {
+		return "actions"
+	}
+	return ""
+}
+
+// throttle counts a call, or says how long there are none left. It counts those of the last window at every moment: no
+// other way of counting by the minute is stricter.
+func (c *chaos) throttle(now time.Time) (wait time.Duration) {
+	if c.CallsPerMinute == 0 {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.calls) > 0 && now.Sub(c.calls[0]) >= c.Window {
+		c.calls = c.calls[1:]
+	}
+	if len(c.calls) >= c.CallsPerMinute {
+		c.count["throttled"]++
+		return c.Window - now.Sub(c.calls[0])
+	}
+	c.calls = append(c.calls, now)
+	return 0
+}
+
+func (c *chaos) choose(call string) (Rule, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, r := range c.Rules {
+		if r.Call != "" && r.Call != call || r.First > 0 && c.used[i] >= r.First || c.rand.Float64() >= r.Chance {
+			continue
+		}
+		c.used[i]++
+		c.count[r.Do]++
+		return r, true
+	}
+	return Rule{}, false
+}
+
+// counts tells how often each disturbance happened.
+func (c *chaos) counts() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	counts := make(map[string]int, len(c.count))
+	for name, n := range c.count {
+		counts[name] = n
+	}
+	return counts
+}
+
+func (c *chaos) status(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	status := or(rule.Status, http.StatusServiceUnavailable)
+	if rule.RetryAfter > 0 {
+		seconds := int(math.Ceil(rule.RetryAfter.Seconds()))
+		text := strconv.Itoa(seconds)
+		if rule.AsDate { // the date has whole seconds, too
+			text = time.Now().Add(time.Duration(seconds+1) * time.Second).UTC().Format(http.TimeFormat)
+		}
+		w.Header().Set("Retry-After", text)
+	}
+	switch rule.Body {
+	case "html":
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<html><body><h1>%d %s</h1></body></html>", status, http.StatusText(status))
+	case "none":
+		w.WriteHeader(status)
+	default:
+		answerProblem(w, refuse(status, "the sandbox was asked to answer so"))
+	}
+}
+
+// early answers without reading the body, and closes.
+func (c *chaos) early(rule Rule, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+	w.Header().Set("Connection", "close")
+	answerProblem(w, refuse(or(rule.Status, http.StatusRequestEntityTooLarge), "answered before the body was read"))
+}
+
+func (c *chaos) delay(rule Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	c.wait(rule.For, r)
+	next.ServeHTTP(w, r)
+}
+
+func (c *chaos) hang(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.Copy(io.Discard, r.Body) // or the server would not notice that the client has gone
+	c.wait(or(rule.For, math.MaxInt64), r)
+	reset(w)
+}
+
+// wait ends early when the client or the server goes.
+func (c *chaos) wait(d time.Duration, r *http.Request) {
+	select {
+	case <-time.After(d):
+	case <-r.Context().Done():
+	case <-c.server.closing:
+	}
+}
+
+// slow reads the body in 16 pieces, with pauses between them.
+func (c *chaos) slow(rule Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	const pieces = 16
+	var body bytes.Buffer
+	for body.Len() < int(r.ContentLength) {
+		if _, err := io.CopyN(&body, r.Body, max(1, r.ContentLength/pieces)); err != nil {
+			break
+		}
+		c.wait(rule.For/pieces, r)
+	}
+	r.Body = io.NopCloser(io.MultiReader(&body, r.Body))
+	next.ServeHTTP(w, r)
+}
+
+func (c *chaos) resetBefore(_ Rule, w http.ResponseWriter, _ *http.Request, _ http.Handler) { reset(w) }
+
+func (c *chaos) resetDuring(_ Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
+	reset(w)
+}
+
+func (c *chaos) resetAfter(_ Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	reset(w)
+}
+
+// loseAnswer takes the call and resets the connection instead of answering.
+func (c *chaos) loseAnswer(_ Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	next.ServeHTTP(newKeptAnswer(), r)
+	reset(w)
+}
+
+func (c *chaos) cutAnswer(_ Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	kept := newKeptAnswer()
+	next.ServeHTTP(kept, r)
+	w.Header().Set("Content-Length", strconv.Itoa(kept.body.Len()))
+	w.WriteHeader(kept.status)
+	_, _ = w.Write(kept.body.Bytes()[:kept.body.Len()/2])
+	_ = http.NewResponseController(w).Flush()
+	reset(w)
+}
+
+// nonsense takes nothing, and answers 200 with what is no answer.
+func (c *chaos) nonsense(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	body := map[string]string{"cut": `{"mediaResource":"abc`, "empty": "", "array": "[]"}
+	text, known := body[rule.Body]
+	if !known {
+		w.Header().Set("Content-Type", "text/html")
+		text = "<html><body>Please log in to this network</body></html>"
+	}
+	_, _ = io.WriteString(w, text)
+}
+
+func (c *chaos) nonsenseTaken(rule Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	next.ServeHTTP(newKeptAnswer(), r)
+	c.nonsense(rule, w, r, next)
+}
+
+func (c *chaos) invalidToken(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	answer(w, or(rule.Status, http.StatusUnauthorized), map[string]string{
+		"message": "the token is not good", "errorCode": "InvalidToken", "errorCategoryKey": "AuthException",
+	})
+}
+
+// endTokens ends every access token that was issued, so that this call and all others are refused until they renew.
+func (c *chaos) endTokens(_ Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	c.server.tokens.endAll()
+	next.ServeHTTP(w, r)
+}
+
+// moved sends the client to the same server under its other name on loopback.
+func (c *chaos) moved(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host, port = r.Host, "80"
+	}
+	if host == "localhost" {
+		host = "127.0.0.1"
+	} else {
+		host = "localhost"
+	}
+	location := "http://" + net.JoinHostPort(host, port)
+	if rule.Full {
+		location += r.URL.EscapedPath()
+	}
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusPermanentRedirect)
+}
+
+// reset ends the connection as a failing one ends: without an answer, and with an RST where it can be had.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// keptAnswer keeps an answer instead of sending it.
+type keptAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func newKeptAnswer() *keptAnswer { return &keptAnswer{header: http.Header{}, status: http.StatusOK} }
+
+func (k *keptAnswer) Header() http.Header         { return k.header }
+func (k *keptAnswer) WriteHeader(status int)      { k.status = status }
+func (k *keptAnswer) Write(p []byte) (int, error) { return k.body.Write(p) }
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// check says what is wrong with a rule.
+func (r Rule) check(known map[string]disturbance) error {
+	calls := []string{"", "accessToken", "media", "actions", "groups"}
+	bodies := []string{"", "json", "html", "none", "cut", "empty", "array"}
+	switch {
+	case known[r.Do] == nil:
+		return fmt.Errorf("do = %q is not one of %s", r.Do, strings.Join(names(known), ", "))
+	case !has(calls, r.Call):
+		return fmt.Errorf("call = %q is not one of %s", r.Call, strings.Join(calls[1:], ", "))
+	case !has(bodies, r.Body):
+		return fmt.Errorf("body = %q is not one of %s", r.Body, strings.Join(bodies[1:], ", "))
+	case !(r.Chance > 0 && r.Chance <= 1):
+		return fmt.Errorf("chance = %v is not above 0 and up to 1", r.Chance)
+	case r.Status != 0 && (r.Status < 200 || r.Status > 599):
+		return fmt.Errorf("status = %d is not from 200 to 599", r.Status)
+	case r.First < 0 || r.RetryAfter < 0 || r.For < 0:
+		return fmt.Errorf("first, retry_after and for must not be negative")
+	}
+	return nil
+}
