@@ -177,7 +177,7 @@ func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 		q.failed = now
 	}
 	something := d.failedAt && q.passed != d.passed // gets through, so that d may be the one to blame
-	stubborn := d.stage == toPost && q.pause.failures >= 6 && mayBeItsOwn(err)
+	stubborn := d.stage == toPost && q.pause.failures >= 6+briefTries && mayBeItsOwn(err)
 	standsAside := d.stage == toUpload && q.pause.failures%3 == 0
 	if something || stubborn || standsAside {
 		d.pause.fail(now)

@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -9,10 +10,16 @@ import (
 const (
 	pauseFirst = time.Second     // after the first failure
 	pauseMost  = 5 * time.Minute // however many failures there were
+	// pauseBrief is pauseFirst of the destination: the first failures may be chance, and hold up everybody.
+	pauseBrief = 100 * time.Millisecond
 )
+
+// briefTries is how many failures there are before the pauses of the destination are as long as others' first one.
+const briefTries = 3
 
 // pause says how long something must not be tried: each failure makes it longer, one success ends it.
 type pause struct {
+	first    time.Duration // the pause after the first failure; 0: pauseFirst
 	failures int
 	until    time.Time
 	asked    time.Time // no success ends it before
@@ -23,7 +30,7 @@ type pause struct {
 func (p *pause) fail(now time.Time) {
 	if p.steps == nil {
 		p.steps = backoff.NewExponentialBackOff()
-		p.steps.InitialInterval, p.steps.MaxInterval = pauseFirst, pauseMost
+		p.steps.InitialInterval, p.steps.MaxInterval = cmp.Or(p.first, pauseFirst), pauseMost
 		p.steps.Multiplier, p.steps.RandomizationFactor = 2, 0.2
 	}
 	p.failures++
@@ -48,7 +55,7 @@ func (p *pause) obey(until time.Time) {
 // end ends the pause, but for what was asked for, and reports whether there was one.
 func (p *pause) end() bool {
 	was := p.failures > 0
-	*p = pause{until: p.asked, asked: p.asked}
+	*p = pause{first: p.first, until: p.asked, asked: p.asked}
 	return was
 }
 

@@ -52,7 +52,7 @@ type allowance interface {
 }
 
 func newQueue(maxUploads, maxAttempts int, b allowance) *queue {
-	return &queue{maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, lanes: map[string]*lane{}}
+	return &queue{maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, pause: pause{first: pauseBrief}, lanes: map[string]*lane{}}
 }
 
 // next gives a delivery whose step is to be taken now, marked busy, or nil.
@@ -274,7 +274,7 @@ func (q *queue) remove(d *delivery) {
 
 // hopeless reports whether all that is left has failed tries times and more: a run that is to end will not wait longer.
 func (q *queue) hopeless(tries int) bool {
-	if q.pause.failures >= tries {
+	if q.pause.failures >= tries+briefTries {
 		return true
 	}
 	for _, l := range q.turns {

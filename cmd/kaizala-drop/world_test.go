@@ -69,14 +69,20 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // newWorld makes a world with these drop folders, each with the group "NAME@2". settings are lines for [defaults].
 func newWorld(t *testing.T, settings string, folders ...string) *world {
 	t.Helper()
+	return newWorldOf(t, sandbox.Options{}, settings, folders...)
+}
+
+// newWorldOf is newWorld with a sandbox of these options.
+func newWorldOf(t *testing.T, o sandbox.Options, settings string, folders ...string) *world {
+	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, dir: dir, config: dir + "/config.toml"}
-	var groups []sandbox.Group
+	o.Dir, o.AccessToken = dir+"/sandbox", fixedToken
 	for _, name := range folders {
-		groups = append(groups, sandbox.Group{ID: name + "@2"})
+		o.Groups = append(o.Groups, sandbox.Group{ID: name + "@2"})
 		must(t, os.MkdirAll(w.folder(name), 0o755))
 	}
-	s, err := sandbox.New(sandbox.Options{Dir: dir + "/sandbox", Groups: groups, AccessToken: fixedToken})
+	s, err := sandbox.New(o)
 	must(t, err)
 	w.sandbox = s
 	server := httptest.NewUnstartedServer(w)
