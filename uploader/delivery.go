@@ -2,8 +2,11 @@ package uploader
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"kaizala-drop/internal/file"
@@ -24,6 +27,7 @@ const (
 	toFile                  // it is known to be posted: move it to done/
 	toFail                  // it is refused for good: move it to failed/
 	toWithdraw              // its file changed or went away before it was posted: forget it
+	toDivide                // an album that cannot be posted as it is: forget it, for what it is divided into
 )
 
 // delivery is one post on its way: one file, or the images of an album. While busy it belongs to the goroutine of its
@@ -42,14 +46,18 @@ type delivery struct {
 	known   bool // to the ledger since an earlier run
 	note    filing.Note
 
-	pause     pause
-	begun     time.Time     // when this run took it up
-	since     time.Time     // when its last step began
-	gone      bool          // it is withdrawn because its file is not there any more
-	passed    passed        // when it failed last
-	failedAt  bool          // passed is valid
-	blamed    bool          // its last failure counted as its own
-	successor *file.Settled // a newer file under the name of this one, which settled meanwhile
+	search   *search  // what is sent is a part of the album, to find the image that is refused
+	culprits int      // images that were refused for good, and found in the album that it was a part of
+	division division // at toDivide: what becomes of it
+
+	pause      pause
+	begun      time.Time      // when this run took it up
+	since      time.Time      // when its last step began
+	gone       bool           // it is withdrawn because its file is not there any more
+	passed     passed         // when it failed last
+	failedAt   bool           // passed is valid
+	blamed     bool           // its last failure counted as its own
+	successors []file.Settled // newer files under the names of its own, which settled meanwhile
 }
 
 // newDelivery makes a delivery of a settled file. What must not be sent at all is refused right here.
@@ -67,6 +75,9 @@ func newDelivery(l *lane, s file.Settled) *delivery {
 	}
 	return d
 }
+
+// isAlbum reports whether it has several files, which then are images.
+func (d *delivery) isAlbum() bool { return len(d.Files) > 1 }
 
 // resume makes the delivery that the ledger tells of go on where it was.
 func resume(l *lane, known ledger.Delivery) *delivery {
@@ -90,11 +101,19 @@ func (d *delivery) refuse(n filing.Note) {
 	d.stage, d.note, d.Reason = toFail, n, n.Reason
 }
 
-// name is what the delivery is called in its folder, and in the log.
+// name is that of its file, or of the first of an album.
 func (d *delivery) name() string { return d.Files[0].Name }
 
+func (d *delivery) names() []string {
+	names := make([]string, len(d.Files))
+	for i, f := range d.Files {
+		names[i] = f.Name
+	}
+	return names
+}
+
 // isOpen reports whether it is still to be posted; else only a local end is left.
-func (d *delivery) isOpen() bool { return d.stage <= toPost }
+func (d *delivery) isOpen() bool { return d.stage <= toPost || d.stage == toDivide }
 
 // again reports whether an earlier try at its local end may have been broken off.
 func (d *delivery) again() bool { return d.known || d.pause.failures > 0 }
@@ -123,6 +142,57 @@ var (
 	errUnknown    = errors.New("the answer to an earlier try was lost")
 )
 
+// troubles says what is wrong with which images of an album. There is at least one. What is wrong with a single file is
+// said by a plain error.
+type troubles []trouble
+
+type trouble struct {
+	name string
+	err  error
+}
+
+// Error names them, but not all of a long album.
+func (t troubles) Error() string {
+	const most = 5
+	var texts []string
+	for _, one := range t[:min(most, len(t))] {
+		texts = append(texts, one.name+": "+one.err.Error())
+	}
+	if more := len(t) - most; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (t troubles) Unwrap() []error {
+	errs := make([]error, len(t))
+	for i, one := range t {
+		errs[i] = one.err
+	}
+	return errs
+}
+
+// each checks every one of files, which are all or some of d's. Of an album it returns troubles, for each image that
+// something is wrong with; that the folder is gone is not said of any.
+func (d *delivery) each(files []ledger.File, check func(i int) error) error {
+	if !d.isAlbum() {
+		return check(0)
+	}
+	var wrong troubles
+	for i, f := range files {
+		switch err := check(i); {
+		case errors.Is(err, errFolderGone):
+			return err
+		case err != nil:
+			wrong = append(wrong, trouble{f.Name, err})
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	return wrong
+}
+
 // ledgerError is a step that the ledger did not take: no fault of the file, nor of the destination.
 type ledgerError struct{ error }
 
@@ -136,6 +206,12 @@ func inLedger(err error) error {
 	return ledgerError{err}
 }
 
+// isForGood reports whether the ledger refused a step because it does not have the delivery in the state that this run
+// left it in: somebody else changed it, or a commit was made that was told to have failed. Trying again cannot help.
+func isForGood(err error) bool {
+	return errors.Is(err, ledger.ErrState) || errors.Is(err, ledger.ErrUnknown)
+}
+
 // isBlameless reports whether err says nothing against the file.
 func isBlameless(err error) bool {
 	_, ours := errors.AsType[ledgerError](err)
@@ -143,14 +219,9 @@ func isBlameless(err error) bool {
 }
 
 // unchanged looks once more at the files: a change since they settled, or another file in the place of one, means that
-// they must not be posted. Its errors are those of look.
+// they must not be posted. Its errors are those of look, of an album as each gives them.
 func (d *delivery) unchanged() error {
-	for _, f := range d.Files {
-		if err := d.look(f); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.each(d.Files, func(i int) error { return d.look(d.Files[i]) })
 }
 
 // look says whether the file still is what it was when it settled: nil, errChanged, errVanished, errFolderGone or
@@ -169,7 +240,7 @@ func (d *delivery) look(f ledger.File) error {
 // missing tells a file that is gone from a folder that is gone: an unmounted share is an empty folder on its parent's
 // device, and its files will be back.
 func (d *delivery) missing(f ledger.File, err error) error {
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // its subfolder may be a file now
 		return err
 	}
 	folder, ferr := file.Stat(d.Folder)

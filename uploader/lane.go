@@ -7,6 +7,7 @@ import (
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/media"
 )
 
 // lane is one folder's deliveries, in the order in which their files settled.
@@ -89,30 +90,75 @@ func (q *queue) forgetIfEmpty(l *lane) {
 	}
 }
 
-// add takes a settled file. A file that is known already is not taken twice; a newer one under the name of one that is
-// under way waits for it to end.
-func (q *queue) add(s file.Settled) {
-	l, ok := q.lanes[s.Folder]
+// add takes settled files that are to be one post. A file that is known already is not taken twice; a newer one under the
+// name of one that is under way waits for it to end, and then goes alone. What is no image, or must not be sent at all,
+// leaves the others.
+func (q *queue) add(b file.Batch) {
+	if len(b) == 0 {
+		return
+	}
+	l, ok := q.lanes[b[0].Folder]
 	if !ok || l.removed {
 		return
 	}
-	old, known := l.names[s.Name]
-	switch {
-	case known && old.holds(s):
+	if len(b) == 1 {
+		if l.isNew(b[0]) {
+			l.enter(newDelivery(l, b[0]))
+		}
 		return
-	case known && !slices.Contains(l.pending, old):
-		old.successor = &s
-		return
-	case known:
-		l.pending = slices.DeleteFunc(l.pending, func(d *delivery) bool { return d == old })
 	}
-	d := newDelivery(l, s)
+	var images file.Batch
+	for _, s := range b {
+		if !l.isNew(s) {
+			continue
+		}
+		if d := newDelivery(l, s); !d.isOpen() || d.Action != media.Image {
+			l.enter(d)
+		} else {
+			images = append(images, s)
+		}
+	}
+	if len(images) > 0 {
+		l.enter(newAlbum(l, images))
+	}
+}
+
+// enter takes d in.
+func (l *lane) enter(d *delivery) {
 	l.own(d)
 	if d.isOpen() {
 		l.pending = append(l.pending, d)
 	} else { // refused
 		l.unfiled = append(l.unfiled, d)
 	}
+}
+
+// isNew reports whether s is to be taken in. An older file of its name that was not taken up gives way to it; one that
+// was has it wait.
+func (l *lane) isNew(s file.Settled) bool {
+	old, known := l.names[s.Name]
+	switch {
+	case !known:
+		return true
+	case old.holds(s):
+		return false
+	case slices.Contains(l.pending, old):
+		l.giveWay(old, s.Name)
+		return true
+	}
+	old.succeed(s)
+	return false
+}
+
+// giveWay takes the file name out of d, which is pending.
+func (l *lane) giveWay(d *delivery, name string) {
+	delete(l.names, name)
+	d.Files = slices.DeleteFunc(d.Files, func(f ledger.File) bool { return f.Name == name })
+	if len(d.Files) == 0 {
+		l.pending = slices.DeleteFunc(l.pending, func(x *delivery) bool { return x == d })
+		return
+	}
+	d.setAction()
 }
 
 // restore takes a delivery that an earlier run left unfinished. ok is false if its folder is not configured.

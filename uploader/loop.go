@@ -159,9 +159,7 @@ func (l *loop) onSettled(b file.Batch, ok bool) {
 		l.settled, l.drained = nil, true
 		return
 	}
-	for _, s := range b {
-		l.queue.add(s)
-	}
+	l.queue.add(b)
 }
 
 func (l *loop) onOutcome(o outcome) {
@@ -175,6 +173,9 @@ func (l *loop) onOutcome(o outcome) {
 	if v == advance && was == toWithdraw {
 		l.release(d)
 	}
+	if v == advance && was == toDivide {
+		l.releaseSome(d)
+	}
 	l.tell(d, was, v, o.err)
 }
 
@@ -183,6 +184,13 @@ func (l *loop) onOutcome(o outcome) {
 func (l *loop) release(d *delivery) {
 	for _, f := range d.Files {
 		l.releases = append(l.releases, release{file.Release{Folder: d.Folder, Name: f.Name}, d.gone})
+	}
+}
+
+// releaseSome gives back the images that left an album.
+func (l *loop) releaseSome(d *delivery) {
+	for _, out := range d.division.left {
+		l.releases = append(l.releases, release{file.Release{Folder: d.Folder, Name: d.Files[out.index].Name}, out.gone})
 	}
 }
 

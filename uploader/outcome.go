@@ -4,19 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
-	"kaizala-drop/internal/media"
 )
-
-// adviceUnknown stands in the note of a file whose answer was lost, before what every note says: how to send it again.
-const adviceUnknown = "Look in the group first whether the message is there."
 
 // verdict is what the outcome of a step means for what comes next.
 type verdict int
@@ -24,6 +18,7 @@ type verdict int
 const (
 	advance       verdict = iota // the step is done
 	withdraw                     // the file changed or went away: forget the delivery, the file settles anew
+	letGo                        // some images of an album did: the others go on without them
 	refused                      // this file's fault, for good: failed/
 	uploadAgain                  // the action was refused for a mediaResource of an earlier run
 	uncertain                    // the action may have been taken although no answer says so
@@ -31,6 +26,7 @@ const (
 	retryFolder                  // the group or the folder: it waits, others go on
 	retryAll                     // the destination: everything waits
 	interruptedBy                // the daemon is stopping
+	disowned                     // the ledger does not have it as it was left: nobody knows whether it was posted
 )
 
 // classify is the one table of outcomes: whose fault is it? d is at its stage still.
@@ -39,7 +35,12 @@ func classify(d *delivery, err error) verdict {
 	switch {
 	case err == nil:
 		return advance
+	case isForGood(err):
+		return disowned
 	case isLost(err) && d.isOpen() && !d.unknown:
+		if _, some := err.(troubles); some {
+			return letGo
+		}
 		return withdraw
 	case isBlameless(err):
 		return retryFile
@@ -73,7 +74,7 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 		d.Reason = reasonOf(err)
 	}
 	switch {
-	case v == advance:
+	case v == advance, v == disowned:
 	case !d.isOpen():
 		v = retryFile // its end is local: whatever failed is tried again until it works
 	case v == interruptedBy && !q.stopping:
@@ -85,10 +86,12 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 	case withdraw:
 		d.stage = toWithdraw
 		q.localEnd(d)
+	case letGo:
+		q.letGo(d, err)
 	case refused:
-		d.Attempts++
-		d.refuse(noteOf(d, err))
-		q.localEnd(d)
+		q.refused(d, err)
+	case disowned:
+		q.giveUp(d, disownedNote(d, err))
 	case uploadAgain:
 		d.stage, d.resumed, d.failedAt = toUpload, false, false
 	case uncertain:
@@ -108,6 +111,25 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 	}
 }
 
+// refused deals with what the service will never take.
+func (q *queue) refused(d *delivery, err error) {
+	if d.isAlbum() {
+		q.refusedAlbum(d, err)
+		return
+	}
+	d.Attempts++
+	q.giveUp(d, noteOf(d, err))
+}
+
+// giveUp sends d to failed/.
+func (q *queue) giveUp(d *delivery, n filing.Note) {
+	wasOpen := d.isOpen()
+	d.refuse(n)
+	if wasOpen {
+		q.localEnd(d)
+	}
+}
+
 // advance moves d on after a step that succeeded.
 func (q *queue) advance(now time.Time, d *delivery) {
 	d.pause.end()
@@ -117,7 +139,7 @@ func (q *queue) advance(now time.Time, d *delivery) {
 		d.stage++
 	case toUpload:
 		q.success(d.stage)
-		d.stage, d.Reason = toKeep, ""
+		q.uploaded(d)
 	case toPost:
 		q.success(d.stage)
 		d.stage, d.Reason = toConfirm, ""
@@ -128,8 +150,20 @@ func (q *queue) advance(now time.Time, d *delivery) {
 		if l := d.lane; !now.Before(l.moveAt) {
 			l.moveAt = now.Add(linger)
 		}
+	case toDivide:
+		q.replace(d)
 	default:
 		q.remove(d)
+	}
+}
+
+// uploaded moves d on after an upload: of all of it, or of the part that its search asked for.
+func (q *queue) uploaded(d *delivery) {
+	switch {
+	case d.search == nil:
+		d.stage, d.Reason = toKeep, ""
+	case d.search.taken():
+		q.searched(d)
 	}
 }
 
@@ -153,8 +187,7 @@ func (q *queue) success(at stage) {
 func (q *queue) lost(now time.Time, d *delivery, err error) {
 	d.unknown = true
 	if d.lane.folder.HoldUnknown || isLost(err) { // without the file there is nothing to post again
-		d.refuse(unknownNote(d, err))
-		q.localEnd(d)
+		q.giveUp(d, unknownNote(d, err))
 		return
 	}
 	q.retryAll(now, d, err)
@@ -163,7 +196,7 @@ func (q *queue) lost(now time.Time, d *delivery, err error) {
 // retryFile has d wait alone; the others go on.
 func (q *queue) retryFile(now time.Time, d *delivery, err error) {
 	d.pause.fail(now)
-	if d.isOpen() && !isBlameless(err) {
+	if d.isOpen() && !isBlameless(err) && !q.setAside(d, err) {
 		q.attempt(d, err)
 	}
 }
@@ -193,20 +226,22 @@ func (q *queue) isAlone(d *delivery) bool {
 }
 
 // attempt counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
-// maxAttempts times in this way is poison, and refused.
+// maxAttempts times in this way is poison, and refused; an album is tried again in two halves.
 func (q *queue) attempt(d *delivery, err error) {
 	if d.blamed = q.isAlone(d); d.blamed {
 		d.Attempts++
 	}
 	d.failedAt, d.passed = true, q.passed
-	if d.Attempts >= q.maxAttempts {
+	switch {
+	case d.Attempts < q.maxAttempts:
+	case d.unknown:
+		q.giveUp(d, unknownNote(d, err))
+	case d.isAlbum():
+		q.halve(d)
+	default:
 		n := noteOf(d, err)
 		n.Reason = fmt.Sprintf("it failed %d times while other files went through: %s", d.Attempts, n.Reason)
-		if d.unknown {
-			n = unknownNote(d, err)
-		}
-		d.refuse(n)
-		q.localEnd(d)
+		q.giveUp(d, n)
 	}
 }
 
@@ -225,51 +260,3 @@ func retryAfter(err error) time.Duration {
 }
 
 func reasonOf(err error) string { return file.Printable(err.Error()) }
-
-// noteOf says in plain words why err sends d to failed/.
-func noteOf(d *delivery, err error) filing.Note {
-	n := filing.Note{Reason: reasonOf(err), Attempts: d.Attempts}
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	if !ok {
-		return n
-	}
-	n.Status, n.ErrorCode, n.ServerMessage = answer.Status, answer.Code, answer.Message
-	switch {
-	case answer.Status == 413:
-		n.Reason, n.Advice = "Kaizala refused the file: it is too large", "Make it smaller, or send it another way."
-	case answer.Status == 415:
-		n.Reason = "Kaizala refused the file: it is not what its extension says"
-		n.Advice = "Save it again in the format of its extension, or correct the extension."
-	case d.stage == toPost:
-		n.Reason = "Kaizala took the file but refused the message with it"
-	default:
-		n.Reason = "Kaizala refused the file"
-	}
-	return n
-}
-
-func unknownNote(d *delivery, err error) filing.Note {
-	n := filing.Note{Reason: "it may have been posted: no answer came back", Attempts: d.Attempts + 1, Advice: adviceUnknown}
-	if err != nil {
-		n.Reason += " (" + reasonOf(err) + ")"
-	}
-	return n
-}
-
-func truncated(torn string) filing.Note {
-	return filing.Note{
-		Reason: "truncated: " + file.Printable(torn) + ", and nothing was written to it any more",
-		Advice: "Save, scan or copy it again. If the file is whole as it is, set verify_ending = false for its folder.",
-	}
-}
-
-func unsupported(name string) filing.Note {
-	reason := fmt.Sprintf("%q is not a type that Kaizala takes", filepath.Ext(name))
-	if filepath.Ext(name) == "" {
-		reason = "its name has no extension, which tells the type"
-	}
-	return filing.Note{
-		Reason: file.Printable(reason),
-		Advice: "Convert it to one of " + strings.Join(media.Extensions(), " ") + ", or send it another way.",
-	}
-}

@@ -19,6 +19,7 @@ import (
 // goes, and who waits: d the delivery, l its folder, q all.
 func TestTableOfOutcomes(t *testing.T) {
 	full := ledgerError{errors.New("disk full")}
+	forgotten := ledgerError{fmt.Errorf("delivery 1: %w", ledger.ErrUnknown)}
 	denied := errors.New("permission denied")
 	content := &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: fmt.Errorf("%w: EIO", kaizala.ErrContent)}
 	type how struct{ hold, unknown, resumed, stopping bool }
@@ -43,6 +44,10 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toFail, full, how{}, retryFile, toFail, "d"},
 		{toWithdraw, full, how{}, retryFile, toWithdraw, "d"},
 		{toKeep, ledgerError{context.Canceled}, how{stopping: true}, retryFile, toKeep, "d"},
+		{toKeep, forgotten, how{}, disowned, toFail, ""},
+		{toPost, forgotten, how{}, disowned, toFail, ""},
+		{toPost, forgotten, how{unknown: true}, disowned, toFail, ""},
+		{toWithdraw, forgotten, how{}, disowned, toFail, ""},
 		{toFile, denied, how{}, retryFile, toFile, "d"},
 		{toFail, denied, how{}, retryFile, toFail, "d"},
 
@@ -92,7 +97,7 @@ func TestTableOfOutcomes(t *testing.T) {
 			q := newQueue(1, 10, free{})
 			q.setFolders([]Folder{f})
 			now := time.Now()
-			q.add(version("/a", "x.pdf", 1))
+			q.add(file.Batch{version("/a", "x.pdf", 1)})
 			q.next(now.Add(-time.Second))
 			d := q.lanes["/a"].active[0]
 			q.ended(d, toClaim)

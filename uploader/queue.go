@@ -105,7 +105,7 @@ func (q *queue) nextLocal(now time.Time) *delivery {
 			}
 		}
 		for _, d := range l.active {
-			if !d.busy && (d.stage == toClaim && !q.stopping || d.stage == toKeep) && q.ready(now, &d.pause) {
+			if !d.busy && q.isLocal(d) && q.ready(now, &d.pause) {
 				return d
 			}
 		}
@@ -114,6 +114,11 @@ func (q *queue) nextLocal(now time.Time) *delivery {
 		}
 	}
 	return nil
+}
+
+// isLocal reports whether the next step of d, which is taken up, needs no call.
+func (q *queue) isLocal(d *delivery) bool {
+	return d.stage == toClaim && !q.stopping || d.stage == toKeep || d.stage == toDivide
 }
 
 // lingers reports whether d still waits for others to be moved with it.
@@ -266,9 +271,7 @@ func (q *queue) remove(d *delivery) {
 	l := d.lane
 	l.unfiled = slices.DeleteFunc(l.unfiled, func(x *delivery) bool { return x == d })
 	l.disown(d)
-	if d.successor != nil {
-		q.add(*d.successor)
-	}
+	q.succession(d)
 	q.forgetIfEmpty(l)
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -170,7 +171,7 @@ func TestNewerFileUnderTheSameName(t *testing.T) {
 	t.Run("pending", func(t *testing.T) {
 		s := newSim(t, 1, free{}, folder("/a"))
 		s.add("/a", "x.pdf", "y.pdf")
-		s.q.add(version("/a", "x.pdf", 2))
+		s.q.add(file.Batch{version("/a", "x.pdf", 2)})
 		s.run(time.Minute)
 		if !slices.Equal(s.posts, []string{"y.pdf", "x.pdf"}) {
 			t.Errorf("posted %v", s.posts)
@@ -183,8 +184,8 @@ func TestNewerFileUnderTheSameName(t *testing.T) {
 			s.takes = func(d *delivery) time.Duration {
 				if d.stage == at && !told {
 					told = true
-					s.q.add(version("/a", "x.pdf", 2))
-					s.q.add(version("/a", "x.pdf", 3))
+					s.q.add(file.Batch{version("/a", "x.pdf", 2)})
+					s.q.add(file.Batch{version("/a", "x.pdf", 3)})
 				}
 				return time.Second
 			}
@@ -222,7 +223,7 @@ func TestUnsupportedAndTornFilesGoToFailedWithoutACall(t *testing.T) {
 	s.add("/a", "notes.txt", "README")
 	torn := version("/a", "torn.pdf", 1)
 	torn.Torn = "no %%EOF"
-	s.q.add(torn)
+	s.q.add(file.Batch{torn})
 	s.run(time.Minute)
 	if failed := s.ended(toFail); s.calls != 0 || len(failed) != 3 {
 		t.Errorf("%d calls, failed: %v", s.calls, failed)
@@ -480,21 +481,25 @@ func newDay(t *testing.T, seed uint64) *day {
 }
 
 func (y *day) outcome(d *delivery) error {
-	if y.quiet || y.now.After(y.calm) {
-		if s := y.state[d.Folder+d.name()]; int64(s) != d.Files[0].ID.Mtime && d.isOpen() {
+	changed := d.each(d.Files, func(i int) error {
+		if f := d.Files[i]; int64(y.state[d.Folder+f.Name]) != f.ID.Mtime {
 			return errChanged
 		}
 		return nil
+	})
+	if changed != nil && (d.stage == toUpload || d.stage == toPost) {
+		return changed
 	}
-	if s := y.state[d.Folder+d.name()]; int64(s) != d.Files[0].ID.Mtime && d.isOpen() {
-		return errChanged
+	if y.quiet || y.now.After(y.calm) {
+		return nil
 	}
 	after := destination(429)
 	after.RetryAfter = 30 * time.Second
 	errs := []error{nil, nil, nil, nil}
 	switch d.stage {
 	case toUpload:
-		errs = append(errs, errFolderGone, errors.New("EIO"), ofFile(413), destination(0), destination(503), after, broken("media"))
+		unread := d.each(d.toSend()[:1], func(int) error { return errors.New("EIO") })
+		errs = append(errs, errFolderGone, unread, ofFile(413), ofFile(415), destination(0), destination(503), after, broken("media"))
 	case toPost:
 		errs = append(errs, ledgerError{errors.New("full")}, ofFile(400), ofGroup(403), destination(503), after,
 			doubtful(504), doubtful(0))
@@ -505,8 +510,13 @@ func (y *day) outcome(d *delivery) error {
 }
 
 func (y *day) observe(e event) {
-	d := e.d
-	key := fmt.Sprint(d.Folder, d.name(), d.Files[0].ID.Mtime)
+	for _, f := range e.d.Files {
+		y.observeFile(e, e.d.Folder, f)
+	}
+}
+
+func (y *day) observeFile(e event, folder string, f ledger.File) {
+	key := fmt.Sprint(folder, f.Name, f.ID.Mtime)
 	switch {
 	case e.was == toPost && e.v == advance:
 		if y.posted[key]++; y.posted[key] > 1 {
@@ -515,26 +525,30 @@ func (y *day) observe(e event) {
 	case e.was == toPost && e.v == uncertain:
 		y.doubts[key]++
 	case (e.was == toFile || e.was == toFail) && e.v == advance:
-		if int64(y.state[d.Folder+d.name()]) == d.Files[0].ID.Mtime {
-			y.lies[d.Folder+d.name()] = false
+		if int64(y.state[folder+f.Name]) == f.ID.Mtime {
+			y.lies[folder+f.Name] = false
 		}
 	}
 }
 
-func (y *day) settle(folder, name string) {
-	path := folder + name
-	y.state[path]++
-	y.lies[path] = true
-	f := version(folder, name, y.state[path])
-	f.At = y.now
-	y.q.add(f)
+func (y *day) settle(folder string, names ...string) {
+	var b file.Batch
+	for _, name := range names {
+		path := folder + name
+		y.state[path]++
+		y.lies[path] = true
+		f := version(folder, name, y.state[path])
+		f.At = y.now
+		b = append(b, f)
+	}
+	y.q.add(b)
 }
 
 // watch hands over what lies in the folders, as a watcher does that was just started.
 func (y *day) watch(folder string) {
 	for _, name := range y.order[folder] {
 		if y.lies[folder+name] {
-			y.q.add(version(folder, name, y.state[folder+name]))
+			y.q.add(file.Batch{version(folder, name, y.state[folder+name])})
 		}
 	}
 }
@@ -542,7 +556,19 @@ func (y *day) watch(folder string) {
 // happen does one thing that can happen.
 func (y *day) happen() {
 	f := y.folders[y.rand.IntN(len(y.folders))].Path
-	switch n := y.rand.IntN(20); {
+	switch n := y.rand.IntN(24); {
+	case n >= 20:
+		var names []string
+		for range 2 + y.rand.IntN(8) {
+			names = append(names, fmt.Sprintf("%04d.jpg", len(y.order[f])))
+			y.order[f] = append(y.order[f], names[len(names)-1])
+		}
+		if len(names) > 4 && !y.quiet && len(y.order[f]) > len(names) { // some of them known already
+			if old := y.order[f][y.rand.IntN(len(y.order[f])-len(names))]; y.lies[f+old] {
+				names = append(names, old)
+			}
+		}
+		y.settle(f, names...)
 	case n < 10:
 		name := fmt.Sprintf("%04d.pdf", len(y.order[f]))
 		if !y.quiet && y.rand.IntN(10) == 0 {
@@ -552,7 +578,7 @@ func (y *day) happen() {
 		y.settle(f, name)
 	case n < 12 && len(y.order[f]) > 0:
 		if name := y.order[f][y.rand.IntN(len(y.order[f]))]; y.lies[f+name] {
-			y.q.add(version(f, name, y.state[f+name])) // once more
+			y.q.add(file.Batch{version(f, name, y.state[f+name])}) // once more
 		}
 	case y.quiet:
 	case n < 15 && len(y.order[f]) > 0:
@@ -568,7 +594,7 @@ func (y *day) happen() {
 	}
 	for _, r := range y.released { // the watcher lets it settle anew
 		if y.lies[r.Folder+r.Name] {
-			y.q.add(version(r.Folder, r.Name, y.state[r.Folder+r.Name]))
+			y.q.add(file.Batch{version(r.Folder, r.Name, y.state[r.Folder+r.Name])})
 		}
 	}
 	y.released = nil
@@ -599,7 +625,7 @@ func (y *day) play() {
 	for {
 		for _, r := range y.released {
 			if y.lies[r.Folder+r.Name] {
-				y.q.add(version(r.Folder, r.Name, y.state[r.Folder+r.Name]))
+				y.q.add(file.Batch{version(r.Folder, r.Name, y.state[r.Folder+r.Name])})
 			}
 		}
 		y.released = nil
@@ -630,7 +656,7 @@ func (y *day) inOrder() {
 	posted := map[string][]string{}
 	for _, e := range y.events {
 		if e.was == toPost && e.v == advance {
-			posted[e.d.Folder] = append(posted[e.d.Folder], e.d.name())
+			posted[e.d.Folder] = append(posted[e.d.Folder], e.d.names()...)
 		}
 	}
 	for f, names := range y.order {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,7 +94,7 @@ func (s *sim) add(folder string, names ...string) {
 	for _, name := range names {
 		f := version(folder, name, 1)
 		f.At = s.now
-		s.q.add(f)
+		s.q.add(file.Batch{f})
 	}
 }
 
@@ -207,7 +208,7 @@ func (s *sim) end(u *stepUnderWay) {
 		d.Resource = "resource of " + d.name()
 	case u.err == nil && was == toPost:
 		d.unknown = false
-		s.posts = append(s.posts, d.name())
+		s.posts = append(s.posts, strings.Join(d.names(), "+"))
 	case was == toPost && onWire && answer.MayHaveActed:
 		d.unknown = true
 	}
@@ -220,6 +221,11 @@ func (s *sim) end(u *stepUnderWay) {
 	if v == advance && was == toWithdraw {
 		for _, f := range d.Files {
 			s.released = append(s.released, file.Settled{Folder: d.Folder, Name: f.Name, ID: f.ID})
+		}
+	}
+	if v == advance && was == toDivide {
+		for _, out := range d.division.left {
+			s.released = append(s.released, file.Settled{Folder: d.Folder, Name: d.Files[out.index].Name})
 		}
 	}
 	e := event{d, was, v, s.now}
@@ -256,7 +262,7 @@ func (s *sim) known() int {
 func (s *sim) ended(at stage) (names []string) {
 	for _, e := range s.events {
 		if e.was == at && e.v == advance {
-			names = append(names, e.d.name())
+			names = append(names, strings.Join(e.d.names(), "+"))
 		}
 	}
 	return names

@@ -9,50 +9,99 @@ import (
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/media"
 )
 
 // source is the opened files of a delivery: the descriptors are the files, whatever happens to their names.
 type source struct {
 	d     *delivery
+	sent  []ledger.File // the files of d that are sent
 	files []*os.File
 	sums  []hash.Hash
+	wrong []error // what was wrong with each image of an album when it was read
 }
 
-// openSource opens the files of d and makes sure that they are those that settled.
+// openSource opens the files that d is to send and makes sure that they are those that settled.
 func openSource(d *delivery) (*source, error) {
-	s := &source{d: d}
-	for _, f := range d.Files {
-		opened, info, err := file.Open(d.Folder, f.Name)
-		if err != nil {
-			s.close()
-			return nil, d.missing(f, err)
-		}
-		s.files = append(s.files, opened)
-		s.sums = append(s.sums, sha256.New())
-		if info.Identity != f.ID {
-			s.close()
-			return nil, errChanged
-		}
+	s := &source{d: d, sent: d.toSend()}
+	s.wrong = make([]error, len(s.sent))
+	if err := d.each(s.sent, s.open); err != nil {
+		s.close()
+		return nil, err
 	}
 	return s, nil
+}
+
+func (s *source) open(i int) error {
+	f := s.sent[i]
+	opened, info, err := file.Open(s.d.Folder, f.Name)
+	if err != nil {
+		return s.d.missing(f, err)
+	}
+	s.files = append(s.files, opened)
+	s.sums = append(s.sums, sha256.New())
+	if info.Identity != f.ID {
+		return errChanged
+	}
+	return nil
 }
 
 // parts gives the files as parts of an upload. What is read of each is hashed on the way; each new send starts anew.
 func (s *source) parts() []kaizala.Part {
 	parts := make([]kaizala.Part, len(s.files))
-	for i, f := range s.d.Files {
+	for i, f := range s.sent {
 		t, _ := media.ByName(f.Name)
 		parts[i] = kaizala.Part{
 			Name: filepath.Base(f.Name), MIME: t.MIME, Size: f.ID.Size,
 			Open: func() io.Reader {
 				s.sums[i].Reset()
 				// Not bounded by Size: a file that grew must be noticed.
-				return io.TeeReader(&fileReader{f: s.files[i]}, s.sums[i])
+				r := io.TeeReader(&fileReader{f: s.files[i]}, s.sums[i])
+				if s.d.isAlbum() {
+					return &imageReader{r: r, look: func() error { return s.d.look(f) }, wrong: &s.wrong[i]}
+				}
+				return r
 			},
 		}
 	}
 	return parts
+}
+
+// imageReader reads an image of an album. It looks at it before its first byte and after its last: an image that is
+// not what settled breaks the request off there, not after all the others were sent as well.
+type imageReader struct {
+	r     io.Reader
+	look  func() error
+	wrong *error // where to note why it could not be read
+	begun bool
+}
+
+func (r *imageReader) Read(p []byte) (n int, err error) {
+	if !r.begun {
+		r.begun = true
+		err = r.look()
+	}
+	if err == nil {
+		n, err = r.r.Read(p)
+	}
+	if err == io.EOF {
+		if changed := r.look(); changed != nil {
+			err = changed
+		}
+	}
+	if err != nil && err != io.EOF {
+		*r.wrong = err
+	}
+	return n, err
+}
+
+// trouble says which images of an album could not be read, as each does, or nil.
+func (s *source) trouble() error {
+	if !s.d.isAlbum() {
+		return nil
+	}
+	return s.d.each(s.sent, func(i int) error { return s.wrong[i] })
 }
 
 // fileReader reads a file from its start without moving its offset, so that it can be read again.
@@ -70,7 +119,7 @@ func (r *fileReader) Read(p []byte) (int, error) {
 // noteSums notes the checksums of what was sent.
 func (s *source) noteSums() {
 	for i, sum := range s.sums {
-		s.d.Files[i].SHA256 = sum.Sum(nil)
+		s.sent[i].SHA256 = sum.Sum(nil)
 	}
 }
 

@@ -3,8 +3,9 @@ package uploader
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
@@ -32,7 +33,7 @@ func (u *Uploader) step(ctx context.Context, d *delivery) error {
 		return u.remember(lasting, d, u.file(lasting, d))
 	case toFail:
 		return u.remember(lasting, d, u.fail(lasting, d))
-	case toWithdraw:
+	case toWithdraw, toDivide:
 		return u.withdraw(lasting, d)
 	}
 	panic("uploader: a delivery without a stage")
@@ -61,13 +62,18 @@ func (u *Uploader) keep(ctx context.Context, d *delivery) error {
 
 // withdraw has the ledger forget d.
 func (u *Uploader) withdraw(ctx context.Context, d *delivery) error {
-	if err := u.takeBack(ctx, d, d.Reason); err != nil {
-		return err
+	err := u.takeBack(ctx, d, d.Reason)
+	if err == nil {
+		err = inLedger(u.Ledger.Withdraw(ctx, d.ID))
 	}
-	return inLedger(u.Ledger.Withdraw(ctx, d.ID))
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil // it is forgotten
+	}
+	return err
 }
 
-// upload sends the files and takes the mediaResource, provided that the files are still what they were.
+// upload sends the files and takes the mediaResource, provided that the files are still what they were. What it gives
+// for a part of an album is of no use.
 func (u *Uploader) upload(ctx context.Context, d *delivery) error {
 	src, err := openSource(d)
 	if err != nil {
@@ -78,7 +84,10 @@ func (u *Uploader) upload(ctx context.Context, d *delivery) error {
 	if changed := d.unchanged(); changed != nil {
 		return changed // which explains err, if there is one
 	}
-	if err != nil {
+	if unread := src.trouble(); err != nil && unread != nil {
+		return unread // which says of which image
+	}
+	if err != nil || d.search != nil {
 		return err
 	}
 	d.Resource = resource
@@ -123,7 +132,7 @@ func (u *Uploader) caption(d *delivery) string {
 	if render == nil {
 		return ""
 	}
-	text, err := render(d.Folder, d.name(), d.SettledAt)
+	text, err := render(d.Folder, d.names(), d.SettledAt)
 	if err != nil {
 		u.logOf(d).Warn().Err(err).Msg("the caption cannot be made for this file: posting without one")
 	}
@@ -170,7 +179,19 @@ func (u *Uploader) takeBack(ctx context.Context, d *delivery, reason string) err
 
 // confirm writes down that the post was made.
 func (u *Uploader) confirm(ctx context.Context, d *delivery) error {
-	return inLedger(u.Ledger.Posted(ctx, d.ID, d.Reference))
+	return u.despite(d, u.Ledger.Posted(ctx, d.ID, d.Reference))
+}
+
+// despite has d, whose end is decided, go on to it although the ledger refuses a step for good: as long as its files lie
+// in the folder they could be taken for new, and be posted again. Every other err is to be tried again.
+func (u *Uploader) despite(d *delivery, err error) error {
+	if !isForGood(err) {
+		return inLedger(err)
+	}
+	u.logOf(d).Error().Err(err).Msg("the ledger does not have this delivery as it was left; was it edited or put back while the " +
+		"daemon runs? It is moved away all the same, so that it is not posted again. Restart the daemon, and look in the " +
+		"group for messages that are missing or shown twice")
+	return nil
 }
 
 // file moves the posted files to done/.
@@ -178,7 +199,7 @@ func (u *Uploader) file(ctx context.Context, d *delivery) error {
 	if err := u.move(d, u.Filer.Move, d.to.Done); err != nil {
 		return err
 	}
-	return inLedger(u.Ledger.Filed(ctx, d.ID, d.dests()))
+	return u.despite(d, u.Ledger.Filed(ctx, d.ID, d.dests()))
 }
 
 // fail moves the refused files to failed/, each with the reason beside it.
@@ -187,8 +208,8 @@ func (u *Uploader) fail(ctx context.Context, d *delivery) error {
 		return err
 	}
 	if !d.decided {
-		if err := u.Ledger.Failed(ctx, d.ID, d.note.Reason); err != nil {
-			return inLedger(err)
+		if err := u.despite(d, u.Ledger.Failed(ctx, d.ID, d.note.Reason)); err != nil {
+			return err
 		}
 		d.decided = true
 	}
@@ -197,33 +218,36 @@ func (u *Uploader) fail(ctx context.Context, d *delivery) error {
 	if err := u.move(d, move, d.to.Failed); err != nil {
 		return err
 	}
-	return inLedger(u.Ledger.Buried(ctx, d.ID, d.dests()))
+	return u.despite(d, u.Ledger.Buried(ctx, d.ID, d.dests()))
 }
 
-// move moves each file of d that still lies in its folder. A file that somebody took away or replaced meanwhile is
-// left to them.
+// movesAtOnce is how many images of one album are moved at the same time: they share their syncs.
+const movesAtOnce = 8
+
+// move moves each file of d that still lies in its folder, and as many of an album as can be moved.
 func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir string) error {
+	var all errgroup.Group
+	all.SetLimit(movesAtOnce)
 	for i := range d.Files {
-		f := &d.Files[i]
-		if f.Dest != "" {
-			continue
-		}
-		dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: dir, Again: d.again()})
-		f.Dest = dest // also with an error: it was moved, and only its sync failed
-		switch {
-		case errors.Is(err, filing.ErrGone), errors.Is(err, filing.ErrReplaced):
-			u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
-		case err != nil:
-			return err
-		}
+		all.Go(func() error { return u.moveFile(d, &d.Files[i], move, dir) })
 	}
-	return nil
+	err := all.Wait()
+	if err == nil && d.to.RemoveEmptied {
+		removeEmptied(d)
+	}
+	return err
 }
 
-// destOf says where f was moved to, as short as a log line can say it.
-func destOf(f ledger.File, folder string) string {
-	if rel, err := filepath.Rel(folder, f.Dest); err == nil && filepath.IsLocal(rel) {
-		return rel
+// moveFile moves a file. One that somebody took away or replaced meanwhile is left to them.
+func (u *Uploader) moveFile(d *delivery, f *ledger.File, move func(filing.Move) (string, error), dir string) error {
+	if f.Dest != "" {
+		return nil
 	}
-	return f.Dest
+	dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: dir, Again: d.again()})
+	f.Dest = dest // also with an error: it was moved, and only its sync failed
+	if errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced) {
+		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
+		return nil
+	}
+	return err
 }

@@ -2,10 +2,14 @@ package uploader
 
 import (
 	"errors"
+	"path/filepath"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
 )
 
 // tell counts and logs what an outcome led to: one line for each delivery that came to its end, and one when trouble
@@ -20,7 +24,14 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 		l.tellEnd(d, "failed")
 	case v == advance && was == toWithdraw:
 		l.logOf(d).Info().Str("reason", d.Reason).Msg("not posted")
-	case v == advance || v == interruptedBy || v == withdraw:
+	case v == advance && was == toDivide:
+		l.tellDivision(d)
+	case v == disowned:
+		l.logOf(d).Error().Str("error", reasonOf(err)).Msg("the ledger does not have this delivery as it was left; was it edited " +
+			"or put back while the daemon runs? It goes to failed/, for nobody knows whether it was posted. Restart the daemon")
+	case v == refused && d.search != nil && d.search.isNew(len(d.Files)):
+		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
+	case v == advance || v == interruptedBy || v == withdraw || d.stage == toDivide:
 	case d.stage == toFail && was != toFail: // told when it has been moved
 	case v == retryAll || v == uncertain:
 		l.tellOutage(err)
@@ -66,6 +77,45 @@ func (l *loop) tellEnd(d *delivery, what string) {
 	if d.MaybeTwice {
 		e = e.Bool("maybe_twice", true)
 	}
-	e.Str("to", file.Printable(destOf(d.Files[0], d.Folder))).
-		Stringer("took", time.Since(d.begun).Round(time.Millisecond)).Msg(what)
+	l.addDests(e, d).Stringer("took", time.Since(d.begun).Round(time.Millisecond)).Msg(what)
+}
+
+// maxListed is how many images of an album are listed in one line of the log.
+const maxListed = 10
+
+// addDests says where the files of d are to be found now: each of them, or of a long album the folder (the ledger has
+// the rest).
+func (l *loop) addDests(e *zerolog.Event, d *delivery) *zerolog.Event {
+	dests := make([]string, len(d.Files))
+	for i, f := range d.Files {
+		dests[i] = file.Printable(destOf(f, d.Folder))
+	}
+	switch {
+	case !d.isAlbum():
+		return e.Str("to", dests[0])
+	case len(dests) <= maxListed:
+		return e.Strs("to", dests)
+	}
+	return e.Str("to", filepath.Dir(dests[0])+"/")
+}
+
+// tellDivision says why an album is not posted as it was.
+func (l *loop) tellDivision(d *delivery) {
+	var left []string
+	for _, out := range d.division.left {
+		left = append(left, file.Printable(d.Files[out.index].Name))
+	}
+	e := l.logOf(d).Info().Str("reason", d.Reason).Int("posts", len(d.division.posts)).Int("refused", len(d.division.culprits))
+	if left != nil {
+		e = e.Strs("without", left)
+	}
+	e.Msg("the album cannot be posted as it is, and is made anew")
+}
+
+// destOf says where f was moved to, as short as a log line can say it.
+func destOf(f ledger.File, folder string) string {
+	if rel, err := filepath.Rel(folder, f.Dest); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return f.Dest
 }

@@ -5,6 +5,9 @@
 // means by one table (outcome.go); each step with its I/O (steps.go) runs in a goroutine of its own and owns its
 // delivery meanwhile.
 //
+// An album is one delivery of several images. When it cannot be posted as it is (images change or vanish, the service
+// refuses one of them), it is divided (album.go); whom the service refuses is found by search.go.
+//
 //	settled --> loop --delivery--> step: claim, upload | post | move | forget
 //	released <-- loop <--outcome---
 package uploader
@@ -23,12 +26,14 @@ import (
 
 // Folder says where the files of one watched folder go.
 type Folder struct {
-	Path        string // absolute
-	Group       string // group id, as Kaizala gives it
-	Caption     func(folder, name string, at time.Time) (string, error)
-	Done        string // absolute
-	Failed      string // absolute
-	HoldUnknown bool   // an action whose answer was lost is not posted again
+	Path  string // absolute
+	Group string // group id, as Kaizala gives it
+	// Caption makes the text of a post of the files names, one or more, in the order in which they are shown.
+	Caption       func(folder string, names []string, at time.Time) (string, error)
+	Done          string // absolute
+	Failed        string // absolute
+	HoldUnknown   bool   // an action whose answer was lost is not posted again
+	RemoveEmptied bool   // subfolders go when the last file of theirs was moved out of them
 }
 
 // Destination is where deliveries go: two calls and one error (*kaizala.Error).
@@ -99,6 +104,10 @@ func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 
 // logOf is the log with what identifies d.
 func (u *Uploader) logOf(d *delivery) *zerolog.Logger {
-	log := u.Log.With().Str("folder", file.Printable(d.Folder)).Str("file", file.Printable(d.name())).Logger()
+	with := u.Log.With().Str("folder", file.Printable(d.Folder)).Str("file", file.Printable(d.name()))
+	if d.isAlbum() {
+		with = with.Str("last", file.Printable(d.Files[len(d.Files)-1].Name)).Int("images", len(d.Files))
+	}
+	log := with.Logger()
 	return &log
 }

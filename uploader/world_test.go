@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -59,7 +60,8 @@ func (m *memory) Claim(ctx context.Context, d ledger.Delivery) (int64, error) {
 	}
 	for _, other := range m.rows {
 		for _, f := range other.Files {
-			if !other.Finished && other.Folder == d.Folder && f.Name == d.Files[0].Name && f.ID == d.Files[0].ID {
+			same := func(g ledger.File) bool { return f.Name == g.Name && f.ID == g.ID }
+			if !other.Finished && other.Folder == d.Folder && slices.ContainsFunc(d.Files, same) {
 				return 0, fmt.Errorf("delivery %d has it already", other.ID)
 			}
 		}
@@ -130,7 +132,8 @@ func (m *memory) Posted(ctx context.Context, id int64, reference string) error {
 
 func (m *memory) Filed(ctx context.Context, id int64, dests []string) error {
 	return m.step(ctx, "Filed", id, states(ledger.Posted), func(d *ledger.Delivery) {
-		d.State, d.Finished, d.Files[0].Dest = ledger.Filed, true, dests[0]
+		d.State = ledger.Filed
+		finish(d, dests)
 	})
 }
 
@@ -140,7 +143,14 @@ func (m *memory) Failed(ctx context.Context, id int64, reason string) error {
 }
 
 func (m *memory) Buried(ctx context.Context, id int64, dests []string) error {
-	return m.step(ctx, "Buried", id, states(ledger.Failed), func(d *ledger.Delivery) { d.Finished, d.Files[0].Dest = true, dests[0] })
+	return m.step(ctx, "Buried", id, states(ledger.Failed), func(d *ledger.Delivery) { finish(d, dests) })
+}
+
+func finish(d *ledger.Delivery, dests []string) {
+	d.Finished = true
+	for i := range d.Files {
+		d.Files[i].Dest = dests[i]
+	}
 }
 
 func (m *memory) Waits(ctx context.Context, id int64, attempts int, reason string) error {
@@ -156,7 +166,8 @@ func (m *memory) Withdraw(ctx context.Context, id int64) error {
 	return m.step(ctx, "Withdraw", id, states(ledger.Claimed, ledger.Uploaded), func(d *ledger.Delivery) { delete(m.rows, id) })
 }
 
-// service is a Destination that takes everything, unless told otherwise.
+// service is a Destination that takes everything, unless told otherwise. Names and contents of an album are joined
+// with "+".
 type service struct {
 	mu       sync.Mutex
 	onUpload func(ctx context.Context, name string, nth int) error
@@ -190,12 +201,19 @@ func (s *service) Upload(ctx context.Context, parts []kaizala.Part) (string, err
 	s.most = max(s.most, s.now)
 	s.mu.Unlock()
 	defer func() { s.mu.Lock(); s.now--; s.mu.Unlock() }()
-	content, err := io.ReadAll(parts[0].Open())
-	if err == nil && int64(len(content)) != parts[0].Size {
-		err = io.ErrUnexpectedEOF
+	var names, contents []string
+	var err error
+	for _, part := range parts {
+		content, readErr := io.ReadAll(part.Open())
+		if readErr == nil && int64(len(content)) != part.Size {
+			readErr = io.ErrUnexpectedEOF
+		}
+		err = cmp.Or(err, readErr)
+		names, contents = append(names, part.Name), append(contents, string(content))
 	}
-	nth := s.count("upload " + parts[0].Name)
-	if hook := s.onUpload(ctx, parts[0].Name, nth); hook != nil {
+	name, content := strings.Join(names, "+"), strings.Join(contents, "+")
+	nth := s.count("upload " + name)
+	if hook := s.onUpload(ctx, name, nth); hook != nil {
 		return "", hook
 	}
 	if err != nil {
@@ -204,8 +222,8 @@ func (s *service) Upload(ctx context.Context, parts []kaizala.Part) (string, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	resource := fmt.Sprintf("resource %d", len(s.contents))
-	s.contents[resource] = string(content)
-	s.uploads = append(s.uploads, parts[0].Name)
+	s.contents[resource] = content
+	s.uploads = append(s.uploads, name)
 	return resource, nil
 }
 
@@ -260,7 +278,9 @@ func (w *world) must(err error) {
 
 func (w *world) folder() Folder {
 	return Folder{Path: w.dir, Group: "g@2", Done: w.dir + "/done", Failed: w.dir + "/failed",
-		Caption: func(_, name string, _ time.Time) (string, error) { return "caption of " + name, nil }}
+		Caption: func(_ string, names []string, _ time.Time) (string, error) {
+			return "caption of " + strings.Join(names, ", "), nil
+		}}
 }
 
 // start runs the uploader with the given folders.

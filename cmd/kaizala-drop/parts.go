@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -19,11 +17,6 @@ import (
 // loadConfig reads the configuration of this process; whatever is wrong with it is an error with exit code 78.
 func loadConfig(path string) (config.Config, error) {
 	c, err := config.Load(path, config.Environment{Getenv: os.Getenv})
-	for _, f := range c.Folders {
-		if f.Album != "off" {
-			err = errors.Join(err, fmt.Errorf("%s: folder %q: album = %q is not built yet: use \"off\", or leave it out", path, f.Path, f.Album))
-		}
-	}
 	if err != nil {
 		return c, &exitError{exitConfig, err}
 	}
@@ -36,7 +29,7 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 	for i, f := range folders {
 		toPost[i] = uploader.Folder{
 			Path: f.Path, Group: f.GroupID, Caption: f.Caption.Render, Done: f.Done, Failed: f.Failed,
-			HoldUnknown: f.WhenUnknown == "hold",
+			HoldUnknown: f.WhenUnknown == "hold", RemoveEmptied: f.Album == "subfolder",
 		}
 		toWatch[i] = watcher.Folder{
 			Path: f.Path, Recursive: f.Recursive, Settle: f.Settle, SettleRemote: f.SettleRemote, Rescan: f.Rescan,

@@ -20,10 +20,13 @@ type Caption struct {
 
 // captionData is all that a template can name.
 type captionData struct {
-	Name   string      // scan.pdf
+	Name   string      // scan.pdf; of an album its first image, as are Stem and Folder
 	Stem   string      // scan
 	Folder string      // of the directory that the file lies in, its last name
-	Time   captionTime // when it was found settled
+	Time   captionTime // when it was found settled; of an album, the last of its images
+	Count  int         // of images in an album; 1 for a single file
+	First  string      // name of the first image of an album, or of the single file
+	Last   string      // name of the last one
 }
 
 // captionTime shows what a person wants to read, and keeps everything else of time.Time from templates but its Format.
@@ -32,7 +35,8 @@ type captionTime struct{ local time.Time }
 func (t captionTime) String() string              { return t.Format("2006-01-02 15:04") }
 func (t captionTime) Format(layout string) string { return t.local.Format(layout) }
 
-// parseCaption checks a template by using it: text/template finds an unknown field only then.
+// parseCaption checks a template by using it, for a file and for an album: text/template finds an unknown field only
+// then.
 func parseCaption(text string) (Caption, error) {
 	if text == "" {
 		return Caption{}, nil
@@ -42,8 +46,10 @@ func parseCaption(text string) (Caption, error) {
 		return Caption{}, errors.New(templateTrouble(err))
 	}
 	c := Caption{t}
-	if _, err := c.Render("/srv/drop/reception", "scan 1.pdf", time.Unix(0, 0)); err != nil {
-		return Caption{}, errors.New(templateTrouble(err))
+	for _, names := range [][]string{{"scan 1.pdf"}, {"trip/IMG_1.jpg", "trip/IMG_2.jpg", "trip/IMG_3.jpg"}} {
+		if _, err := c.Render("/srv/drop/reception", names, time.Unix(0, 0)); err != nil {
+			return Caption{}, errors.New(templateTrouble(err))
+		}
 	}
 	return c, nil
 }
@@ -58,20 +64,23 @@ func templateTrouble(err error) string {
 	return text
 }
 
-// Render makes the caption of the file name in folder, settled at the given time, which is shown in local time. The
-// text is fit for JSON and for a chat whatever the name is made of: valid UTF-8, no control characters but newlines,
-// no white space around it, and cut at 4000 runes.
-func (c Caption) Render(folder, name string, at time.Time) (string, error) {
+// Render makes the caption of the files names in folder, one or the several of an album in their order, settled at the
+// given time, which is shown in local time. The text is fit for JSON and for a chat whatever the names are made of:
+// valid UTF-8, no control characters but newlines, no white space around it, and cut at 4000 runes.
+func (c Caption) Render(folder string, names []string, at time.Time) (string, error) {
 	if c.template == nil {
 		return "", nil
 	}
-	path := filepath.Join(folder, name)
+	path := filepath.Join(folder, names[0])
 	base := filepath.Base(path)
 	data := captionData{
 		Name:   base,
 		Stem:   strings.TrimSuffix(base, filepath.Ext(base)),
 		Folder: filepath.Base(filepath.Dir(path)),
 		Time:   captionTime{at.Local()},
+		Count:  len(names),
+		First:  base,
+		Last:   filepath.Base(names[len(names)-1]),
 	}
 	var out boundedText
 	if err := c.template.Execute(&out, data); err != nil && !errors.Is(err, errFull) {

@@ -24,14 +24,37 @@ func TestCaption(t *testing.T) {
 		{"\n {{.Stem}}\n\n", inFolder, "x.pdf", "x"},
 		{"{{.Stem}}", inFolder, "straße 日本.pdf", "straße 日本"},
 		{"{{.Folder}}", "/", "x.pdf", "/"},
+		{"{{.Count}} {{.First}} {{.Last}}", inFolder, "may/x.pdf", "1 x.pdf x.pdf"},
 	} {
 		c, err := parseCaption(test.template)
 		if err != nil {
 			t.Errorf("%q: %v", test.template, err)
 			continue
 		}
-		if got, err := c.Render(test.folder, test.name, at.UTC()); err != nil || got != test.want {
+		if got, err := c.Render(test.folder, []string{test.name}, at.UTC()); err != nil || got != test.want {
 			t.Errorf("%q of %q: got %q, %v, want %q", test.template, test.name, got, err, test.want)
+		}
+	}
+}
+
+func TestCaptionOfAnAlbum(t *testing.T) {
+	c, err := parseCaption(`{{if gt .Count 1}}{{.Count}} of {{.Folder}}, {{.First}} to {{.Last}}{{else}}{{.Name}}{{end}} ({{.Stem}})`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, names := range map[string][]string{
+		"IMG_2.jpg (IMG_2)": {"IMG_2.jpg"},
+		"3 of trip, IMG_2.jpg to IMG_10\ufffd.jpg (IMG_2)": {"trip/IMG_2.jpg", "trip/IMG_3.jpg", "trip/day 2/IMG_10\xff.jpg"},
+	} {
+		if got, err := c.Render("/srv/drop/reception", names, time.Now()); err != nil || got != want {
+			t.Errorf("%q: got %q, %v, want %q", names, got, err, want)
+		}
+	}
+	for _, wrong := range []string{
+		"{{.Images}}", "{{if gt .Count 1}}{{.Images}}{{end}}", "{{if eq .Count 1}}{{.Images}}{{end}}", "{{.First.Name}}",
+	} {
+		if _, err := parseCaption(wrong); err == nil {
+			t.Errorf("%q is taken", wrong)
 		}
 	}
 }
@@ -48,7 +71,7 @@ func TestCaptionIsCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := c.Render("/srv", "x.pdf", time.Now())
+		got, err := c.Render("/srv", []string{"x.pdf"}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,10 +91,10 @@ func TestCaptionFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.Render("/srv", "odd.pdf", time.Now()); err == nil || got != "" {
+	if got, err := c.Render("/srv", []string{"odd.pdf"}, time.Now()); err == nil || got != "" {
 		t.Errorf("got %q, %v, want an error", got, err)
 	}
-	if got, err := c.Render("/srv", "even.pdf", time.Now()); err != nil || got != "" {
+	if got, err := c.Render("/srv", []string{"even.pdf"}, time.Now()); err != nil || got != "" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -83,7 +106,7 @@ func FuzzCaptionIsClean(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		got, err := c.Render("/srv", name, time.Time{})
+		got, err := c.Render("/srv", []string{name}, time.Time{})
 		if err != nil || !utf8.ValidString(got) || strings.ContainsAny(got, "\x00\r\t\x1b\x7f\u0085") ||
 			utf8.RuneCountInString(got) > maxCaption {
 			t.Errorf("%q: got %q, %v", name, got, err)

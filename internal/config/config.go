@@ -48,16 +48,16 @@ type Kaizala struct {
 // Folder is one watched directory and the group it stands for. Paths are absolute and clean, but may lead through
 // symbolic links: of all folders, no two are the same directory, and none takes what another one takes or files away.
 type Folder struct {
-	Path           string // exists
-	GroupID        string // opaque: not a GUID, though it may begin with one
-	Recursive      bool
+	Path           string        // exists
+	GroupID        string        // opaque: not a GUID, though it may begin with one
+	Recursive      bool          // also where Album is "subfolder", whatever the file says
 	Settle         time.Duration // a file must be quiet
 	SettleRemote   time.Duration // the same where open writers cannot be seen; never less than Settle
 	TruncatedAfter time.Duration // without the end its format has, a file has failed
 	Rescan         time.Duration // between listings; at least a second
 	Caption        Caption
 	Album          string        // "off", "window", "subfolder"
-	AlbumWindow    time.Duration // between images of one album
+	AlbumWindow    time.Duration // between images of one album, where Album is "window"
 	AlbumMax       int           // images, 1 to 100
 	AllowHardlinks bool
 	Done, Failed   string   // where files go; may not exist yet

@@ -76,7 +76,7 @@ verify_ending = false
 when_unknown = "hold"
 `, env("CREDENTIALS_DIRECTORY", dir+"/secrets"))
 	f := c.Folders[0]
-	shown, err := f.Caption.Render(f.Path, "scan.pdf", time.Now())
+	shown, err := f.Caption.Render(f.Path, []string{"scan.pdf"}, time.Now())
 	if err != nil || shown != "scan.pdf" {
 		t.Errorf("caption %q, %v", shown, err)
 	}
@@ -171,6 +171,23 @@ caption = ""
 }
 
 // TestOtherWaysToWriteIt: TOML has several for one thing.
+// TestAlbumsOfSubfoldersAreRecursive without a word about it: the subfolders are what they are made of.
+func TestAlbumsOfSubfoldersAreRecursive(t *testing.T) {
+	dir := tree(t)
+	for text, want := range map[string]bool{
+		token + folderA:                                                              false,
+		token + folderA + "album = 'window'\n":                                       false,
+		token + folderA + "album = 'subfolder'\n":                                    true,
+		token + folderA + "album = 'subfolder'\nrecursive = false\n":                 true,
+		token + "[defaults]\nalbum = 'subfolder'\n" + folderA:                        true,
+		token + "[defaults]\nalbum = 'subfolder'\n" + folderA + "album = 'window'\n": false,
+	} {
+		if got := mustLoad(t, dir, text, env("TOKEN", "t")).Folders[0].Recursive; got != want {
+			t.Errorf("recursive is %v with\n%s", got, text)
+		}
+	}
+}
+
 func TestOtherWaysToWriteIt(t *testing.T) {
 	dir := tree(t)
 	for name, text := range map[string]string{

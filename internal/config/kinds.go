@@ -165,7 +165,8 @@ func caption[T any](field func(*T) *Caption) read[T] {
 		}
 		c, err := parseCaption(s)
 		if err != nil {
-			at.problem("is not a usable template (%s): it may hold {{.Name}}, {{.Stem}}, {{.Folder}} and {{.Time}}",
+			at.problem("is not a usable template (%s): it may hold {{.Name}}, {{.Stem}}, {{.Folder}}, {{.Time}}, "+
+				"{{.Count}}, {{.First}} and {{.Last}}",
 				file.Printable(err.Error()))
 			return
 		}

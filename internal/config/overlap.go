@@ -79,7 +79,7 @@ func (r *reader) claimOf(index int, f Folder) claim {
 	c := claim{
 		index:   index,
 		path:    f.Path,
-		deep:    f.Recursive || f.Album == "subfolder",
+		deep:    f.Recursive,
 		watched: locate(f.Path),
 		outs:    []outlet{{"done", f.Done, locate(f.Done)}, {"failed", f.Failed, locate(f.Failed)}},
 	}

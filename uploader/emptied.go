@@ -1,0 +1,42 @@
+package uploader
+
+import (
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// removeEmptied removes the subfolders that the files of d were moved out of, and those they lie in, if nothing is left in
+// them. Never the watched folder; and what is left, even a hidden file, keeps its folder: the kernel removes none but an
+// empty one. What cannot be removed stays.
+func removeEmptied(d *delivery) {
+	var root *os.Root
+	tried := map[string]bool{}
+	for _, f := range d.Files {
+		for dir := filepath.Dir(f.Name); dir != "." && !tried[dir]; dir = filepath.Dir(dir) {
+			tried[dir] = true
+			if root == nil {
+				var err error
+				if root, err = os.OpenRoot(d.Folder); err != nil {
+					return
+				}
+				defer root.Close()
+			}
+			if !removeEmpty(root, dir) {
+				break
+			}
+		}
+	}
+}
+
+// removeEmpty removes the empty folder dir, which must lie inside root whatever links there are. unlinkat(2), unlike
+// remove(3), never takes a file that is there in its place.
+func removeEmpty(root *os.Root, dir string) bool {
+	parent, err := root.Open(filepath.Dir(dir))
+	if err != nil {
+		return false
+	}
+	defer parent.Close()
+	return unix.Unlinkat(int(parent.Fd()), filepath.Base(dir), unix.AT_REMOVEDIR) == nil
+}
