@@ -39,6 +39,7 @@ type loop struct {
 
 	filter    filter
 	files     *Settler
+	gather    *gatherer
 	outbox    []file.Batch        // settled, not yet taken
 	names     []string            // to be looked at with the next request, in order
 	asked     map[string]bool     // the same as a set
@@ -62,6 +63,7 @@ func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
 		folder: f, once: once, log: log, list: true,
 		filter:   newFilter(f),
 		files:    newSettlerOf(f),
+		gather:   newGatherer(f),
 		asked:    map[string]bool{},
 		unlisted: map[string]bool{},
 		toldOnce: map[string]struct{}{},
@@ -83,6 +85,7 @@ func (l *loop) run(ctx context.Context) error {
 	for !l.finished() {
 		now := time.Now()
 		l.onTime(now)
+		l.onGathered(now)
 		timer.Reset(l.wake(now).Sub(now))
 		requests, next := l.nextRequest()
 		settled, first := l.nextSettled()
@@ -113,13 +116,16 @@ func (l *loop) run(ctx context.Context) error {
 
 // finished reports that a run with once has nothing left to wait for.
 func (l *loop) finished() bool {
-	return l.once && l.listed && !l.wants() && !l.away && len(l.outbox) == 0 && !l.files.Busy()
+	return l.once && l.listed && !l.wants() && !l.away && len(l.outbox) == 0 && len(l.gather.sets) == 0 && !l.files.Busy()
 }
 
 // wake says when the timer must fire.
 func (l *loop) wake(now time.Time) time.Time {
 	at := now.Add(l.folder.Rescan)
-	if l.away { // nothing to do before the answer comes
+	if ends, ok := l.gather.next(); ok {
+		at = earlier(at, ends)
+	}
+	if l.away { // nothing else to do before the answer comes
 		return at
 	}
 	if !l.listAt.IsZero() {
@@ -283,7 +289,21 @@ func (l *loop) handOver(now time.Time, s sighting, v Verdict) {
 	if v.Torn {
 		settled.Torn = v.Reason
 	}
-	l.outbox = append(l.outbox, file.Batch{settled})
+	if !l.gather.add(now, settled) {
+		l.outbox = append(l.outbox, file.Batch{settled})
+	}
+}
+
+// onGathered hands over the images that have waited for each other.
+func (l *loop) onGathered(now time.Time) {
+	if at, ok := l.gather.next(); !ok || now.Before(at) {
+		return
+	}
+	for _, b := range l.gather.due(now, l.files.Coming, l.files.IsHanded) {
+		l.log.Debug().Int("images", len(b)).Str("first", file.Printable(b[0].Name)).
+			Str("last", file.Printable(b[len(b)-1].Name)).Msg("gathered")
+		l.outbox = append(l.outbox, b)
+	}
 }
 
 func (l *loop) tell(name string, v Verdict) {

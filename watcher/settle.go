@@ -5,6 +5,8 @@ import (
 	"container/heap"
 	"fmt"
 	"time"
+
+	"kaizala-drop/internal/file"
 )
 
 // minHold and maxHold are the shortest and the longest time between two looks at a file that is held back and does not
@@ -223,6 +225,23 @@ func (s *Settler) Busy() bool {
 		}
 	}
 	return false
+}
+
+// Coming reports whether a file of which belongs is true is on its way to being handed over: still quiet for too short a
+// time, open for writing, or torn, which ends after a while. What is held back for a reason that no waiting cures is not.
+func (s *Settler) Coming(belongs func(name string) bool) bool {
+	for name, c := range s.candidates {
+		if !c.handed && (c.hold == 0 || c.reason == c.last.Hold.Reason) && belongs(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsHanded reports whether f, which was handed over, still is what it was as far as is known.
+func (s *Settler) IsHanded(f file.Settled) bool {
+	c, ok := s.candidates[f.Name]
+	return ok && c.handed && c.last.Identity == f.ID
 }
 
 // Held calls yield for each file that is held back, with the reason.

@@ -36,6 +36,9 @@ type Folder struct {
 	AllowHardlinks bool          // let files pass that have more than one name
 	VerifyEnding   bool          // hold back files that have holes, or lack the ending of their format
 	TruncatedAfter time.Duration // hand over as torn what stays so without a change; 0 = never
+	Album          string        // "window": images that settle close together go in one Batch; "subfolder": those of each subfolder; "off"
+	AlbumWindow    time.Duration // how close together
+	AlbumMax       int           // images in one Batch, 1 or more
 	Exclude        []string      // absolute paths never entered: done/ and failed/
 	Ignore         []string      // globs of names left alone, added to BuiltinIgnore
 }

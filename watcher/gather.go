@@ -1,0 +1,137 @@
+package watcher
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/maruel/natural"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/media"
+)
+
+// Kinds of Folder.Album.
+const (
+	albumOff       = "off"
+	albumWindow    = "window"
+	albumSubfolder = "subfolder"
+)
+
+const (
+	// gatherMost is how many windows a gathering lasts at most, from its first image: what has settled by then goes.
+	gatherMost = 60
+	// gatherAgain is the part of a window after which a gathering that waits for others is looked at again.
+	gatherAgain = 4
+)
+
+// gatherer holds settled images back until those that belong with them have settled too. It is pure: no clock, no I/O, no
+// goroutine. The images of each directory gather by themselves.
+type gatherer struct {
+	album  string
+	window time.Duration
+	most   int // images in one batch
+	sets   map[string]*gathering
+}
+
+// gathering is the images of one directory that came close together.
+type gathering struct {
+	images map[string]file.Settled // by name; a newer state takes the place of an older one
+	begun  time.Time
+	ends   time.Time // if nothing prolongs it
+}
+
+func newGatherer(f Folder) *gatherer {
+	return &gatherer{album: cmp.Or(f.Album, albumOff), window: f.AlbumWindow, most: f.AlbumMax, sets: map[string]*gathering{}}
+}
+
+// add takes a settled file in if it is to wait for others. Else it goes at once.
+func (g *gatherer) add(now time.Time, s file.Settled) (waits bool) {
+	dir := path.Dir(s.Name)
+	set := g.sets[dir]
+	t, _ := media.ByName(s.Name)
+	if t.Action != media.Image || s.Torn != "" || g.album == albumOff || g.album == albumSubfolder && dir == "." {
+		if set != nil && g.album == albumSubfolder { // something else of the folder that was dropped: there may be more
+			set.ends = now.Add(g.window)
+		}
+		return false
+	}
+	if set == nil {
+		set = &gathering{images: map[string]file.Settled{}, begun: now}
+		g.sets[dir] = set
+	}
+	set.images[s.Name] = s
+	set.ends = now.Add(g.window)
+	return true
+}
+
+// next says when due may have something. ok is false while nothing gathers.
+func (g *gatherer) next() (at time.Time, ok bool) {
+	for _, set := range g.sets {
+		if !ok || set.ends.Before(at) {
+			at, ok = set.ends, true
+		}
+	}
+	return at, ok
+}
+
+// due gives the batches that are complete. coming reports whether a file is on its way to settle of which belongs is
+// true; settled, whether an image still is what it was.
+func (g *gatherer) due(now time.Time, coming func(belongs func(name string) bool) bool, settled func(file.Settled) bool) []file.Batch {
+	var batches []file.Batch
+	for _, dir := range g.sorted() {
+		set := g.sets[dir]
+		last := set.begun.Add(gatherMost * g.window)
+		switch {
+		case now.Before(set.ends) && now.Before(last):
+			continue
+		case now.Before(last) && coming(func(name string) bool { return g.belongs(dir, name) }):
+			set.ends = now.Add(max(g.window/gatherAgain, minHold))
+			continue
+		}
+		delete(g.sets, dir)
+		var images file.Batch
+		for _, s := range set.images {
+			if settled(s) { // else it settles anew
+				images = append(images, s)
+			}
+		}
+		batches = append(batches, split(images, g.most)...)
+	}
+	return batches
+}
+
+// sorted gives the directories in an order that does not depend on chance.
+func (g *gatherer) sorted() []string {
+	dirs := make([]string, 0, len(g.sets))
+	for dir := range g.sets {
+		dirs = append(dirs, dir)
+	}
+	slices.SortFunc(dirs, compareNames)
+	return dirs
+}
+
+// belongs reports whether a gathering of dir waits for the file name.
+func (g *gatherer) belongs(dir, name string) bool {
+	if path.Dir(name) != dir {
+		return false
+	}
+	t, _ := media.ByName(name)
+	return g.album == albumSubfolder || t.Action == media.Image
+}
+
+// split puts the images in the order of their names and makes as few batches of them as can be, of about equal size.
+func split(images file.Batch, most int) []file.Batch {
+	slices.SortFunc(images, func(a, b file.Settled) int { return compareNames(a.Name, b.Name) })
+	var batches []file.Batch
+	for left := (len(images) + most - 1) / most; left > 0; left-- {
+		n := (len(images) + left - 1) / left
+		batches = append(batches, images[:n:n])
+		images = images[n:]
+	}
+	return batches
+}
+
+// compareNames compares as people count: IMG_2 goes before IMG_10.
+func compareNames(a, b string) int { return cmp.Or(natural.Compare(a, b), cmp.Compare(a, b)) }
