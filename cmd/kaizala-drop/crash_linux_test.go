@@ -90,12 +90,13 @@ type crashWorld struct {
 
 const tooLarge = 60_000 // bytes: answered with 413
 
-// Folders: "near" posts again after a lost answer, "hold" does not, "far" has its done/ on another device.
-var crashFolders = [...]string{"near", "hold", "far"}
+// crashFolders: "near" posts again after a lost answer, "hold" does not, "far" has its done/ on another device, and
+// "album" posts images together.
+func crashFolders() []string { return []string{"near", "hold", "far", "album"} }
 
 func newCrashWorld(t *testing.T, seed uint64) *crashWorld {
 	c := &crashWorld{
-		world: newWorld(t, "", crashFolders[:]...), rand: rand.New(rand.NewPCG(seed, 1)),
+		world: newWorld(t, "", crashFolders()...), rand: rand.New(rand.NewPCG(seed, 1)),
 		content: map[string]string{}, bad: map[string]bool{}, kills: map[string]int{}, left: map[string]int{},
 	}
 	shm, err := os.MkdirTemp("/dev/shm", "kaizala-drop-crash")
@@ -104,6 +105,7 @@ func newCrashWorld(t *testing.T, seed uint64) *crashWorld {
 	c.reconfigure(`settle = "200ms"`, `settle = "50ms"`)
 	c.reconfigure(`group_id = "hold@2"`, `group_id = "hold@2"`+"\nwhen_unknown = \"hold\"")
 	c.reconfigure(`group_id = "far@2"`, `group_id = "far@2"`+fmt.Sprintf("\ndone = %q\nfailed = %q", shm+"/done", shm+"/failed"))
+	c.reconfigure(`group_id = "album@2"`, `group_id = "album@2"`+"\nalbum = \"window\"\nalbum_window = \"50ms\"\nalbum_max = 4")
 	must(t, os.Symlink(shm, c.dir+"/shm"))
 	c.between(c.serve)
 	return c
@@ -198,9 +200,10 @@ func atCall(path, at string, nth int) func(c *crashWorld, kill func()) {
 func (c *crashWorld) round(k killer) {
 	c.t.Helper()
 	for range 2 {
-		for _, folder := range crashFolders {
+		for _, folder := range crashFolders() {
 			c.dropOne(folder)
 		}
+		c.dropOne("album") // a few more of them
 	}
 	args := append(slices.Clone(k.wrap), os.Args[0], "run", "--config", c.config)
 	cmd := exec.Command(args[0], args[1:]...)
@@ -251,7 +254,7 @@ func (c *crashWorld) untilKilled(cmd *exec.Cmd, name string, kill func()) {
 }
 
 func (c *crashWorld) empty() bool {
-	for _, folder := range crashFolders {
+	for _, folder := range crashFolders() {
 		entries, err := os.ReadDir(c.folder(folder))
 		must(c.t, err)
 		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() }) {
@@ -265,7 +268,11 @@ func (c *crashWorld) empty() bool {
 func (c *crashWorld) dropOne(folder string) {
 	c.t.Helper()
 	c.number++
-	name, content := fmt.Sprintf("%d.pdf", c.number), fmt.Sprintf("%s %d %s", folder, c.number, strings.Repeat("x", c.rand.IntN(30_000)))
+	ext := ".pdf"
+	if folder == "album" {
+		ext = ".jpg"
+	}
+	name, content := fmt.Sprint(c.number, ext), fmt.Sprintf("%s %d %s", folder, c.number, strings.Repeat("x", c.rand.IntN(30_000)))
 	switch c.rand.IntN(16) {
 	case 0:
 		name += ".txt"
@@ -333,8 +340,14 @@ func (c *crashWorld) finish() {
 	if states := ledgerStates(c.t, c.dir+"/state/ledger.db"); len(states) > 0 {
 		c.t.Errorf("not at their end: %v", states)
 	}
-	posted := map[string]int{} // by digest
+	posted, repeats, albums := map[string]int{}, 0, 0 // posted: by digest
 	for _, post := range c.sandbox.Posts() {
+		if posted[post.Media[0].SHA256] > 0 {
+			repeats++
+		}
+		if len(post.Media) > 1 {
+			albums++
+		}
 		for _, m := range post.Media {
 			posted[m.SHA256]++
 		}
@@ -345,7 +358,7 @@ func (c *crashWorld) finish() {
 		must(c.t, rows.Scan(&folder, &name))
 		marked[filepath.Base(folder)+"/"+name] = true
 	}, "SELECT h.folder, h.name FROM history h JOIN delivery d USING (id) WHERE d.maybe_twice")
-	repeats, held := 0, 0
+	held := 0
 	wrong := func(key, format string, args ...any) {
 		c.t.Helper()
 		c.t.Errorf("%s: "+format+"\n%s", append(append([]any{key}, args...), c.story(key))...)
@@ -366,7 +379,6 @@ func (c *crashWorld) finish() {
 				wrong(key, "it was held, posted %d times, its note in %q", n, note)
 			}
 		case n > 1 && marked[key] && folder != "hold/" && !failed && lie[key] != "":
-			repeats += n - 1
 		case n != 1 || failed || lie[key] == "":
 			wrong(key, "posted %d times (marked: %v), lies in %q", n, marked[key], lie[key])
 		}
@@ -374,7 +386,11 @@ func (c *crashWorld) finish() {
 	if repeats > c.left["posting"] { // each had its kill between the action and its answer
 		c.t.Errorf("%d messages too many, but kills left only %d deliveries in doubt", repeats, c.left["posting"])
 	}
-	c.t.Logf("%d files, %d messages too many, %d files marked as maybe twice, %d held", len(c.content), repeats, len(marked), held)
+	if albums == 0 {
+		c.t.Error("there was no album")
+	}
+	c.t.Logf("%d files, %d albums, %d messages too many, %d files marked as maybe twice, %d held",
+		len(c.content), albums, repeats, len(marked), held)
 }
 
 // whereAllLies finds each file by its content: "done/..." or "failed/..." by "folder/name". It complains of every file
@@ -382,7 +398,7 @@ func (c *crashWorld) finish() {
 func (c *crashWorld) whereAllLies() map[string]string {
 	c.t.Helper()
 	lie := map[string]string{}
-	for _, folder := range crashFolders {
+	for _, folder := range crashFolders() {
 		found := files(c.t, c.folder(folder))
 		if folder == "far" {
 			for name, content := range files(c.t, c.dir+"/shm/") {
