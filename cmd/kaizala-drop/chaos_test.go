@@ -47,7 +47,7 @@ func soakChaos(seed uint64) *sandbox.Chaos {
 	add(0.01, sandbox.Rule{Do: "invalid token", Status: 403})
 	add(0.001, sandbox.Rule{Do: "status", Status: 429, RetryAfter: time.Second})
 	add(0.001, sandbox.Rule{Do: "status", Status: 429, RetryAfter: time.Second, AsDate: true})
-	add(0.001, sandbox.Rule{Do: "hang"})
+	add(0.002, sandbox.Rule{Do: "hang"})
 	add(0.01, sandbox.Rule{Do: "early", Status: 401})
 	return c
 }

@@ -401,9 +401,7 @@ func (c *crashWorld) whereAllLies() map[string]string {
 	for _, folder := range crashFolders() {
 		found := files(c.t, c.folder(folder))
 		if folder == "far" {
-			for name, content := range files(c.t, c.dir+"/shm/") {
-				found[name] = content
-			}
+			maps.Copy(found, files(c.t, c.dir+"/shm/"))
 		}
 		for path, content := range found {
 			name := filepath.Base(path)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -165,9 +166,7 @@ func (c *chaos) counts() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	counts := make(map[string]int, len(c.count))
-	for name, n := range c.count {
-		counts[name] = n
-	}
+	maps.Copy(counts, c.count)
 	return counts
 }
 
