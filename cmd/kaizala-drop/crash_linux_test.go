@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"fmt"
 	"io"
@@ -311,23 +310,6 @@ func ledgerStates(t *testing.T, path string) map[string]int {
 		states[state]++
 	}, "SELECT state FROM delivery WHERE finished_at IS NULL")
 	return states
-}
-
-func query(t *testing.T, path string, each func(*sql.Rows), text string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	must(t, err)
-	defer db.Close()
-	rows, err := db.QueryContext(context.Background(), text)
-	if err != nil && strings.Contains(err.Error(), "no such table") { // killed before it was made
-		return
-	}
-	must(t, err)
-	defer rows.Close()
-	for rows.Next() {
-		each(rows)
-	}
-	must(t, rows.Err())
 }
 
 // finish lets a last daemon bring all to its end, and holds what came of it against the promise.
