@@ -14,6 +14,11 @@ type Look struct {
 	Hold     Hold // a reason to hold it back that was found in this way
 }
 
+// isWritten reports whether later, a later look at the same path, shows that something was written since l.
+func (l Look) isWritten(later Look) bool {
+	return l.Ino != later.Ino || l.Size != later.Size || l.Mtime != later.Mtime
+}
+
 // Hold is a reason to hold a file back that only a closer look finds. The zero Hold is none.
 type Hold struct {
 	Reason  string        // "" = none
@@ -27,6 +32,9 @@ type Verdict struct {
 	Torn    bool   // with Settled: it stayed cut off, for Reason
 	Reason  string // why it is held back; "" while it is only not yet quiet
 	News    bool   // the reason is another than after the last look: worth saying once
+	// Pause, if not 0, is how long nothing had been written before the change that the look found, and too long for the
+	// quiet time up to now: files are given a longer one from now on (Settler.Quiet). Worth saying.
+	Pause time.Duration
 }
 
 func kindOf(m fs.FileMode) string {

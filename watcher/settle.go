@@ -21,11 +21,12 @@ const (
 //
 // A file is settled when it was quiet for the settle time by the caller's own observation (never by its mtime, which
 // `cp -p` sets to the past): no hint, two equal looks at least that far apart, and no reason to hold it back. It is then
-// handed over once, and again only after it was released or has changed.
+// handed over once, and again only after it was released or has changed. Where files are written with pauses nearly as long
+// as the settle time, more is asked of the folder's next ones (patience.go).
 //
 // All times must come from one monotonic clock. A Settler is not safe for concurrent use.
 type Settler struct {
-	settle         time.Duration
+	patience       patience
 	allowHardlinks bool
 	truncatedAfter time.Duration // 0 = a torn file waits for ever
 	candidates     map[string]*candidate
@@ -39,6 +40,7 @@ type candidate struct {
 	last    Look
 	looked  bool          // last is valid
 	changed time.Time     // when a change was last observed
+	pause   time.Duration // the longest time without one since the last look
 	order   uint64        // of that change
 	due     time.Time     // when to look again
 	place   int           // in waiting, or notWaiting
@@ -52,11 +54,14 @@ const notWaiting = -1
 
 // NewSettler returns a Settler that knows no file. allowHardlinks lets files pass that have more than one name.
 func NewSettler(settle time.Duration, allowHardlinks bool) *Settler {
-	return &Settler{settle: settle, allowHardlinks: allowHardlinks, candidates: map[string]*candidate{}}
+	return &Settler{patience: patience{settle: settle}, allowHardlinks: allowHardlinks, candidates: map[string]*candidate{}}
 }
 
 // SetSettle changes the settle time for every change observed from now on.
-func (s *Settler) SetSettle(d time.Duration) { s.settle = d }
+func (s *Settler) SetSettle(d time.Duration) { s.patience.settle = d }
+
+// Quiet is how long a file must be quiet: the settle time, or more if a Verdict said so.
+func (s *Settler) Quiet(now time.Time) time.Duration { return s.patience.quiet(now) }
 
 // SetTruncatedAfter sets after how long without a change a torn file is handed over as torn; 0 is never.
 func (s *Settler) SetTruncatedAfter(d time.Duration) { s.truncatedAfter = d }
@@ -80,6 +85,7 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 	c := s.candidate(now, name)
 	c.round = s.round
 	same := c.looked && c.last.Identity == look.Identity
+	goesOn := c.looked && c.last.Size > 0 && c.last.isWritten(look)
 	reason, final := s.refuse(look)
 	if same && !look.Examined { // what the last closer look found still holds
 		look.Hold = c.last.Hold
@@ -92,15 +98,20 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 		c.handed = false
 		s.restart(now, c)
 	}
-	quiet := asked.Sub(c.changed) >= s.settle
+	var pause time.Duration
+	if goesOn && s.patience.learn(now, c.pause) {
+		pause = c.pause
+	}
+	c.pause = 0
+	quiet := asked.Sub(c.changed) >= s.patience.quiet(now)
 	switch {
 	case final:
 		v := s.holdBack(now, c, reason)
 		s.remove(c)
 		return v
 	case !quiet || !same:
-		s.schedule(c, c.changed.Add(s.settle))
-		return Verdict{}
+		s.schedule(c, c.changed.Add(s.patience.quiet(now)))
+		return Verdict{Pause: pause}
 	case reason != "":
 		return s.holdBack(now, c, reason)
 	case !look.Examined: // a listing came by: the closer look is still to come
@@ -144,7 +155,7 @@ func (s *Settler) holdBack(now time.Time, c *candidate, reason string) Verdict {
 		}
 	}
 	c.reason = reason
-	c.hold = min(max(2*c.hold, s.settle, minHold), max(most, s.settle))
+	c.hold = min(max(2*c.hold, s.patience.settle, minHold), max(most, s.patience.settle))
 	s.schedule(c, earlier(due, now.Add(c.hold)))
 	return Verdict{Reason: reason, News: news}
 }
@@ -265,9 +276,12 @@ func (s *Settler) candidate(now time.Time, name string) *candidate {
 
 // restart starts the quiet time of c again.
 func (s *Settler) restart(now time.Time, c *candidate) {
+	if c.reason == "" && !c.changed.IsZero() { // else it was seen why nothing came
+		c.pause = max(c.pause, now.Sub(c.changed))
+	}
 	s.order++
 	c.changed, c.order, c.hold = now, s.order, 0
-	s.schedule(c, now.Add(s.settle))
+	s.schedule(c, now.Add(s.patience.quiet(now)))
 }
 
 func (s *Settler) schedule(c *candidate, due time.Time) {

@@ -32,13 +32,69 @@ var settleCases = []struct{ name, script string }{
 	{"a burst of writes counts from its end", `
 		0 touch a
 		0 look a 10@1 => -
-		3 touch a
-		3 look a 20@2 => -
-		6 touch a
-		6 look a 30@3 => -
-		6 next => 11
-		10.999 look a 30@3 => -
-		11 look a 30@3 => settled`},
+		2 touch a
+		2 look a 20@2 => -
+		4 touch a
+		4 look a 30@3 => -
+		4 next => 9
+		8.999 look a 30@3 => -
+		9 look a 30@3 => settled`},
+	{"a pause of more than half the settle time has the files of the folder wait for twice as long", `
+		0 touch a
+		0 look a 10@1 => -
+		4 touch a
+		4 look a 20@2 => pause of 4s
+		4 next => 12
+		8 touch b
+		8 look b 10@1 => -
+		8 touch a
+		8 look a 30@3 => -
+		8 next => 16
+		16 due => b a
+		16 look b 10@1 => settled
+		15.999 look a 30@3 => -
+		16 look a 30@3 => settled`},
+	{"the longest pause counts, and no quiet time is longer than four settle times", `
+		0 look a 10@1 => -
+		6 look a 20@2 => pause of 6s
+		6 next => 18
+		10 look a 30@3 => -
+		10 next => 22
+		28 look a 40@4 => pause of 18s
+		28 next => 48
+		48 look a 40@4 => settled`},
+	{"whoever writes later than that has begun anew", `
+		0 look a 10@1 => -
+		5 look a 10@1 => settled
+		20.001 look a 20@2 => -
+		25.001 look a 20@2 => settled`},
+	{"a pause is forgotten after a day without one like it", `
+		0 look a 10@1 => -
+		4 look a 20@2 => pause of 4s
+		12 look a 20@2 => settled
+		86404 touch b
+		86404 look b 10@1 => -
+		86404 next => 86412
+		86412 look b 10@1 => settled
+		86413 touch c
+		86413 look c 10@1 => -
+		86413 next => 86418
+		86416 look c 20@2 => pause of 3s
+		86416 next => 86422`},
+	{"attributes, an empty file that is filled, and a writer that is seen at work are no pauses", `
+		0 look a 10@1 => -
+		4 touch a
+		4 look a 10@2 => -
+		9 look a 10@2 => settled
+		10 look b 0@1 => -
+		14 look b 10@1 => -
+		19 look b 10@1 => settled
+		20 look c 10@1 open => -
+		25 look c 10@1 open => news: open
+		29 touch c
+		29 look c 20@2 open => -
+		33 look c 30@3 => -
+		38 look c 30@3 => settled`},
 	{"attributes set after the close restart the quiet time", `
 		0 touch a
 		0 look a 10@1 => -
@@ -114,12 +170,12 @@ var settleCases = []struct{ name, script string }{
 	{"changed after it was handed over", `
 		0 look a 10@1 => -
 		5 look a 10@1 => settled
-		6 touch a
-		6 look a 11@2 => -
-		6 next => 11
-		11 look a 11@2 => settled
-		20 look a 12@3 => -
-		25 look a 12@3 => settled`},
+		60 touch a
+		60 look a 11@2 => -
+		60 next => 65
+		65 look a 11@2 => settled
+		99 look a 12@3 => -
+		104 look a 12@3 => settled`},
 	{"released", `
 		0 look a 10@1 => -
 		5 look a 10@1 => settled
@@ -133,10 +189,10 @@ var settleCases = []struct{ name, script string }{
 	{"released while it settles anew changes nothing", `
 		0 look a 10@1 => -
 		5 look a 10@1 => settled
-		6 look a 11@2 => -
-		9 release a
-		9 next => 11
-		11 look a 11@2 => settled`},
+		60 look a 11@2 => -
+		63 release a
+		63 next => 65
+		65 look a 11@2 => settled`},
 	{"gone, and another of the same name", `
 		0 look a 10@1 => -
 		5 look a 10@1 => settled
@@ -421,6 +477,8 @@ func spell(v Verdict) string {
 		return "settled as torn: " + v.Reason
 	case v == (Verdict{}):
 		return "-"
+	case v == (Verdict{Pause: v.Pause}):
+		return fmt.Sprint("pause of ", v.Pause)
 	case v.News:
 		return "news: " + v.Reason
 	}

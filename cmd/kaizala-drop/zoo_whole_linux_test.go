@@ -261,9 +261,20 @@ func ownVisitors() []visitor {
 	pages := own("a scanner that closes after each page", "pages.pdf", "create; write 25; close; wait 3s; append; write 50; close; "+
 		"wait 3s; append; write 75; close; wait 3s; append; write 100; close")
 	pages.settings = `settle = "4s"` // the file is a whole PDF in each pause
+	pauses := own("a scanner whose pauses get longer", "pages.pdf", "create; write 25; close; wait 3s; append; write 50; close; "+
+		"wait 5s; append; write 100; close")
+	pauses.settings = pages.settings
+	afterwards := pauses.after
+	pauses.after = func(t *testing.T, v *visit, p sandbox.Post) {
+		afterwards(t, v, p)
+		if n := len(v.logged("written with pauses")); n == 0 {
+			t.Error("the log does not say that it waits for longer")
+		}
+	}
 	return []visitor{
 		stalling(),
 		pages,
+		pauses,
 		own("allocates, then fills", "photo.jpg", "create; allocate; fill 0-40; wait 3s; fill 40-100; close"),
 		own("sets the size, then fills", "film.3gpp", "create; truncate 100; fill 0-40; wait 3s; fill 40-100; close"),
 		own("sets the size, then fills, mp3", "melody.mp3", "create; truncate 100; fill 0-40; wait 3s; fill 40-100; close"),

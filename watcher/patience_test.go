@@ -1,0 +1,112 @@
+package watcher
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// scan is one file of a simulated device, and when it writes each page: it closes the file after every one, and the file
+// is whole as its format sees it.
+type scan struct {
+	name  string
+	pages []time.Time
+}
+
+// scans makes files one after the other, each of several pages with pauses between them.
+func scans(random *rand.Rand, files int, pause func() time.Duration) (all []scan) {
+	at := start0
+	for i := range files {
+		s := scan{name: string(rune('a'+i%26)) + time.Duration(i).String()}
+		for range 2 + random.IntN(6) {
+			s.pages = append(s.pages, at)
+			at = at.Add(pause())
+		}
+		all = append(all, s)
+		at = at.Add(time.Hour / 10)
+	}
+	return all
+}
+
+// watchScans has a Settler watch the device, and tells how many files were handed over before their last page, and how
+// long after it the others were.
+func watchScans(s *Settler, all []scan) (torn int, waits []time.Duration) {
+	for _, one := range all {
+		look := func(now time.Time) Look {
+			l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1}, Links: 1}}
+			for i, page := range one.pages {
+				if !page.After(now) {
+					l.Size, l.Mtime = int64(100*(i+1)), page.UnixNano()
+				}
+			}
+			return l
+		}
+		last := one.pages[len(one.pages)-1]
+		handed := time.Time{}
+		settle := func(until time.Time) {
+			for {
+				due, ok := s.Next()
+				if !ok || !due.Before(until) {
+					return
+				}
+				for _, name := range s.Due(due) {
+					if s.Look(due, due, name, look(due)).Settled && handed.IsZero() {
+						handed = due
+					}
+				}
+			}
+		}
+		for _, page := range one.pages {
+			settle(page)
+			s.Touch(page, one.name)
+			s.Look(page, page, one.name, look(page))
+		}
+		settle(last.Add(time.Hour / 20))
+		s.Gone(one.name) // it was filed
+		if handed.Before(last) {
+			torn++
+		} else {
+			waits = append(waits, handed.Sub(last))
+		}
+	}
+	return torn, waits
+}
+
+// TestPatienceProvesItself: a scanner whose pauses straddle the settle time has most of its scans torn without patience,
+// and a few at most with it; a device that does not pause waits for nothing more than the settle time.
+func TestPatienceProvesItself(t *testing.T) {
+	const settle, files = 5 * time.Second, 500
+	random := rand.New(rand.NewPCG(1, 2))
+	straddling := func() time.Duration { return time.Second + time.Duration(random.Int64N(int64(6*time.Second))) }
+	all := scans(random, files, straddling)
+
+	torn, waits := watchScans(NewSettler(settle, false), all)
+	without := 0 // files that are quiet for the settle time before their last page
+	for _, one := range all {
+		for i, page := range one.pages[1:] {
+			if page.Sub(one.pages[i]) > settle {
+				without++
+				break
+			}
+		}
+	}
+	t.Logf("pauses of 1 to 7 s, settle = 5s: %d of %d torn without patience, %d with it", without, files, torn)
+	if without < files/2 {
+		t.Errorf("only %d of %d are torn without patience: the device does not tell", without, files)
+	}
+	if torn > 2 {
+		t.Errorf("%d of %d are torn with patience", torn, files)
+	}
+	if longest := slices.Max(waits); longest > patienceMost*settle {
+		t.Errorf("one waited for %v, more than %d settle times", longest, patienceMost)
+	}
+
+	brisk := scans(random, files, func() time.Duration { return time.Duration(random.Int64N(int64(settle / patienceFactor))) })
+	torn, waits = watchScans(NewSettler(settle, false), brisk)
+	if shortest, longest := slices.Min(waits), slices.Max(waits); torn > 0 || shortest != settle || longest != settle {
+		t.Errorf("a device without pauses: %d torn, waits of %v to %v, want none and %v", torn, shortest, longest, settle)
+	}
+}
