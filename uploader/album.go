@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -200,9 +201,10 @@ func (q *queue) replace(d *delivery) {
 	q.succession(d)
 }
 
-// succession hands on the newer files that waited for the end of d.
+// succession hands on the newer files that waited for the end of d: together, as d's were, and in their order.
 func (q *queue) succession(d *delivery) {
-	for _, s := range d.successors {
-		q.add(file.Batch{s})
-	}
+	slices.SortFunc(d.successors, func(a, b file.Settled) int {
+		return cmp.Compare(slices.Index(d.names(), a.Name), slices.Index(d.names(), b.Name))
+	})
+	q.add(d.successors)
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
@@ -443,6 +444,81 @@ func TestEmptiedSubfolders(t *testing.T) {
 	}
 }
 
+// TestCrashAfterTheFolderWasRemoved: the run before moved everything, removed the emptied subfolder or its inner one, and
+// died before the ledger knew.
+func TestCrashAfterTheFolderWasRemoved(t *testing.T) {
+	for _, dir := range []string{"done", "failed"} {
+		for _, gone := range [][]string{{"trip/day"}, {"trip/day", "trip"}} {
+			t.Run(dir+" "+joined(gone), func(t *testing.T) {
+				both(t, func(w *world) {
+					ctx := context.Background()
+					w.must(os.MkdirAll(w.dir+"/trip/day", 0o755))
+					b := w.writeAlbum("trip/day/1.jpg", "trip/day/2.jpg")
+					row := ledger.Delivery{Folder: w.dir, Action: media.Album, SettledAt: b[0].At}
+					for _, s := range b {
+						row.Files = append(row.Files, ledger.File{Name: s.Name, ID: s.ID})
+					}
+					id, err := w.ledger.Claim(ctx, row)
+					w.must(err)
+					w.must(w.ledger.Uploaded(ctx, id, "kept", [][]byte{make([]byte, 32), make([]byte, 32)}))
+					w.must(w.ledger.Posting(ctx, id, "g@2", "", false))
+					if dir == "failed" {
+						w.must(w.ledger.Failed(ctx, id, "bad"))
+					} else {
+						w.must(w.ledger.Posted(ctx, id, "r"))
+					}
+					w.must(os.MkdirAll(filepath.Join(w.dir, dir, "trip/day"), 0o755))
+					for _, s := range b {
+						w.must(os.Rename(filepath.Join(w.dir, s.Name), filepath.Join(w.dir, dir, s.Name)))
+					}
+					for _, sub := range gone {
+						w.must(os.Remove(filepath.Join(w.dir, sub)))
+					}
+					f := w.folder()
+					f.RemoveEmptied = true
+					w.start(w.t.Context(), f)
+					sum := w.end()
+					if open := w.unfinished(); sum.Left > 0 || len(open) > 0 {
+						t.Errorf("%+v; unfinished: %+v", sum, open)
+					}
+					w.wantAt(dir, "trip/day/1.jpg", "trip/day/2.jpg")
+					if _, err := os.Stat(w.dir + "/trip"); !errors.Is(err, os.ErrNotExist) {
+						t.Errorf("the emptied folder is still there: %v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestImagesExportedAgain over the names of an album that is under way are an album again.
+func TestImagesExportedAgain(t *testing.T) {
+	bubble(t, func(w *world, _ *memory) {
+		w.service.onUpload = func(context.Context, string, int) error { time.Sleep(30 * time.Second); return nil }
+		w.start(w.t.Context(), w.folder())
+		names := images(12)
+		w.settled <- w.writeAlbum(names...)
+		time.Sleep(10 * time.Second)
+		go func() { // the watcher
+			for range names {
+				r := <-w.released
+				w.settled <- file.Batch{w.look(r.Name)}
+			}
+			close(w.settled)
+		}()
+		var newer []string
+		for i := range names {
+			name := names[len(names)-1-i]
+			w.settled <- file.Batch{w.write(name, "newer "+name)}
+			newer = append([]string{"newer " + name}, newer...)
+		}
+		if sum := <-w.result; sum.Left > 0 {
+			t.Errorf("%+v", sum)
+		}
+		w.wantPosted(joined(newer))
+	})
+}
+
 // TestEmptiedIsNeverAnythingElse: what was put in the place of a subfolder meanwhile stays.
 func TestEmptiedIsNeverAnythingElse(t *testing.T) {
 	w := newWorld(t, newMemory())
@@ -458,7 +534,10 @@ func TestEmptiedIsNeverAnythingElse(t *testing.T) {
 		d.Files = append(d.Files, ledger.File{Name: name})
 	}
 	removeEmptied(d)
-	for _, path := range []string{w.dir + "/file", w.dir + "/near", w.dir + "/empty", elsewhere + "/inner", w.dir} {
+	w.must(unix.Mkfifo(w.dir+"/fifo", 0o644))
+	d.Files = []ledger.File{{Name: "fifo/day/1.jpg"}}
+	removeEmptied(d) // and does not wait for a writer to it
+	for _, path := range []string{w.dir + "/fifo", w.dir + "/file", w.dir + "/near", w.dir + "/empty", elsewhere + "/inner", w.dir} {
 		if _, err := os.Lstat(path); err != nil {
 			t.Error(err)
 		}

@@ -461,7 +461,7 @@ func TestAlbumOfWhichNoneCanBeRead(t *testing.T) {
 // TestUnknownAlbumIsNeverDivided: it may be in the group already.
 func TestUnknownAlbumIsNeverDivided(t *testing.T) {
 	for _, hold := range []bool{false, true} {
-		for _, then := range []error{troubles{{"0.jpg", errChanged}}, troubles{{"0.jpg", errors.New("EIO")}}, doubtful(504)} {
+		for _, then := range []error{troubles{{"0.jpg", errChanged}}, troubles{{"0.jpg", errors.New("EIO")}}, doubtful(504), ofFile(400)} {
 			t.Run(fmt.Sprint(hold, then), func(t *testing.T) {
 				f := folder("/a")
 				f.HoldUnknown = hold

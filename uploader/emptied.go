@@ -1,6 +1,8 @@
 package uploader
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -30,13 +32,13 @@ func removeEmptied(d *delivery) {
 	}
 }
 
-// removeEmpty removes the empty folder dir, which must lie inside root whatever links there are. unlinkat(2), unlike
-// remove(3), never takes a file that is there in its place.
+// removeEmpty removes the empty folder dir, which must lie inside root whatever links there are, and reports whether there
+// is none now. unlinkat(2), unlike remove(3), never takes a file that is there in its place.
 func removeEmpty(root *os.Root, dir string) bool {
-	parent, err := root.Open(filepath.Dir(dir))
-	if err != nil {
-		return false
+	parent, err := root.OpenFile(filepath.Dir(dir), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0) // never a FIFO, which would block
+	if err == nil {
+		defer parent.Close()
+		err = unix.Unlinkat(int(parent.Fd()), filepath.Base(dir), unix.AT_REMOVEDIR)
 	}
-	defer parent.Close()
-	return unix.Unlinkat(int(parent.Fd()), filepath.Base(dir), unix.AT_REMOVEDIR) == nil
+	return err == nil || errors.Is(err, fs.ErrNotExist) // an earlier run was broken off after it
 }

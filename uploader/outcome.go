@@ -111,14 +111,17 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 	}
 }
 
-// refused deals with what the service will never take.
+// refused deals with what the service will never take. What it may have taken before is neither refused nor divided.
 func (q *queue) refused(d *delivery, err error) {
-	if d.isAlbum() {
+	switch {
+	case d.unknown:
+		q.giveUp(d, unknownNote(d, err))
+	case d.isAlbum():
 		q.refusedAlbum(d, err)
-		return
+	default:
+		d.Attempts++
+		q.giveUp(d, noteOf(d, err))
 	}
-	d.Attempts++
-	q.giveUp(d, noteOf(d, err))
 }
 
 // giveUp sends d to failed/.

@@ -153,3 +153,37 @@ func dieAt(t *testing.T, spec string) {
 	_, err := newFiler(calls).Fail(c.Move, Note{Reason: "first"})
 	noError(t, err)
 }
+
+// TestAgainWithoutTheFolderItLayIn: the emptied folder was removed before the caller's memory knew of the move. Of a copy
+// that is only believed while the watched folder is the one with the share mounted: the original may be on it still.
+func TestAgainWithoutTheFolderItLayIn(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		desk         func(testing.TB) desk
+		away, finish bool
+	}{
+		{"renamed", newDesk, false, true},
+		{"renamed, and the device has a new number", newDesk, true, true},
+		{"copied", newFarDesk, false, true},
+		{"copied, and the share is away", newFarDesk, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := c.desk(t)
+			mkdir(t, filepath.Join(d.folder, "trip"), 0o755)
+			m := d.drop("trip/a.pdf", "content")
+			dest, err := New().Move(m)
+			noError(t, err)
+			noError(t, os.Remove(filepath.Join(d.folder, "trip")))
+			if m.Again = true; c.away {
+				m.Want.Dev++
+			}
+			again, err := New().Move(m)
+			if c.finish && (err != nil || again != dest) || !c.finish && (!errors.Is(err, ErrFolderGone) || again != "") {
+				t.Errorf("%q, %v", again, err)
+			}
+			if content, err := os.ReadFile(dest); string(content) != "content" {
+				t.Errorf("%q, %v", content, err)
+			}
+		})
+	}
+}

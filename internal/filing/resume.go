@@ -18,7 +18,7 @@ func (m Move) target() string { return filepath.Join(m.Dir, filepath.Dir(m.Name)
 //	a copy with two names                              the original was removed and the hidden name, too
 //	the file under a second name in the target         the first name was removed (where there is no renameat2)
 //	the original set aside under a hidden name         it was removed
-//	the file in the target, and nowhere else           the caller heard of it
+//	the file in the target, and nowhere else           the caller heard of it, or its emptied folder was removed
 func (f *Filer) resume(m Move, limit int) (dest string, err error) {
 	t := &trip{Filer: f, Move: m}
 	mine := isThe(m.Want)
@@ -66,18 +66,36 @@ func (t *trip) landedAs(limit int, mine func(file.Identity) bool) string {
 // conclude makes the last steps of a move whose file lies at dest.
 func (t *trip) conclude(dest, aside string) (string, error) {
 	var err error
-	if t.from, err = openDir(filepath.Dir(t.source())); err != nil {
-		return "", t.explain(err)
-	}
-	defer t.from.Close()
 	if t.to, err = openDir(t.target()); err != nil {
 		return "", t.explain(err)
 	}
 	defer t.to.Close()
+	t.from, err = openDir(filepath.Dir(t.source()))
+	switch {
+	case absent(err):
+		return t.concludeHere(dest)
+	case err != nil:
+		return "", t.explain(err)
+	}
+	defer t.from.Close()
 	t.twin.path = dest // so that the original goes, and only when this one is on disk
 	dest, err = t.settle(dest)
 	if err == nil && lies(aside, isThe(t.Want)) {
 		err = os.Remove(aside)
 	}
 	return dest, err
+}
+
+// concludeHere is conclude where the folder that the file lay in is not there. If it was moved, it is where it was wanted.
+// If it was copied, its original may be there still, on a share that is away.
+func (t *trip) concludeHere(dest string) (string, error) {
+	if !lies(dest, isThe(t.Want)) {
+		switch mounted, err := t.mounted(); {
+		case err != nil:
+			return "", t.explain(step("look at its folder", err))
+		case !mounted:
+			return "", t.explain(ErrFolderGone)
+		}
+	}
+	return dest, and(t.dropSpare(), t.syncs.sync(t.to))
 }
