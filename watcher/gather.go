@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/maruel/natural"
@@ -20,14 +21,16 @@ const (
 )
 
 const (
-	// gatherMost is how many windows a gathering lasts at most, from its first image: what has settled by then goes.
+	// gatherMost is how many windows a gathering lasts at most: what has settled by then goes. They count from its first
+	// image, but of a dropped subfolder from the latest sign that more of it comes: however long a copy takes, it is not cut.
 	gatherMost = 60
 	// gatherAgain is the part of a window after which a gathering that waits for others is looked at again.
 	gatherAgain = 4
 )
 
 // gatherer holds settled images back until those that belong with them have settled too. It is pure: no clock, no I/O, no
-// goroutine. The images of each directory gather by themselves.
+// goroutine. The images of each directory gather by themselves; with "subfolder", those of each directory of the watched
+// folder, with all that lies in it.
 type gatherer struct {
 	album  string
 	window time.Duration
@@ -38,8 +41,8 @@ type gatherer struct {
 // gathering is the images of one directory that came close together.
 type gathering struct {
 	images map[string]file.Settled // by name; a newer state takes the place of an older one
-	begun  time.Time
-	ends   time.Time // if nothing prolongs it
+	ends   time.Time               // if nothing prolongs it
+	last   time.Time               // whatever prolongs it
 }
 
 func newGatherer(f Folder) *gatherer {
@@ -48,29 +51,48 @@ func newGatherer(f Folder) *gatherer {
 
 // add takes a settled file in if it is to wait for others. Else it goes at once.
 func (g *gatherer) add(now time.Time, s file.Settled) (waits bool) {
-	dir := path.Dir(s.Name)
-	set := g.sets[dir]
+	dir := g.dirOf(s.Name)
 	t, _ := media.ByName(s.Name)
 	if t.Action != media.Image || s.Torn != "" || g.album == albumOff || g.album == albumSubfolder && dir == "." {
-		if set != nil && g.album == albumSubfolder { // something else of the folder that was dropped: there may be more
-			set.ends = now.Add(g.window)
+		if g.album == albumSubfolder {
+			g.stir(now, s.Name) // something else of the folder that was dropped
 		}
 		return false
 	}
-	if set == nil {
-		set = &gathering{images: map[string]file.Settled{}, begun: now}
-		g.sets[dir] = set
+	if g.sets[dir] == nil {
+		g.sets[dir] = &gathering{images: map[string]file.Settled{}, last: now.Add(gatherMost * g.window)}
 	}
-	set.images[s.Name] = s
-	set.ends = now.Add(g.window)
+	g.sets[dir].images[s.Name] = s
+	g.stir(now, s.Name)
 	return true
+}
+
+// stir takes a sign that there may be more to come where name lies: something has settled, or a temporary file is written.
+func (g *gatherer) stir(now time.Time, name string) {
+	set := g.sets[g.dirOf(name)]
+	if set == nil {
+		return
+	}
+	set.ends = now.Add(g.window)
+	if g.album == albumSubfolder {
+		set.last = now.Add(gatherMost * g.window)
+	}
+}
+
+// dirOf is the directory whose images gather with name; "." is the watched folder itself.
+func (g *gatherer) dirOf(name string) string {
+	dir := path.Dir(name)
+	if g.album == albumSubfolder {
+		dir, _, _ = strings.Cut(dir, "/")
+	}
+	return dir
 }
 
 // next says when due may have something. ok is false while nothing gathers.
 func (g *gatherer) next() (at time.Time, ok bool) {
 	for _, set := range g.sets {
-		if !ok || set.ends.Before(at) {
-			at, ok = set.ends, true
+		if due := earlier(set.ends, set.last); !ok || due.Before(at) {
+			at, ok = due, true
 		}
 	}
 	return at, ok
@@ -82,11 +104,10 @@ func (g *gatherer) due(now time.Time, coming func(belongs func(name string) bool
 	var batches []file.Batch
 	for _, dir := range g.sorted() {
 		set := g.sets[dir]
-		last := set.begun.Add(gatherMost * g.window)
 		switch {
-		case now.Before(set.ends) && now.Before(last):
+		case now.Before(set.ends) && now.Before(set.last):
 			continue
-		case now.Before(last) && coming(func(name string) bool { return g.belongs(dir, name) }):
+		case now.Before(set.last) && coming(func(name string) bool { return g.belongs(dir, name) }):
 			set.ends = now.Add(max(g.window/gatherAgain, minHold))
 			continue
 		}
@@ -114,7 +135,7 @@ func (g *gatherer) sorted() []string {
 
 // belongs reports whether a gathering of dir waits for the file name.
 func (g *gatherer) belongs(dir, name string) bool {
-	if path.Dir(name) != dir {
+	if g.dirOf(name) != dir {
 		return false
 	}
 	t, _ := media.ByName(name)
@@ -133,5 +154,7 @@ func split(images file.Batch, most int) []file.Batch {
 	return batches
 }
 
-// compareNames compares as people count: IMG_2 goes before IMG_10.
-func compareNames(a, b string) int { return cmp.Or(natural.Compare(a, b), cmp.Compare(a, b)) }
+// compareNames compares as people count, and without regard to case: img_2 goes before IMG_10.
+func compareNames(a, b string) int {
+	return cmp.Or(natural.Compare(strings.ToLower(a), strings.ToLower(b)), cmp.Compare(a, b))
+}

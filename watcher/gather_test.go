@@ -38,46 +38,49 @@ func TestGather(t *testing.T) {
 	const second = time.Second
 	type step struct {
 		at   time.Duration // since the start
-		add  string        // a file that settles then
-		want string        // or the batches that are due then
+		want string        // the batches that are due then
+		add  string        // a file that settles after that
 	}
 	for name, c := range map[string]struct {
 		album string
 		most  int
 		steps []step
 	}{
-		"off": {"off", 10, []step{{0, "1.jpg", ""}, {60 * second, "", ""}}},
+		"off": {"off", 10, []step{{0, "", "1.jpg"}, {60 * second, "", ""}}},
 		"as people count": {"window", 10, []step{
-			{0, "IMG_10.jpg", ""}, {0, "IMG_9.JPG", ""}, {0, "IMG_2.png", ""}, {4 * second, "", ""}, {5 * second, "", "IMG_2.png IMG_9.JPG IMG_10.jpg"},
+			{0, "", "IMG_10.jpg"}, {0, "", "IMG_9.JPG"}, {0, "", "IMG_2.png"}, {4 * second, "", ""}, {5 * second, "IMG_2.png IMG_9.JPG IMG_10.jpg", ""},
 		}},
 		"each prolongs it": {"window", 10, []step{
-			{0, "1.jpg", ""}, {4 * second, "2.jpg", ""}, {8 * second, "3.jpg", ""}, {12 * second, "", ""}, {13 * second, "", "1.jpg 2.jpg 3.jpg"},
-			{14 * second, "4.jpg", ""}, {19 * second, "", "4.jpg"},
+			{0, "", "1.jpg"}, {4 * second, "", "2.jpg"}, {8 * second, "", "3.jpg"}, {12 * second, "", ""}, {13 * second, "1.jpg 2.jpg 3.jpg", ""},
+			{14 * second, "", "4.jpg"}, {19 * second, "4.jpg", ""},
 		}},
 		"equal parts": {"window", 3, []step{
-			{0, "1.jpg", ""}, {0, "2.jpg", ""}, {0, "3.jpg", ""}, {0, "4.jpg", ""}, {5 * second, "", "1.jpg 2.jpg | 3.jpg 4.jpg"},
+			{0, "", "1.jpg"}, {0, "", "2.jpg"}, {0, "", "3.jpg"}, {0, "", "4.jpg"}, {5 * second, "1.jpg 2.jpg | 3.jpg 4.jpg", ""},
 		}},
-		"others go at once": {"window", 10, []step{{0, "1.jpg", ""}, {second, "!a.pdf", ""}, {second, "!b.mp4", ""}, {5 * second, "", "1.jpg"}}},
+		"others go at once": {"window", 10, []step{{0, "", "1.jpg"}, {second, "", "!a.pdf"}, {second, "", "!b.mp4"}, {5 * second, "1.jpg", ""}}},
 		"directories by themselves": {"window", 10, []step{
-			{0, "x/1.jpg", ""}, {second, "y/2.jpg", ""}, {2 * second, "3.jpg", ""}, {3 * second, "x/4.jpg", ""},
-			{6 * second, "", "y/2.jpg"}, {8 * second, "", "3.jpg | x/1.jpg x/4.jpg"},
+			{0, "", "x/1.jpg"}, {second, "", "y/2.jpg"}, {2 * second, "", "3.jpg"}, {3 * second, "", "x/4.jpg"},
+			{6 * second, "y/2.jpg", ""}, {8 * second, "3.jpg | x/1.jpg x/4.jpg", ""},
 		}},
 		"subfolders": {"subfolder", 10, []step{
-			{0, "!1.jpg", ""}, {0, "trip/2.jpg", ""}, {4 * second, "!trip/notes.pdf", ""}, {6 * second, "", ""}, {9 * second, "", "trip/2.jpg"},
+			{0, "", "!1.jpg"}, {0, "", "trip/2.jpg"}, {4 * second, "", "!trip/notes.pdf"}, {6 * second, "", ""}, {9 * second, "trip/2.jpg", ""},
 		}},
-		"a newer state": {"window", 10, []step{{0, "1.jpg", ""}, {second, "1.jpg", ""}, {6 * second, "", "1.jpg"}}},
+		"dropped folders by themselves, with all that is in them": {"subfolder", 10, []step{
+			{0, "", "trip/day 2/1.jpg"}, {0, "", "visit/1.jpg"}, {4 * second, "", "trip/2.jpg"}, {6 * second, "visit/1.jpg", "trip/day 1/1.jpg"},
+			{11 * second, "trip/2.jpg trip/day 1/1.jpg trip/day 2/1.jpg", ""},
+		}},
+		"a newer state": {"window", 10, []step{{0, "", "1.jpg"}, {second, "", "1.jpg"}, {6 * second, "1.jpg", ""}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, begin := newGatherer(Folder{Album: c.album, AlbumWindow: 5 * second, AlbumMax: c.most}), time.Unix(0, 0)
 			for _, s := range c.steps {
 				now := begin.Add(s.at)
-				if s.add != "" {
-					name, atOnce := strings.CutPrefix(s.add, "!")
-					if waits := g.add(now, image(name)); waits == (atOnce || c.album == "off") {
-						t.Errorf("%s waits: %v", name, waits)
-					}
-				} else if got := shown(g.due(now, nobody, still)); got != s.want {
+				if got := shown(g.due(now, nobody, still)); got != s.want {
 					t.Errorf("after %v: %q, want %q", s.at, got, s.want)
+				}
+				name, atOnce := strings.CutPrefix(s.add, "!")
+				if waits := s.add != "" && g.add(now, image(name)); waits != (s.add != "" && !atOnce && c.album != "off") {
+					t.Errorf("%s waits: %v", name, waits)
 				}
 			}
 			if at, ok := g.next(); ok {
@@ -87,25 +90,34 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// TestGatherIsBounded: neither images without end nor one that never settles keeps the others for ever.
+// TestGatherIsBounded: neither images without end nor one that never settles keeps the others for ever; but a dropped folder
+// is not cut in two as long as more of it comes.
 func TestGatherIsBounded(t *testing.T) {
-	g, begin := newGatherer(Folder{Album: "window", AlbumWindow: time.Second, AlbumMax: 100}), time.Unix(0, 0)
-	coming := func(belongs func(string) bool) bool { return belongs("slow.jpg") }
-	for i := 0; ; i++ {
-		now := begin.Add(time.Duration(i) * time.Second / 2)
-		if got := g.due(now, coming, still); len(got) > 0 {
-			if took := now.Sub(begin); took != gatherMost*time.Second || len(got) != 2 {
-				t.Errorf("%d batches after %v", len(got), took)
+	begin, window := time.Unix(0, 0), time.Second
+	coming := func(belongs func(string) bool) bool { return belongs("trip/slow.jpg") }
+	for _, album := range []string{"window", "subfolder"} {
+		for _, images := range []int{1, 1000} { // one every half a second
+			g := newGatherer(Folder{Album: album, AlbumWindow: window, AlbumMax: 1000})
+			var got []file.Batch
+			now, next := begin, begin
+			for n := 0; len(got) == 0; {
+				if n < images {
+					g.add(next, image(fmt.Sprintf("trip/%d.jpg", n)))
+					n, next = n+1, next.Add(window/2)
+				}
+				at, _ := g.next()
+				if now = at; n < images {
+					now = earlier(at, next)
+				}
+				got = g.due(now, coming, still)
 			}
-			break
-		}
-		g.add(now, image(fmt.Sprint(i, ".jpg")))
-	}
-	g = newGatherer(Folder{Album: "window", AlbumWindow: time.Second, AlbumMax: 100})
-	g.add(begin, image("1.jpg"))
-	for now, ok := g.next(); ok; now, ok = g.next() {
-		if got := g.due(now, coming, still); len(got) > 0 && now.Sub(begin) != gatherMost*time.Second {
-			t.Errorf("after %v", now.Sub(begin))
+			want := begin.Add(gatherMost * window)
+			if album == "subfolder" {
+				want = want.Add(time.Duration(images-1) * window / 2)
+			}
+			if !now.Equal(want) {
+				t.Errorf("%s, %d images: after %v, want %v", album, images, now.Sub(begin), want.Sub(begin))
+			}
 		}
 	}
 }
@@ -154,11 +166,13 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
+const albumPatience = 2 * time.Minute
+
 // albumRig is a rig whose folder makes albums.
 func albumRig(t *testing.T, w *world) *rig {
 	t.Helper()
 	f := simFolder
-	f.Album, f.AlbumWindow, f.AlbumMax = "window", 5*time.Second, 10
+	f.Album, f.AlbumWindow, f.AlbumMax, f.TruncatedAfter = "window", 5*time.Second, 10, albumPatience
 	r := &rig{t: t, world: w}
 	r.events = make(chan fsnotify.Event)
 	r.start(newLoop(f, false, zerolog.New(&r.log)), r.events, nil, w.scout)
@@ -207,6 +221,98 @@ func TestLoopGathersABurst(t *testing.T) {
 		}
 		r.none(time.Hour)
 	})
+}
+
+// TestLoopGathersForABoundedTime: a camera that takes a picture every 2 s for an hour is posted from every 5 minutes, and the
+// PDFs beside them go at once and in order.
+func TestLoopGathersForABoundedTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		r := albumRig(t, w)
+		begun := time.Now()
+		go func() {
+			for i := range 1800 {
+				name := fmt.Sprintf("IMG_%d.jpg", i)
+				if i%10 == 5 {
+					name = fmt.Sprintf("%d.pdf", i)
+				}
+				w.write(name, 1)
+				r.event(name, fsnotify.Create)
+				pass(2 * time.Second)
+			}
+		}()
+		seen, documents := 0, []string{}
+		for seen < 1800 {
+			b := <-r.settled
+			if seen += len(b); strings.HasSuffix(b[0].Name, ".pdf") {
+				documents = append(documents, b[0].Name)
+				if waited, written := time.Since(begun), time.Duration(5+10*(len(documents)-1))*2*time.Second; waited-written > 2*simFolder.Settle {
+					t.Errorf("%s waited for %v", b[0].Name, waited-written)
+				}
+			} else if waited := b[0].At.Add(gatherMost * 5 * time.Second); time.Now().After(waited) {
+				t.Errorf("%s settled %v ago", b[0].Name, time.Since(b[0].At))
+			}
+		}
+		for i, name := range documents {
+			if want := fmt.Sprintf("%d.pdf", 5+10*i); name != want {
+				t.Fatalf("%s stands where %s belongs", name, want)
+			}
+		}
+		if len(documents) != 180 {
+			t.Errorf("%d documents", len(documents))
+		}
+	})
+}
+
+// TestLoopGathersWhatIsRenamedIntoPlace: rsync takes longer for a photo than the window is, and writes it under a hidden name.
+func TestLoopGathersWhatIsRenamedIntoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		r := albumRig(t, w)
+		go func() {
+			for i := range 5 {
+				name := fmt.Sprintf("IMG_%d.jpg", i)
+				for range 20 {
+					r.event("."+name+".Ab12Cd", fsnotify.Write)
+					pass(time.Second)
+				}
+				w.write(name, 1)
+				r.event(name, fsnotify.Create)
+			}
+		}()
+		if b := <-r.settled; len(b) != 5 {
+			t.Errorf("a batch of %d", len(b))
+		}
+		r.none(time.Hour)
+	})
+}
+
+// TestLoopGathersWhatIsEmptyAtFirst: the placeholder of an image is waited for, for as long as a torn one would be.
+func TestLoopGathersWhatIsEmptyAtFirst(t *testing.T) {
+	for _, filled := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			r := albumRig(t, w)
+			for i, size := range []int64{1, 0, 1} {
+				name := fmt.Sprintf("IMG_%d.jpg", i)
+				w.write(name, size)
+				r.event(name, fsnotify.Create)
+			}
+			want := 2
+			if filled {
+				want = 3
+				go func() {
+					pass(albumPatience / 2)
+					w.write("IMG_1.jpg", 1)
+					r.event("IMG_1.jpg", fsnotify.Write)
+				}()
+			}
+			if b := <-r.settled; len(b) != want {
+				t.Errorf("filled: %v, a batch of %d", filled, len(b))
+			}
+			r.none(time.Hour)
+		})
+	}
 }
 
 // BenchmarkGather gathers 10,000 images.

@@ -116,7 +116,8 @@ func (l *loop) run(ctx context.Context) error {
 
 // finished reports that a run with once has nothing left to wait for.
 func (l *loop) finished() bool {
-	return l.once && l.listed && !l.wants() && !l.away && len(l.outbox) == 0 && len(l.gather.sets) == 0 && !l.files.Busy()
+	return l.once && l.listed && !l.wants() && !l.away && len(l.outbox) == 0 && len(l.gather.sets) == 0 &&
+		!l.files.Busy(func(string) bool { return true })
 }
 
 // wake says when the timer must fire.
@@ -189,10 +190,12 @@ func (l *loop) onEvent(ev fsnotify.Event, ok bool) {
 		l.list = l.list || ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename)
 		return
 	}
-	if !l.filter.skips(name) {
-		l.files.Touch(time.Now(), name)
-		l.ask(name)
+	if l.filter.skips(name) {
+		l.gather.stir(time.Now(), name) // rsync and others write under a name like this, and then rename
+		return
 	}
+	l.files.Touch(time.Now(), name)
+	l.ask(name)
 }
 
 // drain takes the events that wait before an answer is judged. On a busy machine they come late: of two files that are
@@ -304,7 +307,11 @@ func (l *loop) onGathered(now time.Time) {
 	if at, ok := l.gather.next(); !ok || now.Before(at) {
 		return
 	}
-	for _, b := range l.gather.due(now, l.files.Coming, l.files.IsHanded) {
+	coming := func(belongs func(string) bool) bool { return l.files.Coming(now, belongs) }
+	if l.once { // what is held back is left to another run
+		coming = l.files.Busy
+	}
+	for _, b := range l.gather.due(now, coming, l.files.IsHanded) {
 		l.log.Debug().Int("images", len(b)).Str("first", file.Printable(b[0].Name)).
 			Str("last", file.Printable(b[len(b)-1].Name)).Msg("gathered")
 		l.outbox = append(l.outbox, b)

@@ -46,6 +46,7 @@ type candidate struct {
 	place   int           // in waiting, or notWaiting
 	handed  bool          // handed over with last.Identity
 	reason  string        // why it is held back
+	failed  bool          // because it could not be looked at
 	hold    time.Duration // the time to the next look while it is held back, else 0
 	round   uint64        // in which it was last seen
 }
@@ -90,7 +91,7 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 	if same && !look.Examined { // what the last closer look found still holds
 		look.Hold = c.last.Hold
 	}
-	c.last, c.looked = look, true
+	c.last, c.looked, c.failed = look, true, false
 	if c.handed && same {
 		return Verdict{}
 	}
@@ -137,6 +138,7 @@ func (s *Settler) Fail(now time.Time, name, reason string) Verdict {
 	if c.handed {
 		return Verdict{}
 	}
+	c.failed = true
 	return s.holdBack(now, c, reason)
 }
 
@@ -227,22 +229,25 @@ func (s *Settler) EndRound() {
 	}
 }
 
-// Busy reports whether a file is on its way to being handed over: neither handed over nor held back, or torn, which
-// ends after a while.
-func (s *Settler) Busy() bool {
-	for _, c := range s.candidates {
-		if !c.handed && (c.hold == 0 || c.last.Hold.Torn && s.truncatedAfter > 0) {
+// Busy reports whether a file of which belongs is true is on its way to being handed over: neither handed over nor held
+// back, or torn, which ends after a while.
+func (s *Settler) Busy(belongs func(name string) bool) bool {
+	for name, c := range s.candidates {
+		if !c.handed && (c.hold == 0 || c.last.Hold.Torn && s.truncatedAfter > 0) && belongs(name) {
 			return true
 		}
 	}
 	return false
 }
 
-// Coming reports whether a file of which belongs is true is on its way to being handed over: still quiet for too short a
-// time, open for writing, or torn, which ends after a while. What is held back for a reason that no waiting cures is not.
-func (s *Settler) Coming(belongs func(name string) bool) bool {
+// Coming reports whether a file of which belongs is true may still be handed over by itself: it is Busy, or open for
+// writing, or, for the time that a torn file would be given, empty or not to be looked at. What is held back for a reason
+// that no waiting cures is not.
+func (s *Settler) Coming(now time.Time, belongs func(name string) bool) bool {
 	for name, c := range s.candidates {
-		if !c.handed && (c.hold == 0 || c.reason == c.last.Hold.Reason) && belongs(name) {
+		seen := c.reason == c.last.Hold.Reason
+		mayYet := (c.failed || c.last.Mode.IsRegular() && c.last.Size == 0) && now.Sub(c.changed) < s.truncatedAfter
+		if !c.handed && (c.hold == 0 || seen || mayYet) && belongs(name) {
 			return true
 		}
 	}

@@ -190,8 +190,9 @@ func TestAlbumsSaveCalls(t *testing.T) {
 	for _, c := range []struct {
 		album  string
 		photos int
-		calls  int // the least that is possible
-	}{{"window", 1000, 200}, {"off", 100, 200}} {
+		calls  int     // the least that is possible
+		rate   float64 // photos a minute, in the README
+	}{{"window", 1000, 200, 490}, {"off", 100, 200, 49}} {
 		t.Run(c.album, func(t *testing.T) {
 			t.Parallel()
 			limit := &sandbox.Chaos{CallsPerMinute: 100, Window: minute}
@@ -207,9 +208,11 @@ func TestAlbumsSaveCalls(t *testing.T) {
 			took := time.Since(begun)
 			w.lieInDone("in", c.photos)
 			p.stop()
-			calls := w.sandbox.Stats().Calls
-			t.Logf("%d photos with %d calls; %.0f photos a minute of 100 calls; %v", c.photos, calls,
-				float64(c.photos)/float64(took)*float64(minute), w.sandbox.Disturbed())
+			calls, rate := w.sandbox.Stats().Calls, float64(c.photos)/float64(took)*float64(minute)
+			t.Logf("%d photos with %d calls; %.0f photos a minute of 100 calls; %v", c.photos, calls, rate, w.sandbox.Disturbed())
+			if rate < 0.95*c.rate || rate > 1.05*c.rate {
+				t.Errorf("%.0f photos a minute, the README says %.0f", rate, c.rate)
+			}
 			if calls > c.calls*105/100 {
 				t.Errorf("%d photos took %d calls, want %d or little more", c.photos, calls, c.calls)
 			}
@@ -259,6 +262,9 @@ func TestAlbumMemory(t *testing.T) {
 	}
 	if n := w.sandbox.Stats().Posts; n != 4 {
 		t.Errorf("%d messages, want 4", n)
+	}
+	if n := w.sandbox.MaxConns(); n < 4 {
+		t.Errorf("%d connections at once: the four were not side by side", n)
 	}
 	p.stop()
 }

@@ -1,10 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"text/template"
+	"text/template/parse"
 	"time"
 	"unicode"
 )
@@ -16,13 +20,14 @@ const maxCaption = 4000
 // goroutines at once.
 type Caption struct {
 	template *template.Template
+	dropped  bool // Folder is the directory of the watched folder that the file lies in, however deep
 }
 
 // captionData is all that a template can name.
 type captionData struct {
 	Name   string      // scan.pdf; of an album its first image, as are Stem and Folder
 	Stem   string      // scan
-	Folder string      // of the directory that the file lies in, its last name
+	Folder string      // of the directory that the file lies in, its last name; of a dropped folder, its name
 	Time   captionTime // when it was found settled; of an album, the last of its images
 	Count  int         // of images in an album; 1 for a single file
 	First  string      // name of the first image of an album, or of the single file
@@ -35,8 +40,8 @@ type captionTime struct{ local time.Time }
 func (t captionTime) String() string              { return t.Format("2006-01-02 15:04") }
 func (t captionTime) Format(layout string) string { return t.local.Format(layout) }
 
-// parseCaption checks a template by using it, for a file and for an album: text/template finds an unknown field only
-// then.
+// parseCaption checks a template by using it, for a file and for an album: text/template finds what is wrong only then, and
+// only where it comes by. A wrong name it finds anywhere.
 func parseCaption(text string) (Caption, error) {
 	if text == "" {
 		return Caption{}, nil
@@ -45,13 +50,75 @@ func parseCaption(text string) (Caption, error) {
 	if err != nil {
 		return Caption{}, errors.New(templateTrouble(err))
 	}
-	c := Caption{t}
+	if t.Tree != nil {
+		if name := unknownField(t.Root); name != "" {
+			return Caption{}, fmt.Errorf("there is no %s", name)
+		}
+	}
+	c := Caption{template: t}
 	for _, names := range [][]string{{"scan 1.pdf"}, {"trip/IMG_1.jpg", "trip/IMG_2.jpg", "trip/IMG_3.jpg"}} {
 		if _, err := c.Render("/srv/drop/reception", names, time.Unix(0, 0)); err != nil {
 			return Caption{}, errors.New(templateTrouble(err))
 		}
 	}
 	return c, nil
+}
+
+// unknownField finds a field that captionData does not have, or "". What a {{range}} or {{with}} makes of the dot it does
+// not follow.
+func unknownField(node parse.Node) string {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n != nil {
+			return firstUnknown(n.Nodes)
+		}
+	case *parse.ActionNode:
+		return unknownField(n.Pipe)
+	case *parse.PipeNode:
+		return firstUnknown(n.Cmds)
+	case *parse.CommandNode:
+		return firstUnknown(n.Args)
+	case *parse.IfNode:
+		return cmp.Or(unknownField(n.Pipe), unknownField(n.List), unknownField(n.ElseList))
+	case *parse.RangeNode:
+		return cmp.Or(unknownField(n.Pipe), unknownField(n.ElseList))
+	case *parse.WithNode:
+		return cmp.Or(unknownField(n.Pipe), unknownField(n.ElseList))
+	case *parse.FieldNode:
+		return missingFrom(reflect.TypeFor[captionData](), n.Ident)
+	case *parse.VariableNode:
+		if n.Ident[0] == "$" {
+			return missingFrom(reflect.TypeFor[captionData](), n.Ident[1:])
+		}
+	}
+	return ""
+}
+
+func firstUnknown[N parse.Node](nodes []N) string {
+	for _, n := range nodes {
+		if name := unknownField(n); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// missingFrom follows a path of fields until a method, and gives the part of it that leads nowhere.
+func missingFrom(t reflect.Type, path []string) string {
+	for i, name := range path {
+		if _, is := t.MethodByName(name); is {
+			return ""
+		}
+		if t.Kind() != reflect.Struct {
+			return "." + strings.Join(path[:i+1], ".")
+		}
+		f, ok := t.FieldByName(name)
+		if !ok || !f.IsExported() {
+			return "." + strings.Join(path[:i+1], ".")
+		}
+		t = f.Type
+	}
+	return ""
 }
 
 // templateTrouble leaves out what says nothing to who wrote the template: its name, and our names.
@@ -71,12 +138,11 @@ func (c Caption) Render(folder string, names []string, at time.Time) (string, er
 	if c.template == nil {
 		return "", nil
 	}
-	path := filepath.Join(folder, names[0])
-	base := filepath.Base(path)
+	base := filepath.Base(names[0])
 	data := captionData{
 		Name:   base,
 		Stem:   strings.TrimSuffix(base, filepath.Ext(base)),
-		Folder: filepath.Base(filepath.Dir(path)),
+		Folder: filepath.Base(filepath.Join(folder, c.dirOf(names[0]))),
 		Time:   captionTime{at.Local()},
 		Count:  len(names),
 		First:  base,
@@ -87,6 +153,14 @@ func (c Caption) Render(folder string, names []string, at time.Time) (string, er
 		return "", err
 	}
 	return cleanCaption(out.String()), nil
+}
+
+func (c Caption) dirOf(name string) string {
+	dir := filepath.Dir(name)
+	if c.dropped {
+		dir, _, _ = strings.Cut(dir, "/")
+	}
+	return dir
 }
 
 func cleanCaption(text string) string {

@@ -52,6 +52,9 @@ func TestCaptionOfAnAlbum(t *testing.T) {
 	}
 	for _, wrong := range []string{
 		"{{.Images}}", "{{if gt .Count 1}}{{.Images}}{{end}}", "{{if eq .Count 1}}{{.Images}}{{end}}", "{{.First.Name}}",
+		"{{if gt .Count 3}}{{.Images}}{{end}}", "{{if eq .Count 2}}a{{else if gt .Count 9}}{{.Frist}}{{end}}",
+		`{{if eq .Folder "x"}}{{with .Nmae}}{{end}}{{end}}`, `{{if eq .Stem "x"}}{{printf "%s" (len .Nmae)}}{{end}}`,
+		`{{if eq .Stem "x"}}{{.Time.Year}}{{end}}`, `{{if eq .Stem "x"}}{{.Time.local}}{{end}}`, `{{if eq .Stem "x"}}{{$.Nmae}}{{end}}`,
 	} {
 		if _, err := parseCaption(wrong); err == nil {
 			t.Errorf("%q is taken", wrong)
@@ -81,6 +84,20 @@ func TestCaptionIsCut(t *testing.T) {
 		}
 		if n := utf8.RuneCountInString(got); n != want || !utf8.ValidString(got) {
 			t.Errorf("%.20q: got %d runes, want %d", template, n, want)
+		}
+	}
+}
+
+// TestCaptionOfADroppedFolder: its name is that of the folder, however deep the first image lies in it.
+func TestCaptionOfADroppedFolder(t *testing.T) {
+	c, err := parseCaption(`{{.Folder}}{{if eq .Stem "never"}}{{with .Time}}{{.Format "2006"}}{{end}}{{$.Time.Format "06"}}{{end}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.dropped = true
+	for name, want := range map[string]string{"trip/day 1/morning/1.jpg": "trip", "trip/1.jpg": "trip", "1.jpg": "reception"} {
+		if got, err := c.Render("/srv/drop/reception", []string{name, "trip/z.jpg"}, time.Now()); err != nil || got != want {
+			t.Errorf("%q: got %q, %v, want %q", name, got, err, want)
 		}
 	}
 }

@@ -95,9 +95,9 @@ func mistakes() map[string]struct{ text, want string } {
 		"pattern, line":    {token + folderA + "ignore = [\n'*.bak', # [[folder]]\n'[]', #!\n]\n", `holds "[]"`},
 		"pattern, empty":   {token + folderA + "ignore = [''] #!\n", "which is not a pattern"},
 		"template":         {token + folderA + "caption = '{{.Name' #!\n", "is not a usable template (1: unclosed action)"},
-		"template field":   {token + folderA + "caption = 'a {{.Size}}' #!\n", "can't evaluate field Size): it may hold {{.Name}}"},
+		"template field":   {token + folderA + "caption = 'a {{.Size}}' #!\n", "there is no .Size): it may hold {{.Name}}"},
 		"template func":    {token + folderA + "caption = '{{env}}' #!\n", `function "env" not defined`},
-		"template of time": {token + folderA + "caption = '{{.Time.Unix}}' #!\n", "can't evaluate field Unix"},
+		"template of time": {token + folderA + "caption = '{{.Time.Unix}}' #!\n", "there is no .Time.Unix"},
 
 		// Folders
 		"no folder":          {token, "no folder is watched: add a [[folder]]"},
