@@ -89,9 +89,15 @@ type crashWorld struct {
 
 const tooLarge = 60_000 // bytes: answered with 413
 
-// crashFolders: "near" posts again after a lost answer, "hold" does not, "far" has its done/ on another device, and
-// "album" posts images together.
-func crashFolders() []string { return []string{"near", "hold", "far", "album"} }
+// crashFolders: "near" posts again after a lost answer, "hold" does not, "far" has its done/ on another device, "album" posts
+// images together; "trip" has whole folders dropped in, does not post again, and has its done/ on another device.
+func crashFolders() []string { return []string{"near", "hold", "far", "album", "trip"} }
+
+// holds reports whether a folder of that name does not post again after a lost answer.
+func holds(folder string) bool { return folder == "hold" || folder == "trip" }
+
+// isFar reports whether done/ and failed/ of a folder of that name lie below dir/shm/NAME.
+func isFar(folder string) bool { return folder == "far" || folder == "trip" }
 
 func newCrashWorld(t *testing.T, seed uint64) *crashWorld {
 	c := &crashWorld{
@@ -102,9 +108,20 @@ func newCrashWorld(t *testing.T, seed uint64) *crashWorld {
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(shm) })
 	c.reconfigure(`settle = "200ms"`, `settle = "50ms"`)
-	c.reconfigure(`group_id = "hold@2"`, `group_id = "hold@2"`+"\nwhen_unknown = \"hold\"")
-	c.reconfigure(`group_id = "far@2"`, `group_id = "far@2"`+fmt.Sprintf("\ndone = %q\nfailed = %q", shm+"/done", shm+"/failed"))
-	c.reconfigure(`group_id = "album@2"`, `group_id = "album@2"`+"\nalbum = \"window\"\nalbum_window = \"50ms\"\nalbum_max = 4")
+	for _, folder := range crashFolders() {
+		settings := fmt.Sprintf("group_id = %q\nalbum_window = \"50ms\"\nalbum_max = 4", folder+"@2")
+		if album := map[string]string{"album": "window", "trip": "subfolder"}[folder]; album != "" {
+			settings += fmt.Sprintf("\nalbum = %q", album)
+		}
+		if holds(folder) {
+			settings += "\nwhen_unknown = \"hold\""
+		}
+		if isFar(folder) {
+			must(t, os.Mkdir(shm+"/"+folder, 0o755))
+			settings += fmt.Sprintf("\ndone = \"%s/%s/done\"\nfailed = \"%[1]s/%[2]s/failed\"", shm, folder)
+		}
+		c.reconfigure(fmt.Sprintf("group_id = %q", folder+"@2"), settings)
+	}
 	must(t, os.Symlink(shm, c.dir+"/shm"))
 	c.between(c.serve)
 	return c
@@ -199,10 +216,14 @@ func atCall(path, at string, nth int) func(c *crashWorld, kill func()) {
 func (c *crashWorld) round(k killer) {
 	c.t.Helper()
 	for range 2 {
-		for _, folder := range crashFolders() {
-			c.dropOne(folder)
+		for _, folder := range []string{"near", "hold", "far", "album", "album"} {
+			c.drop(c.makeOne(folder, c.dir), folder)
 		}
-		c.dropOne("album") // a few more of them
+		trip := fmt.Sprint("trip ", c.number)
+		must(c.t, os.Mkdir(filepath.Join(c.dir, trip), 0o755))
+		c.makeOne("trip", filepath.Join(c.dir, trip))
+		c.makeOne("trip", filepath.Join(c.dir, trip))
+		c.drop(trip, "trip")
 	}
 	args := append(slices.Clone(k.wrap), os.Args[0], "run", "--config", c.config)
 	cmd := exec.Command(args[0], args[1:]...)
@@ -256,19 +277,19 @@ func (c *crashWorld) empty() bool {
 	for _, folder := range crashFolders() {
 		entries, err := os.ReadDir(c.folder(folder))
 		must(c.t, err)
-		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() }) {
+		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() || folder == "trip" }) {
 			return false
 		}
 	}
 	return true
 }
 
-// dropOne drops a file; one in eight is bad.
-func (c *crashWorld) dropOne(folder string) {
+// makeOne makes a file for a folder in dir; one in eight is bad.
+func (c *crashWorld) makeOne(folder, dir string) (name string) {
 	c.t.Helper()
 	c.number++
 	ext := ".pdf"
-	if folder == "album" {
+	if folder == "album" || folder == "trip" {
 		ext = ".jpg"
 	}
 	name, content := fmt.Sprint(c.number, ext), fmt.Sprintf("%s %d %s", folder, c.number, strings.Repeat("x", c.rand.IntN(30_000)))
@@ -281,7 +302,13 @@ func (c *crashWorld) dropOne(folder string) {
 		c.bad[folder+"/"+name] = true
 	}
 	c.content[folder+"/"+name] = content
-	must(c.t, os.WriteFile(filepath.Join(c.dir, name), []byte(content), 0o644))
+	must(c.t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+	return name
+}
+
+// drop moves a file or a whole folder in.
+func (c *crashWorld) drop(name, folder string) {
+	c.t.Helper()
 	must(c.t, os.Rename(filepath.Join(c.dir, name), filepath.Join(c.folder(folder), name)))
 }
 
@@ -322,6 +349,9 @@ func (c *crashWorld) finish() {
 	if states := ledgerStates(c.t, c.dir+"/state/ledger.db"); len(states) > 0 {
 		c.t.Errorf("not at their end: %v", states)
 	}
+	if !c.empty() {
+		c.t.Error("something is left in the folders")
+	}
 	posted, repeats, albums := map[string]int{}, 0, 0 // posted: by digest
 	for _, post := range c.sandbox.Posts() {
 		if posted[post.Media[0].SHA256] > 0 {
@@ -338,7 +368,7 @@ func (c *crashWorld) finish() {
 	query(c.t, c.dir+"/state/ledger.db", func(rows *sql.Rows) {
 		var folder, name string
 		must(c.t, rows.Scan(&folder, &name))
-		marked[filepath.Base(folder)+"/"+name] = true
+		marked[filepath.Base(folder)+"/"+filepath.Base(name)] = true
 	}, "SELECT h.folder, h.name FROM history h JOIN delivery d USING (id) WHERE d.maybe_twice")
 	held := 0
 	wrong := func(key, format string, args ...any) {
@@ -355,12 +385,12 @@ func (c *crashWorld) finish() {
 			if n != 0 || !failed || note == "" {
 				wrong(key, "it is bad, was posted %d times, lies in %q, its note in %q", n, lie[key], note)
 			}
-		case folder == "hold/" && failed:
+		case holds(filepath.Clean(folder)) && failed:
 			held++
 			if n > 1 || note == "" {
 				wrong(key, "it was held, posted %d times, its note in %q", n, note)
 			}
-		case n > 1 && marked[key] && folder != "hold/" && !failed && lie[key] != "":
+		case n > 1 && marked[key] && !holds(filepath.Clean(folder)) && !failed && lie[key] != "":
 		case n != 1 || failed || lie[key] == "":
 			wrong(key, "posted %d times (marked: %v), lies in %q", n, marked[key], lie[key])
 		}
@@ -382,8 +412,8 @@ func (c *crashWorld) whereAllLies() map[string]string {
 	lie := map[string]string{}
 	for _, folder := range crashFolders() {
 		found := files(c.t, c.folder(folder))
-		if folder == "far" {
-			maps.Copy(found, files(c.t, c.dir+"/shm/"))
+		if isFar(folder) {
+			maps.Copy(found, files(c.t, c.dir+"/shm/"+folder))
 		}
 		for path, content := range found {
 			name := filepath.Base(path)
@@ -407,7 +437,7 @@ func (c *crashWorld) story(key string) string {
 	var told []string
 	folder, name := filepath.Split(key)
 	for line := range strings.Lines(c.log.String()) {
-		about := strings.Contains(line, fmt.Sprintf("/%s\",\"file\":%q", filepath.Clean(folder), name))
+		about := strings.Contains(line, "/"+filepath.Clean(folder)+`"`) && strings.Contains(line, name+`"`)
 		if about || len(told) > 0 && strings.HasPrefix(line, "killed ") {
 			told = append(told, line)
 		}
