@@ -1,6 +1,8 @@
 package watcher
 
 import (
+	"errors"
+	"io/fs"
 	"time"
 
 	"kaizala-drop/internal/file"
@@ -46,14 +48,19 @@ func (l *loop) tellUnlisted(a answer) {
 	}
 }
 
-// tellLease says once that it cannot be seen who is writing.
+// tellLease says once that it cannot be seen who is writing, and has files be quiet for longer instead.
 func (l *loop) tellLease(err error) {
 	if err == nil || l.leaseTold {
 		return
 	}
 	l.leaseTold = true
-	l.log.Warn().Err(err).Msg("cannot see whether files are open for writing, so only their being quiet counts: " +
-		"run as their owner, or with the capability CAP_LEASE, which the unit grants")
+	l.files.SetSettle(l.folder.SettleRemote)
+	advice := "this file system does not tell"
+	if errors.Is(err, fs.ErrPermission) {
+		advice = "run as their owner, or with the capability CAP_LEASE, which the unit grants"
+	}
+	l.log.Warn().Err(err).Stringer("settle", l.folder.SettleRemote).
+		Msg("cannot see whether files are open for writing, so only their being quiet counts, for settle_remote: " + advice)
 }
 
 // schedule sets the time of the next listing: the timer's, or sooner while the folder cannot be listed or watched.
@@ -81,7 +88,9 @@ func (l *loop) setRemote(remote string, first bool) {
 	}
 	l.remote = remote
 	if remote == "" {
-		l.files.SetSettle(l.folder.Settle)
+		if !l.leaseTold {
+			l.files.SetSettle(l.folder.Settle)
+		}
 		l.log.Info().Stringer("settle", l.folder.Settle).Bool("events", l.events != nil).Msg("watching")
 		return
 	}

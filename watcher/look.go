@@ -14,11 +14,6 @@ type Look struct {
 	Hold     Hold // a reason to hold it back that was found in this way
 }
 
-// isWritten reports whether later, a later look at the same path, shows that something was written since l.
-func (l Look) isWritten(later Look) bool {
-	return l.Ino != later.Ino || l.Size != later.Size || l.Mtime != later.Mtime
-}
-
 // Hold is a reason to hold a file back that only a closer look finds. The zero Hold is none.
 type Hold struct {
 	Reason  string        // "" = none

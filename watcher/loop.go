@@ -282,8 +282,8 @@ func (l *loop) onSighting(now time.Time, s sighting) {
 		v := l.files.Look(l.sentAt, now, s.name, s.look)
 		if v.Pause > 0 {
 			l.log.Info().Str("file", file.Printable(s.name)).Stringer("pause", v.Pause.Round(time.Millisecond)).
-				Stringer("settle", l.files.Quiet(now).Round(time.Millisecond)).
-				Msg("files are written with pauses here: waiting longer than settle says, for a day after the last such pause")
+				Stringer("settle", l.files.Quiet().Round(time.Millisecond)).
+				Msg("files are written with pauses here: waiting longer than settle says, until 50 files in a row came without")
 		}
 		if v.Settled {
 			l.handOver(now, s, v)

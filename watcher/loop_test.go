@@ -31,6 +31,7 @@ type world struct {
 	watchErr error
 	partial  []error
 	remote   string
+	leaseErr error
 	errs     map[string]error       // of looking at a name
 	delay    func() time.Duration   // from the look to the answer
 	hangs    bool                   // no answer, ever
@@ -87,7 +88,7 @@ func (w *world) scout(ctx context.Context, requests <-chan request, answers chan
 func (w *world) look(r request) (a answer, delay time.Duration, hangs bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a = answer{whole: r.whole, remote: w.remote, watchErr: w.watchErr}
+	a = answer{whole: r.whole, remote: w.remote, watchErr: w.watchErr, leaseErr: w.leaseErr}
 	for _, name := range r.names {
 		w.looks[name]++
 		a.seen = append(a.seen, w.sight(name, false))
@@ -565,6 +566,26 @@ func TestLoopIsIdle(t *testing.T) {
 				}
 				r.said("left where it is", min(len(w.files), files)*btoi(name != "slow scout"))
 			})
+		})
+	}
+}
+
+// TestLoopWithoutLeases: where it cannot be seen who is writing, files must be quiet for settle_remote, and that is said once.
+func TestLoopWithoutLeases(t *testing.T) {
+	for advice, err := range map[string]error{"CAP_LEASE": syscall.EACCES, "this file system does not tell": syscall.EINVAL} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			r := startRig(t, w, false)
+			r.none(time.Second)
+			w.do(func() { w.leaseErr = fmt.Errorf("%w: %w", errCannotTell, err) })
+			for _, name := range []string{"a", "b"} {
+				w.write(name, 1)
+				r.event(name, fsnotify.Create)
+				r.none(simFolder.SettleRemote - 10*time.Millisecond)
+				r.within(time.Second, name)
+			}
+			r.said("cannot see whether files are open for writing", 1)
+			r.said(advice, 1)
 		})
 	}
 }

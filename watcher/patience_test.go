@@ -110,3 +110,52 @@ func TestPatienceProvesItself(t *testing.T) {
 		t.Errorf("a device without pauses: %d torn, waits of %v to %v, want none and %v", torn, shortest, longest, settle)
 	}
 }
+
+// TestPatienceIsLost after enough files without a pause.
+func TestPatienceIsLost(t *testing.T) {
+	const settle = 5 * time.Second
+	random := rand.New(rand.NewPCG(3, 4))
+	s := NewSettler(settle, false)
+	watchScans(s, scans(random, 1, func() time.Duration { return 4 * time.Second }))
+	if got := s.Quiet(); got != 2*4*time.Second {
+		t.Fatalf("after pauses of 4 s, files must be quiet for %v", got)
+	}
+	watchScans(s, scans(random, patienceLasts, func() time.Duration { return time.Second }))
+	if got := s.Quiet(); got != settle {
+		t.Errorf("after %d files without pauses, files must be quiet for %v", patienceLasts, got)
+	}
+}
+
+// TestPatienceStarvesNobody: a picture that is renamed over itself, or written anew, every 10 s settles each time.
+func TestPatienceStarvesNobody(t *testing.T) {
+	for name, next := range map[string]func(l *Look){
+		"renamed over itself": func(l *Look) { l.Ino++; l.Size += 10 },
+		"written anew":        func(l *Look) { l.Size += 10 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, settled := NewSettler(5*time.Second, false), 0
+			l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: 1000}, Links: 1}}
+			const shots = 360
+			for i := range shots {
+				shot := start0.Add(time.Duration(i) * 10 * time.Second)
+				empty := l
+				if next(&l); l.Ino == empty.Ino { // open(2) with O_TRUNC comes first
+					empty.Size = 0
+					s.Look(shot, shot, "a", empty)
+				}
+				l.Mtime = shot.UnixNano()
+				s.Look(shot, shot, "a", l)
+				for due, ok := s.Next(); ok && due.Before(shot.Add(10*time.Second)); due, ok = s.Next() {
+					for range s.Due(due) {
+						if s.Look(due, due, "a", l).Settled {
+							settled++
+						}
+					}
+				}
+			}
+			if settled != shots {
+				t.Errorf("%d of %d settled", settled, shots)
+			}
+		})
+	}
+}

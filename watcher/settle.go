@@ -11,9 +11,14 @@ import (
 
 // minHold and maxHold are the shortest and the longest time between two looks at a file that is held back and does not
 // change. A longer settle time counts instead.
+//
+// heldEach times their number, at most maxHeld, is the shortest one where many are held back: looking at them costs little
+// however many there are.
 const (
-	minHold = 100 * time.Millisecond
-	maxHold = time.Minute
+	minHold  = 100 * time.Millisecond
+	maxHold  = time.Minute
+	heldEach = 10 * time.Millisecond
+	maxHeld  = 2 * time.Minute
 )
 
 // Settler decides from observations when a file is settled. It is a pure state machine: no clock, no I/O, no goroutine.
@@ -41,6 +46,7 @@ type candidate struct {
 	looked  bool          // last is valid
 	changed time.Time     // when a change was last observed
 	pause   time.Duration // the longest time without one since the last look
+	still   time.Time     // since when neither a change was observed nor another reason than that it looks cut off
 	order   uint64        // of that change
 	due     time.Time     // when to look again
 	place   int           // in waiting, or notWaiting
@@ -62,7 +68,7 @@ func NewSettler(settle time.Duration, allowHardlinks bool) *Settler {
 func (s *Settler) SetSettle(d time.Duration) { s.patience.settle = d }
 
 // Quiet is how long a file must be quiet: the settle time, or more if a Verdict said so.
-func (s *Settler) Quiet(now time.Time) time.Duration { return s.patience.quiet(now) }
+func (s *Settler) Quiet() time.Duration { return s.patience.quiet() }
 
 // SetTruncatedAfter sets after how long without a change a torn file is handed over as torn; 0 is never.
 func (s *Settler) SetTruncatedAfter(d time.Duration) { s.truncatedAfter = d }
@@ -86,7 +92,7 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 	c := s.candidate(now, name)
 	c.round = s.round
 	same := c.looked && c.last.Identity == look.Identity
-	goesOn := c.looked && c.last.Size > 0 && c.last.isWritten(look)
+	grew := c.looked && c.last.Size > 0 && c.last.SameFile(look.Identity) && look.Size > c.last.Size
 	reason, final := s.refuse(look)
 	if same && !look.Examined { // what the last closer look found still holds
 		look.Hold = c.last.Hold
@@ -100,18 +106,18 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 		s.restart(now, c)
 	}
 	var pause time.Duration
-	if goesOn && s.patience.learn(now, c.pause) {
+	if grew && s.patience.learn(c.pause) {
 		pause = c.pause
 	}
 	c.pause = 0
-	quiet := asked.Sub(c.changed) >= s.patience.quiet(now)
+	quiet := asked.Sub(c.changed) >= s.patience.quiet()
 	switch {
 	case final:
 		v := s.holdBack(now, c, reason)
 		s.remove(c)
 		return v
 	case !quiet || !same:
-		s.schedule(c, c.changed.Add(s.patience.quiet(now)))
+		s.schedule(c, c.changed.Add(s.patience.quiet()))
 		return Verdict{Pause: pause}
 	case reason != "":
 		return s.holdBack(now, c, reason)
@@ -126,6 +132,7 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 
 func (s *Settler) handOver(c *candidate, v Verdict) Verdict {
 	s.remove(c)
+	s.patience.handed()
 	c.handed, c.reason, c.hold = true, "", 0
 	return v
 }
@@ -145,19 +152,23 @@ func (s *Settler) Fail(now time.Time, name, reason string) Verdict {
 // holdBack has c looked at again later and later while its reason stands.
 func (s *Settler) holdBack(now time.Time, c *candidate, reason string) Verdict {
 	news := reason != c.reason
-	most := maxHold
-	due := now.Add(most)
-	if hold := c.last.Hold; reason == hold.Reason {
-		most = cmp.Or(hold.Recheck, most)
-		if hold.Torn && s.truncatedAfter > 0 {
-			due = c.changed.Add(s.truncatedAfter)
-			if !due.After(now) {
-				return s.handOver(c, Verdict{Settled: true, Torn: true, Reason: reason})
-			}
+	most, due := maxHold, now.Add(maxHold)
+	hold := c.last.Hold
+	if reason != hold.Reason {
+		hold = Hold{}
+	}
+	if !hold.Torn {
+		c.still = now
+	} else if s.truncatedAfter > 0 {
+		due = c.still.Add(s.truncatedAfter)
+		if !due.After(now) {
+			return s.handOver(c, Verdict{Settled: true, Torn: true, Reason: reason})
 		}
 	}
+	most = max(cmp.Or(hold.Recheck, most), s.patience.settle)
+	crowd := min(time.Duration(len(s.waiting))*heldEach, maxHeld)
 	c.reason = reason
-	c.hold = min(max(2*c.hold, s.patience.settle, minHold), max(most, s.patience.settle))
+	c.hold = max(min(max(2*c.hold, s.patience.settle), most), crowd, minHold)
 	s.schedule(c, earlier(due, now.Add(c.hold)))
 	return Verdict{Reason: reason, News: news}
 }
@@ -281,12 +292,12 @@ func (s *Settler) candidate(now time.Time, name string) *candidate {
 
 // restart starts the quiet time of c again.
 func (s *Settler) restart(now time.Time, c *candidate) {
-	if c.reason == "" && !c.changed.IsZero() { // else it was seen why nothing came
+	if c.hold == 0 && !c.changed.IsZero() { // else it was seen why nothing came
 		c.pause = max(c.pause, now.Sub(c.changed))
 	}
 	s.order++
-	c.changed, c.order, c.hold = now, s.order, 0
-	s.schedule(c, now.Add(s.patience.quiet(now)))
+	c.changed, c.still, c.order, c.hold = now, now, s.order, 0
+	s.schedule(c, now.Add(s.patience.quiet()))
 }
 
 func (s *Settler) schedule(c *candidate, due time.Time) {

@@ -39,7 +39,7 @@ var settleCases = []struct{ name, script string }{
 		4 next => 9
 		8.999 look a 30@3 => -
 		9 look a 30@3 => settled`},
-	{"a pause of more than half the settle time has the files of the folder wait for twice as long", `
+	{"a file that grows after a pause has the files of the folder wait for twice as long", `
 		0 touch a
 		0 look a 10@1 => -
 		4 touch a
@@ -50,9 +50,9 @@ var settleCases = []struct{ name, script string }{
 		8 touch a
 		8 look a 30@3 => -
 		8 next => 16
+		15.999 look a 30@3 => -
 		16 due => b a
 		16 look b 10@1 => settled
-		15.999 look a 30@3 => -
 		16 look a 30@3 => settled`},
 	{"the longest pause counts, and no quiet time is longer than four settle times", `
 		0 look a 10@1 => -
@@ -63,38 +63,41 @@ var settleCases = []struct{ name, script string }{
 		28 look a 40@4 => pause of 18s
 		28 next => 48
 		48 look a 40@4 => settled`},
+	{"a short settle time does not keep from learning", `
+		0 settle 1
+		0 look a 10@1 => -
+		4 look a 20@2 => pause of 4s
+		4 next => 12
+		12 look a 30@3 => pause of 8s
+		12 next => 22
+		33 look a 40@3 => -
+		33 next => 43`},
 	{"whoever writes later than that has begun anew", `
 		0 look a 10@1 => -
 		5 look a 10@1 => settled
 		20.001 look a 20@2 => -
 		25.001 look a 20@2 => settled`},
-	{"a pause is forgotten after a day without one like it", `
-		0 look a 10@1 => -
-		4 look a 20@2 => pause of 4s
-		12 look a 20@2 => settled
-		86404 touch b
-		86404 look b 10@1 => -
-		86404 next => 86412
-		86412 look b 10@1 => settled
-		86413 touch c
-		86413 look c 10@1 => -
-		86413 next => 86418
-		86416 look c 20@2 => pause of 3s
-		86416 next => 86422`},
-	{"attributes, an empty file that is filled, and a writer that is seen at work are no pauses", `
+	{"a scanner that was seen to hold its file open, and then closes it for a while", `
+		0 look a 10@1 open => -
+		5 look a 10@1 open => news: open
+		10 look a 10@1 => -
+		14 look a 20@2 => pause of 4s
+		14 next => 22`},
+	{"attributes, a file that is replaced or written anew, an empty one that is filled, and a writer that is seen: no pauses", `
 		0 look a 10@1 => -
 		4 touch a
 		4 look a 10@2 => -
 		9 look a 10@2 => settled
-		10 look b 0@1 => -
-		14 look b 10@1 => -
-		19 look b 10@1 => settled
-		20 look c 10@1 open => -
-		25 look c 10@1 open => news: open
-		29 touch c
-		29 look c 20@2 open => -
-		33 look c 30@3 => -
-		38 look c 30@3 => settled`},
+		10 look a 20@3 inode=2 => -
+		14 look a 15@4 inode=2 => -
+		15 look a 0@5 inode=2 => -
+		19 look a 40@6 inode=2 => -
+		24 look a 40@6 inode=2 => settled
+		30 look c 10@1 open => -
+		35 look c 10@1 open => news: open
+		39 touch c
+		39 look c 20@2 open => -
+		44 look c 20@2 => settled`},
 	{"attributes set after the close restart the quiet time", `
 		0 touch a
 		0 look a 10@1 => -
@@ -306,6 +309,25 @@ var settleCases = []struct{ name, script string }{
 		31 busy => false
 		32 look a 20@2 => -
 		37 look a 20@2 => settled`},
+	{"a torn file is given its time from when its writer was seen last", `
+		0 truncated-after 30
+		0 look a 10@1 open => -
+		5 look a 10@1 open => news: open
+		10 look a 10@1 open => old: open
+		20 look a 10@1 open => old: open
+		40 look a 10@1 open => old: open
+		50 look a 10@1 torn => news: torn
+		60 look a 10@1 torn => old: torn
+		69.999 look a 10@1 torn => old: torn
+		70 look a 10@1 torn => settled as torn: torn`},
+	{"nor does it lose it while a program has it open again", `
+		0 truncated-after 30
+		0 look a 10@1 torn => -
+		5 look a 10@1 torn => news: torn
+		25 look a 10@1 open => news: open
+		35 look a 10@1 torn => news: torn
+		54.999 look a 10@1 torn => old: torn
+		55 look a 10@1 torn => settled as torn: torn`},
 	{"a torn file waits for ever if that is wanted", `
 		0 look a 10@1 torn => -
 		5 look a 10@1 torn => news: torn
@@ -376,6 +398,13 @@ var settleCases = []struct{ name, script string }{
 		1 look b 0@1 => news: it is empty
 		1 busy => false
 		1 next => 1.1`},
+	{"a tiny settle time makes no tight loop of a file that is open for writing", `
+		0 settle 0.001
+		0 look a 10@1 writing => -
+		1 look a 10@1 writing => news: writing
+		1 next => 1.1
+		1.1 look a 10@1 writing => old: writing
+		1.1 next => 1.2`},
 }
 
 func TestSettler(t *testing.T) {
@@ -501,8 +530,12 @@ func parseLook(t *testing.T, words []string) Look {
 	}
 	if mode, ok := modes[words[1]]; ok {
 		l.Mode = mode
+	} else if _, err := fmt.Sscanf(words[1], "inode=%d", &l.Ino); err == nil {
 	} else if _, err := fmt.Sscanf(words[1], "links=%d", &l.Links); err != nil {
 		l.Hold = Hold{Reason: words[1], Torn: words[1] == "torn"}
+		if words[1] == "writing" {
+			l.Hold.Recheck = time.Millisecond
+		}
 	}
 	return l
 }
