@@ -55,7 +55,8 @@ type delivery struct {
 	since      time.Time      // when its last step began
 	gone       bool           // it is withdrawn because its file is not there any more
 	passed     passed         // when it failed last
-	failedAt   bool           // passed is valid
+	postedThen int            // posts of its folder up to then
+	failedAt   bool           // passed and postedThen are valid
 	blamed     bool           // its last failure counted as its own
 	successors []file.Settled // newer files under the names of its own, which settled meanwhile
 }

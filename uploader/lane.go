@@ -25,6 +25,8 @@ type lane struct {
 	filling bool  // taking up deliveries until enough are: claims share their commits
 	posting bool  // one of them: posts of one folder keep their order
 	pause   pause // the group refuses, or the folder is not there
+	doubted bool  // pause is for an answer that was lost, and a file that is held for it
+	posted  int   // posts that succeeded
 }
 
 // dropUnclaimed forgets what the ledger does not know: it lies in its folder, and will settle anew should that come back.

@@ -25,7 +25,7 @@ type loop struct {
 	releases []release // not taken yet
 	orphans  []ledger.Delivery
 	sum      Summary
-	outage   bool // it was said that the destination fails
+	outage   outage
 }
 
 // release is a file that is given back.

@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
@@ -694,4 +697,53 @@ func closedLedger(t *testing.T) *ledger.Ledger {
 	}
 	l.Close()
 	return l
+}
+
+// TestOutageIsToldOnce when it begins and once when it ends; a failure now and then, or those of one file, are none.
+func TestOutageIsToldOnce(t *testing.T) {
+	const lasts = 10 * time.Hour
+	for name, c := range map[string]struct {
+		fails func(call stage, name string, n int, at time.Duration) bool
+		told  int
+	}{
+		"everything": {func(_ stage, _ string, _ int, at time.Duration) bool { return at < lasts }, 1},
+		"posts":      {func(call stage, _ string, _ int, at time.Duration) bool { return call == toPost && at < lasts }, 1},
+		"uploads": {func(call stage, _ string, _ int, at time.Duration) bool {
+			return call == toUpload && at > time.Minute && at < lasts
+		}, 1},
+		"one file": {func(call stage, name string, _ int, _ time.Duration) bool {
+			return call == toUpload && name == "100.pdf"
+		}, 0},
+		"one call of twenty": {func(_ stage, _ string, n int, _ time.Duration) bool { return n%20 == 0 }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world, _ *memory) {
+				var log bytes.Buffer
+				w.u.Log = zerolog.New(zerolog.SyncWriter(&log))
+				begun, n := time.Now(), 0
+				call := func(at stage, name string) error {
+					if n++; c.fails(at, name, n, time.Since(begun)) {
+						return destination(503)
+					}
+					return nil
+				}
+				w.service.onUpload = func(_ context.Context, name string, _ int) error { return call(toUpload, name) }
+				w.service.onPost = func(_ context.Context, p kaizala.Post, _ int) error { return call(toPost, p.Resource) }
+				w.start(w.t.Context(), w.folder())
+				for i := range 200 {
+					w.drop(fmt.Sprintf("%03d.pdf", i), "x")
+					time.Sleep(time.Second)
+				}
+				time.Sleep(lasts + time.Hour)
+				w.end()
+				began, ended := strings.Count(log.String(), "cannot take files now"), strings.Count(log.String(), "answers again")
+				if began != c.told || ended != c.told {
+					t.Errorf("told %d times that it began, and %d that it ended, want %d", began, ended, c.told)
+				}
+				if c.told > 0 && (!strings.Contains(log.String(), `"waiting":`) || strings.Contains(log.String(), `"waiting":0`)) {
+					t.Error("it is not said how many wait")
+				}
+			})
+		})
+	}
 }

@@ -145,8 +145,8 @@ func (q *queue) advance(now time.Time, d *delivery) {
 		q.uploaded(d)
 	case toPost:
 		q.success(d.stage)
+		q.postSucceeded(d.lane)
 		d.stage, d.Reason = toConfirm, ""
-		d.lane.pause.end() // an upload tells nothing of the group
 		q.localEnd(d)
 	case toConfirm:
 		d.stage = toFile
@@ -186,14 +186,35 @@ func (q *queue) success(at stage) {
 	}
 }
 
-// lost deals with an action whose answer was lost.
+// postSucceeded ends what l waits for, which no upload does: that tells nothing of the group. And a post that is answered
+// says that answers to posts come again.
+func (q *queue) postSucceeded(l *lane) {
+	l.posted++
+	l.pause.end()
+	for _, other := range q.turns {
+		if other.doubted {
+			other.pause.end()
+			other.doubted = false
+		}
+	}
+}
+
+// lost deals with an action whose answer was lost. Each one that is held goes to failed/, so after the first its folder
+// tries the next with growing pauses: an outage must not empty it.
 func (q *queue) lost(now time.Time, d *delivery, err error) {
 	d.unknown = true
-	if d.lane.folder.HoldUnknown || isLost(err) { // without the file there is nothing to post again
+	_, onWire := errors.AsType[*kaizala.Error](err)
+	switch {
+	case d.lane.folder.HoldUnknown && onWire:
+		q.failAll(now, d, err)
+		d.lane.pause.fail(now)
+		d.lane.doubted = true
 		q.giveUp(d, unknownNote(d, err))
-		return
+	case d.lane.folder.HoldUnknown || isLost(err): // without the file there is nothing to post again
+		q.giveUp(d, unknownNote(d, err))
+	default:
+		q.retryAll(now, d, err)
 	}
-	q.retryAll(now, d, err)
 }
 
 // retryFile has d wait alone; the others go on.
@@ -207,24 +228,43 @@ func (q *queue) retryFile(now time.Time, d *delivery, err error) {
 // retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
 // in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) {
-	q.pause.obey(now.Add(retryAfter(err)))
-	if q.pause.failures == 0 || d.since.After(q.failed) { // else it was under way when another one failed
-		q.pause.fail(now)
-		q.failed = now
-	}
+	q.failAll(now, d, err)
 	something := d.failedAt && q.passed != d.passed // gets through, so that d may be the one to blame
 	stubborn := d.stage == toPost && q.pause.failures >= 6+briefTries && mayBeItsOwn(err)
 	standsAside := d.stage == toUpload && q.pause.failures%3 == 0
-	if something || stubborn || standsAside {
+	if (something || stubborn || standsAside) && q.hasOther(d) {
 		d.pause.fail(now)
 		d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
 	}
-	q.attempt(d, err)
+	if !isTheirs(err) {
+		q.attempt(d, err)
+	}
+}
+
+// failAll has everything wait after a failure of d.
+func (q *queue) failAll(now time.Time, d *delivery, err error) {
+	q.pause.obey(now.Add(retryAfter(err)))
+	if q.pause.failures == 0 || q.pause.probes(d.since) { // else it was under way when another one failed
+		q.pause.fail(now)
+	}
+}
+
+// hasOther reports whether another delivery than d can be tried when the destination is tried next.
+func (q *queue) hasOther(d *delivery) bool {
+	next := q.pause.until
+	return slices.ContainsFunc(q.turns, func(l *lane) bool {
+		return l.pause.over(next) && slices.ContainsFunc(l.active, func(other *delivery) bool {
+			return other != d && !other.busy && (other.stage == toUpload || other.stage == toPost) && other.pause.over(next)
+		})
+	})
 }
 
 // isAlone reports whether others got through since d failed last, with calls of the same kind: where uploads work and
-// actions do not, no post is to blame.
+// actions do not, no post is to blame; nor is it where those of its group do not.
 func (q *queue) isAlone(d *delivery) bool {
+	if d.stage == toPost {
+		return d.failedAt && d.lane.posted > d.postedThen
+	}
 	return d.failedAt && q.passed[d.stage] > d.passed[d.stage]
 }
 
@@ -234,7 +274,7 @@ func (q *queue) attempt(d *delivery, err error) {
 	if d.blamed = q.isAlone(d); d.blamed {
 		d.Attempts++
 	}
-	d.failedAt, d.passed = true, q.passed
+	d.failedAt, d.passed, d.postedThen = true, q.passed, d.lane.posted
 	switch {
 	case d.Attempts < q.maxAttempts:
 	case d.unknown:
@@ -246,6 +286,12 @@ func (q *queue) attempt(d *delivery, err error) {
 		n.Reason = fmt.Sprintf("it failed %d times while other files went through: %s", d.Attempts, n.Reason)
 		q.giveUp(d, n)
 	}
+}
+
+// isTheirs reports whether an answer says of itself that no file is to blame: of the token, or of the number of calls.
+func isTheirs(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && (answer.Unauthorized() || answer.Status == 429)
 }
 
 // mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.

@@ -21,6 +21,7 @@ const briefTries = 3
 type pause struct {
 	first    time.Duration // the pause after the first failure; 0: pauseFirst
 	failures int
+	grown    time.Time // when it failed last
 	until    time.Time
 	asked    time.Time // no success ends it before
 	steps    *backoff.ExponentialBackOff
@@ -34,7 +35,8 @@ func (p *pause) fail(now time.Time) {
 		p.steps.Multiplier, p.steps.RandomizationFactor = 2, 0.2
 	}
 	p.failures++
-	p.extend(now.Add(p.steps.NextBackOff()))
+	p.grown = now
+	p.extend(now.Add(min(p.steps.NextBackOff(), pauseMost)))
 }
 
 func (p *pause) extend(until time.Time) {
@@ -58,5 +60,8 @@ func (p *pause) end() bool {
 	*p = pause{first: p.first, until: p.asked, asked: p.asked}
 	return was
 }
+
+// probes reports whether the call that began at since tries whether the failing is over: it began after the last failure.
+func (p *pause) probes(since time.Time) bool { return p.failures > 0 && since.After(p.grown) }
 
 func (p *pause) over(now time.Time) bool { return !now.Before(p.until) }

@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -38,7 +39,6 @@ type queue struct {
 
 	uploading, posting, local int // steps under way
 	passed                    passed
-	failed                    time.Time // when pause grew last
 	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
 }
 
@@ -130,12 +130,20 @@ func (q *queue) lingers(now time.Time, d *delivery) bool {
 	return true
 }
 
-// mayCall reports whether the destination may be called at all. While it fails, one call at a time tries it.
+// mayCall reports whether the destination may be called at all. While it fails, one call at a time tries it; a long upload
+// that began before it failed is none.
 func (q *queue) mayCall(now time.Time) bool {
-	if q.pause.failures > 0 && q.posting+q.uploading > 0 {
+	if q.pause.failures > 0 && slices.ContainsFunc(q.turns, func(l *lane) bool { return l.isProbing(&q.pause) }) {
 		return false
 	}
 	return q.ready(now, &q.pause)
+}
+
+// isProbing reports whether a call of l is under way that tries whether what p is about fails still.
+func (l *lane) isProbing(p *pause) bool {
+	return slices.ContainsFunc(l.active, func(d *delivery) bool {
+		return d.busy && (d.stage == toUpload || d.stage == toPost) && p.probes(d.since)
+	})
 }
 
 // nextCall finds the next post or else upload. Every second try of a failing destination is an upload if there is one:
@@ -147,8 +155,8 @@ func (q *queue) nextCall(now time.Time) *delivery {
 		first, second = second, first
 	}
 	d := first(now)
-	if d == nil {
-		d = second(now)
+	if d == nil || q.isRisky(d) {
+		d = cmp.Or(second(now), d)
 	}
 	if d == nil {
 		return nil
@@ -158,6 +166,12 @@ func (q *queue) nextCall(now time.Time) *delivery {
 		return nil
 	}
 	return d
+}
+
+// isRisky reports whether d is a post of which another doubt would cost something, a message shown twice or a file held, at
+// a time when one is likely. Whatever else there is goes first.
+func (q *queue) isRisky(d *delivery) bool {
+	return q.pause.failures > 0 && d.stage == toPost && (d.unknown || d.lane.folder.HoldUnknown)
 }
 
 func (q *queue) nextPost(now time.Time) *delivery {
@@ -219,10 +233,7 @@ func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {
 
 // laneReady reports whether calls for l may be made. While its group refuses, one call at a time tries it.
 func (q *queue) laneReady(now time.Time, l *lane) bool {
-	if l.pause.failures > 0 && slices.ContainsFunc(l.active, func(d *delivery) bool { return d.busy }) {
-		return false
-	}
-	return q.ready(now, &l.pause)
+	return !l.isProbing(&l.pause) && q.ready(now, &l.pause)
 }
 
 // begin marks the step of d as under way and lets the next folder have its turn.

@@ -34,23 +34,38 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	case v == advance || v == interruptedBy || v == withdraw || d.stage == toDivide:
 	case d.stage == toFail && was != toFail: // told when it has been moved
 	case v == retryAll || v == uncertain:
-		l.tellOutage(err)
+		l.tellOutage(was, err)
 	case v == retryFolder && d.lane.pause.failures == 1:
 		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the group refuses: its folder waits, and tries again by itself")
 	case d.pause.failures == 1 || d.pause.failures > 0 && d.pause.failures%10 == 0:
 		l.logOf(d).Warn().Str("error", reasonOf(err)).Int("tries", d.pause.failures).Msg("the file waits, and is tried again by itself")
 	}
-	if l.outage && l.queue.pause.failures == 0 {
-		l.outage = false
+	if l.outage.told && (v == advance && was == l.outage.at || l.waiting() == 0) {
+		l.outage.told = false
 		l.Log.Info().Int("waiting", l.waiting()).Msg("the destination answers again: going on")
 	}
 }
 
-func (l *loop) tellOutage(err error) {
-	if l.outage {
+// outage is what was said of the destination.
+type outage struct {
+	told bool  // that it fails, and not yet that it answers again
+	at   stage // what failed: only a call of that kind shows that it is over
+}
+
+const (
+	// outageTries is how many failures in a row are worth a line, after some three seconds: fewer may be chance, or one file's.
+	outageTries = 6
+	// outageFrom is for how long everything must wait to be worth one, however few there were.
+	outageFrom = 10 * time.Second
+)
+
+// tellOutage says once that the destination fails.
+func (l *loop) tellOutage(at stage, err error) {
+	pause := &l.queue.pause
+	if l.outage.told || pause.failures < outageTries && pause.over(time.Now().Add(outageFrom)) {
 		return
 	}
-	l.outage = true
+	l.outage = outage{told: true, at: at}
 	if answer, ok := errors.AsType[*kaizala.Error](err); ok && answer.Unauthorized() {
 		l.Log.Error().Str("error", reasonOf(err)).Int("waiting", l.waiting()).
 			Msg("Kaizala refuses the token: nothing is sent, and the files stay where they are. " +
