@@ -57,6 +57,7 @@ type delivery struct {
 	passed     passed         // when it failed last
 	postedThen int            // posts of its folder up to then
 	failedAt   bool           // passed and postedThen are valid
+	tries      int            // failed uploads since it stood aside for others
 	blamed     bool           // its last failure counted as its own
 	successors []file.Settled // newer files under the names of its own, which settled meanwhile
 }

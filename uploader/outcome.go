@@ -225,14 +225,21 @@ func (q *queue) retryFile(now time.Time, d *delivery, err error) {
 	}
 }
 
+// asideTries is how often in a row an upload is tried before another one is.
+const asideTries = 3
+
 // retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
 // in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 	q.failAll(now, d, err)
 	something := d.failedAt && q.passed != d.passed // gets through, so that d may be the one to blame
 	stubborn := d.stage == toPost && q.pause.failures >= 6+briefTries && mayBeItsOwn(err)
-	standsAside := d.stage == toUpload && q.pause.failures%3 == 0
-	if (something || stubborn || standsAside) && q.hasOther(d) {
+	if d.stage == toUpload {
+		d.tries++
+	}
+	standsAside := d.tries >= asideTries
+	if q.stoodAside = (something || stubborn || standsAside) && q.hasOther(d); q.stoodAside {
+		d.tries = 0
 		d.pause.fail(now)
 		d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
 	}

@@ -368,7 +368,7 @@ func TestNobodyIsToBlame(t *testing.T) {
 }
 
 // TestOutageKeepsTheOrder: uploads take their time and end in any order, the outage ends at any moment. An upload that
-// stands aside when no other is left to try may be overtaken by a post; that must be rare (one in 200 here).
+// stands aside may be overtaken by a post; that must be rare.
 func TestOutageKeepsTheOrder(t *testing.T) {
 	overtaken := 0
 	for seed := range uint64(200) {
@@ -398,7 +398,7 @@ func TestOutageKeepsTheOrder(t *testing.T) {
 		}
 	}
 	t.Logf("the order was lost in %d of 200 outages", overtaken)
-	if overtaken > 8 {
+	if overtaken > 2 {
 		t.Errorf("the order was lost in %d of 200 outages", overtaken)
 	}
 }

@@ -39,6 +39,7 @@ type queue struct {
 
 	uploading, posting, local int // steps under way
 	passed                    passed
+	stoodAside                bool      // what failed last stands aside for another try
 	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
 }
 
@@ -151,7 +152,7 @@ func (l *lane) isProbing(p *pause) bool {
 // upload stood aside, for which a post would take the opportunity to overtake it.
 func (q *queue) nextCall(now time.Time) *delivery {
 	first, second := q.nextPost, q.nextUpload
-	if n := q.pause.failures; n > 0 && (n%2 == 1 || n%3 == 0) {
+	if n := q.pause.failures; n > 0 && (n%2 == 1 || q.stoodAside) {
 		first, second = second, first
 	}
 	d := first(now)
