@@ -77,7 +77,7 @@ func newSettlerOf(f Folder) *Settler {
 }
 
 // run runs until ctx ends or, with once, until nothing is left to settle. Its error at the end of a run with once says
-// what could not be listed.
+// what could not be listed, and what waits.
 func (l *loop) run(ctx context.Context) error {
 	defer close(l.requests)
 	timer := time.NewTimer(0)
@@ -107,11 +107,28 @@ func (l *loop) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return l.left()
+}
+
+// left says what a run with once leaves.
+func (l *loop) left() error {
+	var unlisted, waiting error
 	if len(l.unlisted) > 0 {
-		return fmt.Errorf("cannot list all of %s: %s", file.Printable(l.folder.Path),
+		unlisted = fmt.Errorf("cannot list all of %s: %s", file.Printable(l.folder.Path),
 			strings.Join(slices.Sorted(maps.Keys(l.unlisted)), "; "))
 	}
-	return nil
+	var names []string
+	l.files.Waits(func(name, reason string) { names = append(names, file.Printable(name+" ("+reason+")")) })
+	if len(names) > 0 {
+		const most = 3
+		slices.Sort(names)
+		text := strings.Join(names[:min(most, len(names))], ", ")
+		if len(names) > most {
+			text += ", ..."
+		}
+		waiting = fmt.Errorf("%d left in %s: %s", len(names), file.Printable(l.folder.Path), text)
+	}
+	return errors.Join(unlisted, waiting)
 }
 
 // finished reports that a run with once has nothing left to wait for.

@@ -682,22 +682,25 @@ func TestLoopOnce(t *testing.T) {
 		atMost  time.Duration
 		err     string
 	}{
-		"empty":     {func(*world) {}, nil, 10 * time.Millisecond, ""},
-		"one file":  {func(w *world) { w.write("a", 1) }, []string{"a"}, simSettle + time.Second, ""},
-		"held back": {func(w *world) { w.write("empty", 0); w.write("a", 1) }, []string{"a"}, simSettle + time.Second, ""},
+		"empty":    {func(*world) {}, nil, 10 * time.Millisecond, ""},
+		"one file": {func(w *world) { w.write("a", 1) }, []string{"a"}, simSettle + time.Second, ""},
+		"held back": {func(w *world) { w.write("empty", 0); w.write("a", 1) }, []string{"a"}, simSettle + time.Second,
+			"1 left in /drop: empty (it is empty)"},
 		"only held back": {func(w *world) {
-			w.write("a", 1)
-			l := w.files["a"]
-			l.Hold = Hold{Reason: "open for writing"}
-			w.files["a"] = l
-		}, nil, simSettle + time.Second, ""},
+			for _, name := range []string{"d", "b\n", "c", "a"} {
+				w.write(name, 1)
+				l := w.files[name]
+				l.Hold = Hold{Reason: "open for writing"}
+				w.files[name] = l
+			}
+		}, nil, simSettle + time.Second, `4 left in /drop: a (open for writing), b\n (open for writing), c (open for writing), ...`},
 		"a link": {func(w *world) {
 			w.files["a"] = Look{Info: file.Info{Mode: fs.ModeSymlink}}
 		}, nil, 10 * time.Millisecond, ""},
 		"cannot be looked at": {func(w *world) {
 			w.write("a", 1)
 			w.errs["a"] = syscall.EIO
-		}, nil, 10 * time.Millisecond, ""},
+		}, nil, 10 * time.Millisecond, "1 left in /drop: a (cannot look at it: input/output error)"},
 		"missing": {func(w *world) { w.missing = fs.ErrNotExist }, nil, 10 * time.Millisecond, "cannot list all of /drop: file does not exist"},
 		"not all": {func(w *world) {
 			w.write("a", 1)

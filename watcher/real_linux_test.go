@@ -368,8 +368,8 @@ func TestOnce(t *testing.T) {
 	}{
 		"no folders":       {nil, 0, ""},
 		"an empty folder":  {[]watcher.Folder{folder(top + "/empty")}, 0, ""},
-		"files":            {[]watcher.Folder{recursive(top + "/full"), folder(top + "/empty")}, 2, ""},
-		"not recursive":    {[]watcher.Folder{folder(top + "/full")}, 1, ""},
+		"files":            {[]watcher.Folder{recursive(top + "/full"), folder(top + "/empty")}, 2, "1 left in"},
+		"not recursive":    {[]watcher.Folder{folder(top + "/full")}, 1, "full: empty.pdf (it is empty)"},
 		"a missing folder": {[]watcher.Folder{folder(top + "/none"), recursive(top + "/full")}, 2, "none: no such file or directory"},
 		"a file":           {[]watcher.Folder{folder(top + "/full/a.pdf")}, 0, "it is not a folder"},
 	} {

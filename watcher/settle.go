@@ -271,10 +271,12 @@ func (s *Settler) IsHanded(f file.Settled) bool {
 	return ok && c.handed && c.last.Identity == f.ID
 }
 
-// Held calls yield for each file that is held back, with the reason.
-func (s *Settler) Held(yield func(name, reason string)) {
+// Waits calls yield for each file that is held back, with the reason. What is left alone for what it is, a link, a FIFO, waits
+// for nothing.
+func (s *Settler) Waits(yield func(name, reason string)) {
 	for name, c := range s.candidates {
-		if c.hold > 0 {
+		leftAlone := c.looked && (!c.last.Mode.IsRegular() || c.last.Links > 1 && !s.allowHardlinks)
+		if c.hold > 0 && (c.failed || !leftAlone) {
 			yield(name, c.reason)
 		}
 	}

@@ -145,16 +145,16 @@ var settleCases = []struct{ name, script string }{
 		5 look a 0@1 => news: it is empty
 		5 busy => false
 		5 next => 10
-		5 held => a: it is empty
+		5 waits => a: it is empty
 		10 due => a
 		10 look a 0@1 => old: it is empty
 		10 next => 20
 		12 touch a
 		12 busy => true
-		12 held =>
+		12 waits =>
 		12 look a 7@2 => -
 		17 look a 7@2 => settled
-		17 held =>`},
+		17 waits =>`},
 	{"a file that every writer leaves empty for an instant is no news", `
 		0 touch a
 		0 look a 0@1 => -
@@ -211,6 +211,7 @@ var settleCases = []struct{ name, script string }{
 	{"hard links are held back, looked at again, and let go", `
 		0 look a 10@1 links=2 => -
 		5 look a 10@1 links=2 => news: it has 2 names (hard links): copy it in instead, or set allow_hardlinks = true
+		5 waits =>
 		10 due => a
 		10 look a 10@2 => -
 		15 look a 10@2 => settled`},
@@ -227,7 +228,7 @@ var settleCases = []struct{ name, script string }{
 		61 touch a
 		61 look a 10@1 symlink => old: symbolic link: only regular files are sent
 		61 next => none
-		61 held => a: symbolic link: only regular files are sent`},
+		61 waits =>`},
 	{"a FIFO, and then a file in its place", `
 		0 look a 0@1 fifo => news: FIFO: only regular files are sent
 		9 look a 5@2 => -
@@ -289,7 +290,7 @@ var settleCases = []struct{ name, script string }{
 		5 due => a
 		5 look a 10@1 open => news: open
 		7 see a 10@1 => -
-		7 held => a: open
+		7 waits => a: open
 		7 next => 10
 		10 due => a
 		10 look a 10@1 open => old: open`},
@@ -487,9 +488,9 @@ func act(t *testing.T, s *Settler, now time.Time, verb string, args []string) st
 		return "none"
 	case "busy":
 		return strconv.FormatBool(s.Busy(func(string) bool { return true }))
-	case "held":
+	case "waits":
 		var held []string
-		s.Held(func(name, reason string) { held = append(held, name+": "+reason) })
+		s.Waits(func(name, reason string) { held = append(held, name+": "+reason) })
 		slices.Sort(held)
 		return strings.Join(held, ", ")
 	default:

@@ -52,13 +52,14 @@ type Watcher struct {
 	Settled chan<- file.Batch
 	// Released brings back handed-over files that are to settle anew. It is read as long as Run runs.
 	Released <-chan file.Release
-	// Once makes Run return when everything found in the first folders was handed over or is held back.
+	// Once makes Run return when everything found in the first folders was handed over or is held back. What is released
+	// until then is taken up again.
 	Once bool
 	Log  zerolog.Logger
 }
 
 // Run watches until ctx ends, and returns when all that it started has ended. It closes Settled. With Once its error
-// names the folders that could not be listed.
+// names the folders that could not be listed, and the files that are held back.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer close(w.Settled)
 	var all group
@@ -84,8 +85,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 				released = nil
 				continue
 			}
-			if f, ok := running[r.Folder]; ok {
-				f.release(r.Name)
+			if f, ok := running[r.Folder]; ok && !f.release(r.Name) && ctx.Err() == nil {
+				running[r.Folder] = w.start(ctx, &all, f.folder) // with Once: it had come to its end, and has not now
 			}
 		case <-ended:
 			return all.wait()
@@ -104,10 +105,13 @@ type watch struct {
 	done     chan struct{} // closed when its loop has ended; its scout may still hang
 }
 
-func (f *watch) release(name string) {
+// release reports false if the watch has ended.
+func (f *watch) release(name string) bool {
 	select {
 	case f.released <- name:
+		return true
 	case <-f.done:
+		return false
 	}
 }
 

@@ -299,3 +299,26 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestOnceTakesUpWhatIsReleased: also if nothing else was left in its folder, as long as another one is at work.
+func TestOnceTakesUpWhatIsReleased(t *testing.T) {
+	quick, slow := folder(t.TempDir()), folder(t.TempDir())
+	slow.Settle, slow.SettleRemote = 2*time.Second, 2*time.Second
+	write(t, filepath.Join(quick.Path, "a.pdf"), "a")
+	write(t, filepath.Join(slow.Path, "b.pdf"), "b")
+	folders, settled, released := make(chan []watcher.Folder, 1), make(chan file.Batch), make(chan file.Release)
+	w := watcher.Watcher{Folders: folders, Settled: settled, Released: released, Once: true, Log: zerolog.Nop()}
+	done := make(chan error, 1)
+	go func() { done <- w.Run(t.Context()) }()
+	folders <- []watcher.Folder{quick, slow}
+	got := map[string]int{}
+	for b := range settled {
+		name := b[0].Name
+		if got[name]++; name == "a.pdf" && got[name] < 5 {
+			released <- file.Release{Folder: quick.Path, Name: name}
+		}
+	}
+	if err := <-done; err != nil || got["a.pdf"] != 5 || got["b.pdf"] != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+}

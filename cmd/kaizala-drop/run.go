@@ -55,12 +55,9 @@ func runUntilSignalled(ctx context.Context, path string, once bool, out io.Write
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignalled(ctx)
 	defer stop()
-	context.AfterFunc(ctx, func() {
-		notifyStopping()
-		stop() // the second signal has its default effect
-	})
+	context.AfterFunc(ctx, func() { notifyStopping(c.ShutdownGrace + leaveAfter) })
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -132,9 +129,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		return uploader.Summary{}, err
 	}
 	defer client.Close()
-	for _, w := range d.config.Warnings {
-		d.log.Warn().Str("config", d.config.Path).Int("line", w.Line).Msg(w.Text)
-	}
+	d.tellWarnings(d.config)
 
 	settled, released := make(chan file.Batch), make(chan file.Release)
 	watched, posted := make(chan []watcher.Folder), make(chan []uploader.Folder)
@@ -180,12 +175,15 @@ func start(f func() error) <-chan error {
 	return result
 }
 
+// leaveAfter is how long the end waits for the watcher. With shutdown_grace, the unit's TimeoutStopSec= must hold it.
+const leaveAfter = 5 * time.Second
+
 // await waits for the watcher. A look at a dead share can hang for ever in the kernel; it is left behind then.
 func (d *daemon) await(watching <-chan error) error {
 	select {
 	case err := <-watching:
 		return err
-	case <-time.After(d.config.ShutdownGrace):
+	case <-time.After(leaveAfter):
 		d.log.Warn().Msg("the file system of a watched folder does not answer: leaving it")
 		return nil
 	}
@@ -208,6 +206,7 @@ func (d *daemon) configure(ctx context.Context, posted chan<- []uploader.Folder,
 		select {
 		case c = <-d.configs:
 			d.tellReloaded(c)
+			d.tellWarnings(c)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -221,6 +220,12 @@ func (d *daemon) tellReloaded(c config.Config) {
 		d.log.Warn().Msg("what changed outside of [[folder]] and [defaults] takes effect after a restart")
 	}
 	d.log.Info().Int("folders", len(c.Folders)).Msg("configuration reloaded")
+}
+
+func (d *daemon) tellWarnings(c config.Config) {
+	for _, w := range c.Warnings {
+		d.log.Warn().Str("config", c.Path).Int("line", w.Line).Msg(w.Text)
+	}
 }
 
 // prune removes the history that is older than keep_history, at start and once a day.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/rs/zerolog"
@@ -11,8 +12,15 @@ import (
 
 // What systemd is told (sd_notify(3)). Nothing happens where nobody listens: $NOTIFY_SOCKET is not set.
 
-func notifyReady()    { notify(systemd.SdNotifyReady) }
-func notifyStopping() { notify(systemd.SdNotifyStopping) }
+func notifyReady() { notify(systemd.SdNotifyReady) }
+
+// notifyStopping says how long it may take: a shutdown_grace may be longer than the unit's TimeoutStopSec=.
+func notifyStopping(most time.Duration) {
+	notify(fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", systemd.SdNotifyStopping, (most + endMargin).Microseconds()))
+}
+
+// endMargin is for what comes after: the last commit, the log.
+const endMargin = 5 * time.Second
 
 // notifyReloading carries the time, so that systemd can tell whether READY=1 is the answer to this reload.
 func notifyReloading() { notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec()) }
