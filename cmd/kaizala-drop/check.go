@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -26,19 +29,31 @@ func newCheck() *cobra.Command {
 		Short: "Check the configuration, the folders and the limits",
 		Long: `check reads the configuration and reports every problem in it at once, each with its line. It then looks at the
 folders and limits as the daemon will meet them: run it as the daemon's user. With --online it also gets an access
-token and asks for the groups. It changes nothing and posts nothing.`,
+token and asks for the groups. It changes nothing and posts nothing.
+
+Credentials ("credential:NAME") are given out by systemd, to a service alone. Elsewhere all but them is checked, and
+--online cannot ask; the last example is a service for that.`,
 		Example: `  kaizala-drop check --config config.toml
-  sudo -u kaizala-drop kaizala-drop check --online`,
+  sudo -u kaizala-drop kaizala-drop check
+  sudo systemd-run --pipe --wait --collect --uid=kaizala-drop \
+    -p StateDirectory=kaizala-drop -p StateDirectoryMode=0700 \
+    -p LoadCredential=application-secret:kaizala-drop.application-secret \
+    -p LoadCredential=refresh-token:kaizala-drop.refresh-token kaizala-drop check --online`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(path)
+			c, err := loadConfigIn(path, config.Environment{Getenv: os.Getenv, WithoutCredentials: true})
 			if err != nil {
 				return err
 			}
 			r := report{out: cmd.OutOrStdout()}
 			r.config(c)
-			if online {
+			switch {
+			case online && len(c.Unresolved) > 0:
+				r.problem("--online: Kaizala is not asked, as the credentials are not here. As root, run %s", asService(c))
+			case online:
 				r.online(cmd.Context(), c)
+			case len(c.Unresolved) > 0:
+				r.warning("the credentials are not checked. As root, run %s", asService(c))
 			}
 			return r.result()
 		},
@@ -46,6 +61,41 @@ token and asks for the groups. It changes nothing and posts nothing.`,
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
 	cmd.Flags().BoolVar(&online, "online", false, "ask Kaizala for a token and the groups")
 	return cmd
+}
+
+// unitStateDir is what the unit's StateDirectory= makes.
+const unitStateDir = "/var/lib/kaizala-drop"
+
+// asService is the command that checks c as a service, with the credentials that the unit has.
+func asService(c config.Config) string {
+	words := []string{"systemd-run", "--pipe", "--wait", "--collect", "--uid=kaizala-drop"}
+	if c.StateDir == unitStateDir {
+		words = append(words, "-p", "StateDirectory=kaizala-drop", "-p", "StateDirectoryMode=0700")
+	}
+	for _, name := range c.Unresolved {
+		words = append(words, "-p", fmt.Sprintf("LoadCredential=%s:kaizala-drop.%s", name, name))
+	}
+	self, _ := os.Executable()
+	words = append(words, cmp.Or(self, "kaizala-drop"), "check", "--online")
+	if c.Path != defaultConfig {
+		path, _ := filepath.Abs(c.Path) // a service does not run in this directory
+		words = append(words, "--config", cmp.Or(path, c.Path))
+	}
+	for i, word := range words {
+		words[i] = shellWord(word)
+	}
+	return strings.Join(words, " ")
+}
+
+// shellWord quotes what a shell would not take as it is.
+func shellWord(word string) string {
+	special := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_=:./,@+", r)
+	}
+	if word != "" && !strings.ContainsFunc(word, special) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(file.Printable(word), "'", `'\''`) + "'"
 }
 
 // report prints what check finds, a line each.
@@ -115,11 +165,20 @@ func (r *report) writable(what, dir string) {
 			r.problem("%s %q: %q is in the way: it is not a folder", what, dir, existing)
 		default:
 			if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
-				r.problem("%s %q: this user cannot write in %q: %v", what, dir, existing, err)
+				r.unwritable(what, dir, existing, err)
 			}
 		}
 		return
 	}
+}
+
+// unwritable says that this user cannot write in existing, which is dir or lies above it.
+func (r *report) unwritable(what, dir, existing string, err error) {
+	if dir == unitStateDir && existing != dir {
+		r.warning("%s %q is not there yet: the unit makes it when it first starts; without systemd, make it for the daemon's user", what, dir)
+		return
+	}
+	r.problem("%s %q: this user cannot write in %q: %v: grant it write and search permission", what, dir, existing, err)
 }
 
 // sameDevice says so if files will be copied rather than renamed.

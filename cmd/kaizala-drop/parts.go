@@ -16,7 +16,11 @@ import (
 
 // loadConfig reads the configuration of this process; whatever is wrong with it is an error with exit code 78.
 func loadConfig(path string) (config.Config, error) {
-	c, err := config.Load(path, config.Environment{Getenv: os.Getenv})
+	return loadConfigIn(path, config.Environment{Getenv: os.Getenv})
+}
+
+func loadConfigIn(path string, env config.Environment) (config.Config, error) {
+	c, err := config.Load(path, env)
 	if err != nil {
 		return c, &exitError{exitConfig, err}
 	}

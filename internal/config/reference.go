@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"kaizala-drop/internal/file"
@@ -72,11 +73,24 @@ func (p place) credential(name string) (string, error) {
 		return "", fmt.Errorf("refers to a credential %q, but the name of a credential holds no slash: correct it", name)
 	}
 	dir := p.r.env.get("CREDENTIALS_DIRECTORY")
+	if dir == "" && p.r.env.WithoutCredentials {
+		p.postpone(name)
+		return "", nil
+	}
 	if dir == "" {
 		return "", fmt.Errorf("refers to a credential, but $CREDENTIALS_DIRECTORY is not set: run as a systemd service with "+
 			"LoadCredential=%s:/path, or write env:NAME or file:/path instead", file.Printable(name))
 	}
 	return p.secretFile(filepath.Join(dir, name))
+}
+
+// postpone leaves a credential to whoever can look it up.
+func (p place) postpone(name string) {
+	p.r.warn(p.line(), "%s refers to the credential %q, which was not looked up: $CREDENTIALS_DIRECTORY is not set, as systemd "+
+		"sets it for services only", p.name, name)
+	if !slices.Contains(p.r.unresolved, name) {
+		p.r.unresolved = append(p.r.unresolved, name)
+	}
 }
 
 func (p place) secretFile(path string) (string, error) {
