@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/BurntSushi/toml"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/samples"
 	"kaizala-drop/internal/sandbox"
@@ -26,7 +29,8 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Try it all without an account: a server, folders, and files to play with",
 		Long: `demo starts a Kaizala-compatible sandbox on a free loopback port, makes a drop folder for each of three groups, drops
-real small files in, and runs the daemon on them. Open the page it prints and drop in files of your own.
+real small files in, and runs the daemon on them. Open the page it prints and drop in files of your own. It overwrites
+nothing of yours: a sample whose name is taken gets a number.
 
 With --once it waits until all is filed, prints what arrived, and exits 0 only if everything ended where it should.`,
 		Example: `  kaizala-drop demo
@@ -50,7 +54,8 @@ With --once it waits until all is filed, prints what arrived, and exits 0 only i
 
 // demonstration is the demo's server, its configuration and what it dropped.
 type demonstration struct {
-	dir     string // absolute
+	dir     string         // absolute
+	book    *ledger.Ledger // open until the daemon opens it: that keeps a second demo out
 	sandbox *openedSandbox
 	config  config.Config
 	log     zerolog.Logger
@@ -58,7 +63,7 @@ type demonstration struct {
 	dropped []droppedFile
 }
 
-// droppedFile is a sample, and what should become of it.
+// droppedFile is a sample, under the name that it got, and what should become of it.
 type droppedFile struct {
 	samples.Sample
 	folder string // of demoGroups
@@ -85,26 +90,61 @@ func demoFolder(a media.Action) string {
 	return "reception"
 }
 
-// newDemonstration makes the folders, the sandbox and the configuration.
+// newDemonstration makes the folders, the sandbox and the configuration. The ledger is opened before anything is
+// changed: if it is locked, another demo is at work here.
 func newDemonstration(dir, listen string, out, logs io.Writer) (*demonstration, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSandbox(listen, sandbox.Options{Dir: filepath.Join(dir, "sandbox"), Groups: demoGroups()})
+	d := &demonstration{dir: dir, out: out, log: zerolog.New(console(logs)).With().Timestamp().Logger()}
+	if err := d.claimDir(); err != nil {
+		return nil, err
+	}
+	d.book, err = ledger.Open(d.folder("state"))
+	if errors.Is(err, ledger.ErrLocked) {
+		return nil, fmt.Errorf("a demo is at work in %q already: name another folder with --dir: %w", dir, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	d := &demonstration{dir: dir, sandbox: s, out: out, log: zerolog.New(console(logs)).With().Timestamp().Logger()}
+	if err := d.prepare(listen); err != nil {
+		return nil, errors.Join(err, d.book.Close())
+	}
+	return d, nil
+}
+
+// prepare does all that needs the lock.
+func (d *demonstration) prepare(listen string) error {
+	s, err := openSandbox(listen, sandbox.Options{Dir: d.folder("sandbox"), Groups: demoGroups()})
+	if err != nil {
+		return err
+	}
+	d.sandbox = s
 	path, err := d.writeConfig()
 	if err == nil {
 		d.config, err = loadConfig(path)
 	}
 	if err != nil {
 		s.listener.Close()
-		return nil, err
 	}
-	return d, nil
+	return err
+}
+
+// configMark begins the configuration of a demo, and tells it from anybody else's.
+const configMark = "# Written by kaizala-drop demo, anew at each start.\n"
+
+// claimDir sees that the demo will overwrite no configuration but its own.
+func (d *demonstration) claimDir() error {
+	path := d.folder("config.toml")
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err == nil && !strings.HasPrefix(string(text), configMark):
+		return fmt.Errorf("%q is not a demo's: name another folder with --dir", path)
+	}
+	return err
 }
 
 func (d *demonstration) folder(name string) string { return filepath.Join(d.dir, name) }
@@ -120,7 +160,7 @@ func (d *demonstration) writeConfig() (path string, err error) {
 		folders = append(folders, table{"path": d.folder(g.Name), "group_id": g.ID, "caption": "{{.Stem}}"})
 	}
 	text, err := toml.Marshal(table{
-		"state_dir": filepath.Join(d.dir, "state"),
+		"state_dir": d.folder("state"),
 		"kaizala": table{
 			"endpoint": d.sandbox.url, "application_id": "demo", "application_secret": "demo", "refresh_token": "demo",
 			"calls_per_minute": 0,
@@ -131,8 +171,8 @@ func (d *demonstration) writeConfig() (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(d.dir, "config.toml")
-	return path, os.WriteFile(path, text, 0o600)
+	path = d.folder("config.toml")
+	return path, os.WriteFile(path, append([]byte(configMark), text...), 0o600)
 }
 
 // run drops the samples and runs the daemon on them until ctx ends or, with once, until they are filed.
@@ -141,7 +181,7 @@ func (d *demonstration) run(ctx context.Context, once bool) error {
 	serving := start(func() error { return d.sandbox.serve(ctx) })
 	defer func() { cancel(); <-serving }()
 
-	if err := d.drop(); err != nil {
+	if err := errors.Join(d.drop(), d.book.Close()); err != nil {
 		return err
 	}
 	d.greet(once)
@@ -159,10 +199,38 @@ func (d *demonstration) drop() error {
 		d.dropped = append(d.dropped, droppedFile{Sample: s, folder: demoFolder(t.Action)})
 	}
 	d.dropped = append(d.dropped, droppedFile{Sample: samples.Unsupported(), folder: "reception", fails: true})
-	for _, f := range d.dropped {
-		if err := os.WriteFile(filepath.Join(d.folder(f.folder), f.Name), f.Bytes, 0o644); err != nil {
+	for i, f := range d.dropped {
+		name, err := dropNew(d.folder(f.folder), f.Sample)
+		if err != nil {
 			return err
 		}
+		d.dropped[i].Name = name
+	}
+	return nil
+}
+
+// dropNew writes a file of its own: what a person dropped there has the name, and the sample gets a number.
+func dropNew(dir string, s samples.Sample) (name string, err error) {
+	ext := filepath.Ext(s.Name)
+	name = s.Name
+	for n := 2; ; n++ {
+		err := writeNew(filepath.Join(dir, name), s.Bytes)
+		if !errors.Is(err, os.ErrExist) {
+			return name, err
+		}
+		name = fmt.Sprintf("%s (%d)%s", strings.TrimSuffix(s.Name, ext), n, ext)
+	}
+}
+
+// writeNew writes a file that must not be there, all of it or none.
+func writeNew(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }
