@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -116,6 +117,9 @@ func newDemonstration(dir, listen string, out, logs io.Writer) (*demonstration, 
 
 // prepare does all that needs the lock.
 func (d *demonstration) prepare(listen string) error {
+	if err := d.clearMedia(); err != nil {
+		return err
+	}
 	s, err := openSandbox(listen, sandbox.Options{Dir: d.folder("sandbox"), Groups: demoGroups()})
 	if err != nil {
 		return err
@@ -134,18 +138,37 @@ func (d *demonstration) prepare(listen string) error {
 // configMark begins the configuration of a demo, and tells it from anybody else's.
 const configMark = "# Written by kaizala-drop demo, anew at each start.\n"
 
-// claimDir sees that the demo will overwrite no configuration but its own.
+// claimDir sees that the demo will overwrite no configuration but its own, and remove no media but its own.
 func (d *demonstration) claimDir() error {
 	path := d.folder("config.toml")
 	text, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err == nil && !strings.HasPrefix(string(text), configMark):
+	ours := strings.HasPrefix(string(text), configMark)
+	if errors.Is(err, os.ErrNotExist) {
+		path = d.folder("sandbox")
+		kept, _ := os.ReadDir(path) // what cannot be listed shows when it is cleared
+		ours, err = len(kept) == 0, nil
+	}
+	if err == nil && !ours {
 		return fmt.Errorf("%q is not a demo's: name another folder with --dir", path)
 	}
 	return err
 }
+
+// clearMedia removes what the sandbox of an earlier demo kept: numbers with an ending, as it names them.
+func (d *demonstration) clearMedia() error {
+	kept, err := os.ReadDir(d.folder("sandbox"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, f := range kept {
+		if f.Type().IsRegular() && mediaName.MatchString(f.Name()) {
+			err = errors.Join(err, os.Remove(filepath.Join(d.folder("sandbox"), f.Name())))
+		}
+	}
+	return err
+}
+
+var mediaName = regexp.MustCompile(`^[0-9]+\.[0-9a-z]+$`)
 
 func (d *demonstration) folder(name string) string { return filepath.Join(d.dir, name) }
 
