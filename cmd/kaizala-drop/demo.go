@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -125,9 +127,8 @@ func (d *demonstration) prepare(listen string) error {
 		return err
 	}
 	d.sandbox = s
-	path, err := d.writeConfig()
-	if err == nil {
-		d.config, err = loadConfig(path)
+	if err = d.callable(); err == nil {
+		err = d.configure()
 	}
 	if err != nil {
 		s.listener.Close()
@@ -171,6 +172,23 @@ func (d *demonstration) clearMedia() error {
 var mediaName = regexp.MustCompile(`^[0-9]+\.[0-9a-z]+$`)
 
 func (d *demonstration) folder(name string) string { return filepath.Join(d.dir, name) }
+
+// callable sees that the daemon will take the sandbox's address: without encryption, it calls none but this machine.
+func (d *demonstration) callable() error {
+	if u, err := url.Parse(d.sandbox.url); err != nil || !net.ParseIP(u.Hostname()).IsLoopback() {
+		return fmt.Errorf("the demo cannot post to %s, as without encryption only this machine is called: "+
+			"choose 127.0.0.1 with --listen, or 0.0.0.0 to let others see the page", d.sandbox.url)
+	}
+	return nil
+}
+
+func (d *demonstration) configure() error {
+	path, err := d.writeConfig()
+	if err == nil {
+		d.config, err = loadConfig(path)
+	}
+	return err
+}
 
 // writeConfig writes the configuration that the demo runs with: it serves as an example, too.
 func (d *demonstration) writeConfig() (path string, err error) {
@@ -260,6 +278,9 @@ func writeNew(path string, content []byte) error {
 
 func (d *demonstration) greet(once bool) {
 	fmt.Fprintf(d.out, "The sandbox, where the messages appear:  %s/\n", d.sandbox.url)
+	if d.sandbox.exposed != d.sandbox.url {
+		fmt.Fprintf(d.out, "Anyone who reaches %s can read what is posted there.\n", d.sandbox.exposed)
+	}
 	for _, g := range demoGroups() {
 		fmt.Fprintf(d.out, "Drop files for %-26q%s\n", g.Name, d.folder(g.Name))
 	}
