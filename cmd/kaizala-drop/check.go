@@ -193,14 +193,14 @@ func (r *report) sameDevice(from, to string) {
 	}
 }
 
-// limits compares the subfolders to be watched with what the kernel allows this user (inotify(7)).
+// limits compares what will be watched with what the kernel allows this user (inotify(7)).
 func (r *report) limits(folders []config.Folder) {
-	var watches, instances int
-	for _, f := range folders {
-		instances++
-		watches += subfolders(f)
+	_, toWatch := stages(folders)
+	watches := 0
+	for _, f := range toWatch {
+		watches += watcher.Watches(f)
 	}
-	r.limit("max_user_instances", instances)
+	r.limit("max_user_instances", len(toWatch))
 	r.limit("max_user_watches", watches)
 }
 
@@ -218,20 +218,6 @@ func (r *report) limit(name string, need int) {
 	default:
 		r.good("fs.inotify.%s: %d of %d needed", name, need, allowed)
 	}
-}
-
-func subfolders(f config.Folder) int {
-	if !f.Recursive {
-		return 1
-	}
-	n := 0
-	_ = filepath.WalkDir(f.Path, func(_ string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			n++
-		}
-		return nil
-	})
-	return n
 }
 
 // online gets a token and compares the groups with those configured.
