@@ -18,6 +18,7 @@ import (
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/tokenfile"
 	"kaizala-drop/watcher"
 )
 
@@ -29,7 +30,8 @@ func newCheck() *cobra.Command {
 		Short: "Check the configuration, the folders and the limits",
 		Long: `check reads the configuration and reports every problem in it at once, each with its line. It then looks at the
 folders and limits as the daemon will meet them: run it as the daemon's user. With --online it also gets an access
-token and asks for the groups. It changes nothing and posts nothing.
+token and asks for the groups. It posts nothing, and changes nothing but this: if Kaizala gives a new refresh token with
+the access token, it is kept in state_dir, as the daemon keeps it, and state_dir is made for it.
 
 Credentials ("credential:NAME") are given out by systemd, to a service alone. Elsewhere all but them is checked, and
 --online cannot ask; the last example is a service for that.`,
@@ -227,11 +229,7 @@ func (r *report) online(ctx context.Context, c config.Config) {
 	if err != nil {
 		r.warning("%v", err)
 	}
-	keep := func(token string) {
-		if err := tokens.Save(token); err != nil {
-			r.problem("%v", err)
-		}
-	}
+	keep := func(token string) { r.keep(tokens, token) }
 	client, err := newClient(c, budget.New(c.Kaizala.CallsPerMinute), refreshToken, keep, zerolog.Nop())
 	if err != nil {
 		r.problem("%v", err)
@@ -255,4 +253,17 @@ func (r *report) online(ctx context.Context, c config.Config) {
 			r.problem("folder %q: group_id %q is not among the groups of this connector", f.Path, f.GroupID)
 		}
 	}
+}
+
+// keep keeps a new refresh token as the daemon does, which may not have made its state_dir yet.
+func (r *report) keep(tokens tokenfile.File, token string) {
+	if err := os.MkdirAll(tokens.Dir, 0o700); err != nil {
+		r.problem("the new refresh token that Kaizala gave is lost: cannot make state_dir: %v: check again as the daemon's user", err)
+		return
+	}
+	if err := tokens.Save(token); err != nil {
+		r.problem("%v", err)
+		return
+	}
+	r.good("Kaizala gave a new refresh token: it is kept in %q and used from now on instead of the configured one", tokens.Dir)
 }
