@@ -119,13 +119,21 @@ func (r *report) problem(format string, args ...any) {
 
 func (r *report) result() error {
 	if r.problems > 0 {
-		return failed(fmt.Errorf("%d problems", r.problems))
+		return failed(errors.New(counted(r.problems, "problem")))
 	}
 	return nil
 }
 
+// counted puts a noun behind its number.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 func (r *report) config(c config.Config) {
-	r.good("%s: %d folders", file.Printable(c.Path), len(c.Folders))
+	r.good("%s: %s", file.Printable(c.Path), counted(len(c.Folders), "folder"))
 	for _, w := range c.Warnings {
 		r.warning("%s", w.In(c.Path))
 	}
@@ -245,7 +253,7 @@ func (r *report) online(ctx context.Context, c config.Config) {
 	for _, g := range groups {
 		names[g.ID] = g.Name
 	}
-	r.good("%s: answers, and knows %d groups of this connector", c.Kaizala.Endpoint, len(groups))
+	r.good("%s: answers, and knows %s of this connector", c.Kaizala.Endpoint, counted(len(groups), "group"))
 	for _, f := range c.Folders {
 		if name, ok := names[f.GroupID]; ok {
 			r.good("folder %q: posts to %q", f.Path, file.Printable(name))

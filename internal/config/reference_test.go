@@ -32,7 +32,8 @@ func TestWithoutCredentials(t *testing.T) {
 
 	inside := env("CREDENTIALS_DIRECTORY", dir+"/secrets")
 	inside.WithoutCredentials = true
-	if got := problemsOf(t, dir, strings.ReplaceAll(file, "two", "good"), inside); len(got) != 1 || got[0].Line != 3 {
+	if got := problemsOf(t, dir, strings.ReplaceAll(file, "two", "good"), inside); len(got) != 1 || got[0].Line != 3 ||
+		!strings.Contains(got[0].Text, "/secrets/one\", which is not there: correct the name, or give the service LoadCredential=one:/path") {
 		t.Errorf("a credential that is missing: got %v", got)
 	}
 	if c := mustLoad(t, dir, strings.NewReplacer("one", "good", "two", "good").Replace(file), inside); len(c.Unresolved)+len(c.Warnings) != 0 {
