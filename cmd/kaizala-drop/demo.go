@@ -8,11 +8,9 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 
 	"github.com/BurntSushi/toml"
 	"github.com/rs/zerolog"
@@ -40,7 +38,7 @@ With --once it waits until all is filed, prints what arrived, and exits 0 only i
   kaizala-drop demo --once --dir /tmp/kaizala-drop-demo`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+			ctx, stop := untilSignalled(cmd.Context())
 			defer stop()
 			d, err := newDemonstration(dir, listen, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err != nil {

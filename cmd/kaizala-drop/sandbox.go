@@ -38,7 +38,7 @@ What can be done to a call: ` + strings.Join(sandbox.Disturbances(), ", ") + `.`
   kaizala-drop sandbox --listen 127.0.0.1:8410 --group reception@2=Reception --group plant@2=Plant`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+			ctx, stop := untilSignalled(cmd.Context())
 			defer stop()
 			return failed(serveSandbox(ctx, cmd.OutOrStdout(), listen, dir, groups, chaos))
 		},
@@ -49,6 +49,13 @@ What can be done to a call: ` + strings.Join(sandbox.Disturbances(), ", ") + `.`
 	cmd.Flags().StringVar(&chaos, "chaos", "", "misbehave as the `FILE` says (see above)")
 	cmd.Flags().StringVar(&dir, "dir", "", "keep the media in `FOLDER`, and keep it at the end (default: a temporary one)")
 	return cmd
+}
+
+// untilSignalled ends the context at the first signal to stop. The second one has its default effect.
+func untilSignalled(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names []string, chaosFile string) error {
