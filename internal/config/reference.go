@@ -81,8 +81,8 @@ func (p place) credential(name string) (string, error) {
 		return "", fmt.Errorf("refers to a credential, but $CREDENTIALS_DIRECTORY is not set: run as a systemd service with "+
 			"LoadCredential=%s:/path, or write env:NAME or file:/path instead", file.Printable(name))
 	}
-	return p.secretFile(filepath.Join(dir, name), fmt.Sprintf("correct the name, or give the service LoadCredential=%s:/path "+
-		"and see that this file is there", file.Printable(name)))
+	return p.secretFile(filepath.Join(dir, name), fmt.Sprintf("correct the name, or give the service LoadCredential=%s:/path, "+
+		"and the secret in that file", file.Printable(name)))
 }
 
 // postpone leaves a credential to whoever can look it up.
