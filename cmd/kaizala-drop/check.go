@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -15,6 +18,7 @@ import (
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/tokenfile"
 	"kaizala-drop/watcher"
 )
 
@@ -26,19 +30,32 @@ func newCheck() *cobra.Command {
 		Short: "Check the configuration, the folders and the limits",
 		Long: `check reads the configuration and reports every problem in it at once, each with its line. It then looks at the
 folders and limits as the daemon will meet them: run it as the daemon's user. With --online it also gets an access
-token and asks for the groups. It changes nothing and posts nothing.`,
+token and asks for the groups. It posts nothing, and changes nothing but this: if Kaizala gives a new refresh token with
+the access token, it is kept in state_dir, as the daemon keeps it, and state_dir is made for it.
+
+Credentials ("credential:NAME") are given out by systemd, to a service alone. Elsewhere all but them is checked, and
+--online cannot ask; the last example is a service for that.`,
 		Example: `  kaizala-drop check --config config.toml
-  sudo -u kaizala-drop kaizala-drop check --online`,
+  sudo -u kaizala-drop kaizala-drop check
+  sudo systemd-run --pipe --wait --collect --uid=kaizala-drop \
+    -p StateDirectory=kaizala-drop -p StateDirectoryMode=0700 \
+    -p LoadCredential=application-secret:kaizala-drop.application-secret \
+    -p LoadCredential=refresh-token:kaizala-drop.refresh-token kaizala-drop check --online`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(path)
+			c, err := loadConfigIn(path, config.Environment{Getenv: os.Getenv, WithoutCredentials: true})
 			if err != nil {
 				return err
 			}
 			r := report{out: cmd.OutOrStdout()}
 			r.config(c)
-			if online {
+			switch {
+			case online && len(c.Unresolved) > 0:
+				r.problem("--online: Kaizala is not asked, as the credentials are not here. As root, run %s", asService(c))
+			case online:
 				r.online(cmd.Context(), c)
+			case len(c.Unresolved) > 0:
+				r.warning("the credentials are not checked. As root, run %s", asService(c))
 			}
 			return r.result()
 		},
@@ -46,6 +63,41 @@ token and asks for the groups. It changes nothing and posts nothing.`,
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
 	cmd.Flags().BoolVar(&online, "online", false, "ask Kaizala for a token and the groups")
 	return cmd
+}
+
+// unitStateDir is what the unit's StateDirectory= makes.
+const unitStateDir = "/var/lib/kaizala-drop"
+
+// asService is the command that checks c as a service, with the credentials that the unit has.
+func asService(c config.Config) string {
+	words := []string{"systemd-run", "--pipe", "--wait", "--collect", "--uid=kaizala-drop"}
+	if c.StateDir == unitStateDir {
+		words = append(words, "-p", "StateDirectory=kaizala-drop", "-p", "StateDirectoryMode=0700")
+	}
+	for _, name := range c.Unresolved {
+		words = append(words, "-p", fmt.Sprintf("LoadCredential=%s:kaizala-drop.%s", name, name))
+	}
+	self, _ := os.Executable()
+	words = append(words, cmp.Or(self, "kaizala-drop"), "check", "--online")
+	if c.Path != defaultConfig {
+		path, _ := filepath.Abs(c.Path) // a service does not run in this directory
+		words = append(words, "--config", cmp.Or(path, c.Path))
+	}
+	for i, word := range words {
+		words[i] = shellWord(word)
+	}
+	return strings.Join(words, " ")
+}
+
+// shellWord quotes what a shell would not take as it is.
+func shellWord(word string) string {
+	special := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_=:./,@+", r)
+	}
+	if word != "" && !strings.ContainsFunc(word, special) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(file.Printable(word), "'", `'\''`) + "'"
 }
 
 // report prints what check finds, a line each.
@@ -67,13 +119,21 @@ func (r *report) problem(format string, args ...any) {
 
 func (r *report) result() error {
 	if r.problems > 0 {
-		return failed(fmt.Errorf("%d problems", r.problems))
+		return failed(errors.New(counted(r.problems, "problem")))
 	}
 	return nil
 }
 
+// counted puts a noun behind its number.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 func (r *report) config(c config.Config) {
-	r.good("%s: %d folders", file.Printable(c.Path), len(c.Folders))
+	r.good("%s: %s", file.Printable(c.Path), counted(len(c.Folders), "folder"))
 	for _, w := range c.Warnings {
 		r.warning("%s", w.In(c.Path))
 	}
@@ -115,11 +175,20 @@ func (r *report) writable(what, dir string) {
 			r.problem("%s %q: %q is in the way: it is not a folder", what, dir, existing)
 		default:
 			if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
-				r.problem("%s %q: this user cannot write in %q: %v", what, dir, existing, err)
+				r.unwritable(what, dir, existing, err)
 			}
 		}
 		return
 	}
+}
+
+// unwritable says that this user cannot write in existing, which is dir or lies above it.
+func (r *report) unwritable(what, dir, existing string, err error) {
+	if dir == unitStateDir && existing != dir {
+		r.warning("%s %q is not there yet: the unit makes it when it first starts; without systemd, make it for the daemon's user", what, dir)
+		return
+	}
+	r.problem("%s %q: this user cannot write in %q: %v: grant it write and search permission", what, dir, existing, err)
 }
 
 // sameDevice says so if files will be copied rather than renamed.
@@ -134,14 +203,14 @@ func (r *report) sameDevice(from, to string) {
 	}
 }
 
-// limits compares the subfolders to be watched with what the kernel allows this user (inotify(7)).
+// limits compares what will be watched with what the kernel allows this user (inotify(7)).
 func (r *report) limits(folders []config.Folder) {
-	var watches, instances int
-	for _, f := range folders {
-		instances++
-		watches += subfolders(f)
+	_, toWatch := stages(folders)
+	watches := 0
+	for _, f := range toWatch {
+		watches += watcher.Watches(f)
 	}
-	r.limit("max_user_instances", instances)
+	r.limit("max_user_instances", len(toWatch))
 	r.limit("max_user_watches", watches)
 }
 
@@ -161,20 +230,6 @@ func (r *report) limit(name string, need int) {
 	}
 }
 
-func subfolders(f config.Folder) int {
-	if !f.Recursive {
-		return 1
-	}
-	n := 0
-	_ = filepath.WalkDir(f.Path, func(_ string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			n++
-		}
-		return nil
-	})
-	return n
-}
-
 // online gets a token and compares the groups with those configured.
 func (r *report) online(ctx context.Context, c config.Config) {
 	tokens := tokenFileOf(c)
@@ -182,11 +237,7 @@ func (r *report) online(ctx context.Context, c config.Config) {
 	if err != nil {
 		r.warning("%v", err)
 	}
-	keep := func(token string) {
-		if err := tokens.Save(token); err != nil {
-			r.problem("%v", err)
-		}
-	}
+	keep := func(token string) { r.keep(tokens, token) }
 	client, err := newClient(c, budget.New(c.Kaizala.CallsPerMinute), refreshToken, keep, zerolog.Nop())
 	if err != nil {
 		r.problem("%v", err)
@@ -202,7 +253,7 @@ func (r *report) online(ctx context.Context, c config.Config) {
 	for _, g := range groups {
 		names[g.ID] = g.Name
 	}
-	r.good("%s: answers, and knows %d groups of this connector", c.Kaizala.Endpoint, len(groups))
+	r.good("%s: answers, and knows %s of this connector", c.Kaizala.Endpoint, counted(len(groups), "group"))
 	for _, f := range c.Folders {
 		if name, ok := names[f.GroupID]; ok {
 			r.good("folder %q: posts to %q", f.Path, file.Printable(name))
@@ -210,4 +261,17 @@ func (r *report) online(ctx context.Context, c config.Config) {
 			r.problem("folder %q: group_id %q is not among the groups of this connector", f.Path, f.GroupID)
 		}
 	}
+}
+
+// keep keeps a new refresh token as the daemon does, which may not have made its state_dir yet.
+func (r *report) keep(tokens tokenfile.File, token string) {
+	if err := os.MkdirAll(tokens.Dir, 0o700); err != nil {
+		r.problem("the new refresh token that Kaizala gave is lost: cannot make state_dir: %v: check again as the daemon's user", err)
+		return
+	}
+	if err := tokens.Save(token); err != nil {
+		r.problem("%v", err)
+		return
+	}
+	r.good("Kaizala gave a new refresh token: it is kept in %q and used from now on instead of the configured one", tokens.Dir)
 }

@@ -2,18 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
+	"regexp"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/samples"
 	"kaizala-drop/internal/sandbox"
@@ -26,14 +30,15 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Try it all without an account: a server, folders, and files to play with",
 		Long: `demo starts a Kaizala-compatible sandbox on a free loopback port, makes a drop folder for each of three groups, drops
-real small files in, and runs the daemon on them. Open the page it prints and drop in files of your own.
+real small files in, and runs the daemon on them. Open the page it prints and drop in files of your own. It overwrites
+nothing of yours: a sample whose name is taken gets a number.
 
 With --once it waits until all is filed, prints what arrived, and exits 0 only if everything ended where it should.`,
 		Example: `  kaizala-drop demo
   kaizala-drop demo --once --dir /tmp/kaizala-drop-demo`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+			ctx, stop := untilSignalled(cmd.Context())
 			defer stop()
 			d, err := newDemonstration(dir, listen, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err != nil {
@@ -50,7 +55,8 @@ With --once it waits until all is filed, prints what arrived, and exits 0 only i
 
 // demonstration is the demo's server, its configuration and what it dropped.
 type demonstration struct {
-	dir     string // absolute
+	dir     string         // absolute
+	book    *ledger.Ledger // open until the daemon opens it: that keeps a second demo out
 	sandbox *openedSandbox
 	config  config.Config
 	log     zerolog.Logger
@@ -58,7 +64,7 @@ type demonstration struct {
 	dropped []droppedFile
 }
 
-// droppedFile is a sample, and what should become of it.
+// droppedFile is a sample, under the name that it got, and what should become of it.
 type droppedFile struct {
 	samples.Sample
 	folder string // of demoGroups
@@ -85,29 +91,102 @@ func demoFolder(a media.Action) string {
 	return "reception"
 }
 
-// newDemonstration makes the folders, the sandbox and the configuration.
+// newDemonstration makes the folders, the sandbox and the configuration. The ledger is opened before anything is
+// changed: if it is locked, another demo is at work here.
 func newDemonstration(dir, listen string, out, logs io.Writer) (*demonstration, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSandbox(listen, sandbox.Options{Dir: filepath.Join(dir, "sandbox"), Groups: demoGroups()})
+	d := &demonstration{dir: dir, out: out, log: zerolog.New(console(logs)).With().Timestamp().Logger()}
+	if err := d.claimDir(); err != nil {
+		return nil, err
+	}
+	d.book, err = ledger.Open(d.folder("state"))
+	if errors.Is(err, ledger.ErrLocked) {
+		return nil, fmt.Errorf("a demo is at work in %q already: name another folder with --dir: %w", dir, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	d := &demonstration{dir: dir, sandbox: s, out: out, log: zerolog.New(console(logs)).With().Timestamp().Logger()}
-	path, err := d.writeConfig()
-	if err == nil {
-		d.config, err = loadConfig(path)
-	}
-	if err != nil {
-		s.listener.Close()
-		return nil, err
+	if err := d.prepare(listen); err != nil {
+		return nil, errors.Join(err, d.book.Close())
 	}
 	return d, nil
 }
 
+// prepare does all that needs the lock.
+func (d *demonstration) prepare(listen string) error {
+	if err := d.clearMedia(); err != nil {
+		return err
+	}
+	s, err := openSandbox(listen, sandbox.Options{Dir: d.folder("sandbox"), Groups: demoGroups()})
+	if err != nil {
+		return err
+	}
+	d.sandbox = s
+	if err = d.callable(); err == nil {
+		err = d.configure()
+	}
+	if err != nil {
+		s.listener.Close()
+	}
+	return err
+}
+
+// configMark begins the configuration of a demo, and tells it from anybody else's.
+const configMark = "# Written by kaizala-drop demo, anew at each start.\n"
+
+// claimDir sees that the demo will overwrite no configuration but its own, and remove no media but its own.
+func (d *demonstration) claimDir() error {
+	path := d.folder("config.toml")
+	text, err := os.ReadFile(path)
+	ours := strings.HasPrefix(string(text), configMark)
+	if errors.Is(err, os.ErrNotExist) {
+		path = d.folder("sandbox")
+		kept, _ := os.ReadDir(path) // what cannot be listed shows when it is cleared
+		ours, err = len(kept) == 0, nil
+	}
+	if err == nil && !ours {
+		return fmt.Errorf("%q is not a demo's: name another folder with --dir", path)
+	}
+	return err
+}
+
+// clearMedia removes what the sandbox of an earlier demo kept: numbers with an ending, as it names them.
+func (d *demonstration) clearMedia() error {
+	kept, err := os.ReadDir(d.folder("sandbox"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, f := range kept {
+		if f.Type().IsRegular() && mediaName.MatchString(f.Name()) {
+			err = errors.Join(err, os.Remove(filepath.Join(d.folder("sandbox"), f.Name())))
+		}
+	}
+	return err
+}
+
+var mediaName = regexp.MustCompile(`^[0-9]+\.[0-9a-z]+$`)
+
 func (d *demonstration) folder(name string) string { return filepath.Join(d.dir, name) }
+
+// callable sees that the daemon will take the sandbox's address: without encryption, it calls none but this machine.
+func (d *demonstration) callable() error {
+	if u, err := url.Parse(d.sandbox.url); err != nil || !net.ParseIP(u.Hostname()).IsLoopback() {
+		return fmt.Errorf("the demo cannot post to %s, as without encryption only this machine is called: "+
+			"choose 127.0.0.1 with --listen, or 0.0.0.0 to let others see the page", d.sandbox.url)
+	}
+	return nil
+}
+
+func (d *demonstration) configure() error {
+	path, err := d.writeConfig()
+	if err == nil {
+		d.config, err = loadConfig(path)
+	}
+	return err
+}
 
 // writeConfig writes the configuration that the demo runs with: it serves as an example, too.
 func (d *demonstration) writeConfig() (path string, err error) {
@@ -120,7 +199,7 @@ func (d *demonstration) writeConfig() (path string, err error) {
 		folders = append(folders, table{"path": d.folder(g.Name), "group_id": g.ID, "caption": "{{.Stem}}"})
 	}
 	text, err := toml.Marshal(table{
-		"state_dir": filepath.Join(d.dir, "state"),
+		"state_dir": d.folder("state"),
 		"kaizala": table{
 			"endpoint": d.sandbox.url, "application_id": "demo", "application_secret": "demo", "refresh_token": "demo",
 			"calls_per_minute": 0,
@@ -131,8 +210,8 @@ func (d *demonstration) writeConfig() (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(d.dir, "config.toml")
-	return path, os.WriteFile(path, text, 0o600)
+	path = d.folder("config.toml")
+	return path, os.WriteFile(path, append([]byte(configMark), text...), 0o600)
 }
 
 // run drops the samples and runs the daemon on them until ctx ends or, with once, until they are filed.
@@ -141,7 +220,7 @@ func (d *demonstration) run(ctx context.Context, once bool) error {
 	serving := start(func() error { return d.sandbox.serve(ctx) })
 	defer func() { cancel(); <-serving }()
 
-	if err := d.drop(); err != nil {
+	if err := errors.Join(d.drop(), d.book.Close()); err != nil {
 		return err
 	}
 	d.greet(once)
@@ -159,16 +238,47 @@ func (d *demonstration) drop() error {
 		d.dropped = append(d.dropped, droppedFile{Sample: s, folder: demoFolder(t.Action)})
 	}
 	d.dropped = append(d.dropped, droppedFile{Sample: samples.Unsupported(), folder: "reception", fails: true})
-	for _, f := range d.dropped {
-		if err := os.WriteFile(filepath.Join(d.folder(f.folder), f.Name), f.Bytes, 0o644); err != nil {
+	for i, f := range d.dropped {
+		name, err := dropNew(d.folder(f.folder), f.Sample)
+		if err != nil {
 			return err
 		}
+		d.dropped[i].Name = name
+	}
+	return nil
+}
+
+// dropNew writes a file of its own: what a person dropped there has the name, and the sample gets a number.
+func dropNew(dir string, s samples.Sample) (name string, err error) {
+	ext := filepath.Ext(s.Name)
+	name = s.Name
+	for n := 2; ; n++ {
+		err := writeNew(filepath.Join(dir, name), s.Bytes)
+		if !errors.Is(err, os.ErrExist) {
+			return name, err
+		}
+		name = fmt.Sprintf("%s (%d)%s", strings.TrimSuffix(s.Name, ext), n, ext)
+	}
+}
+
+// writeNew writes a file that must not be there, all of it or none.
+func writeNew(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }
 
 func (d *demonstration) greet(once bool) {
 	fmt.Fprintf(d.out, "The sandbox, where the messages appear:  %s/\n", d.sandbox.url)
+	if d.sandbox.exposed != d.sandbox.url {
+		fmt.Fprintf(d.out, "Anyone who reaches %s can read what is posted there.\n", d.sandbox.exposed)
+	}
 	for _, g := range demoGroups() {
 		fmt.Fprintf(d.out, "Drop files for %-26q%s\n", g.Name, d.folder(g.Name))
 	}

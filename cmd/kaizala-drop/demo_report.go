@@ -38,10 +38,10 @@ func (d *demonstration) report(sum uploader.Summary) error {
 		return err
 	}
 	if posts := len(d.sandbox.Posts()); wrong == 0 && posts != sum.Delivered {
-		return fmt.Errorf("%d messages arrived, but %d files were delivered", posts, sum.Delivered)
+		return fmt.Errorf("%s arrived, but delivered: %s", counted(posts, "message"), counted(sum.Delivered, "file"))
 	}
 	if wrong > 0 || sum.Left > 0 {
-		return fmt.Errorf("%d files did not end where they should, %d are left", wrong, sum.Left)
+		return fmt.Errorf("%s did not end where it should; left where it is: %s", counted(wrong, "sample"), counted(sum.Left, "file"))
 	}
 	fmt.Fprintf(d.out, "\nEverything ended where it should: %d delivered, %d refused with a reason.\n", sum.Delivered, sum.Failed)
 	return nil

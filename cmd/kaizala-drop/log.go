@@ -5,7 +5,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
@@ -18,11 +17,10 @@ func newLog(out io.Writer, c config.Config) zerolog.Logger {
 	if err != nil {
 		level = zerolog.InfoLevel
 	}
-	toJournal, _ := journal.StderrIsJournalStream()
 	switch {
 	case c.LogFormat == "console" || (c.LogFormat == "auto" && isTerminal(out)):
 		out = console(out)
-	case out == io.Writer(os.Stderr) && toJournal:
+	case isJournal(out):
 		out = journalWriter{out}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Logger()

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -28,12 +27,14 @@ func execute(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(root.ErrOrStderr(), "kaizala-drop: "+err.Error())
+	text, code := "kaizala-drop: "+err.Error(), exitUsage // what cobra refuses: an unknown command, flag or argument
 	if exit, ok := errors.AsType[*exitError](err); ok {
-		return exit.code
+		code = exit.code
+	} else {
+		text += "\nsee \"kaizala-drop --help\""
 	}
-	fmt.Fprintln(root.ErrOrStderr(), `see "kaizala-drop --help"`)
-	return exitUsage // what cobra refuses: an unknown command, flag or argument
+	sayFatal(root.ErrOrStderr(), text)
+	return code
 }
 
 func newRoot() *cobra.Command {

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,11 +20,22 @@ import (
 
 // loadConfig reads the configuration of this process; whatever is wrong with it is an error with exit code 78.
 func loadConfig(path string) (config.Config, error) {
-	c, err := config.Load(path, config.Environment{Getenv: os.Getenv})
-	if err != nil {
-		return c, &exitError{exitConfig, err}
+	return loadConfigIn(path, config.Environment{Getenv: os.Getenv})
+}
+
+func loadConfigIn(path string, env config.Environment) (config.Config, error) {
+	c, err := config.Load(path, env)
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: copy config.example.toml there and edit it, or name another file with --config", err)
+	case errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("%w: let this user read it, or run as the daemon's user", err)
+	case errors.Is(err, syscall.EISDIR):
+		err = fmt.Errorf("%w: name the file in it with --config", err)
 	}
-	return c, nil
+	return c, &exitError{exitConfig, err}
 }
 
 // stages gives what each of the two stages needs to know of the folders.

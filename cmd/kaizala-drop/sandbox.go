@@ -8,9 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +36,7 @@ What can be done to a call: ` + strings.Join(sandbox.Disturbances(), ", ") + `.`
   kaizala-drop sandbox --listen 127.0.0.1:8410 --group reception@2=Reception --group plant@2=Plant`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+			ctx, stop := untilSignalled(cmd.Context())
 			defer stop()
 			return failed(serveSandbox(ctx, cmd.OutOrStdout(), listen, dir, groups, chaos))
 		},
@@ -74,7 +72,7 @@ func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "A sandbox for trying and testing, not Kaizala: anyone who reaches %s can read what is posted there.\n\n", s.url)
+	fmt.Fprintf(out, "A sandbox for trying and testing, not Kaizala: anyone who reaches %s can read what is posted there.\n\n", s.exposed)
 	fmt.Fprintf(out, "page       %s/\n\n[kaizala]\nendpoint = %q\napplication_id = \"any\"\napplication_secret = \"any\"\nrefresh_token = \"any\"\n\n", s.url, s.url)
 	for _, g := range groups {
 		fmt.Fprintf(out, "group_id = %q   # %s\n", g.ID, g.Name)
@@ -102,7 +100,8 @@ func parseGroups(names []string) ([]sandbox.Group, error) {
 // openedSandbox is a sandbox that has its address.
 type openedSandbox struct {
 	*sandbox.Server
-	url      string
+	url      string // for this machine
+	exposed  string // for everyone: what must be reached to read along
 	listener net.Listener
 }
 
@@ -116,7 +115,18 @@ func openSandbox(listen string, o sandbox.Options) (*openedSandbox, error) {
 		listener.Close()
 		return nil, err
 	}
-	return &openedSandbox{Server: s, url: "http://" + listener.Addr().String(), listener: listener}, nil
+	url, exposed := addressOf(listener.Addr())
+	return &openedSandbox{Server: s, url: url, exposed: exposed, listener: listener}, nil
+}
+
+// addressOf says where a listener is reached: from this machine, and at all. What listens on all addresses has none that
+// could be called.
+func addressOf(addr net.Addr) (url, exposed string) {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port), fmt.Sprintf("port %d of this machine", tcp.Port)
+	}
+	url = "http://" + addr.String()
+	return url, url
 }
 
 // serve answers until ctx ends.

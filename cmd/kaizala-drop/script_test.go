@@ -14,7 +14,7 @@ import (
 )
 
 // TestScripts runs the command line as its user would: each file of testdata/script is one session, with a sandbox at
-// $SANDBOX that knows the groups reception@2 and plant@2.
+// $SANDBOX that knows the groups reception@2 and plant@2, and the example of a configuration at $EXAMPLE.
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(scripts) == 0 {
@@ -36,6 +36,11 @@ func withSandbox(t *testing.T, env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	example, err := filepath.Abs("../../config.example.toml")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLE", example)
 	server := httptest.NewServer(s)
 	env.Defer(func() { s.Close(); server.Close() })
 	env.Setenv("SANDBOX", server.URL)

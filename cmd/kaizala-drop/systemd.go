@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/rs/zerolog"
 )
 
@@ -26,6 +29,22 @@ const endMargin = 5 * time.Second
 func notifyReloading() { notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec()) }
 
 func notify(state string) { _, _ = systemd.SdNotify(false, state) } // a lost message is not worth stopping for
+
+// isJournal reports whether out is this process's stderr, and that is the journal.
+func isJournal(out io.Writer) bool {
+	is, _ := journal.StderrIsJournalStream()
+	return is && out == io.Writer(os.Stderr)
+}
+
+// sayFatal says what ended the program. In the journal each line is a message of its own, and so needs a priority of its
+// own.
+func sayFatal(out io.Writer, text string) {
+	if isJournal(out) {
+		prefix := fmt.Sprintf("<%d>", priority(zerolog.FatalLevel))
+		text = prefix + strings.ReplaceAll(text, "\n", "\n"+prefix)
+	}
+	fmt.Fprintln(out, text)
+}
 
 // journalWriter gives each line the priority that the journal shows it with (sd-daemon(3)): without it,
 // journalctl -p warning would find nothing.

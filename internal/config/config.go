@@ -28,10 +28,11 @@ type Config struct {
 	Kaizala       Kaizala
 	Folders       []Folder  // at least one, in the order of the file
 	Warnings      []Problem // what is not wrong but should be known, by line
+	Unresolved    []string  // names of credentials that were not looked up: only with Environment.WithoutCredentials
 }
 
 // Kaizala is the connector: where it is reached, as whom, and how hard it may be used. Either AccessToken is set, or
-// ApplicationID, ApplicationSecret and RefreshToken are.
+// ApplicationID, ApplicationSecret and RefreshToken are, but for those that are Config.Unresolved.
 type Kaizala struct {
 	Endpoint          string // the root that /v1/... is appended to: no trailing slash, no query; https, or http to loopback
 	ApplicationID     string
@@ -71,6 +72,9 @@ type Environment struct {
 	// Getenv is os.Getenv or a stand-in. Asked for are $STATE_DIRECTORY and $CREDENTIALS_DIRECTORY (systemd.exec(5)), and
 	// whatever an env: reference names.
 	Getenv func(string) string
+	// WithoutCredentials takes a file also where nobody gives out credentials, which systemd does for the service alone:
+	// while $CREDENTIALS_DIRECTORY is not set, a reference to one is a warning, and its secret is empty.
+	WithoutCredentials bool
 }
 
 func (e Environment) get(name string) string {
@@ -100,6 +104,7 @@ func Load(path string, env Environment) (Config, error) {
 	}
 	c.Path = path
 	c.Warnings = byLine(r.warnings)
+	c.Unresolved = r.unresolved
 	return c, nil
 }
 

@@ -116,7 +116,7 @@ func TestTableCoversConfig(t *testing.T) {
 		return names
 	}
 	want := map[string][]string{
-		"":             fields(Config{}, "Path", "Kaizala", "Folders", "Warnings"),
+		"":             fields(Config{}, "Path", "Kaizala", "Folders", "Warnings", "Unresolved"),
 		kaizalaSection: fields(Kaizala{}),
 		folderSection:  fields(Folder{}),
 	}

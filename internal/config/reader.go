@@ -21,6 +21,8 @@ type reader struct {
 	lines    lines
 	problems []Problem
 	warnings []Problem
+
+	unresolved []string // names of credentials
 }
 
 func (r *reader) problem(line int, format string, args ...any) {

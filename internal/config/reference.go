@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"kaizala-drop/internal/file"
@@ -54,7 +55,7 @@ func (p place) resolve(scheme, name string) (string, error) {
 	case scheme == "env":
 		value := p.r.env.get(name)
 		if value == "" {
-			return "", fmt.Errorf("refers to the environment variable %q, which is not set or empty: set it", name)
+			return "", fmt.Errorf("refers to the environment variable %q, which is not set or empty: set it for the daemon, or correct the name", name)
 		}
 		return value, nil
 	case scheme == "credential":
@@ -62,7 +63,7 @@ func (p place) resolve(scheme, name string) (string, error) {
 	case !filepath.IsAbs(name):
 		return "", fmt.Errorf("must name an absolute path behind file:, from / on, not %q", name)
 	default:
-		return p.secretFile(name)
+		return p.secretFile(name, "write the secret into it, or correct the path")
 	}
 }
 
@@ -72,19 +73,39 @@ func (p place) credential(name string) (string, error) {
 		return "", fmt.Errorf("refers to a credential %q, but the name of a credential holds no slash: correct it", name)
 	}
 	dir := p.r.env.get("CREDENTIALS_DIRECTORY")
+	if dir == "" && p.r.env.WithoutCredentials {
+		p.postpone(name)
+		return "", nil
+	}
 	if dir == "" {
 		return "", fmt.Errorf("refers to a credential, but $CREDENTIALS_DIRECTORY is not set: run as a systemd service with "+
 			"LoadCredential=%s:/path, or write env:NAME or file:/path instead", file.Printable(name))
 	}
-	return p.secretFile(filepath.Join(dir, name))
+	return p.secretFile(filepath.Join(dir, name), fmt.Sprintf("correct the name, or give the service LoadCredential=%s:/path, "+
+		"and the secret in that file", file.Printable(name)))
 }
 
-func (p place) secretFile(path string) (string, error) {
+// postpone leaves a credential to whoever can look it up.
+func (p place) postpone(name string) {
+	p.r.warn(p.line(), "%s refers to the credential %q, which was not looked up: $CREDENTIALS_DIRECTORY is not set, as systemd "+
+		"sets it for services only", p.name, name)
+	if !slices.Contains(p.r.unresolved, name) {
+		p.r.unresolved = append(p.r.unresolved, name)
+	}
+}
+
+// secretFile reads the secret from a file. missing is what to do if there is none.
+func (p place) secretFile(path, missing string) (string, error) {
 	text, mode, err := readSecret(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("refers to %q, which is not there: %s", path, missing)
+	case errors.Is(err, fs.ErrPermission):
+		return "", fmt.Errorf("refers to %q, which this user may not read: let the daemon's user read it, and run as that one", path)
+	case err != nil:
 		// The path is quoted here, once, and not as the error has it.
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
-			err = e.Err
+			err = fmt.Errorf("%w: correct the path, or see what lies there", e.Err)
 		}
 		return "", fmt.Errorf("refers to %q, which cannot be used: %w", path, err)
 	}
@@ -101,7 +122,7 @@ func readSecret(path string) (string, fs.FileMode, error) {
 		return "", 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return "", 0, errors.New("it is not a regular file")
+		return "", 0, errors.New("it is not a regular file: name one with nothing in it but the secret")
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -114,9 +135,9 @@ func readSecret(path string) (string, fs.FileMode, error) {
 	case err != nil:
 		return "", 0, err
 	case len(data) > maxSecret:
-		return "", 0, fmt.Errorf("it is larger than %d KiB", maxSecret>>10)
+		return "", 0, fmt.Errorf("it is larger than %d KiB: name a file with nothing in it but the secret", maxSecret>>10)
 	case text == "":
-		return "", 0, errors.New("it is empty")
+		return "", 0, errors.New("it is empty: write the secret into it")
 	}
 	return text, info.Mode(), nil
 }
