@@ -22,7 +22,8 @@ const fileName = "ledger.db"
 // bringing its schema up to date as needed. It starts no goroutine: call Run for that. The caller closes the ledger.
 //
 // A second opener, in whatever process, gets an error that wraps ErrLocked. Whatever is found in the ledger's place,
-// damaged, foreign or newer, is left as it is and named in the error.
+// damaged, foreign or newer, is left as it is and named in the error. A ledger that was made and is missing or empty is
+// an error too, and not made anew: who wants that removes ledger.made.
 func Open(dir string) (*Ledger, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -106,19 +107,19 @@ func (l *Ledger) open() error {
 	if l.read, err = openDB(l.path(), maxReaders, url.Values{"mode": {"ro"}}); err != nil {
 		return l.explain(err)
 	}
-	return nil
+	return l.markMade()
 }
 
 // prepareFile makes the file for the owner's eyes only (SQLite gives its -wal and -shm the same mode), and finds out
-// what SQLite says in riddles or not at all: a folder in its place, a file it may only read, a -wal left alone, which
-// it would delete. unclean reports that whoever had it last did not close it. It opens the file before SQLite does and
-// never beside it: closing a second descriptor would drop SQLite's locks (fcntl_locking(2)).
+// what SQLite says in riddles or not at all: a file that was there and is gone, a folder in its place, a file it may
+// only read, a -wal left alone, which it would delete. unclean reports that whoever had it last did not close it. It
+// opens the file before SQLite does and never beside it: closing a second descriptor would drop SQLite's locks
+// (fcntl_locking(2)).
 func (l *Ledger) prepareFile() (unclean bool, err error) {
 	wal, err := os.Stat(l.path() + "-wal")
 	unclean = err == nil && wal.Size() > 0
-	if info, err := os.Stat(l.path()); unclean && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0) {
-		return false, fmt.Errorf("ledger %q is missing or empty, but its %s-wal with the latest steps is there: "+
-			"put the file back, or move the -wal away too", l.path(), fileName)
+	if err := l.missing(unclean); err != nil {
+		return false, err
 	}
 	f, err := os.OpenFile(l.path(), os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, unix.EISDIR) {
@@ -128,6 +129,23 @@ func (l *Ledger) prepareFile() (unclean bool, err error) {
 		return false, unwritable(l.dir, err)
 	}
 	return unclean, f.Close()
+}
+
+// missing refuses to make a new ledger where there must be an old one.
+func (l *Ledger) missing(unclean bool) error {
+	info, err := os.Stat(l.path())
+	if err == nil && (info.Size() > 0 || !info.Mode().IsRegular()) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil // whatever is wrong with it shows when it is opened
+	}
+	if unclean {
+		return fmt.Errorf("ledger %q is missing or empty, but its %s-wal with the latest steps is there: put the file "+
+			"back, or move the -wal away too, and %s if it is there, to start without a memory (%s)",
+			l.path(), fileName, madeName, without)
+	}
+	if err := l.refuseNew(); err != nil {
+		return l.explain(err)
+	}
+	return nil
 }
 
 // openDB opens a pool of at most conns connections, each with the same settings. SQLite decodes %XX in the path, so
@@ -151,6 +169,9 @@ func openDB(path string, conns int, query url.Values) (*sql.DB, error) {
 // bringUpToDate looks before it writes: a file that is damaged, foreign or newer is not touched.
 func (l *Ledger) bringUpToDate(unclean bool) error {
 	version, err := l.version()
+	if err == nil && version == 0 { // a database without anything in it
+		err = l.refuseNew()
+	}
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func TestOpenMakesItsFolder(t *testing.T) {
 	l := run(t, dir)
 	claim(t, l, sample(1, 1))
 	for path, want := range map[string]os.FileMode{
-		dir: 0o700, l.path(): 0o600, l.path() + "-wal": 0o600, filepath.Join(dir, "lock"): 0o600,
+		dir: 0o700, l.path(): 0o600, l.path() + "-wal": 0o600, filepath.Join(dir, "lock"): 0o600, l.madePath(): 0o600,
 	} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
@@ -36,7 +36,7 @@ func TestOpenOddNames(t *testing.T) {
 		id := claim(t, l, sample(1, 1))
 		try(t, l.Close())
 		entries, err := os.ReadDir(dir)
-		if err != nil || len(entries) != 2 {
+		if err != nil || len(entries) != 3 {
 			t.Errorf("%q holds %v, %v", name, entries, err)
 		}
 		get(t, run(t, dir), id)
@@ -131,6 +131,20 @@ func TestOpenRefuses(t *testing.T) {
 			write(t, filepath.Join(dir, fileName), nil)
 			write(t, filepath.Join(dir, fileName+"-wal"), []byte("the latest steps"))
 		}, "put the file back"},
+		"deleted": {func(t *testing.T, dir string) { try(t, os.Remove(closed(t, dir))) }, "start without a memory"},
+		"emptied": {func(t *testing.T, dir string) { try(t, os.Truncate(closed(t, dir), 0)) }, "start without a memory"},
+		"deleted, and its mark is empty": {func(t *testing.T, dir string) {
+			try(t, os.Remove(closed(t, dir)))
+			try(t, os.Truncate(filepath.Join(dir, madeName), 0))
+		}, "start without a memory"},
+		"replaced by an empty database": {func(t *testing.T, dir string) {
+			path := closed(t, dir)
+			try(t, os.Remove(path))
+			query(t, path, "VACUUM")
+			if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+				query(t, path, "CREATE TABLE a (b); DROP TABLE a")
+			}
+		}, "start without a memory"},
 		"directory": {func(t *testing.T, dir string) { try(t, os.Mkdir(filepath.Join(dir, fileName), 0o700)) },
 			"is a directory"},
 		"directory as lock": {func(t *testing.T, dir string) { try(t, os.Mkdir(filepath.Join(dir, "lock"), 0o700)) },
@@ -158,6 +172,39 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("the lock is still held: %v", err)
 			}
 		})
+	}
+}
+
+// TestStartWithoutAMemory does what the error about a deleted ledger says.
+func TestStartWithoutAMemory(t *testing.T) {
+	dir := t.TempDir()
+	try(t, os.Remove(closed(t, dir)))
+	_, err := Open(dir)
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("remove %q", filepath.Join(dir, madeName))) {
+		t.Fatalf("%v", err)
+	}
+	try(t, os.Remove(filepath.Join(dir, madeName)))
+	claim(t, run(t, dir), sample(1, 1))
+}
+
+// TestMarkOfAnOlderLedger: a ledger of a version that left no mark gets one, and no Open that fails leaves one.
+func TestMarkOfAnOlderLedger(t *testing.T) {
+	dir := t.TempDir()
+	path := closed(t, dir)
+	mark := filepath.Join(dir, madeName)
+	try(t, os.Remove(mark))
+	query(t, path, "PRAGMA user_version = 99")
+	if _, err := Open(dir); err == nil {
+		t.Fatal("opened")
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("marked by a failed Open")
+	}
+	query(t, path, fmt.Sprintf("PRAGMA user_version = %d", len(migrations())))
+	try(t, open(t, dir).Close())
+	try(t, os.Remove(path))
+	if _, err := Open(dir); err == nil {
+		t.Error("no mark was left")
 	}
 }
 
