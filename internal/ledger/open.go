@@ -112,7 +112,7 @@ func (l *Ledger) open() error {
 
 // prepareFile makes the file for the owner's eyes only (SQLite gives its -wal and -shm the same mode), and finds out
 // what SQLite says in riddles or not at all: a file that was there and is gone, a folder in its place, a file it may
-// only read, a -wal left alone, which it would delete. unclean reports that whoever had it last did not close it. It
+// only read, a -wal left alone, which it would delete, one that is damaged. unclean reports that whoever had it last did not close it. It
 // opens the file before SQLite does and never beside it: closing a second descriptor would drop SQLite's locks
 // (fcntl_locking(2)).
 func (l *Ledger) prepareFile() (unclean bool, err error) {
@@ -120,6 +120,11 @@ func (l *Ledger) prepareFile() (unclean bool, err error) {
 	unclean = err == nil && wal.Size() > 0
 	if err := l.missing(unclean); err != nil {
 		return false, err
+	}
+	if unclean {
+		if err := l.checkWAL(); err != nil {
+			return false, l.explain(err)
+		}
 	}
 	f, err := os.OpenFile(l.path(), os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, unix.EISDIR) {
@@ -129,6 +134,15 @@ func (l *Ledger) prepareFile() (unclean bool, err error) {
 		return false, unwritable(l.dir, err)
 	}
 	return unclean, f.Close()
+}
+
+func (l *Ledger) checkWAL() error {
+	f, err := os.Open(l.path() + "-wal")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return checkWAL(f)
 }
 
 // missing refuses to make a new ledger where there must be an old one.
