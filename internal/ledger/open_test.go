@@ -233,7 +233,7 @@ func TestOpenWhereAFileIs(t *testing.T) {
 	}
 }
 
-// TestDamageAfterACrash spoils a page that opening alone does not read: after a crash the whole file is read.
+// TestDamageAfterACrash spoils a page that opening alone does not read.
 func TestDamageAfterACrash(t *testing.T) {
 	from, dir := t.TempDir(), t.TempDir()
 	closed(t, from)
@@ -253,4 +253,99 @@ func TestDamageAfterACrash(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	t.Log(err)
+}
+
+// TestDamage flips bytes all over a ledger that was closed as it should. Open must refuse it, or what it says of each
+// delivery must be right: how many there are, how far they are, which files they have. Only values that no index
+// repeats may be wrong.
+func TestDamage(t *testing.T) {
+	dir := t.TempDir()
+	mixed(t, dir)
+	data, err := os.ReadFile(filepath.Join(dir, fileName))
+	try(t, err)
+	want := skeletons(t, dir)
+	rounds, refused, opened := 120, 0, 0
+	if testing.Short() {
+		rounds = 30
+	}
+	for round := range rounds {
+		bad, at, n := bytes.Clone(data), rand.IntN(len(data)), []int{1, 4, 64}[round%3]
+		for i := at; i < min(at+n, len(bad)); i++ {
+			bad[i] ^= byte(1 + rand.IntN(255))
+		}
+		dir := t.TempDir()
+		try(t, os.WriteFile(filepath.Join(dir, fileName), bad, 0o600))
+		l, err := Open(dir)
+		if err != nil {
+			if refused++; !strings.Contains(err.Error(), dir) {
+				t.Error(err)
+			}
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := skeletons(t, dir); !maps.Equal(got, want) {
+			for id := range maps.Keys(want) {
+				if got[id] != want[id] {
+					t.Errorf("%d bytes from %d of %d: delivery %d is %q, was %q", n, at, len(data), id, got[id], want[id])
+					break
+				}
+			}
+		}
+		opened++
+	}
+	if refused == 0 {
+		t.Error("nothing was refused")
+	}
+	t.Logf("%d refused, %d opened", refused, opened)
+}
+
+// mixed makes a ledger with deliveries in every situation.
+func mixed(t *testing.T, dir string) {
+	t.Helper()
+	l := run(t, dir)
+	var wg sync.WaitGroup
+	for c := range 20 {
+		wg.Go(func() {
+			for i, s := range situations() {
+				id, err := l.Claim(t.Context(), sample(c*100+i, 2))
+				do := steps(t.Context(), l, id)
+				for _, step := range s.steps {
+					err = errors.Join(err, do[step]())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	try(t, l.Close())
+}
+
+// skeletons says of each delivery in a ledger what must be right.
+func skeletons(t *testing.T, dir string) map[int64]string {
+	t.Helper()
+	l := open(t, dir)
+	defer l.Close()
+	all := map[int64]string{}
+	for _, query := range []string{
+		"SELECT id, state || coalesce(finished_at, '') FROM delivery",
+		"SELECT id, 'unfinished' FROM delivery WHERE finished_at IS NULL",
+		"SELECT delivery, group_concat(position || ':' || ino) FROM file GROUP BY delivery",
+		"SELECT delivery, 'ino' || ino FROM file WHERE ino > 0 ORDER BY ino, delivery, position",
+	} {
+		rows, err := l.read.Query(query)
+		try(t, err)
+		for rows.Next() {
+			var id int64
+			var text string
+			try(t, rows.Scan(&id, &text))
+			all[id] += " " + text
+		}
+		try(t, rows.Err())
+		rows.Close()
+	}
+	return all
 }
