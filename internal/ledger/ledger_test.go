@@ -385,7 +385,7 @@ func TestClaimOfAFiledFile(t *testing.T) {
 			t.Errorf("%s: %d, %v", name, got, err)
 		}
 		finished := get(t, l, id).UpdatedAt.Format("2006-01-02T15:04")
-		if !strings.Contains(err.Error(), fmt.Sprintf("delivery %d ", id)) || !strings.Contains(err.Error(), finished) {
+		if said := fmt.Sprint(err); !strings.Contains(said, fmt.Sprintf("delivery %d ", id)) || !strings.Contains(said, finished) {
 			t.Errorf("%s: %v", name, err)
 		}
 		t.Log(err)
