@@ -10,8 +10,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-const damaged = "damaged: put back a backup, or move it aside together with its -wal and start without a memory " +
-	"(files still in their folders are then taken as new, also one that was posted but not yet moved)"
+const damaged = "damaged: put back a backup, or move it aside together with its -wal and " + madeName +
+	" to start without a memory (" + without + ")"
 
 // explain says of an error of SQLite which file it is about and what can be done.
 func (l *Ledger) explain(err error) error {

@@ -39,6 +39,8 @@ var (
 	ErrUnknown = errors.New("no such delivery in the ledger")
 	// ErrState is wrapped by the error of a step that the delivery's state does not allow.
 	ErrState = errors.New("not a step from here")
+	// ErrFiled is wrapped by Claim's error for a file that lies where a delivery put it: a *FiledError says which.
+	ErrFiled = errors.New("dealt with already")
 )
 
 // State is how far a delivery has come.

@@ -349,6 +349,83 @@ func TestClaimTwice(t *testing.T) {
 	}
 }
 
+// TestClaimOfAFiledFile finds what was filed under a name for done/ that is not configured any more.
+func TestClaimOfAFiledFile(t *testing.T) {
+	l, ctx := run(t, t.TempDir()), t.Context()
+	filed := sample(1, 2)
+	filed.Folder = "/srv/drop/\xff"
+	id := claim(t, l, filed)
+	ways := steps(ctx, l, id)
+	try(t, ways["uploaded"]())
+	try(t, ways["posting"]())
+	try(t, ways["posted"]())
+	// found is the second file, as it lies in done/ now.
+	found := func(change func(*Delivery, *File)) Delivery {
+		d := Delivery{Folder: filed.Folder, Action: media.Image, SettledAt: time.Now(), Files: filed.Files[1:2:2]}
+		f := d.Files[0]
+		f.Name, f.ID.Ctime, f.ID.Dev = "done/b\xfe.jpg", 77, 78
+		change(&d, &f)
+		d.Files = []File{f}
+		return d
+	}
+	as := func(*Delivery, *File) {}
+	try(t, l.Withdraw(ctx, claim(t, l, found(as)))) // it is not there yet
+	try(t, l.Filed(ctx, id, []string{"", filed.Folder + "/done/b\xfe.jpg"}))
+
+	refused := map[string]Delivery{
+		"as it is": found(as),
+		"by another folder": found(func(d *Delivery, f *File) {
+			d.Folder, f.Name = d.Folder+"/done", "b\xfe.jpg"
+		}),
+	}
+	for name, d := range refused {
+		got, err := l.Claim(ctx, d)
+		which, ok := errors.AsType[*FiledError](err)
+		if got != 0 || !errors.Is(err, ErrFiled) || !ok || which.Position != 0 || which.Delivery != id {
+			t.Errorf("%s: %d, %v", name, got, err)
+		}
+		finished := get(t, l, id).UpdatedAt.Format("2006-01-02T15:04")
+		if said := fmt.Sprint(err); !strings.Contains(said, fmt.Sprintf("delivery %d ", id)) || !strings.Contains(said, finished) {
+			t.Errorf("%s: %v", name, err)
+		}
+		t.Log(err)
+	}
+	album := sample(5, 3)
+	album.Folder = filed.Folder
+	album.Files[1] = found(as).Files[0]
+	_, err := l.Claim(ctx, album)
+	if which, ok := errors.AsType[*FiledError](err); !ok || which.Position != 1 {
+		t.Errorf("in an album: %v", err)
+	}
+	for name, change := range map[string]func(*Delivery, *File){
+		"dropped in again": func(_ *Delivery, f *File) { f.Name = "b\xfe.jpg" },
+		"another name":     func(_ *Delivery, f *File) { f.Name = "done/b\xff.jpg" },
+		"written to":       func(_ *Delivery, f *File) { f.ID.Mtime++ },
+		"grown":            func(_ *Delivery, f *File) { f.ID.Size++ },
+		"another file":     func(_ *Delivery, f *File) { f.ID.Ino++ },
+	} {
+		if _, err := l.Claim(ctx, found(change)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := count(t, l, "SELECT count(*) FROM delivery WHERE finished_at IS NULL"); n != 5 {
+		t.Errorf("%d open, want 5: a refused one left something", n)
+	}
+	if _, err := l.Prune(ctx, time.Now().Add(time.Hour)); err != nil {
+		t.Error(err)
+	}
+	claim(t, l, found(as))
+
+	buried := sample(6, 1)
+	id = claim(t, l, buried)
+	try(t, l.Failed(ctx, id, "may have been posted"))
+	try(t, l.Buried(ctx, id, []string{"/srv/drop/failed/x.jpg"}))
+	buried.Files[0].Name = "failed/x.jpg"
+	if _, err := l.Claim(ctx, buried); !errors.Is(err, ErrFiled) {
+		t.Errorf("one that failed: %v", err)
+	}
+}
+
 func TestFailedKeepsItsReason(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	id := claim(t, l, sample(1, 1))
@@ -643,14 +720,18 @@ func TestSettings(t *testing.T) {
 	for query, index := range map[string]string{
 		"SELECT id FROM delivery WHERE finished_at < 'x' LIMIT 5":                        "delivery_finished",
 		"SELECT id FROM delivery WHERE finished_at IS NULL ORDER BY id":                  "delivery_open",
-		"SELECT d.id FROM file f JOIN delivery d ON d.id = f.delivery WHERE f.ino = 5":   "file_ino",
+		"SELECT d.id FROM " + claimedAlready:                                             "file_ino",
 		"SELECT name FROM file WHERE delivery = 7 ORDER BY delivery, position":           "PRIMARY KEY",
 		"SELECT name FROM file WHERE delivery IN (SELECT id FROM delivery WHERE id = 7)": "PRIMARY KEY",
-		"SELECT id FROM waiting": "delivery_open",
+		"SELECT id FROM waiting":                                                         "delivery_open",
 	} {
 		var id, parent, unused int
 		var plan, line string
-		rows, err := l.read.Query("EXPLAIN QUERY PLAN " + query)
+		var args []any
+		if strings.Contains(query, "?10") {
+			args = make([]any, 10)
+		}
+		rows, err := l.read.Query("EXPLAIN QUERY PLAN "+query, args...)
 		try(t, err)
 		for rows.Next() {
 			try(t, rows.Scan(&id, &parent, &unused, &line))

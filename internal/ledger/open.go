@@ -22,7 +22,8 @@ const fileName = "ledger.db"
 // bringing its schema up to date as needed. It starts no goroutine: call Run for that. The caller closes the ledger.
 //
 // A second opener, in whatever process, gets an error that wraps ErrLocked. Whatever is found in the ledger's place,
-// damaged, foreign or newer, is left as it is and named in the error.
+// damaged, foreign or newer, is left as it is and named in the error. A ledger that was made and is missing or empty is
+// an error too, and not made anew: who wants that removes ledger.made.
 func Open(dir string) (*Ledger, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -88,10 +89,10 @@ func (l *Ledger) path() string { return filepath.Join(l.dir, fileName) }
 func (l *Ledger) open() error {
 	// fdatasync(2) leaves out nothing that is needed to read the data back; fsync(2) would write the file's times too.
 	_, _ = sqlite.Fdatasync(true) // where there is none, fsync does
-	unclean, err := l.prepareFile()
-	if err != nil {
+	if err := l.prepareFile(); err != nil {
 		return err
 	}
+	var err error
 	if l.db, err = openDB(l.path(), 1, url.Values{}); err != nil {
 		return l.explain(err)
 	}
@@ -100,34 +101,64 @@ func (l *Ledger) open() error {
 		return l.explain(err)
 	}
 	l.w = &writer{conn: conn, stmts: map[string]*sql.Stmt{}}
-	if err := l.bringUpToDate(unclean); err != nil {
+	if err := l.bringUpToDate(); err != nil {
 		return l.explain(err)
 	}
 	if l.read, err = openDB(l.path(), maxReaders, url.Values{"mode": {"ro"}}); err != nil {
 		return l.explain(err)
 	}
-	return nil
+	return l.markMade()
 }
 
 // prepareFile makes the file for the owner's eyes only (SQLite gives its -wal and -shm the same mode), and finds out
-// what SQLite says in riddles or not at all: a folder in its place, a file it may only read, a -wal left alone, which
-// it would delete. unclean reports that whoever had it last did not close it. It opens the file before SQLite does and
-// never beside it: closing a second descriptor would drop SQLite's locks (fcntl_locking(2)).
-func (l *Ledger) prepareFile() (unclean bool, err error) {
+// what SQLite says in riddles or not at all: a file that was there and is gone, a folder in its place, a file it may
+// only read, a -wal left alone, which it would delete, a damaged one. It opens the file before SQLite does and never
+// beside it: closing a second descriptor would drop SQLite's locks (fcntl_locking(2)).
+func (l *Ledger) prepareFile() error {
 	wal, err := os.Stat(l.path() + "-wal")
-	unclean = err == nil && wal.Size() > 0
-	if info, err := os.Stat(l.path()); unclean && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0) {
-		return false, fmt.Errorf("ledger %q is missing or empty, but its %s-wal with the latest steps is there: "+
-			"put the file back, or move the -wal away too", l.path(), fileName)
+	if err := l.missing(err == nil && wal.Size() > 0); err != nil {
+		return err
+	}
+	if err := l.checkWAL(); err != nil {
+		return l.explain(err)
 	}
 	f, err := os.OpenFile(l.path(), os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, unix.EISDIR) {
-		return false, fmt.Errorf("%q is a directory, and the ledger belongs in its place: move it away", l.path())
+		return fmt.Errorf("%q is a directory, and the ledger belongs in its place: move it away", l.path())
 	}
 	if err != nil {
-		return false, unwritable(l.dir, err)
+		return unwritable(l.dir, err)
 	}
-	return unclean, f.Close()
+	return f.Close()
+}
+
+func (l *Ledger) checkWAL() error {
+	f, err := os.Open(l.path() + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return checkWAL(f)
+}
+
+// missing refuses to make a new ledger where there must be an old one.
+func (l *Ledger) missing(wal bool) error {
+	info, err := os.Stat(l.path())
+	if err == nil && (info.Size() > 0 || !info.Mode().IsRegular()) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil // whatever is wrong with it shows when it is opened
+	}
+	if wal {
+		return fmt.Errorf("ledger %q is missing or empty, but its %s-wal with the latest steps is there: put the file "+
+			"back, or move the -wal away too, and %s if it is there, to start without a memory (%s)",
+			l.path(), fileName, madeName, without)
+	}
+	if err := l.refuseNew(); err != nil {
+		return l.explain(err)
+	}
+	return nil
 }
 
 // openDB opens a pool of at most conns connections, each with the same settings. SQLite decodes %XX in the path, so
@@ -149,15 +180,16 @@ func openDB(path string, conns int, query url.Values) (*sql.DB, error) {
 }
 
 // bringUpToDate looks before it writes: a file that is damaged, foreign or newer is not touched.
-func (l *Ledger) bringUpToDate(unclean bool) error {
+func (l *Ledger) bringUpToDate() error {
 	version, err := l.version()
+	if err == nil && version == 0 { // a database without anything in it
+		err = l.refuseNew()
+	}
 	if err != nil {
 		return err
 	}
-	if unclean {
-		if err := l.quickCheck(); err != nil {
-			return err
-		}
+	if err := l.check(); err != nil {
+		return err
 	}
 	var mode string // kept in the file, so the readers' connections need not ask for it
 	if err := l.w.get(&mode, "PRAGMA journal_mode = WAL"); err != nil {
@@ -188,10 +220,12 @@ func (l *Ledger) version() (int, error) {
 	return version, nil
 }
 
-// quickCheck reads the whole file. It is made after a crash only, when there is a reason to.
-func (l *Ledger) quickCheck() error {
+// check reads the whole file and compares each table with its indexes, on which the guards of the steps and the list of
+// what is unfinished rest (quick_check does not). It takes about 0.5 s for 100,000 deliveries. What it cannot find is a
+// value that was changed and is in no index: a name, a size, a checksum.
+func (l *Ledger) check() error {
 	var found string
-	if err := l.w.get(&found, "PRAGMA quick_check(1)"); err != nil {
+	if err := l.w.get(&found, "PRAGMA integrity_check(1)"); err != nil {
 		return err
 	}
 	if found != "ok" {

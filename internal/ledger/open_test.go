@@ -19,7 +19,7 @@ func TestOpenMakesItsFolder(t *testing.T) {
 	l := run(t, dir)
 	claim(t, l, sample(1, 1))
 	for path, want := range map[string]os.FileMode{
-		dir: 0o700, l.path(): 0o600, l.path() + "-wal": 0o600, filepath.Join(dir, "lock"): 0o600,
+		dir: 0o700, l.path(): 0o600, l.path() + "-wal": 0o600, filepath.Join(dir, "lock"): 0o600, l.madePath(): 0o600,
 	} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
@@ -36,7 +36,7 @@ func TestOpenOddNames(t *testing.T) {
 		id := claim(t, l, sample(1, 1))
 		try(t, l.Close())
 		entries, err := os.ReadDir(dir)
-		if err != nil || len(entries) != 2 {
+		if err != nil || len(entries) != 3 {
 			t.Errorf("%q holds %v, %v", name, entries, err)
 		}
 		get(t, run(t, dir), id)
@@ -131,6 +131,20 @@ func TestOpenRefuses(t *testing.T) {
 			write(t, filepath.Join(dir, fileName), nil)
 			write(t, filepath.Join(dir, fileName+"-wal"), []byte("the latest steps"))
 		}, "put the file back"},
+		"deleted": {func(t *testing.T, dir string) { try(t, os.Remove(closed(t, dir))) }, "start without a memory"},
+		"emptied": {func(t *testing.T, dir string) { try(t, os.Truncate(closed(t, dir), 0)) }, "start without a memory"},
+		"deleted, and its mark is empty": {func(t *testing.T, dir string) {
+			try(t, os.Remove(closed(t, dir)))
+			try(t, os.Truncate(filepath.Join(dir, madeName), 0))
+		}, "start without a memory"},
+		"replaced by an empty database": {func(t *testing.T, dir string) {
+			path := closed(t, dir)
+			try(t, os.Remove(path))
+			query(t, path, "VACUUM")
+			if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+				query(t, path, "CREATE TABLE a (b); DROP TABLE a")
+			}
+		}, "start without a memory"},
 		"directory": {func(t *testing.T, dir string) { try(t, os.Mkdir(filepath.Join(dir, fileName), 0o700)) },
 			"is a directory"},
 		"directory as lock": {func(t *testing.T, dir string) { try(t, os.Mkdir(filepath.Join(dir, "lock"), 0o700)) },
@@ -161,6 +175,39 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestStartWithoutAMemory does what the error about a deleted ledger says.
+func TestStartWithoutAMemory(t *testing.T) {
+	dir := t.TempDir()
+	try(t, os.Remove(closed(t, dir)))
+	_, err := Open(dir)
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("remove %q", filepath.Join(dir, madeName))) {
+		t.Fatalf("%v", err)
+	}
+	try(t, os.Remove(filepath.Join(dir, madeName)))
+	claim(t, run(t, dir), sample(1, 1))
+}
+
+// TestMarkOfAnOlderLedger: a ledger of a version that left no mark gets one, and no Open that fails leaves one.
+func TestMarkOfAnOlderLedger(t *testing.T) {
+	dir := t.TempDir()
+	path := closed(t, dir)
+	mark := filepath.Join(dir, madeName)
+	try(t, os.Remove(mark))
+	query(t, path, "PRAGMA user_version = 99")
+	if _, err := Open(dir); err == nil {
+		t.Fatal("opened")
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("marked by a failed Open")
+	}
+	query(t, path, fmt.Sprintf("PRAGMA user_version = %d", len(migrations())))
+	try(t, open(t, dir).Close())
+	try(t, os.Remove(path))
+	if _, err := Open(dir); err == nil {
+		t.Error("no mark was left")
+	}
+}
+
 // contents reads what a refused Open must leave alone: the file and its -wal, if there is something in it.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
@@ -186,7 +233,7 @@ func TestOpenWhereAFileIs(t *testing.T) {
 	}
 }
 
-// TestDamageAfterACrash spoils a page that opening alone does not read: after a crash the whole file is read.
+// TestDamageAfterACrash spoils a page that opening alone does not read.
 func TestDamageAfterACrash(t *testing.T) {
 	from, dir := t.TempDir(), t.TempDir()
 	closed(t, from)
@@ -206,4 +253,99 @@ func TestDamageAfterACrash(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	t.Log(err)
+}
+
+// TestDamage flips bytes all over a ledger that was closed as it should. Open must refuse it, or what it says of each
+// delivery must be right: how many there are, how far they are, which files they have. Only values that no index
+// repeats may be wrong.
+func TestDamage(t *testing.T) {
+	dir := t.TempDir()
+	mixed(t, dir)
+	data, err := os.ReadFile(filepath.Join(dir, fileName))
+	try(t, err)
+	want := skeletons(t, dir)
+	rounds, refused, opened := 120, 0, 0
+	if testing.Short() {
+		rounds = 30
+	}
+	for round := range rounds {
+		bad, at, n := bytes.Clone(data), rand.IntN(len(data)), []int{1, 4, 64}[round%3]
+		for i := at; i < min(at+n, len(bad)); i++ {
+			bad[i] ^= byte(1 + rand.IntN(255))
+		}
+		dir := t.TempDir()
+		try(t, os.WriteFile(filepath.Join(dir, fileName), bad, 0o600))
+		l, err := Open(dir)
+		if err != nil {
+			if refused++; !strings.Contains(err.Error(), dir) {
+				t.Error(err)
+			}
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := skeletons(t, dir); !maps.Equal(got, want) {
+			for id := range maps.Keys(want) {
+				if got[id] != want[id] {
+					t.Errorf("%d bytes from %d of %d: delivery %d is %q, was %q", n, at, len(data), id, got[id], want[id])
+					break
+				}
+			}
+		}
+		opened++
+	}
+	if refused == 0 {
+		t.Error("nothing was refused")
+	}
+	t.Logf("%d refused, %d opened", refused, opened)
+}
+
+// mixed makes a ledger with deliveries in every situation.
+func mixed(t *testing.T, dir string) {
+	t.Helper()
+	l := run(t, dir)
+	var wg sync.WaitGroup
+	for c := range 20 {
+		wg.Go(func() {
+			for i, s := range situations() {
+				id, err := l.Claim(t.Context(), sample(c*100+i, 2))
+				do := steps(t.Context(), l, id)
+				for _, step := range s.steps {
+					err = errors.Join(err, do[step]())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	try(t, l.Close())
+}
+
+// skeletons says of each delivery in a ledger what must be right.
+func skeletons(t *testing.T, dir string) map[int64]string {
+	t.Helper()
+	l := open(t, dir)
+	defer l.Close()
+	all := map[int64]string{}
+	for _, query := range []string{
+		"SELECT id, state || coalesce(finished_at, '') FROM delivery",
+		"SELECT id, 'unfinished' FROM delivery WHERE finished_at IS NULL",
+		"SELECT delivery, group_concat(position || ':' || ino) FROM file GROUP BY delivery",
+		"SELECT delivery, 'ino' || ino FROM file WHERE ino > 0 ORDER BY ino, delivery, position",
+	} {
+		rows, err := l.read.Query(query)
+		try(t, err)
+		for rows.Next() {
+			var id int64
+			var text string
+			try(t, rows.Scan(&id, &text))
+			all[id] += " " + text
+		}
+		try(t, rows.Err())
+		rows.Close()
+	}
+	return all
 }

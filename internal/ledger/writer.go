@@ -234,11 +234,16 @@ func (w *writer) result(query string, args ...any) (sql.Result, error) {
 
 // get reads the one value of a query's one row into dest. No row is sql.ErrNoRows.
 func (w *writer) get(dest any, query string, args ...any) error {
+	return w.row([]any{dest}, query, args...)
+}
+
+// row reads the values of a query's one row.
+func (w *writer) row(dests []any, query string, args ...any) error {
 	s, err := w.prepared(query)
 	if err != nil {
 		return err
 	}
-	return s.QueryRow(args...).Scan(dest)
+	return s.QueryRow(args...).Scan(dests...)
 }
 
 // close gives the connection back. Its statements go first: SQLite keeps a file open, and its -wal in place, for as
