@@ -94,7 +94,7 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.deliver(ctx, k, &c.calls, accessHeader(token), true)
+	a, err := c.deliver(ctx, k, &c.calls, accessHeader(token))
 	if err != nil || !a.unauthorized() {
 		return a, err
 	}
@@ -102,22 +102,16 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	if err != nil || fresh == token {
 		return a, err
 	}
-	return c.deliver(ctx, k, &c.calls, accessHeader(fresh), false)
+	return c.deliver(ctx, k, &c.calls, accessHeader(fresh))
 }
 
 // accessHeader keeps the documented spelling, which http.Header.Set would not.
 func accessHeader(token string) http.Header { return http.Header{"accessToken": {token}} }
 
-// deliver sends a call until its answer is not one of those that mean "not acted on, send it again like this". asked:
-// the first sending is in the budget already.
-func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Header, asked bool) (*answer, error) {
+// deliver sends a call until its answer is not one of those that mean "not acted on, send it again like this".
+func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Header) (*answer, error) {
 	expect := k.body != nil && k.body.length > expectMinimum
-	for moves := 0; ; asked = false {
-		if !asked {
-			if err := c.budget(ctx); err != nil {
-				return nil, &Error{Call: k.name, Err: err}
-			}
-		}
+	for moves := 0; ; {
 		a, err := c.send(ctx, k, to.get(), header, expect)
 		switch {
 		case err != nil:
@@ -140,8 +134,12 @@ func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Head
 
 // send sends a call once and reads the answer. Errors are those of a call without an answer.
 func (c *Client) send(ctx context.Context, k call, to string, header http.Header, expect bool) (*answer, error) {
+	passed, err := c.budget(ctx, time.Time{})
 	if ctx.Err() != nil {
-		return nil, &Error{Call: k.name, Err: canceled(ctx)}
+		err = canceled(ctx)
+	}
+	if err != nil {
+		return nil, &Error{Call: k.name, Err: err}
 	}
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -149,7 +147,13 @@ func (c *Client) send(ctx context.Context, k call, to string, header http.Header
 	defer w.stop()
 	s := newSending(k.body, w)
 	defer s.Close() // the transport may still be reading when it returns
-	req, err := c.request(w.traced(watched), k, to, header, s)
+	connected := func() (err error) {
+		if passed, err = c.budget(watched, passed); err != nil {
+			cancel(err)
+		}
+		return err
+	}
+	req, err := c.request(w.traced(watched, connected), k, to, header, s)
 	if err != nil {
 		return nil, &Error{Call: k.name, Err: err}
 	}

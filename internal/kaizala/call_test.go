@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestMoved: a 308 in all the forms that are taken, and what the new endpoint then gets.
@@ -38,14 +39,14 @@ func TestMoved(t *testing.T) {
 			})
 			budget := 0
 			c := fixed(t, old.URL, func(o *Options) {
-				o.Budget = func(context.Context) error { budget++; return nil }
+				o.Budget = counted(&budget)
 			})
 			for range 3 {
 				if err := c.tryAll(t.Context(), name); err != nil {
 					t.Errorf("%s %s: %v", form, name, err)
 				}
 			}
-			if budget != 1 || there.Load() != 3 || (name == callGroups) != (bodies.Load() == 0) {
+			if budget != 4 || there.Load() != 3 || (name == callGroups) != (bodies.Load() == 0) {
 				t.Errorf("%s %s: %d calls of the budget, %d arrived, %d bytes", form, name, budget, there.Load(), bodies.Load())
 			}
 		}
@@ -75,8 +76,8 @@ func TestMovedInCircles(t *testing.T) {
 		w.Header()["Location"] = []string{s.URL}
 		w.WriteHeader(308)
 	})
-	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { budget++; return nil } })
-	if e := wireError(t, c.tryAll(t.Context(), callActions)); e.Status != 308 || e.MayHaveActed || calls != 4 || budget != 3 {
+	c := fixed(t, s.URL, func(o *Options) { o.Budget = counted(&budget) })
+	if e := wireError(t, c.tryAll(t.Context(), callActions)); e.Status != 308 || e.MayHaveActed || calls != 4 || budget != 4 {
 		t.Errorf("got %+v after %d calls, %d of the budget", e, calls, budget)
 	}
 }
@@ -122,8 +123,8 @@ func TestExpectationFailed(t *testing.T) {
 		}
 		io.WriteString(w, goodMedia)
 	})
-	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { budget++; return nil } })
-	if _, err := c.Upload(t.Context(), []Part{bulk(2<<20, nil)}); err != nil || calls != 2 || budget != 1 {
+	c := fixed(t, s.URL, func(o *Options) { o.Budget = counted(&budget) })
+	if _, err := c.Upload(t.Context(), []Part{bulk(2<<20, nil)}); err != nil || calls != 2 || budget != 2 {
 		t.Errorf("got %v after %d calls, %d of the budget", err, calls, budget)
 	}
 }
@@ -149,16 +150,55 @@ func TestExpectOnlyForLargeBodies(t *testing.T) {
 	}
 }
 
+// counted is a budget without a limit that counts what is sent.
+func counted(n *int) func(context.Context, time.Time) (time.Time, error) {
+	return func(ctx context.Context, passed time.Time) (time.Time, error) {
+		if passed.IsZero() {
+			*n++
+			passed = time.Now()
+		}
+		return passed, ctx.Err()
+	}
+}
+
+// TestBudgetRefuses: at the first sending, when its connection is there, and at the second sending. Nothing is sent then,
+// and so nothing may have been done; the connection that was there is not used for anything else.
 func TestBudgetRefuses(t *testing.T) {
 	spent := errors.New("spent")
-	s := serve(t, say(308, ""))
-	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["Location"] = []string{s.URL}
-		w.WriteHeader(308)
-	})
-	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { return spent } })
-	if e := wireError(t, c.tryAll(t.Context(), callActions)); !errors.Is(e, spent) || e.MayHaveActed || e.Fault != FaultDestination {
-		t.Errorf("got %+v", e)
+	for asked, arrive := range map[int]int64{1: 0, 2: 0, 3: 1, 4: 1} {
+		for _, warm := range []bool{false, true} {
+			var s *httptest.Server
+			var arrived atomic.Int64
+			warming := warm
+			s = serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if warming {
+					io.WriteString(w, goodAction)
+					return
+				}
+				arrived.Add(1)
+				w.Header()["Location"] = []string{s.URL}
+				w.WriteHeader(308)
+			})
+			n := 0
+			c := fixed(t, s.URL, func(o *Options) {
+				o.Budget = func(context.Context, time.Time) (time.Time, error) {
+					if n++; n >= asked && !warming {
+						return time.Time{}, spent
+					}
+					return time.Now(), nil
+				}
+			})
+			if warm {
+				if err := c.tryAll(t.Context(), callActions); err != nil {
+					t.Fatal(err)
+				}
+				warming, n = false, 0
+			}
+			e := wireError(t, c.tryAll(t.Context(), callActions))
+			if !errors.Is(e, spent) || e.MayHaveActed || e.Fault != FaultDestination || e.Status != 0 || arrived.Load() != arrive {
+				t.Errorf("asked %d times, warm %t: got %+v, and %d calls arrived", asked, warm, e, arrived.Load())
+			}
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ func (c *Client) fetch(ctx context.Context) (grant, error) {
 		"applicationSecret": {c.secret},
 		"refreshToken":      {c.access.refreshToken()},
 	}
-	a, err := c.deliver(ctx, k, &c.root, header, false)
+	a, err := c.deliver(ctx, k, &c.root, header)
 	if err != nil {
 		return grant{}, err
 	}

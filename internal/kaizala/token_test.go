@@ -66,7 +66,7 @@ func TestTokenOnTheWire(t *testing.T) {
 	})
 	budget := 0
 	c := app(t, auth.URL, func(o *Options) {
-		o.Budget = func(context.Context) error { budget++; return nil }
+		o.Budget = counted(&budget)
 		o.OnRefreshToken = func(string) { t.Error("null is not a new refresh token") }
 	})
 	for range 3 {
@@ -74,7 +74,7 @@ func TestTokenOnTheWire(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if tokens != 1 || budget != 1 {
+	if tokens != 1 || budget != 4 {
 		t.Errorf("%d token calls, %d of the budget", tokens, budget)
 	}
 }
@@ -205,7 +205,7 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 				w.WriteHeader(c.status)
 				io.WriteString(w, c.body)
 			})
-			count := func(o *Options) { o.Budget = func(context.Context) error { budget++; return nil } }
+			count := func(o *Options) { o.Budget = counted(&budget) }
 			client := app(t, srv.URL, count)
 			if c.fixedToken {
 				client = fixed(t, srv.URL, count)
@@ -213,10 +213,10 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 			err := client.tryAll(t.Context(), name)
 			switch {
 			case c.fixedToken:
-				if e := wireError(t, err); e.Status != 401 || e.Fault != FaultDestination || calls != 1 || budget != 0 {
+				if e := wireError(t, err); e.Status != 401 || e.Fault != FaultDestination || calls != 1 || budget != 1 {
 					t.Errorf("%s %s: %v, %d calls, %d of the budget", c.name, name, err, calls, budget)
 				}
-			case c.cured != (err == nil), tokens != 2, calls != 2, budget != 3:
+			case c.cured != (err == nil), tokens != 2, calls != 2, budget != 4:
 				t.Errorf("%s %s: %v after %d tokens, %d calls, %d of the budget", c.name, name, err, tokens, calls, budget)
 			case err != nil:
 				if e := wireError(t, err); e.Call != name || e.Status != 401 || e.Fault != FaultDestination || e.MayHaveActed {
