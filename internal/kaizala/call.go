@@ -112,13 +112,14 @@ func accessHeader(token string) http.Header { return http.Header{"accessToken": 
 func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Header) (*answer, error) {
 	expect := k.body != nil && k.body.length > expectMinimum
 	for moves := 0; ; {
-		a, err := c.send(ctx, k, to.get(), header, expect)
+		from := to.get()
+		a, err := c.send(ctx, k, from, header, expect)
 		switch {
 		case err != nil:
 			return nil, err
 		case a.status == http.StatusPermanentRedirect && moves < maxMoves:
 			moves++
-			if err := to.move(a.header.Get("Location"), k.path); err != nil {
+			if err := to.move(from, a.header.Get("Location"), k.path); err != nil {
 				return nil, k.refused(a, err)
 			}
 		case a.status == http.StatusExpectationFailed && expect:

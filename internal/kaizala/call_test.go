@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -53,6 +54,44 @@ func TestMoved(t *testing.T) {
 	}
 }
 
+// TestMovedLate: an answer of an endpoint that is no longer in use, as that of a slow upload, leads nobody back. The call
+// itself goes on where the others are.
+func TestMovedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var uploaded []string
+		k := fixed(t, "https://first.example", func(o *Options) {
+			o.Transport = &paced{answer: func(r *http.Request) (int, http.Header, string) {
+				upload := r.URL.Path == "/v1/media"
+				if upload {
+					uploaded = append(uploaded, r.URL.Host)
+				}
+				switch {
+				case r.URL.Host == "first.example" && upload:
+					time.Sleep(time.Hour)
+					return 308, http.Header{"Location": {"https://second.example"}}, ""
+				case r.URL.Host == "first.example":
+					return 308, http.Header{"Location": {"https://third.example"}}, ""
+				case r.URL.Host == "second.example":
+					t.Error("led back")
+				}
+				return 200, http.Header{}, `{"mediaResource":"r","referenceId":"x"}`
+			}}
+		})
+		late := make(chan error)
+		go func() { late <- k.tryAll(t.Context(), callMedia) }()
+		synctest.Wait()
+		if err := k.tryAll(t.Context(), callActions); err != nil {
+			t.Error(err)
+		}
+		if err := <-late; err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(uploaded, " "); got != "first.example third.example" || k.calls.get() != "https://third.example" {
+			t.Errorf("uploaded to %s, then at %s", got, k.calls.get())
+		}
+	})
+}
+
 func TestMovedRefused(t *testing.T) {
 	for _, location := range []string{"", "/v1/elsewhere", "http://example.org", "http://10.1.1.1:80/", "ftp://h/", "https://",
 		"https://u:p@h", "://", "https://h/v1/other", "https://h/v1/", "http://127.0.0.1.evil.example/"} {
@@ -86,7 +125,7 @@ func TestMovedInCircles(t *testing.T) {
 func TestPlainHTTPOnlyWhereConfigured(t *testing.T) {
 	b := base{url: "https://api.kaiza.la"}
 	for _, to := range []string{"http://127.0.0.1:1", "http://h"} {
-		if b.set(to) == nil || b.move(to, "/v1/media") == nil {
+		if b.set(to) == nil || b.move(b.url, to, "/v1/media") == nil {
 			t.Errorf("%s: taken", to)
 		}
 	}
