@@ -2,15 +2,51 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/tokenfile"
 )
 
-// tokenRetry is the time between tries to keep a refresh token on a disk that is full or broken.
-const tokenRetry = time.Minute
+const (
+	// tokenRetry is the time between tries to keep a refresh token on a disk that is full or broken.
+	tokenRetry = time.Minute
+	// freshEvery is the time between looks at the access token. They make no call as long as it is good, for a day.
+	freshEvery = time.Hour
+)
+
+// keepFresh keeps the client's access token fresh until ctx ends, also while nothing is posted: the refresh token that
+// replaces an ending one is given for some weeks only (WIRE: from day 328 to 365), and only with an access token.
+//
+// It says once that the token is refused, which nobody else would notice in a quiet time. All other failures are left to
+// the calls that suffer from them.
+func keepFresh(ctx context.Context, client *kaizala.Client, every time.Duration, log zerolog.Logger) error {
+	refused := false
+	for {
+		err := client.KeepFresh(ctx)
+		answer, _ := errors.AsType[*kaizala.Error](err)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			refused = false
+		case answer != nil && answer.Unauthorized() && !refused:
+			refused = true
+			log.Error().Err(err).Msg("Kaizala gives no access token: nothing can be posted. " +
+				"Look at application_id, application_secret and refresh_token (which ends after a year)")
+		default:
+			log.Debug().Err(err).Stringer("again_in", every).Msg("no new access token now")
+		}
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
 
 // tokenKeeper keeps each new refresh token in state_dir. Its goroutine is the only one that writes there.
 type tokenKeeper struct {

@@ -336,6 +336,40 @@ func TestFailedRenewalIsShared(t *testing.T) {
 	})
 }
 
+// TestKeepFresh: a client that makes no call asks for a token when one is due, within its budget, and never with a fixed one.
+func TestKeepFresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens, budget := 0, 0
+		var told string
+		transport := trip(func(r *http.Request) (int, string) {
+			if tokens++; r.URL.Path != "/v1/accessToken" {
+				t.Errorf("called %s", r.URL)
+			}
+			return 200, grantText("t", "https://calls.example", in(24*time.Hour), "the-next")
+		})
+		k := app(t, "https://auth.example", func(o *Options) {
+			o.Transport, o.Budget, o.OnRefreshToken = transport, counted(&budget), func(token string) { told = token }
+		})
+		for _, step := range []struct {
+			wait time.Duration
+			want int
+		}{{0, 1}, {0, 1}, {23 * time.Hour, 1}, {time.Hour, 2}, {48 * time.Hour, 3}} {
+			time.Sleep(step.wait)
+			if err := k.KeepFresh(t.Context()); err != nil || tokens != step.want || budget != tokens || told != "the-next" {
+				t.Errorf("%d tokens, want %d, %d of the budget, told %q, %v", tokens, step.want, budget, told, err)
+			}
+		}
+		k = fixed(t, "https://auth.example", func(o *Options) { o.Transport = transport })
+		if err := k.KeepFresh(t.Context()); err != nil || tokens != 3 {
+			t.Errorf("%d tokens, %v", tokens, err)
+		}
+		k = app(t, "https://auth.example", func(o *Options) { o.Transport = trip(func(*http.Request) (int, string) { return 403, "" }) })
+		if e := wireError(t, k.KeepFresh(t.Context())); e.Status != 403 || !e.Unauthorized() {
+			t.Errorf("got %+v", e)
+		}
+	})
+}
+
 func TestNewRefreshToken(t *testing.T) {
 	var used, told []string
 	s := serve(t, nil)
