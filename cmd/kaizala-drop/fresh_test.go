@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,7 @@ import (
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/tokenfile"
 )
 
 // tokenRoot answers token calls, and nothing else, on synctest's clock. It keeps what is logged and told meanwhile.
@@ -104,6 +107,47 @@ func TestQuietForAYear(t *testing.T) {
 		}
 		stop()
 		must(t, <-ended)
+	})
+}
+
+// TestLastTryToKeep: what could not be saved is tried once more when the daemon ends, and only then said to be lost.
+func TestLastTryToKeep(t *testing.T) {
+	for _, mended := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			root, dir := &tokenRoot{}, filepath.Join(t.TempDir(), "state")
+			tokens := newTokenKeeper(tokenfile.File{Dir: dir, Configured: "configured"}, zerolog.New(root))
+			ctx, stop := context.WithCancel(t.Context())
+			ended := start(func() error { return tokens.run(ctx) })
+			tokens.keep("the-next")
+			time.Sleep(tokenRetry / 2)
+			if mended {
+				must(t, os.Mkdir(dir, 0o700))
+			}
+			stop()
+			must(t, <-ended)
+			kept, err := tokens.file.Load()
+			must(t, err)
+			lost := strings.Contains(root.log.String(), "is lost with this process")
+			if (kept == "the-next") != mended || lost == mended || strings.Contains(root.log.String(), "the-next") {
+				t.Errorf("mended %t: kept %q, logged %s", mended, kept, &root.log)
+			}
+		})
+	}
+}
+
+// TestNothingLeftToKeep: a token that was saved is not saved again at the end.
+func TestNothingLeftToKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root, dir := &tokenRoot{}, t.TempDir()
+		tokens := newTokenKeeper(tokenfile.File{Dir: dir, Configured: "configured"}, zerolog.New(root))
+		ctx, stop := context.WithCancel(t.Context())
+		ended := start(func() error { return tokens.run(ctx) })
+		tokens.keep("the-next")
+		stop()
+		must(t, <-ended)
+		if n := strings.Count(root.log.String(), "\n"); n != 1 {
+			t.Errorf("logged %s", &root.log)
+		}
 	})
 }
 

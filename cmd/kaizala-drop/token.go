@@ -71,7 +71,7 @@ func (k *tokenKeeper) keep(token string) {
 	<-f.tried
 }
 
-// run works until ctx ends.
+// run works until ctx ends. What could not be saved by then is tried once more: it would end with the process.
 func (k *tokenKeeper) run(ctx context.Context) error {
 	var unsaved string
 	var retry <-chan time.Time
@@ -83,6 +83,9 @@ func (k *tokenKeeper) run(ctx context.Context) error {
 			unsaved, tried = f.token, f.tried
 		case <-retry:
 		case <-ctx.Done():
+			if retry != nil {
+				k.saveLast(unsaved)
+			}
 			return ctx.Err()
 		}
 		retry = k.save(unsaved, told)
@@ -97,10 +100,23 @@ func (k *tokenKeeper) save(token string, told bool) (retry <-chan time.Time) {
 	err := k.file.Save(token)
 	switch {
 	case err == nil:
-		k.log.Info().Msg("Kaizala gave a new refresh token: it is kept in state_dir and used from now on instead of the configured one")
+		k.tellSaved()
 		return nil
 	case !told:
 		k.log.Error().Err(err).Stringer("again_in", tokenRetry).Msg("the new refresh token is not kept")
 	}
 	return time.After(tokenRetry)
+}
+
+func (k *tokenKeeper) saveLast(token string) {
+	if err := k.file.Save(token); err != nil {
+		k.log.Error().Err(err).Msg("the new refresh token is lost with this process: the next start uses the older one. " +
+			"Kaizala gives another one as long as that is good")
+		return
+	}
+	k.tellSaved()
+}
+
+func (k *tokenKeeper) tellSaved() {
+	k.log.Info().Msg("Kaizala gave a new refresh token: it is kept in state_dir and used from now on instead of the configured one")
 }
