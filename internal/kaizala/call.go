@@ -50,6 +50,7 @@ type answer struct {
 	header  http.Header
 	body    []byte // as far as it could be read
 	err     error  // why not further
+	why     error  // what is to be said of a refusal besides what it says itself
 	code    string // errorCode
 	message string
 	secrets []string // that the request carried: no text may show them
@@ -73,7 +74,7 @@ func (c *Client) result(ctx context.Context, k call, v any, usable func() error)
 
 func (k call) decode(a *answer, v any, usable func() error) error {
 	if !a.ok() {
-		return k.refused(a, nil)
+		return k.refused(a, a.why)
 	}
 	if a.err != nil {
 		return k.refused(a, a.err)
@@ -88,6 +89,9 @@ func (k call) decode(a *answer, v any, usable func() error) error {
 	return nil
 }
 
+// errFixedRefused tells the one case in which there is no application to look at, nor a new token to be had.
+var errFixedRefused = errors.New("it is the fixed access_token that was refused: get another one and configure it, or an application instead")
+
 // do makes a call with a token, and once more with a new one if that was refused.
 func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	token, err := c.token(ctx, "")
@@ -97,6 +101,10 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	a, err := c.deliver(ctx, k, &c.calls, accessHeader(token))
 	if err != nil || !a.unauthorized() {
 		return a, err
+	}
+	if c.fixed != "" {
+		a.why = errFixedRefused
+		return a, nil
 	}
 	fresh, err := c.token(ctx, token)
 	if err != nil || fresh == token {

@@ -74,7 +74,7 @@ func TestInvalidTokenCountsAs401UnderAnyStatus(t *testing.T) {
 		s := serve(t, say(status, `{"message":"m","errorCode":"InvalidToken","errorCategoryKey":"AuthException"}`))
 		for _, name := range []string{callMedia, callActions, callGroups} {
 			e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), name))
-			want := Error{Call: name, Status: status, Code: "InvalidToken", Message: "m"}
+			want := Error{Call: name, Status: status, Code: "InvalidToken", Message: "m", Err: errFixedRefused}
 			if *e != want {
 				t.Errorf("%s %d: got %+v", name, status, e)
 			}

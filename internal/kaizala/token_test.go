@@ -213,13 +213,15 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 			err := client.tryAll(t.Context(), name)
 			switch {
 			case c.fixedToken:
-				if e := wireError(t, err); e.Status != 401 || e.Fault != FaultDestination || calls != 1 || budget != 1 {
+				if e := wireError(t, err); e.Status != 401 || e.Fault != FaultDestination || calls != 1 || budget != 1 ||
+					!strings.Contains(e.Error(), "the fixed access_token that was refused") {
 					t.Errorf("%s %s: %v, %d calls, %d of the budget", c.name, name, err, calls, budget)
 				}
 			case c.cured != (err == nil), tokens != 2, calls != 2, budget != 4:
 				t.Errorf("%s %s: %v after %d tokens, %d calls, %d of the budget", c.name, name, err, tokens, calls, budget)
 			case err != nil:
-				if e := wireError(t, err); e.Call != name || e.Status != 401 || e.Fault != FaultDestination || e.MayHaveActed {
+				if e := wireError(t, err); e.Call != name || e.Status != 401 || e.Fault != FaultDestination || e.MayHaveActed ||
+					strings.Contains(e.Error(), "fixed") {
 					t.Errorf("%s %s: got %+v", c.name, name, e)
 				}
 			}
