@@ -5,8 +5,8 @@
 // which is next. Wait is asked at the moment when a call leaves, for only then is all there that it had to wait for: the
 // ledger, a token, a connection. What always holds is kept by Wait alone:
 //
-//   - Calls leave at least one interval of the rate apart, each of them: whatever held several up together, they do not
-//     leave together, and nothing that was not used is saved up.
+//   - Calls leave one interval of the rate apart, each of them: whatever held several up together, they do not leave
+//     together. What was not used is not saved up, but for the 50 ms that a timer may be late.
 //   - No call leaves before the time that the service asked to wait for, neither one that was begun before.
 //
 // Take lets calls begin at the same rate, and holds back while others wait to leave. So they wait for what held them up,
@@ -16,10 +16,9 @@ package budget
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -37,6 +36,8 @@ const (
 	// ahead is how long a call that begins may have to wait for others to leave. It is more than most calls need to get
 	// from Take to Wait, so that there is one to leave whenever one may.
 	ahead = 500 * time.Millisecond
+	// late is how late a timer may be without anything being lost of the rate: the calls after it make up for it.
+	late = 50 * time.Millisecond
 	// fresh is how long after Wait a call may leave, as when its connection is made meanwhile: well within the 0.8 s of
 	// margin.
 	fresh = 400 * time.Millisecond
@@ -50,24 +51,22 @@ type Budget struct {
 	turn chan struct{} // holds one element while a call is the next to leave
 
 	mu        sync.Mutex
-	beginning *rate.Limiter
-	leaving   *rate.Limiter
-	waiting   int        // calls that wait to leave
-	full      rate.Limit // calls a second
-	notBefore time.Time  // the service asked for it
-	changed   time.Time  // when the rate was lowered or raised last
+	beginning pacer
+	leaving   pacer
+	waiting   int       // calls that wait to leave
+	full      float64   // calls a second; +Inf: no limit
+	limit     float64   // calls a second, now
+	notBefore time.Time // the service asked for it
+	changed   time.Time // when the limit was lowered or raised last
 }
 
 // New makes the budget for so many calls a minute; 0 is no limit, but what Throttled asks for.
 func New(callsPerMinute int) *Budget {
-	full := rate.Inf
+	full := math.Inf(1)
 	if callsPerMinute > 0 {
-		full = rate.Limit(callsPerMinute) * margin / 60
+		full = float64(callsPerMinute) * margin / 60
 	}
-	// One at a time: a burst would have to be saved up for by a lower rate.
-	return &Budget{
-		turn: make(chan struct{}, 1), beginning: rate.NewLimiter(full, 1), leaving: rate.NewLimiter(full, 1), full: full,
-	}
+	return &Budget{turn: make(chan struct{}, 1), full: full, limit: full}
 }
 
 // Take lets one call begin, or says how long to wait before asking again.
@@ -78,7 +77,7 @@ func (b *Budget) Take(now time.Time) (wait time.Duration) {
 	if wait = max(b.held(now), b.backlog(now)-ahead); wait > 0 {
 		return wait
 	}
-	return take(b.beginning, now)
+	return b.beginning.pass(now, b.interval())
 }
 
 // Wait waits until a call may leave, counts it as leaving, and tells when that was. Those who wait leave in the order in
@@ -142,7 +141,7 @@ func (b *Budget) pass(now time.Time) (wait time.Duration, err error) {
 		return 0, fmt.Errorf("not sent: no calls are wanted for another %s", wait.Round(time.Second))
 	}
 	if wait <= 0 {
-		wait = take(b.leaving, now)
+		wait = b.leaving.pass(now, b.interval())
 	}
 	if wait <= 0 {
 		b.waiting--
@@ -155,19 +154,27 @@ func (b *Budget) held(now time.Time) time.Duration { return b.notBefore.Sub(now)
 
 // backlog is how long a call that came now would wait for others to leave.
 func (b *Budget) backlog(now time.Time) time.Duration {
-	if b.full == rate.Inf {
-		return 0
-	}
-	calls := float64(b.waiting) + 1 - b.leaving.TokensAt(now)
-	return time.Duration(calls / float64(b.leaving.Limit()) * float64(time.Second))
+	return max(0, b.leaving.next.Sub(now)) + time.Duration(b.waiting)*b.interval()
 }
 
-func take(l *rate.Limiter, now time.Time) (wait time.Duration) {
-	r := l.ReserveN(now, 1)
-	if wait = r.DelayFrom(now); wait > 0 {
-		r.CancelAt(now)
+func (b *Budget) interval() time.Duration { return time.Duration(float64(time.Second) / b.limit) }
+
+// pacer lets calls pass an interval apart.
+type pacer struct {
+	next time.Time // when the next one may
+}
+
+// pass lets a call pass, or says how long to wait before asking again. There are no bursts: they would have to be saved
+// up for by a lower rate.
+func (p *pacer) pass(now time.Time, interval time.Duration) (wait time.Duration) {
+	if earliest := now.Add(-late); p.next.Before(earliest) {
+		p.next = earliest
 	}
-	return wait
+	if wait = p.next.Sub(now); wait > 0 {
+		return wait
+	}
+	p.next = p.next.Add(interval)
+	return 0
 }
 
 // Throttled takes in an answer 429: there are no calls for as long as it asks (0: it does not say), and fewer for a while
@@ -178,25 +185,21 @@ func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) (callsPerMin
 	if until := now.Add(retryAfter); until.After(b.notBefore) {
 		b.notBefore = until
 	}
-	if b.full == rate.Inf {
+	if math.IsInf(b.full, 1) {
 		return 0, false
 	}
-	if b.changed.IsZero() || now.Sub(b.changed) >= episode || b.leaving.Limit() >= b.full {
+	if b.changed.IsZero() || now.Sub(b.changed) >= episode || b.limit >= b.full {
 		fewer = true
-		b.set(now, max(b.leaving.Limit()*lowered, b.full*least))
+		b.set(now, max(b.limit*lowered, b.full*least))
 	}
-	return float64(b.leaving.Limit()) * 60, fewer
+	return b.limit * 60, fewer
 }
 
 // recover raises the rate again, a step for each recovery time that went by.
 func (b *Budget) recover(now time.Time) {
-	for b.leaving.Limit() < b.full && now.Sub(b.changed) >= recovery {
-		b.set(b.changed.Add(recovery), min(b.leaving.Limit()/lowered, b.full))
+	for b.limit < b.full && now.Sub(b.changed) >= recovery {
+		b.set(b.changed.Add(recovery), min(b.limit/lowered, b.full))
 	}
 }
 
-func (b *Budget) set(at time.Time, limit rate.Limit) {
-	b.changed = at
-	b.beginning.SetLimitAt(at, limit)
-	b.leaving.SetLimitAt(at, limit)
-}
+func (b *Budget) set(at time.Time, limit float64) { b.changed, b.limit = at, limit }
