@@ -18,6 +18,7 @@ import (
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
@@ -150,12 +151,13 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	watching := start(func() error { return watch.Run(working) })
 	configuring := start(func() error { return d.configure(working, posted, watched) })
 	pruning := start(func() error { return d.prune(working, book) })
+	renewing := start(func() error { return d.renew(working, client) })
 	d.log.Info().Str("version", version()).Int("folders", len(d.config.Folders)).Msg("started")
 	notifyReady()
 
 	sum, err := upload.Run(ctx)
 	stopWorking()
-	err = errors.Join(err, d.await(watching), <-configuring, <-pruning)
+	err = errors.Join(err, d.await(watching), <-configuring, <-pruning, <-renewing)
 	stopWriting()
 	err = errors.Join(err, <-writing, <-keeping)
 	d.log.Info().Int("delivered", sum.Delivered).Int("failed", sum.Failed).Int("left", sum.Left).Msg("stopped")
@@ -220,6 +222,14 @@ func (d *daemon) tellReloaded(c config.Config) {
 		d.log.Warn().Msg("what changed outside of [[folder]] and [defaults] takes effect after a restart")
 	}
 	d.log.Info().Int("folders", len(c.Folders)).Msg("configuration reloaded")
+}
+
+// renew keeps the tokens alive, however long nothing is posted. A run with once is too short for that.
+func (d *daemon) renew(ctx context.Context, client *kaizala.Client) error {
+	if d.once {
+		return nil
+	}
+	return keepFresh(ctx, client, freshEvery, d.log)
 }
 
 func (d *daemon) tellWarnings(c config.Config) {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,7 +63,7 @@ func TestThrottled(t *testing.T) {
 	}
 	rateAt := func(at time.Duration) float64 {
 		b.Take(now.Add(at))
-		return math.Round(float64(b.limiter.Limit()) * 60)
+		return math.Round(b.limit * 60)
 	}
 	if got := rateAt(9 * time.Minute); got != 78 {
 		t.Errorf("%v a minute after 9 minutes", got)
@@ -97,13 +99,154 @@ func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, begin := New(60), time.Now()
 		b.Throttled(begin, time.Minute)
-		if err := b.Wait(t.Context()); err != nil || time.Since(begin) < time.Minute {
+		if _, err := b.Wait(t.Context(), time.Time{}); err != nil || time.Since(begin) < time.Minute {
 			t.Errorf("%v after %v", err, time.Since(begin))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if err := b.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := b.Wait(ctx, time.Time{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestHeldUpTogether: calls began evenly, then something held all of them up. They leave one by one, and
+// Take lets no more begin until nearly all have left.
+func TestHeldUpTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const interval = time.Minute * 1000 / 976 / 100
+		b, begin := New(100), time.Now()
+		var mu sync.Mutex
+		var left []time.Duration
+		var all sync.WaitGroup
+		for range 20 {
+			for wait := time.Duration(1); wait > 0; {
+				wait = b.Take(time.Now())
+				time.Sleep(wait)
+			}
+			all.Go(func() {
+				time.Sleep(time.Until(begin.Add(time.Minute)))
+				if _, err := b.Wait(t.Context(), time.Time{}); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				left = append(left, time.Since(begin))
+			})
+		}
+		time.Sleep(time.Until(begin.Add(time.Minute + 1)))
+		if wait := b.Take(time.Now()); wait < 19*interval || wait > 20*interval {
+			t.Errorf("one more may begin after %v", wait)
+		}
+		all.Wait()
+		for i, at := range left {
+			if i > 0 && at-left[i-1] < interval-late {
+				t.Fatalf("only %v apart", at-left[i-1])
+			}
+		}
+		if last := left[19] - time.Minute; last > 19*interval {
+			t.Errorf("the last one left after %v", last)
+		}
+	})
+}
+
+// TestWaitAgain: a call that passed just now may leave with that; one that passed some time ago, or before the service
+// asked to wait, waits again.
+func TestWaitAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(60)
+		wait := func(passed time.Time) (time.Time, time.Duration) {
+			begin := time.Now()
+			passed, err := b.Wait(t.Context(), passed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return passed, time.Since(begin).Round(10 * time.Millisecond)
+		}
+		passed, _ := wait(time.Time{})
+		time.Sleep(fresh)
+		if again, took := wait(passed); took != 0 || again != passed {
+			t.Errorf("waited for %v though it had passed", took)
+		}
+		time.Sleep(time.Millisecond)
+		again, took := wait(passed)
+		if took != 570*time.Millisecond || again == passed { // 1.025 s apart, but for late
+			t.Errorf("waited for %v, though it had passed long ago", took)
+		}
+		b.Throttled(time.Now(), 30*time.Second)
+		if _, took := wait(again); took != 30*time.Second {
+			t.Errorf("waited for %v after the service asked for 30s", took)
+		}
+	})
+}
+
+// TestHeld: those who wait when the service asks for more leave after that, not together; asked for too much, they give up.
+func TestHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, begin := New(60), time.Now()
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		var left []time.Duration
+		var failed []error
+		several := func() {
+			left, failed = nil, nil
+			for range 5 {
+				all.Go(func() {
+					_, err := b.Wait(t.Context(), time.Time{})
+					mu.Lock()
+					defer mu.Unlock()
+					if err != nil {
+						failed = append(failed, err)
+						return
+					}
+					left = append(left, time.Since(begin))
+				})
+			}
+			synctest.Wait()
+		}
+		several()
+		b.Throttled(time.Now(), time.Minute)
+		all.Wait()
+		if len(left) != 5 || left[0] != 0 || left[1] < time.Minute {
+			t.Errorf("left %v, %v", left, failed)
+		}
+		for i := 2; i < len(left); i++ {
+			if left[i]-left[i-1] < time.Second-late {
+				t.Errorf("left %v", left)
+			}
+		}
+		time.Sleep(time.Minute)
+		several()
+		b.Throttled(time.Now(), time.Hour)
+		all.Wait()
+		if len(left) != 1 || len(failed) != 4 || !strings.Contains(failed[0].Error(), "another 1h0m0s") && !strings.Contains(failed[0].Error(), "another 59m59s") {
+			t.Errorf("left %v, %v", left, failed)
+		}
+		time.Sleep(time.Hour)
+		if wait := b.Take(time.Now()); wait > 0 {
+			t.Errorf("those that gave up are waited for: %v", wait)
+		}
+	})
+}
+
+// TestLateTimers: whoever comes back some milliseconds late loses nothing of the rate; a burst cannot be saved up.
+func TestLateTimers(t *testing.T) {
+	const interval, calls = time.Minute * 1000 / 976 / 100, 1000
+	b, begin := New(100), time.Unix(0, 0)
+	now := begin
+	for n := 0; n < calls; {
+		if wait := b.Take(now); wait > 0 {
+			now = now.Add(wait + late*4/5)
+			continue
+		}
+		n++
+	}
+	if took := now.Sub(begin); took > calls*interval {
+		t.Errorf("%d calls took %v", calls, took)
+	}
+	now = now.Add(time.Hour)
+	b.Take(now)
+	if wait := b.Take(now); wait < interval-late-time.Microsecond {
+		t.Errorf("after an hour without calls, two within %v", wait)
+	}
 }

@@ -50,6 +50,7 @@ type answer struct {
 	header  http.Header
 	body    []byte // as far as it could be read
 	err     error  // why not further
+	why     error  // what is to be said of a refusal besides what it says itself
 	code    string // errorCode
 	message string
 	secrets []string // that the request carried: no text may show them
@@ -73,7 +74,7 @@ func (c *Client) result(ctx context.Context, k call, v any, usable func() error)
 
 func (k call) decode(a *answer, v any, usable func() error) error {
 	if !a.ok() {
-		return k.refused(a, nil)
+		return k.refused(a, a.why)
 	}
 	if a.err != nil {
 		return k.refused(a, a.err)
@@ -88,43 +89,45 @@ func (k call) decode(a *answer, v any, usable func() error) error {
 	return nil
 }
 
+// errFixedRefused tells the one case in which there is no application to look at, nor a new token to be had.
+var errFixedRefused = errors.New("it is the fixed access_token that was refused: get another one and configure it, or an application instead")
+
 // do makes a call with a token, and once more with a new one if that was refused.
 func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	token, err := c.token(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.deliver(ctx, k, &c.calls, accessHeader(token), true)
+	a, err := c.deliver(ctx, k, &c.calls, accessHeader(token))
 	if err != nil || !a.unauthorized() {
 		return a, err
+	}
+	if c.fixed != "" {
+		a.why = errFixedRefused
+		return a, nil
 	}
 	fresh, err := c.token(ctx, token)
 	if err != nil || fresh == token {
 		return a, err
 	}
-	return c.deliver(ctx, k, &c.calls, accessHeader(fresh), false)
+	return c.deliver(ctx, k, &c.calls, accessHeader(fresh))
 }
 
 // accessHeader keeps the documented spelling, which http.Header.Set would not.
 func accessHeader(token string) http.Header { return http.Header{"accessToken": {token}} }
 
-// deliver sends a call until its answer is not one of those that mean "not acted on, send it again like this". asked:
-// the first sending is in the budget already.
-func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Header, asked bool) (*answer, error) {
+// deliver sends a call until its answer is not one of those that mean "not acted on, send it again like this".
+func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Header) (*answer, error) {
 	expect := k.body != nil && k.body.length > expectMinimum
-	for moves := 0; ; asked = false {
-		if !asked {
-			if err := c.budget(ctx); err != nil {
-				return nil, &Error{Call: k.name, Err: err}
-			}
-		}
-		a, err := c.send(ctx, k, to.get(), header, expect)
+	for moves := 0; ; {
+		from := to.get()
+		a, err := c.send(ctx, k, from, header, expect)
 		switch {
 		case err != nil:
 			return nil, err
 		case a.status == http.StatusPermanentRedirect && moves < maxMoves:
 			moves++
-			if err := to.move(a.header.Get("Location"), k.path); err != nil {
+			if err := to.move(from, a.header.Get("Location"), k.path); err != nil {
 				return nil, k.refused(a, err)
 			}
 		case a.status == http.StatusExpectationFailed && expect:
@@ -140,8 +143,12 @@ func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Head
 
 // send sends a call once and reads the answer. Errors are those of a call without an answer.
 func (c *Client) send(ctx context.Context, k call, to string, header http.Header, expect bool) (*answer, error) {
+	passed, err := c.budget(ctx, time.Time{})
 	if ctx.Err() != nil {
-		return nil, &Error{Call: k.name, Err: canceled(ctx)}
+		err = canceled(ctx)
+	}
+	if err != nil {
+		return nil, &Error{Call: k.name, Err: err}
 	}
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -149,7 +156,13 @@ func (c *Client) send(ctx context.Context, k call, to string, header http.Header
 	defer w.stop()
 	s := newSending(k.body, w)
 	defer s.Close() // the transport may still be reading when it returns
-	req, err := c.request(w.traced(watched), k, to, header, s)
+	connected := func() (err error) {
+		if passed, err = c.budget(watched, passed); err != nil {
+			cancel(err)
+		}
+		return err
+	}
+	req, err := c.request(w.traced(watched, connected), k, to, header, s)
 	if err != nil {
 		return nil, &Error{Call: k.name, Err: err}
 	}

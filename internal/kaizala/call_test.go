@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestMoved: a 308 in all the forms that are taken, and what the new endpoint then gets.
@@ -38,18 +40,56 @@ func TestMoved(t *testing.T) {
 			})
 			budget := 0
 			c := fixed(t, old.URL, func(o *Options) {
-				o.Budget = func(context.Context) error { budget++; return nil }
+				o.Budget = counted(&budget)
 			})
 			for range 3 {
 				if err := c.tryAll(t.Context(), name); err != nil {
 					t.Errorf("%s %s: %v", form, name, err)
 				}
 			}
-			if budget != 1 || there.Load() != 3 || (name == callGroups) != (bodies.Load() == 0) {
+			if budget != 4 || there.Load() != 3 || (name == callGroups) != (bodies.Load() == 0) {
 				t.Errorf("%s %s: %d calls of the budget, %d arrived, %d bytes", form, name, budget, there.Load(), bodies.Load())
 			}
 		}
 	}
+}
+
+// TestMovedLate: an answer of an endpoint that is no longer in use, as that of a slow upload, leads nobody back. The call
+// itself goes on where the others are.
+func TestMovedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var uploaded []string
+		k := fixed(t, "https://first.example", func(o *Options) {
+			o.Transport = &paced{answer: func(r *http.Request) (int, http.Header, string) {
+				upload := r.URL.Path == "/v1/media"
+				if upload {
+					uploaded = append(uploaded, r.URL.Host)
+				}
+				switch {
+				case r.URL.Host == "first.example" && upload:
+					time.Sleep(time.Hour)
+					return 308, http.Header{"Location": {"https://second.example"}}, ""
+				case r.URL.Host == "first.example":
+					return 308, http.Header{"Location": {"https://third.example"}}, ""
+				case r.URL.Host == "second.example":
+					t.Error("led back")
+				}
+				return 200, http.Header{}, `{"mediaResource":"r","referenceId":"x"}`
+			}}
+		})
+		late := make(chan error)
+		go func() { late <- k.tryAll(t.Context(), callMedia) }()
+		synctest.Wait()
+		if err := k.tryAll(t.Context(), callActions); err != nil {
+			t.Error(err)
+		}
+		if err := <-late; err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(uploaded, " "); got != "first.example third.example" || k.calls.get() != "https://third.example" {
+			t.Errorf("uploaded to %s, then at %s", got, k.calls.get())
+		}
+	})
 }
 
 func TestMovedRefused(t *testing.T) {
@@ -75,8 +115,8 @@ func TestMovedInCircles(t *testing.T) {
 		w.Header()["Location"] = []string{s.URL}
 		w.WriteHeader(308)
 	})
-	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { budget++; return nil } })
-	if e := wireError(t, c.tryAll(t.Context(), callActions)); e.Status != 308 || e.MayHaveActed || calls != 4 || budget != 3 {
+	c := fixed(t, s.URL, func(o *Options) { o.Budget = counted(&budget) })
+	if e := wireError(t, c.tryAll(t.Context(), callActions)); e.Status != 308 || e.MayHaveActed || calls != 4 || budget != 4 {
 		t.Errorf("got %+v after %d calls, %d of the budget", e, calls, budget)
 	}
 }
@@ -85,7 +125,7 @@ func TestMovedInCircles(t *testing.T) {
 func TestPlainHTTPOnlyWhereConfigured(t *testing.T) {
 	b := base{url: "https://api.kaiza.la"}
 	for _, to := range []string{"http://127.0.0.1:1", "http://h"} {
-		if b.set(to) == nil || b.move(to, "/v1/media") == nil {
+		if b.set(to) == nil || b.move(b.url, to, "/v1/media") == nil {
 			t.Errorf("%s: taken", to)
 		}
 	}
@@ -122,8 +162,8 @@ func TestExpectationFailed(t *testing.T) {
 		}
 		io.WriteString(w, goodMedia)
 	})
-	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { budget++; return nil } })
-	if _, err := c.Upload(t.Context(), []Part{bulk(2<<20, nil)}); err != nil || calls != 2 || budget != 1 {
+	c := fixed(t, s.URL, func(o *Options) { o.Budget = counted(&budget) })
+	if _, err := c.Upload(t.Context(), []Part{bulk(2<<20, nil)}); err != nil || calls != 2 || budget != 2 {
 		t.Errorf("got %v after %d calls, %d of the budget", err, calls, budget)
 	}
 }
@@ -149,16 +189,55 @@ func TestExpectOnlyForLargeBodies(t *testing.T) {
 	}
 }
 
+// counted is a budget without a limit that counts what is sent.
+func counted(n *int) func(context.Context, time.Time) (time.Time, error) {
+	return func(ctx context.Context, passed time.Time) (time.Time, error) {
+		if passed.IsZero() {
+			*n++
+			passed = time.Now()
+		}
+		return passed, ctx.Err()
+	}
+}
+
+// TestBudgetRefuses: at the first sending, when its connection is there, and at the second sending. Nothing is sent then,
+// and so nothing may have been done; the connection that was there is not used for anything else.
 func TestBudgetRefuses(t *testing.T) {
 	spent := errors.New("spent")
-	s := serve(t, say(308, ""))
-	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["Location"] = []string{s.URL}
-		w.WriteHeader(308)
-	})
-	c := fixed(t, s.URL, func(o *Options) { o.Budget = func(context.Context) error { return spent } })
-	if e := wireError(t, c.tryAll(t.Context(), callActions)); !errors.Is(e, spent) || e.MayHaveActed || e.Fault != FaultDestination {
-		t.Errorf("got %+v", e)
+	for asked, arrive := range map[int]int64{1: 0, 2: 0, 3: 1, 4: 1} {
+		for _, warm := range []bool{false, true} {
+			var s *httptest.Server
+			var arrived atomic.Int64
+			warming := warm
+			s = serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if warming {
+					io.WriteString(w, goodAction)
+					return
+				}
+				arrived.Add(1)
+				w.Header()["Location"] = []string{s.URL}
+				w.WriteHeader(308)
+			})
+			n := 0
+			c := fixed(t, s.URL, func(o *Options) {
+				o.Budget = func(context.Context, time.Time) (time.Time, error) {
+					if n++; n >= asked && !warming {
+						return time.Time{}, spent
+					}
+					return time.Now(), nil
+				}
+			})
+			if warm {
+				if err := c.tryAll(t.Context(), callActions); err != nil {
+					t.Fatal(err)
+				}
+				warming, n = false, 0
+			}
+			e := wireError(t, c.tryAll(t.Context(), callActions))
+			if !errors.Is(e, spent) || e.MayHaveActed || e.Fault != FaultDestination || e.Status != 0 || arrived.Load() != arrive {
+				t.Errorf("asked %d times, warm %t: got %+v, and %d calls arrived", asked, warm, e, arrived.Load())
+			}
+		}
 	}
 }
 

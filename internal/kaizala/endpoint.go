@@ -29,13 +29,16 @@ func (b *base) set(endpoint string) error {
 	if err != nil {
 		return fmt.Errorf("endpointUrl: %w", err)
 	}
-	b.put(u)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.url = u.String()
 	return nil
 }
 
-// move goes on where a 308 points to. Kaizala documents the Location of a 308 as the new endpoint itself; proxies send
-// the full address of the call: both are taken.
-func (b *base) move(location, path string) error {
+// move goes on where a 308 of the endpoint from points to, unless that is not in use any more: such an answer is older than
+// what is. Kaizala documents the Location of a 308 as the new endpoint itself; proxies send the full address of the call:
+// both are taken.
+func (b *base) move(from, location, path string) error {
 	u, err := parseEndpoint(location, b.plain)
 	if err != nil {
 		return fmt.Errorf("endpoint moved: Location: %w", err)
@@ -47,14 +50,12 @@ func (b *base) move(location, path string) error {
 	if strings.Contains(u.Path+"/", "/v1/") {
 		return fmt.Errorf("endpoint moved: Location %q is neither an endpoint nor the address of this call", bounded(location))
 	}
-	b.put(u)
-	return nil
-}
-
-func (b *base) put(u *url.URL) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.url = u.String()
+	if b.url == from {
+		b.url = u.String()
+	}
+	return nil
 }
 
 // parseEndpoint takes an absolute https address, or http on loopback if plain allows it: tokens and secrets travel in

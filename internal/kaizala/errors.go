@@ -40,7 +40,7 @@ type Error struct {
 	Status     int           // of the answer; 0: there was none
 	Code       string        // errorCode of the answer, "" if it had none; safe to print, at most 300 bytes or so
 	Message    string        // message of the answer, likewise
-	RetryAfter time.Duration // how long the answer asks to wait, at most a day; 0: it does not say
+	RetryAfter time.Duration // how long the answer asks to wait, at most 7 days; 0: it does not say
 	Fault      Fault
 	// MayHaveActed: the action may have been taken although no answer says so. Only ever true of actions.
 	MayHaveActed bool
@@ -144,18 +144,20 @@ func leavesDoubt(status int) bool {
 	return status < 300 || status >= 500
 }
 
+// longestRetryAfter bounds what a wrong clock or a slip of a server can do. Who asks for more is asked again after it.
+const longestRetryAfter = 7 * 24 * time.Hour
+
 // retryAfter reads Retry-After in both its forms (RFC 9110, 10.2.3).
 func retryAfter(header http.Header, now time.Time) time.Duration {
-	const longest = 24 * time.Hour
 	said := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(said, 10, 63); err == nil {
-		return time.Duration(min(seconds, uint64(longest/time.Second))) * time.Second
+		return time.Duration(min(seconds, uint64(longestRetryAfter/time.Second))) * time.Second
 	}
 	at, err := http.ParseTime(said)
 	if err != nil {
 		return 0
 	}
-	return max(0, min(at.Sub(serverTime(header, now)), longest))
+	return max(0, min(at.Sub(serverTime(header, now)), longestRetryAfter))
 }
 
 // serverTime is what the server's clock said when it answered, or now.

@@ -74,7 +74,7 @@ func TestInvalidTokenCountsAs401UnderAnyStatus(t *testing.T) {
 		s := serve(t, say(status, `{"message":"m","errorCode":"InvalidToken","errorCategoryKey":"AuthException"}`))
 		for _, name := range []string{callMedia, callActions, callGroups} {
 			e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), name))
-			want := Error{Call: name, Status: status, Code: "InvalidToken", Message: "m"}
+			want := Error{Call: name, Status: status, Code: "InvalidToken", Message: "m", Err: errFixedRefused}
 			if *e != want {
 				t.Errorf("%s %d: got %+v", name, status, e)
 			}
@@ -118,10 +118,12 @@ func TestRetryAfter(t *testing.T) {
 		{"-5", "", 0},
 		{"1.5", "", 0},
 		{"soon", "", 0},
-		{"9000000000000000000", "", 24 * time.Hour},
+		{"172800", "", 48 * time.Hour}, // never undercut
+		{"9000000000000000000", "", longestRetryAfter},
 		{date(now.Add(time.Minute)), "", time.Minute},
 		{date(now.Add(-time.Minute)), "", 0},
-		{date(now.AddDate(300, 0, 0)), "", 24 * time.Hour},
+		{date(now.AddDate(0, 0, 6)), "", 6 * 24 * time.Hour},
+		{date(now.AddDate(300, 0, 0)), "", longestRetryAfter},
 		{date(now.Add(time.Minute)), date(now.Add(30 * time.Second)), 30 * time.Second}, // the server's clock counts
 	} {
 		if got := retryAfter(http.Header{"Retry-After": {c.said}, "Date": {c.date}}, now); got != c.want {
@@ -177,7 +179,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add(strconv.Itoa(1<<62), "x")
 	f.Fuzz(func(t *testing.T, said, date string) {
 		got := retryAfter(http.Header{"Retry-After": {said}, "Date": {date}}, time.Now())
-		if got < 0 || got > 24*time.Hour {
+		if got < 0 || got > longestRetryAfter {
 			t.Errorf("got %s", got)
 		}
 	})

@@ -36,9 +36,10 @@ type Options struct {
 	ConnectTimeout time.Duration // for name, connection and TLS; 0: 10 seconds
 	UserAgent      string        // "": kaizala-drop
 
-	// Budget waits until one more call may be made. It is asked before every call that the caller of Upload, Post or
-	// Groups did not ask for itself: those for tokens, and whatever is sent again. nil: no limit.
-	Budget func(ctx context.Context) error
+	// Budget waits until one more call may leave, and tells when that was. It is asked for everything that is sent, those
+	// for tokens and whatever is sent again, when all else is there; and once more when its connection is there, which may
+	// have taken a while, with what it told (else with the zero time). nil: no limit.
+	Budget func(ctx context.Context, passed time.Time) (time.Time, error)
 	// OnThrottled is told of every answer 429, with how long it asks to wait; 0: it does not say. nil: it is not told.
 	OnThrottled func(retryAfter time.Duration)
 	// OnRefreshToken is told of a refresh token that replaces the configured one for good; it should store it. It is
@@ -53,7 +54,7 @@ type Client struct {
 	transport      http.RoundTripper
 	agent          string
 	stall          time.Duration
-	budget         func(ctx context.Context) error
+	budget         func(ctx context.Context, passed time.Time) (time.Time, error)
 	onThrottled    func(retryAfter time.Duration)
 	onRefreshToken func(token string)
 
@@ -133,7 +134,7 @@ func (o *Options) fill() {
 		o.UserAgent = "kaizala-drop"
 	}
 	if o.Budget == nil {
-		o.Budget = func(ctx context.Context) error { return ctx.Err() }
+		o.Budget = func(ctx context.Context, passed time.Time) (time.Time, error) { return passed, ctx.Err() }
 	}
 	if o.OnThrottled == nil {
 		o.OnThrottled = func(time.Duration) {}

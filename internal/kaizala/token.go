@@ -53,6 +53,16 @@ func (c *Client) token(ctx context.Context, refused string) (string, error) {
 	return c.renew(ctx, refused)
 }
 
+// KeepFresh gets a new access token if there is none or it is about to end. Calls do that by themselves. This is for a
+// client that may make none for weeks: the refresh token that replaces an ending one comes only with an access token.
+// A fixed access token is left alone.
+//
+// Its errors are *Error.
+func (c *Client) KeepFresh(ctx context.Context) error {
+	_, err := c.token(ctx, "")
+	return err
+}
+
 // renew is called by whoever has the turn.
 func (c *Client) renew(ctx context.Context, refused string) (string, error) {
 	g, err := c.fetch(ctx)
@@ -83,7 +93,7 @@ func (c *Client) fetch(ctx context.Context) (grant, error) {
 		"applicationSecret": {c.secret},
 		"refreshToken":      {c.access.refreshToken()},
 	}
-	a, err := c.deliver(ctx, k, &c.root, header, false)
+	a, err := c.deliver(ctx, k, &c.root, header)
 	if err != nil {
 		return grant{}, err
 	}

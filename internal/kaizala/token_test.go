@@ -66,7 +66,7 @@ func TestTokenOnTheWire(t *testing.T) {
 	})
 	budget := 0
 	c := app(t, auth.URL, func(o *Options) {
-		o.Budget = func(context.Context) error { budget++; return nil }
+		o.Budget = counted(&budget)
 		o.OnRefreshToken = func(string) { t.Error("null is not a new refresh token") }
 	})
 	for range 3 {
@@ -74,7 +74,7 @@ func TestTokenOnTheWire(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if tokens != 1 || budget != 1 {
+	if tokens != 1 || budget != 4 {
 		t.Errorf("%d token calls, %d of the budget", tokens, budget)
 	}
 }
@@ -205,7 +205,7 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 				w.WriteHeader(c.status)
 				io.WriteString(w, c.body)
 			})
-			count := func(o *Options) { o.Budget = func(context.Context) error { budget++; return nil } }
+			count := func(o *Options) { o.Budget = counted(&budget) }
 			client := app(t, srv.URL, count)
 			if c.fixedToken {
 				client = fixed(t, srv.URL, count)
@@ -213,13 +213,15 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 			err := client.tryAll(t.Context(), name)
 			switch {
 			case c.fixedToken:
-				if e := wireError(t, err); e.Status != 401 || e.Fault != FaultDestination || calls != 1 || budget != 0 {
+				if e := wireError(t, err); e.Status != 401 || e.Fault != FaultDestination || calls != 1 || budget != 1 ||
+					!strings.Contains(e.Error(), "the fixed access_token that was refused") {
 					t.Errorf("%s %s: %v, %d calls, %d of the budget", c.name, name, err, calls, budget)
 				}
-			case c.cured != (err == nil), tokens != 2, calls != 2, budget != 3:
+			case c.cured != (err == nil), tokens != 2, calls != 2, budget != 4:
 				t.Errorf("%s %s: %v after %d tokens, %d calls, %d of the budget", c.name, name, err, tokens, calls, budget)
 			case err != nil:
-				if e := wireError(t, err); e.Call != name || e.Status != 401 || e.Fault != FaultDestination || e.MayHaveActed {
+				if e := wireError(t, err); e.Call != name || e.Status != 401 || e.Fault != FaultDestination || e.MayHaveActed ||
+					strings.Contains(e.Error(), "fixed") {
 					t.Errorf("%s %s: got %+v", c.name, name, e)
 				}
 			}
@@ -332,6 +334,40 @@ func TestFailedRenewalIsShared(t *testing.T) {
 		wg.Wait()
 		if tokens != 1 {
 			t.Errorf("%d token calls", tokens)
+		}
+	})
+}
+
+// TestKeepFresh: a client that makes no call asks for a token when one is due, within its budget, and never with a fixed one.
+func TestKeepFresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens, budget := 0, 0
+		var told string
+		transport := trip(func(r *http.Request) (int, string) {
+			if tokens++; r.URL.Path != "/v1/accessToken" {
+				t.Errorf("called %s", r.URL)
+			}
+			return 200, grantText("t", "https://calls.example", in(24*time.Hour), "the-next")
+		})
+		k := app(t, "https://auth.example", func(o *Options) {
+			o.Transport, o.Budget, o.OnRefreshToken = transport, counted(&budget), func(token string) { told = token }
+		})
+		for _, step := range []struct {
+			wait time.Duration
+			want int
+		}{{0, 1}, {0, 1}, {23 * time.Hour, 1}, {time.Hour, 2}, {48 * time.Hour, 3}} {
+			time.Sleep(step.wait)
+			if err := k.KeepFresh(t.Context()); err != nil || tokens != step.want || budget != tokens || told != "the-next" {
+				t.Errorf("%d tokens, want %d, %d of the budget, told %q, %v", tokens, step.want, budget, told, err)
+			}
+		}
+		k = fixed(t, "https://auth.example", func(o *Options) { o.Transport = transport })
+		if err := k.KeepFresh(t.Context()); err != nil || tokens != 3 {
+			t.Errorf("%d tokens, %v", tokens, err)
+		}
+		k = app(t, "https://auth.example", func(o *Options) { o.Transport = trip(func(*http.Request) (int, string) { return 403, "" }) })
+		if e := wireError(t, k.KeepFresh(t.Context())); e.Status != 403 || !e.Unauthorized() {
+			t.Errorf("got %+v", e)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package kaizala
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -52,6 +53,7 @@ type conn struct {
 	net.Conn
 	read    atomic.Int64 // bytes
 	written atomic.Int64
+	refused atomic.Bool // nothing more is to be written
 	once    sync.Once
 	over    chan struct{} // closed once nothing more is to be read
 }
@@ -66,6 +68,9 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
+	if c.refused.Load() {
+		return 0, errors.New("the request was broken off before it was sent")
+	}
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))
 	if err == nil {

@@ -81,11 +81,18 @@ func (w *watchdog) look() {
 	w.timer.Reset(w.interval())
 }
 
-// traced has net/http tell the watchdog what happens.
-func (w *watchdog) traced(ctx context.Context) context.Context {
+// traced has net/http tell the watchdog what happens. connected is called when there is a connection, before a byte of the
+// request is written to it; if it fails, none is.
+func (w *watchdog) traced(ctx context.Context, connected func() error) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { w.use(nil); w.pause() },
-		GotConn: func(info httptrace.GotConnInfo) { w.use(info.Conn); w.touch() },
+		GotConn: func(info httptrace.GotConnInfo) {
+			w.use(info.Conn)
+			if connected() != nil {
+				w.refuse()
+			}
+			w.touch()
+		},
 		// The wait for "100 Continue" ends by itself after ExpectContinueTimeout.
 		Wait100Continue:      w.pause,
 		WroteRequest:         func(httptrace.WroteRequestInfo) { w.touch() },
@@ -104,6 +111,16 @@ func (w *watchdog) use(c net.Conn) {
 	w.conn, w.written, w.moved = c, 0, movedBytes(c)
 	if own, ok := c.(*conn); ok {
 		w.written = own.written.Load()
+	}
+}
+
+// refuse keeps the connection from being written to. net/http writes to one that it has even for a request whose context
+// has ended.
+func (w *watchdog) refuse() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if own, ok := w.conn.(*conn); ok {
+		own.refused.Store(true)
 	}
 }
 
