@@ -10,6 +10,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
 )
 
 // verdict is what the outcome of a step means for what comes next.
@@ -27,6 +28,7 @@ const (
 	retryAll                     // the destination: everything waits
 	interruptedBy                // the daemon is stopping
 	disowned                     // the ledger does not have it as it was left: nobody knows whether it was posted
+	filedBefore                  // a file lies where an earlier delivery filed it: it is no new one
 )
 
 // classify is the one table of outcomes: whose fault is it? d is at its stage still.
@@ -35,6 +37,8 @@ func classify(d *delivery, err error) verdict {
 	switch {
 	case err == nil:
 		return advance
+	case errors.Is(err, ledger.ErrFiled):
+		return filedBefore
 	case isForGood(err):
 		return disowned
 	case isLost(err) && d.isOpen() && !d.unknown:
@@ -74,7 +78,7 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 		d.Reason = reasonOf(err)
 	}
 	switch {
-	case v == advance, v == disowned:
+	case v == advance, v == disowned, v == filedBefore:
 	case !d.isOpen():
 		v = retryFile // its end is local: whatever failed is tried again until it works
 	case v == interruptedBy && !q.stopping:
@@ -92,6 +96,8 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 		q.refused(d, err)
 	case disowned:
 		q.giveUp(d, disownedNote(d, err))
+	case filedBefore:
+		q.leaveAlone(d, err)
 	case uploadAgain:
 		d.stage, d.resumed, d.failedAt = toUpload, false, false
 	case uncertain:
@@ -122,6 +128,18 @@ func (q *queue) refused(d *delivery, err error) {
 		d.Attempts++
 		q.giveUp(d, noteOf(d, err))
 	}
+}
+
+// leaveAlone forgets a file of d that was filed before. Nothing of d is in the ledger yet.
+func (q *queue) leaveAlone(d *delivery, err error) {
+	if filed, ok := errors.AsType[*ledger.FiledError](err); ok && d.isAlbum() {
+		delete(d.lane.names, d.Files[filed.Position].Name)
+		d.Files = slices.Delete(d.Files, filed.Position, filed.Position+1)
+		d.setAction()
+		return
+	}
+	d.lane.active = slices.DeleteFunc(d.lane.active, func(x *delivery) bool { return x == d })
+	q.remove(d)
 }
 
 // giveUp sends d to failed/.

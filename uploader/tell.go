@@ -29,6 +29,9 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	case v == disowned:
 		l.logOf(d).Error().Str("error", reasonOf(err)).Msg("the ledger does not have this delivery as it was left; was it edited " +
 			"or put back while the daemon runs? It goes to failed/, for nobody knows whether it was posted. Restart the daemon")
+	case v == filedBefore:
+		l.logOf(d).Warn().Str("reason", reasonOf(err)).Msg("left alone: it lies where an earlier delivery filed it. " +
+			"Was done or failed changed in the configuration? Files must be moved out of the watched folder with it")
 	case v == refused && d.search != nil && d.search.isNew(len(d.Files)):
 		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
 	case v == advance || v == interruptedBy || v == withdraw || d.stage == toDivide:
