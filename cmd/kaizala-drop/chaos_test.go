@@ -74,7 +74,7 @@ func soakRound(t *testing.T, seed uint64, each int) {
 		w.reconfigure(fmt.Sprintf("group_id = %q", f+"@2"), fmt.Sprintf("group_id = %q\nwhen_unknown = \"hold\"", f+"@2"))
 	}
 	w.reconfigure(`group_id = "albums@2"`, `group_id = "albums@2"`+"\nalbum = \"window\"\nalbum_window = \"200ms\"\nalbum_max = 5")
-	w.reconfigure("[defaults]", "stall_timeout = \"1s\"\nmax_attempts = 1000\n[defaults]")
+	w.reconfigure("[defaults]", "stall_timeout = \"1s\"\n[defaults]")
 	begun, random := time.Now(), rand.New(rand.NewPCG(seed, 1))
 	content := map[string]string{}
 	p := w.daemon()
@@ -119,6 +119,9 @@ func soakRound(t *testing.T, seed uint64, each int) {
 		}
 	}
 	calls := w.sandbox.Stats().Calls
+	if total*100 < calls*25 {
+		t.Errorf("only %d of %d calls were disturbed", total, calls)
+	}
 	t.Logf("seed %d: %d files, %d calls, %d %% of them disturbed: %v; %v", seed, len(content), calls, 100*total/calls,
 		disturbed, took.Round(time.Second))
 }
@@ -126,11 +129,17 @@ func soakRound(t *testing.T, seed uint64, each int) {
 // checkSoak holds what came of the files against the promise.
 func (w *world) checkSoak(folders []string, content map[string]string) {
 	w.t.Helper()
-	posted := map[string]int{} // by digest
+	posted, albums := map[string]int{}, 0 // posted: by digest
 	for _, p := range w.sandbox.Posts() {
+		if len(p.Media) > 1 {
+			albums++
+		}
 		for _, m := range p.Media {
 			posted[m.SHA256]++
 		}
+	}
+	if albums == 0 {
+		w.t.Error("there was no album")
 	}
 	marked, unfinished := map[string]bool{}, 0 // by "folder/name"
 	query(w.t, w.dir+"/state/ledger.db", func(rows *sql.Rows) {
@@ -170,5 +179,5 @@ func (w *world) checkSoak(folders []string, content map[string]string) {
 			w.t.Errorf("%s/%s should not be there", f, name)
 		}
 	}
-	w.t.Logf("%d files posted once more, %d marked, %d held", doubts, len(marked), held)
+	w.t.Logf("%d albums; %d files posted once more, %d marked, %d held", albums, doubts, len(marked), held)
 }
