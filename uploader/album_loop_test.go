@@ -714,3 +714,20 @@ func TestAlbumsOverTheWire(t *testing.T) {
 		t.Errorf("%d posts of %q", len(server.Posts()), arrived)
 	}
 }
+
+// TestChangedFileBreaksTheRequestOff a megabyte later at most, however long it is.
+func TestChangedFileBreaksTheRequestOff(t *testing.T) {
+	w := newWorld(t, newMemory())
+	b := w.write("film.mp4", strings.Repeat("x", 8*lookEvery))
+	d := newDelivery(&lane{}, b)
+	src, err := openSource(d)
+	w.must(err)
+	defer src.close()
+	r := src.parts()[0].Open()
+	_, err = io.CopyN(io.Discard, r, 3*lookEvery)
+	w.must(err)
+	w.write("film.mp4", "another")
+	if n, err := io.Copy(io.Discard, r); !errors.Is(err, errChanged) || n > lookEvery+32<<10 {
+		t.Errorf("%d bytes more, %v", n, err)
+	}
+}

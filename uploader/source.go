@@ -19,7 +19,7 @@ type source struct {
 	sent  []ledger.File // the files of d that are sent
 	files []*os.File
 	sums  []hash.Hash
-	wrong []error // what was wrong with each image of an album when it was read
+	wrong []error // what was wrong with each when it was read
 }
 
 // openSource opens the files that d is to send and makes sure that they are those that settled.
@@ -58,32 +58,33 @@ func (s *source) parts() []kaizala.Part {
 				s.sums[i].Reset()
 				// Not bounded by Size: a file that grew must be noticed.
 				r := io.TeeReader(&fileReader{f: s.files[i]}, s.sums[i])
-				if s.d.isAlbum() {
-					return &imageReader{r: r, look: func() error { return s.d.look(f) }, wrong: &s.wrong[i]}
-				}
-				return r
+				return &watchedReader{r: r, look: func() error { return s.d.look(f) }, wrong: &s.wrong[i]}
 			},
 		}
 	}
 	return parts
 }
 
-// imageReader reads an image of an album. It looks at it before its first byte and after its last: an image that is
-// not what settled breaks the request off there, not after all the others were sent as well.
-type imageReader struct {
+// lookEvery is how many bytes of a file are sent between two looks at it: what it costs to look is nothing to that.
+const lookEvery = 1 << 20
+
+// watchedReader reads a file and looks at it before its first byte, now and then, and after its last: one that is not what
+// settled breaks the request off there, not when all of it, or of an album's other images, was sent.
+type watchedReader struct {
 	r     io.Reader
 	look  func() error
 	wrong *error // where to note why it could not be read
-	begun bool
+	left  int    // bytes until the next look
 }
 
-func (r *imageReader) Read(p []byte) (n int, err error) {
-	if !r.begun {
-		r.begun = true
+func (r *watchedReader) Read(p []byte) (n int, err error) {
+	if r.left <= 0 {
+		r.left = lookEvery
 		err = r.look()
 	}
 	if err == nil {
 		n, err = r.r.Read(p)
+		r.left -= n
 	}
 	if err == io.EOF {
 		if changed := r.look(); changed != nil {
