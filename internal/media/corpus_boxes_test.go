@@ -181,6 +181,7 @@ type layout struct {
 	shift           uint
 	fatFirst, short bool // the FAT before all else; the last sector not padded
 	free            int  // sectors at the end
+	spare           int  // FAT sectors for more of them
 }
 
 // layOut numbers the sectors of the parts, and of the FAT with its DIFAT, in the order in which they are written.
@@ -194,7 +195,7 @@ func layOut(parts []part, how layout) specimen {
 		}
 		used += c.sectors(len(parts[i].data))
 	}
-	for c.fats = 1; c.fats*sector/4 < used+c.fats+c.difats; c.fats++ {
+	for c.fats = 1 + how.spare; c.fats*sector/4 < used+c.fats+c.difats; c.fats++ {
 		c.difats = (max(0, c.fats+1-109) + sector/4 - 2) / (sector/4 - 1)
 	}
 	own := part{"fat", make([]byte, (c.fats+c.difats)*sector)}

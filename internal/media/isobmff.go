@@ -91,11 +91,11 @@ func (f *film) missing() (string, error) {
 	if lacks := f.lacks(); lacks != "" || !slices.Contains([]string{"mdat", "moov"}, f.last) {
 		return lacks, nil
 	}
-	end, err := f.dataEnd()
-	if err != nil || f.size-end < zerosAllowed {
+	zeros, err := f.unfilled(f.size)
+	if err != nil || zeros == 0 {
 		return "", err
 	}
-	return zeroTail("the "+f.name, f.size-end), nil
+	return zeroTail("the "+f.name, zeros), nil
 }
 
 func (f *film) add(kind string) {
