@@ -2,6 +2,8 @@ package media_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -58,4 +60,91 @@ func TestBehindTheSectors(t *testing.T) {
 		{"a small table is zeros, padded.xls", padded(filledUpTo(small, 20_000), 100_000), true},
 		{"half a table, padded.xls", padded(filledUpTo(small, len(small)-300), 100_000), true},
 	})
+}
+
+// scanned is entropy-coded data: no marker in it but restarts, and 00 after a byte FF.
+func scanned(rng *rand.Rand, n int) []byte {
+	b := noise(rng, n)
+	for i := range b {
+		if b[i] == 0xFF || i > 0 && b[i-1] == 0xFF {
+			b[i] = 0
+		}
+		if b[i] == 0x55 && i+1 < len(b) {
+			b[i], b[i+1] = 0xFF, 0xD0&-byte(rng.IntN(2))
+		}
+	}
+	return append(b, 'x')
+}
+
+// photo is a JPEG without its EOI; segments may lie between its scans.
+func photo(rng *rand.Rand, sof byte, scans ...[]byte) []byte {
+	b := append([]byte("\xff\xd8"), segment(0xDB, make([]byte, 65))...)
+	b = append(b, segment(sof, make([]byte, 15))...)
+	for _, between := range scans {
+		b = append(append(b, between...), segment(0xDA, make([]byte, 10))...)
+		b = append(b, scanned(rng, 300_000)...)
+	}
+	return b
+}
+
+// samplesOf gives n numbers of a camera's second sensor, each of some bytes.
+func samplesOf(n int, next func(b []byte, i int) []byte) []byte {
+	var b []byte
+	for i := range n {
+		b = next(b, i)
+	}
+	return b
+}
+
+// TestBehindTheEOI has what cameras append to a JPEG without compressing it, more than is looked through for the EOI.
+func TestBehindTheEOI(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 2))
+	whole := append(photo(rng, 0xC0, nil), 0xFF, 0xD9)
+	with := func(trailer ...[]byte) []byte { return join(append([][]byte{whole}, trailer...)...) }
+	floats := samplesOf(2*640*512, func(b []byte, i int) []byte {
+		return binary.LittleEndian.AppendUint32(b, math.Float32bits(20+rng.Float32()*15))
+	})
+	counts := samplesOf(640*1024, func(b []byte, i int) []byte {
+		return binary.LittleEndian.AppendUint16(b, uint16(7000+i/640+rng.IntN(300)))
+	})
+	slope := samplesOf(1<<20, func(b []byte, i int) []byte { return append(b, byte(min(255, i%1024/3))) })
+	low := samplesOf(1<<20, func(b []byte, i int) []byte { return append(b, byte(i/1024%200)) })
+	text := bytes.Repeat([]byte("QmFzZTY0IG9mIGEgZmlsbQ"), 50_000)
+	sef := []byte("SEFH\x6b\x00\x00\x00\x00\x00\x00\x00\x0c\x00\x00\x00SEFT")
+	judge(t, []verdict{
+		{"two frames of temperatures.jpg", with(floats), false},
+		{"counts of 14 bits.jpg", with(counts), false},
+		{"a depth map.jpg", with(slope), false},
+		{"a depth map, padded.jpg", with(slope, make([]byte, 3000)), false},
+		{"a Samsung's depth map.jpg", with(low, sef), false},
+		{"a Samsung's depth map, padded.jpg", with(low, sef, make([]byte, 3000)), false},
+		{"700 KiB of text.jpg", with(text[:700<<10]), false},
+
+		{"cut.jpg", whole[:len(whole)-1], true},
+		{"a whole one with a text or small numbers is not told from a torn one.jpg", with(text), true},
+		{"a whole one with a text or small numbers is not told from a torn one.jpg", with(low), true},
+	})
+}
+
+// TestTornBetweenScans cuts large JPEGs of many scans, which have segments between them, everywhere.
+func TestTornBetweenScans(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 3))
+	content := bytes.ReplaceAll(noise(rng, 65_533), []byte("\xff\xd9"), []byte("\xff\xd8"))
+	tables := join(segment(0xDB, bytes.Repeat([]byte("\xff\x63"), 32)), segment(0xC4, content[:200]),
+		segment(0xDD, []byte("\x00\x10")), []byte("\xff\xff"), segment(0xCC, []byte("\x00\x10")))
+	for name, data := range map[string][]byte{
+		"one scan":    photo(rng, 0xC0, nil, nil, nil, nil),
+		"progressive": photo(rng, 0xC2, nil, tables, tables, tables, tables, tables, tables),
+		"arithmetic":  photo(rng, 0xCA, nil, tables, nil, tables, tables),
+		"a comment":   photo(rng, 0xC2, nil, nil, nil, segment(0xFE, content), tables),
+		"a profile":   photo(rng, 0xC1, nil, nil, nil, tables, segment(0xE2, content)),
+		"lossless":    bytes.ReplaceAll(photo(rng, 0xF7, nil, nil, nil, nil), []byte("\xff\x00"), []byte("\xff\x42")),
+	} {
+		for range 300 {
+			cut := 1 + rng.IntN(len(data))
+			if missing := missingEnd(t, ".jpg", strictBytes(data[:cut])); missing == "" {
+				t.Fatalf("%s: cut at %d of %d passes", name, cut, len(data))
+			}
+		}
+	}
 }

@@ -10,7 +10,7 @@ import (
 const (
 	maxReads = 4096
 	maxBytes = 1 << 20
-	lookBack = 768 << 10 // how far an end is searched for before what follows it
+	lookBack = 768 << 10 // how far an end is looked for before what follows it
 	chunk    = 64 << 10
 	sample   = 512
 
@@ -55,25 +55,25 @@ func (s *source) at(off int64, n int) ([]byte, error) {
 	return nil, fmt.Errorf("%d of %d bytes at %d: %w", got, n, off, err)
 }
 
-// contains looks for pattern in [from, to), from the end of that span backwards and at most lookBack bytes of it.
-func (s *source) contains(pattern []byte, from, to int64) (bool, error) {
+// last is where pattern is found last in [from, to), -1 if it is not: from the end backwards, lookBack bytes at most.
+func (s *source) last(pattern string, from, to int64) (int64, error) {
 	from = max(from, to-lookBack)
 	overlap := int64(len(pattern) - 1)
 	for n := int64(4 << 10); from < to; n = chunk {
 		start := max(from, to-n)
 		b, err := s.at(start, int(to-start))
 		if err != nil {
-			return false, err
+			return -1, err
 		}
-		if bytes.Contains(b, pattern) {
-			return true, nil
+		if i := lastIndex(b, []byte(pattern)); i >= 0 {
+			return start + int64(i), nil
 		}
 		if start == from {
 			break
 		}
 		to = start + overlap
 	}
-	return false, nil
+	return -1, nil
 }
 
 // dataEnd is where the zeros begin that the file ends with; size if it ends with none.
