@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -145,6 +146,49 @@ func TestTornBetweenScans(t *testing.T) {
 			if missing := missingEnd(t, ".jpg", strictBytes(data[:cut])); missing == "" {
 				t.Fatalf("%s: cut at %d of %d passes", name, cut, len(data))
 			}
+		}
+	}
+}
+
+// TestBehindTheEOF has junk behind a PDF, and PDFs that go on behind the %%EOF of a part of them.
+func TestBehindTheEOF(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 4))
+	pdf := &pdfWriter{rng: rng, eol: "\n"}
+	pdf.WriteString("%PDF-1.4\n")
+	pdf.object(1, noise(rng, 200_000))
+	pdf.trailer(-1)
+	whole := pdf.Bytes()
+	with := func(parts ...string) []byte { return append(bytes.Clone(whole), strings.Join(parts, "")...) }
+	html := "<html>\n<body>see the trailer\ntrailer\n trailers: endobj is a word\nxref tables have\n12 objects 3 0 object\n"
+	text := strings.Repeat("nothing that belongs to a PDF, line for line\r\n", 9000)
+	stream := "<</Length 900000>>stream\n" + string(noise(rng, 440_000))
+	first := "%PDF-1.4\n1 0 obj\n<</Linearized 1/L 2000000>>\nendobj\nxref\n0 1\ntrailer\n<<>>\nstartxref\n0\n%%EOF\n"
+	glued := strings.TrimRight(string(with()), "\n")
+	judge(t, []verdict{
+		{"a web page.pdf", with(html), false},
+		{"a web page, indented.pdf", with("   ", html), false},
+		{"100 kB of text.pdf", with(text[:100_000]), false},
+		{"400 kB of text, a web page.pdf", with(text[:400_000], html), false},
+		{"400 kB of noise.pdf", with(string(noise(rng, 400_000))), false},
+		{"noise and zeros.pdf", with(string(noise(rng, 100_000)), strings.Repeat("\x00", 900_000)), false},
+
+		{"an update.pdf", with("2 0 obj", stream[:1000]), true},
+		{"a long update.pdf", with("2 0 obj", stream), true},
+		{"an update by CR.pdf", with("\r2 0 obj\r", stream[:100_000]), true},
+		{"an indented update.pdf", with(" \t12  0  obj[", stream[:100_000]), true},
+		{"an update without objects.pdf", with("xref\r\n0 1\r\n"), true},
+		{"text, then an update.pdf", with(text[:300_000], "\n12 0 obj\n"), true},
+		{"a linearized one.pdf", []byte(first + "2 0 obj\n" + stream[:100_000]), true},
+		{"a linearized one, cut before an object.pdf", []byte(first), true},
+		{"an embedded one.pdf", []byte("%PDF-1.4\n1 0 obj\n<<>>\nstream\n" + glued + "endstream endobj"), true},
+		{"an embedded one, filled up.pdf", []byte("%PDF-1.4\n1 0 obj\n<<>>\nstream\n" + glued + "\x00\x00endstream"), true},
+		{"cut.pdf", whole[:len(whole)-3], true},
+
+		{"a whole one with 600 kB behind it is not told from a torn one.pdf", with(text, text[:200_000]), true},
+	})
+	for _, n := range []int{2 << 10, 66 << 10} { // a keyword where one read ends and the next one begins
+		for at := n - 200; at < n+100; at++ {
+			judge(t, []verdict{{"between two reads.pdf", with(text[:at], "\nendobj\n", text[:70_000]), true}})
 		}
 	}
 }
