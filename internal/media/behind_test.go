@@ -155,7 +155,7 @@ func TestBehindTheEOF(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 4))
 	pdf := &pdfWriter{rng: rng, eol: "\n"}
 	pdf.WriteString("%PDF-1.4\n")
-	pdf.object(1, noise(rng, 200_000))
+	pdf.object(1, noise(rng, 20_000))
 	pdf.trailer(-1)
 	whole := pdf.Bytes()
 	with := func(parts ...string) []byte { return append(bytes.Clone(whole), strings.Join(parts, "")...) }
@@ -191,4 +191,53 @@ func TestBehindTheEOF(t *testing.T) {
 			judge(t, []verdict{{"between two reads.pdf", with(text[:at], "\nendobj\n", text[:70_000]), true}})
 		}
 	}
+}
+
+// TestBehindTheFragments has films of fragments without an index of them, so that another fragment could follow.
+func TestBehindTheFragments(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 5))
+	moof := box("moof", box("mfhd", make([]byte, 8)), noise(rng, 400))
+	mdat := box("mdat", ending(rng, 900))
+	film := join(box("ftyp", []byte("iso5\x00\x00\x02\x00")), box("moov", noise(rng, 100)), moof, mdat, moof, mdat)
+	with := func(parts ...[]byte) []byte { return join(append([][]byte{film}, parts...)...) }
+	free := box("free", make([]byte, 90))
+	silent := box("mdat", make([]byte, 9000))
+	zeros := func(n int) []byte { return make([]byte, n) }
+	verdicts := []verdict{
+		{"16 bytes.mp4", with(noise(rng, 16)), false},
+		{"4 zeros.mp4", with(zeros(4)), false},
+		{"512 zeros.mp4", with(zeros(512)), false},
+		{"200,000 zeros.mp4", with(zeros(200_000)), false},
+		{"a line end.mp4", with([]byte("\r\n")), false},
+		{"a text.mp4", with([]byte("recorded by a camera at the door")), false},
+		{"a short text.mp4", with([]byte("\x00\x00\x00\x02cam")), false},
+		{"free.mp4", with(free), false},
+		{"free, zeros.mp4", with(free, zeros(512)), false},
+		{"skip, zeros.mp4", with(box("skip", zeros(9)), zeros(70_000)), false},
+		{"another fragment, zeros.mp4", with(moof, mdat, zeros(512)), false},
+
+		{"silence.mp4", with(moof, silent), false},
+		{"zeros behind silence are not told from missing ones.mp4", with(moof, silent, zeros(512)), true},
+		{"3 zeros are not told from a header.mp4", with(zeros(3)), true},
+		{"a fragment without data.mp4", with(moof), true},
+		{"a fragment without data, free.mp4", with(moof, free), true},
+		{"a fragment without data, zeros.mp4", with(moof, zeros(512)), true},
+		{"a fragment without data, text.mp4", with(moof, []byte("recorded by a camera")), true},
+	}
+	for _, kind := range []string{"moof", "styp", "sidx", "emsg", "prft", "uuid"} {
+		b := box(kind, bytes.Repeat([]byte{1}, 300))
+		for n := 1; n < len(b); n++ {
+			verdicts = append(verdicts, verdict{"a begun " + kind + ".mp4", with(b[:n]), true})
+			if n > 2 && n < len(b)-3 {
+				verdicts = append(verdicts, verdict{"a begun " + kind + ", zeros.mp4", with(b[:n], zeros(5000)), true})
+			}
+		}
+	}
+	for n := range len(mdat) {
+		whole := with(moof, mdat, moof, mdat)
+		to := len(film) + len(moof) + n
+		verdicts = append(verdicts, verdict{"begun data.mp4", whole[:to], true},
+			verdict{"begun data, zeros.mp4", filledUpTo(whole, to), n < len(mdat)-3})
+	}
+	judge(t, verdicts)
 }

@@ -78,7 +78,17 @@ func fragmentedMP4(rng *rand.Rand, data []byte) specimen {
 		sp.data = append(sp.data, box("mdat", ending(rng, rng.IntN(3000)))...)
 		sp.passes = append(sp.passes, span{len(sp.data), len(sp.data) + 1})
 	}
-	if rng.IntN(2) == 0 {
+	end := len(sp.data)
+	switch rng.IntN(6) {
+	case 0:
+		sp.style = "fragmented, padded"
+		sp.data = append(sp.data, make([]byte, 4+rng.IntN(100_000))...)
+		sp.passes = append(sp.passes, span{end + 4, len(sp.data)})
+	case 1:
+		sp.style = "fragmented, trailer"
+		sp.data = append(sp.data, append([]byte("\r\n\x00\x00"), ending(rng, 20)...)...)
+		sp.passes = append(sp.passes, span{end, len(sp.data)})
+	case 2, 3, 4:
 		sp.style = "fragmented, mfra"
 		entries := noise(rng, 100)
 		size := binary.BigEndian.AppendUint32(nil, uint32(8+8+len(entries)+16))

@@ -16,12 +16,14 @@ import (
 // (moov, then moof and mdat again and again) must not end with a moof. After 16 boxes of it the walk goes on at the last
 // fragment, if that is found in the last 256 KiB, and from box to box if not; after 3,000 boxes the film passes.
 //
-// Behind a whole film in one piece, what is no box, or a cut-off one that is none of the format's own, is a trailer that
-// some camera wrote: it is not judged. Media data or an index that ends the file with 64 KiB of zeros was given its size
-// and not filled.
+// Behind a whole film, what is no box, or a cut-off one that is none of the format's own, is a trailer that some program
+// wrote: it is not judged. Where another fragment may follow, as no mfra ends the film, what can be the begin of a box's
+// header is taken for one, and zeros for a trailer only if they are four or more and the data before do not end with
+// four. Media data or an index that ends the file with 64 KiB of zeros was given its size and not filled.
 //
 // A cut passes between boxes once index and media are there: between two fragments, before a free or udta box at the end
-// and in the first 7 bytes of that; in a trailer; and in media data whose length is 0, behind an index.
+// and in the first 7 bytes of that; in a trailer; and in media data whose length is 0, behind an index. A fragmented film
+// that was given its size and not filled passes in the same places, and with up to 3 bytes of a fragment missing.
 func isoEnd(s *source, head []byte) (string, error) {
 	f := film{source: s, name: "video", index: "moov"}
 	if len(head) >= 12 && slices.Contains(heifBrands(), string(head[8:12])) {
@@ -39,18 +41,27 @@ func isISOMedia(head []byte) bool {
 	return len(head) >= 8 && slices.Contains(first, string(head[4:8]))
 }
 
-// knownBox reports a type that does not begin a trailer.
-func knownBox(kind string) bool {
-	return slices.Contains([]string{"moov", "mdat", "moof", "mfra", "meta", "meco", "free", "skip", "wide", "udta", "uuid",
-		"styp", "sidx", "ssix", "prft", "emsg", "pdin", "idat"}, kind)
+// topBoxes are the types of the top level, which do not begin a trailer.
+func topBoxes() []string {
+	return []string{"moov", "mdat", "moof", "mfra", "meta", "meco", "free", "skip", "wide", "udta", "uuid", "ftyp", "styp",
+		"sidx", "ssix", "prft", "emsg", "pdin", "idat", "imda"}
+}
+
+// begunBox reports that b can be the begin of the 8 bytes of a header. No box but media data has 16 MiB.
+func begunBox(b []byte) bool {
+	return len(b) < 8 && b[0] == 0 && slices.ContainsFunc(topBoxes(), func(kind string) bool {
+		return bytes.HasPrefix([]byte(kind), b[min(4, len(b)):])
+	})
 }
 
 // film is what a walk over the boxes has seen.
 type film struct {
 	*source
-	name, index             string
-	indexed, media, sequels bool   // an index, media data, fragments (moof)
-	last                    string // type of the last box
+	name, index    string
+	indexed, media bool   // an index, media data
+	fragments      bool   // fragments (moof) without an index of theirs (mfra), so that more may follow
+	open           bool   // a fragment whose media data are not there
+	last           string // type of the last box
 }
 
 type box struct {
@@ -64,7 +75,7 @@ func (f *film) missing() (string, error) {
 		switch {
 		case n == most:
 			return "", nil
-		case n == few && f.indexed && f.sequels:
+		case n == few && f.indexed && f.fragments:
 			last, err := f.lastFragment(off)
 			if err != nil {
 				return "", err
@@ -72,18 +83,11 @@ func (f *film) missing() (string, error) {
 			off = last
 		}
 		b, ok, err := f.box(off)
-		if err != nil {
+		switch {
+		case err != nil:
 			return "", err
-		}
-		switch left := f.size - off; {
-		case f.whole() && (!ok || b.size > left && !knownBox(b.kind)):
-			return "", nil // a trailer
-		case !ok && f.indexed && f.media:
-			return "the " + f.name + " breaks off: its last " + plural(left, "byte") + " begin no box", nil
-		case !ok:
-			return f.lacks(), nil
-		case b.size > left:
-			return fmt.Sprintf("the %s's last box (%s) says %s, %s", f.name, b.kind, plural(b.size, "byte"), areThere(left)), nil
+		case !ok || b.size > f.size-off:
+			return f.brokenOff(off, b, ok)
 		}
 		f.add(b.kind)
 		off += b.size
@@ -98,28 +102,69 @@ func (f *film) missing() (string, error) {
 	return zeroTail("the "+f.name, zeros), nil
 }
 
+// brokenOff judges the bytes from off on: what is no box, or b, which is longer than the file.
+func (f *film) brokenOff(off int64, b box, ok bool) (string, error) {
+	left := f.size - off
+	trailer, err := f.trailer(off, b, ok)
+	switch {
+	case err != nil || trailer:
+		return "", err
+	case !ok && f.indexed && f.media:
+		return "the " + f.name + " breaks off: its last " + plural(left, "byte") + " begin no box", nil
+	case !ok:
+		return f.lacks(), nil
+	}
+	return fmt.Sprintf("the %s's last box (%s) says %s, %s", f.name, b.kind, plural(b.size, "byte"), areThere(left)), nil
+}
+
+// trailer reports that the bytes from off on lie behind a whole film.
+func (f *film) trailer(off int64, b box, ok bool) (bool, error) {
+	const zeros = 4
+	switch {
+	case f.lacks() != "":
+		return false, nil
+	case ok:
+		return !slices.Contains(topBoxes(), b.kind), nil
+	case !f.fragments:
+		return true, nil
+	}
+	end, err := f.dataEnd()
+	switch {
+	case err != nil:
+		return false, err
+	case end > off:
+		written, err := f.at(off, int(min(8, end-off)))
+		return err == nil && !begunBox(written), err
+	case f.size-off < zeros:
+		return false, nil
+	case f.last == "free" || f.last == "skip":
+		return true, nil
+	}
+	before, err := f.at(off-zeros, zeros)
+	return !allZero(before), err
+}
+
 func (f *film) add(kind string) {
 	switch f.last = kind; kind {
 	case f.index, "moov":
 		f.indexed = true
-	case "mdat":
-		f.media = true
+	case "mdat", "imda":
+		f.media, f.open = true, false
 	case "moof":
-		f.sequels = true
+		f.fragments, f.open = true, true
+	case "mfra":
+		f.fragments, f.open = false, false
 	}
 }
 
-// whole reports that nothing more is needed, nor to be expected.
-func (f *film) whole() bool { return f.indexed && f.media && (!f.sequels || f.last == "mfra") }
-
-// lacks says what a file is missing whose boxes fill it.
+// lacks says what a film is missing that ends with the last box.
 func (f *film) lacks() string {
 	switch {
 	case !f.indexed:
 		return "the " + f.name + " has no index (" + f.index + "): it was not finished"
 	case !f.media:
 		return "the " + f.name + " has an index but no media data (mdat)"
-	case f.last == "moof":
+	case f.open:
 		return "the " + f.name + "'s last fragment has no media data (mdat)"
 	}
 	return ""
