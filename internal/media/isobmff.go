@@ -10,7 +10,7 @@ import (
 
 // isoEnd wants boxes that fill the file, an index and media data among them: ISO/IEC 14496-12, 4.2, 6.2.3 and 8.1 (and
 // 3GPP TS 26.244, which builds on it). The index is moov, before or after the media; in a HEIF picture it is meta, in
-// a sequence of pictures either.
+// a sequence of pictures either. A meta box may have the picture in itself: then there need be no media data.
 //
 // The boxes of the top level are walked by their lengths of 32 or 64 bits; length 0 reaches to the end. A fragmented film
 // (moov, then moof and mdat again and again) must not end with a moof. After 16 boxes of it the walk goes on at the last
@@ -23,7 +23,8 @@ import (
 //
 // A cut passes between boxes once index and media are there: between two fragments, before a free or udta box at the end
 // and in the first 7 bytes of that; in a trailer; and in media data whose length is 0, behind an index. A fragmented film
-// that was given its size and not filled passes in the same places, and with up to 3 bytes of a fragment missing.
+// that was given its size and not filled passes in the same places, and with up to 3 bytes of a fragment missing. A HEIF
+// picture with an idat passes without its media data where its iloc is damaged or has more than 64 KiB.
 func isoEnd(s *source, head []byte) (string, error) {
 	f := film{source: s, name: "video", index: "moov"}
 	if len(head) >= 12 && slices.Contains(heifBrands(), string(head[8:12])) {
@@ -62,35 +63,27 @@ type film struct {
 	fragments      bool   // fragments (moof) without an index of theirs (mfra), so that more may follow
 	open           bool   // a fragment whose media data are not there
 	last           string // type of the last box
+	meta           box    // of a HEIF picture
 }
 
 type box struct {
-	kind string
-	size int64 // with its header; math.MaxInt64 for more than a file can have
+	kind        string
+	off, header int64 // where it begins, and the length of its header
+	size        int64 // with its header; math.MaxInt64 for more than a file can have
 }
 
 func (f *film) missing() (string, error) {
-	const few, most = 16, 3000
-	for off, n := int64(0), 0; off < f.size; n++ {
-		switch {
-		case n == most:
-			return "", nil
-		case n == few && f.indexed && f.fragments:
-			last, err := f.lastFragment(off)
-			if err != nil {
-				return "", err
-			}
-			off = last
-		}
-		b, ok, err := f.box(off)
-		switch {
-		case err != nil:
+	b, ok, err := f.walk()
+	if err != nil {
+		return "", err
+	}
+	if !f.media && f.meta.size > 0 {
+		if f.media, err = f.itemsAre(b.off); err != nil {
 			return "", err
-		case !ok || b.size > f.size-off:
-			return f.brokenOff(off, b, ok)
 		}
-		f.add(b.kind)
-		off += b.size
+	}
+	if b.off < f.size {
+		return f.brokenOff(b, ok)
 	}
 	if lacks := f.lacks(); lacks != "" || !slices.Contains([]string{"mdat", "moov"}, f.last) {
 		return lacks, nil
@@ -102,10 +95,33 @@ func (f *film) missing() (string, error) {
 	return zeroTail("the "+f.name, zeros), nil
 }
 
-// brokenOff judges the bytes from off on: what is no box, or b, which is longer than the file.
-func (f *film) brokenOff(off int64, b box, ok bool) (string, error) {
-	left := f.size - off
-	trailer, err := f.trailer(off, b, ok)
+// walk goes from box to box as far as they are whole: to the end of the file, to a box that is longer, or to what cannot
+// be one.
+func (f *film) walk() (b box, ok bool, err error) {
+	const few, most = 16, 3000
+	for n := 0; b.off < f.size; n++ {
+		switch {
+		case n == most:
+			return b, ok, errBudget
+		case n == few && f.indexed && f.fragments:
+			if b.off, err = f.lastFragment(b.off); err != nil {
+				return b, ok, err
+			}
+		}
+		b, ok, err = f.box(b.off)
+		if err != nil || !ok || b.size > f.size-b.off {
+			break
+		}
+		f.add(b)
+		b.off += b.size
+	}
+	return b, ok, err
+}
+
+// brokenOff judges b, which is longer than the file, or what is there in its place.
+func (f *film) brokenOff(b box, ok bool) (string, error) {
+	left := f.size - b.off
+	trailer, err := f.trailer(b, ok)
 	switch {
 	case err != nil || trailer:
 		return "", err
@@ -117,8 +133,8 @@ func (f *film) brokenOff(off int64, b box, ok bool) (string, error) {
 	return fmt.Sprintf("the %s's last box (%s) says %s, %s", f.name, b.kind, plural(b.size, "byte"), areThere(left)), nil
 }
 
-// trailer reports that the bytes from off on lie behind a whole film.
-func (f *film) trailer(off int64, b box, ok bool) (bool, error) {
+// trailer reports that b, or what is there in its place, lies behind a whole film.
+func (f *film) trailer(b box, ok bool) (bool, error) {
 	const zeros = 4
 	switch {
 	case f.lacks() != "":
@@ -132,22 +148,24 @@ func (f *film) trailer(off int64, b box, ok bool) (bool, error) {
 	switch {
 	case err != nil:
 		return false, err
-	case end > off:
-		written, err := f.at(off, int(min(8, end-off)))
+	case end > b.off:
+		written, err := f.at(b.off, int(min(8, end-b.off)))
 		return err == nil && !begunBox(written), err
-	case f.size-off < zeros:
+	case f.size-b.off < zeros:
 		return false, nil
 	case f.last == "free" || f.last == "skip":
 		return true, nil
 	}
-	before, err := f.at(off-zeros, zeros)
+	before, err := f.at(b.off-zeros, zeros)
 	return !allZero(before), err
 }
 
-func (f *film) add(kind string) {
-	switch f.last = kind; kind {
-	case f.index, "moov":
+func (f *film) add(b box) {
+	switch f.last = b.kind; b.kind {
+	case "moov":
 		f.indexed = true
+	case f.index:
+		f.indexed, f.meta = true, b
 	case "mdat", "imda":
 		f.media, f.open = true, false
 	case "moof":
@@ -172,24 +190,24 @@ func (f *film) lacks() string {
 
 // box reads the header of the box at off. ok is false for what cannot be one.
 func (f *film) box(off int64) (b box, ok bool, err error) {
+	b = box{off: off, header: 8}
 	h, err := f.at(off, 16)
 	if err != nil || len(h) < 8 {
-		return box{}, false, err
+		return b, false, err
 	}
-	b = box{kind: string(h[4:8]), size: int64(binary.BigEndian.Uint32(h))}
-	least := int64(8)
+	b.kind, b.size = string(h[4:8]), int64(binary.BigEndian.Uint32(h))
 	switch b.size {
 	case 0:
 		b.size = f.size - off
 	case 1:
-		if least = 16; len(h) < 16 {
-			b.size = least // its length is not there yet
+		if b.header = 16; len(h) < 16 {
+			b.size = b.header // its length is not there yet
 			break
 		}
 		b.size = int64(min(math.MaxInt64, binary.BigEndian.Uint64(h[8:])))
 	}
 	printable := !bytes.ContainsFunc(h[4:8], func(r rune) bool { return r < ' ' || r > '~' })
-	return b, printable && b.size >= least, nil
+	return b, printable && b.size >= b.header, nil
 }
 
 // lastFragment is where the last moof begins that can be found near the end, or off.
