@@ -3,6 +3,7 @@ package media_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -240,4 +241,32 @@ func TestBehindTheFragments(t *testing.T) {
 			verdict{"begun data, zeros.mp4", filledUpTo(whole, to), n < len(mdat)-3})
 	}
 	judge(t, verdicts)
+}
+
+// TestManyFragments has films whose last fragment is far from both ends, and what a cut of it may cost.
+func TestManyFragments(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 6))
+	film := func(fragments, last int) []byte {
+		var b bytes.Buffer
+		b.Write(join(box("ftyp", []byte("iso5\x00\x00\x02\x00")), box("moov", noise(rng, 100))))
+		moof := box("moof", box("mfhd", make([]byte, 8)), noise(rng, 90))
+		for range fragments {
+			b.Write(join(moof, box("mdat", ending(rng, 200))))
+		}
+		b.Write(join(moof, box("mdat", []byte("a mfhd that is none"), ending(rng, last))))
+		return b.Bytes()
+	}
+	var verdicts []verdict
+	for _, f := range []struct{ fragments, last, missing int }{
+		{20, 2_000_000, 1}, {1_600, 300_000, 1}, {1_600, 300_000, 299_000}, {1_900, 5_000_000, 1}, {5_000, 700_000, 1},
+		{5_000, 5_000_000, 4_400_000}, {300, 900_000, 100},
+	} {
+		whole := film(f.fragments, f.last)
+		name := fmt.Sprintf("%d fragments, then %d bytes", f.fragments, f.last)
+		verdicts = append(verdicts, verdict{name + ".mp4", whole, false},
+			verdict{fmt.Sprintf("%s, %d missing.mp4", name, f.missing), whole[:len(whole)-f.missing], true})
+	}
+	far := film(2_100, 2_000_000)
+	judge(t, append(verdicts, verdict{"more than there are reads for.mp4", far, false},
+		verdict{"more than there are reads for: it passes.mp4", far[:len(far)-1], false}))
 }

@@ -14,7 +14,7 @@ import (
 //
 // The boxes of the top level are walked by their lengths of 32 or 64 bits; length 0 reaches to the end. A fragmented film
 // (moov, then moof and mdat again and again) must not end with a moof. After 16 boxes of it the walk goes on at the last
-// fragment, if that is found in the last 256 KiB, and from box to box if not; after 3,000 boxes the film passes.
+// fragment, if that is found in the last 64 KiB; after 512, if it is in the last 768 KiB. If not, it goes from box to box.
 //
 // Behind a whole film, what is no box, or a cut-off one that is none of the format's own, is a trailer that some program
 // wrote: it is not judged. Where another fragment may follow, as no mfra ends the film, what can be the begin of a box's
@@ -24,7 +24,8 @@ import (
 // A cut passes between boxes once index and media are there: between two fragments, before a free or udta box at the end
 // and in the first 7 bytes of that; in a trailer; and in media data whose length is 0, behind an index. A fragmented film
 // that was given its size and not filled passes in the same places, and with up to 3 bytes of a fragment missing. A HEIF
-// picture with an idat passes without its media data where its iloc is damaged or has more than 64 KiB.
+// picture with an idat passes without its media data where its iloc is damaged or has more than 64 KiB; a film cut after
+// some 4,000 boxes, or 2,000 fragments, where more than 768 KiB of a fragment are there.
 func isoEnd(s *source, head []byte) (string, error) {
 	f := film{source: s, name: "video", index: "moov"}
 	if len(head) >= 12 && slices.Contains(heifBrands(), string(head[8:12])) {
@@ -98,13 +99,16 @@ func (f *film) missing() (string, error) {
 // walk goes from box to box as far as they are whole: to the end of the file, to a box that is longer, or to what cannot
 // be one.
 func (f *film) walk() (b box, ok bool, err error) {
-	const few, most = 16, 3000
 	for n := 0; b.off < f.size; n++ {
-		switch {
-		case n == most:
-			return b, ok, errBudget
-		case n == few && f.indexed && f.fragments:
-			if b.off, err = f.lastFragment(b.off); err != nil {
+		most := int64(0)
+		switch n {
+		case 16:
+			most = chunk
+		case 512:
+			most = lookBack
+		}
+		if most > 0 && f.indexed && f.fragments {
+			if b.off, err = f.lastFragment(b.off, most); err != nil {
 				return b, ok, err
 			}
 		}
@@ -210,33 +214,21 @@ func (f *film) box(off int64) (b box, ok bool, err error) {
 	return b, printable && b.size >= b.header, nil
 }
 
-// lastFragment is where the last moof begins that can be found near the end, or off.
-func (f *film) lastFragment(off int64) (int64, error) {
-	for _, n := range []int64{16 << 10, 64 << 10, 256 << 10} {
-		start := max(off, f.size-n)
-		b, err := f.at(start, int(n))
-		if err != nil {
-			return 0, err
+// lastFragment is where the last moof begins in the last bytes of the file, so many as most says, or off. It is known by
+// the mfhd box that it begins with (8.8.5).
+func (f *film) lastFragment(off, most int64) (int64, error) {
+	const before = 12 // bytes of the moof, up to the type mfhd
+	from, to := max(off+before, f.size-most), f.size
+	for from < to {
+		mfhd, err := f.findLast("mfhd", from, to, most)
+		if err != nil || mfhd < 0 {
+			return off, err
 		}
-		if i := lastMoof(b); i >= 0 {
-			return start + int64(i), nil
+		b, err := f.at(mfhd-before, 8)
+		if err != nil || string(b[4:]) == "moof" {
+			return mfhd - before, err
 		}
+		to = mfhd // media data that read so by chance
 	}
 	return off, nil
-}
-
-// lastMoof finds a moof that begins with its mfhd box (8.8.5), which media data hardly hold by chance.
-func lastMoof(b []byte) int {
-	last := -1
-	for at := 4; at < len(b); {
-		i := bytes.Index(b[at:], []byte("moof"))
-		if i < 0 {
-			break
-		}
-		at += i + 4
-		if len(b) >= at+8 && string(b[at+4:at+8]) == "mfhd" {
-			last = at - 8
-		}
-	}
-	return last
 }

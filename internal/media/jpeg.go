@@ -33,7 +33,7 @@ func jpegEnd(s *source, _ []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	eoi, err := s.last("\xff\xd9", head.scan, last, lookBack)
+	eoi, err := s.findLast("\xff\xd9", head.scan, last, lookBack)
 	if err != nil || eoi >= 0 {
 		return "", err
 	}

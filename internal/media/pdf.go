@@ -25,7 +25,7 @@ func pdfEnd(s *source, head []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	eof, err := s.last(marker, 0, end, lookBack)
+	eof, err := s.findLast(marker, 0, end, lookBack)
 	switch {
 	case err != nil:
 		return "", err

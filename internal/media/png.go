@@ -36,7 +36,7 @@ func pngEnd(s *source, _ []byte) (string, error) {
 			return "", err
 		}
 	}
-	iend, err := s.last(pngEndChunk, off, s.size, lookBack)
+	iend, err := s.findLast(pngEndChunk, off, s.size, lookBack)
 	if err != nil || iend >= 0 {
 		return "", err
 	}

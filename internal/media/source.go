@@ -55,8 +55,8 @@ func (s *source) at(off int64, n int) ([]byte, error) {
 	return nil, fmt.Errorf("%d of %d bytes at %d: %w", got, n, off, err)
 }
 
-// last is where pattern is found last in [from, to), -1 if it is not: from the end backwards, at most so many bytes.
-func (s *source) last(pattern string, from, to, most int64) (int64, error) {
+// findLast is where pattern is found last in [from, to), -1 if it is not: from the end backwards, at most so many bytes.
+func (s *source) findLast(pattern string, from, to, most int64) (int64, error) {
 	from = max(from, to-most)
 	overlap := int64(len(pattern) - 1)
 	for n := int64(4 << 10); from < to; n = chunk {
