@@ -270,3 +270,26 @@ func TestManyFragments(t *testing.T) {
 	judge(t, append(verdicts, verdict{"more than there are reads for.mp4", far, false},
 		verdict{"more than there are reads for: it passes.mp4", far[:len(far)-1], false}))
 }
+
+// TestBehindTheLengths has WAVs whose header tells less than there is, as Python's wave module leaves them: a pipe's, which
+// are whole, and those of a program that was killed.
+func TestBehindTheLengths(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 7))
+	format := riffChunk("fmt ", []byte("\x01\x00\x01\x00\x11\x2b\x00\x00\x22\x56\x00\x00\x02\x00\x10\x00"))
+	wav := func(sound []byte) []byte {
+		return riffChunk("RIFF", join([]byte("WAVE"), format, riffChunk("data", sound)))
+	}
+	sound := ending(rng, 99_999)
+	none, first := join(wav(nil), sound), join(wav(sound[:4096]), sound[4096:])
+	judge(t, []verdict{
+		{"no sound.wav", wav(nil), false},
+		{"no sound when the header was written.wav", none, false},
+		{"a piece of the sound when the header was written.wav", first, false},
+		{"cut, not told from a whole one.wav", none[:50_001], false},
+		{"cut behind the first piece, not told from a whole one.wav", first[:50_001], false},
+
+		{"cut in the first piece.wav", first[:4000], true},
+		{"corrected and cut.wav", wav(sound)[:50_000], true},
+		{"cut in the header.wav", none[:43], true},
+	})
+}
