@@ -33,17 +33,29 @@ func jpegEnd(s *source, _ []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	eoi, err := s.findLast("\xff\xd9", head.scan, last, lookBack)
-	if err != nil || eoi >= 0 {
+	if eoi, err := jpegHasEOI(s, head, last); err != nil || eoi {
 		return "", err
+	}
+	return missing, nil
+}
+
+// jpegHasEOI reports an EOI between the first scan and last, or that one is further back than can be searched. What may
+// show that is looked for before most of the searching.
+func jpegHasEOI(s *source, head jpegHead, last int64) (bool, error) {
+	const eoi = "\xff\xd9"
+	near := max(head.scan, last-chunk)
+	at, err := s.findLast(eoi, near, last, chunk)
+	if err != nil || at >= 0 {
+		return at >= 0, err
 	}
 	if head.plain && last-head.scan > lookBack {
 		trailer, err := jpegTrailer(s, last)
 		if err != nil || trailer {
-			return "", err
+			return trailer, err
 		}
 	}
-	return missing, nil
+	at, err = s.findLast(eoi, head.scan, near+1, lookBack-chunk)
+	return at >= 0, err
 }
 
 // jpegHead is what the segments before the first scan tell.
@@ -125,17 +137,22 @@ func jpegForeign(b []byte, from int64) (n int64, foreign bool) {
 		if i < 0 {
 			return size, false
 		}
-		if n += int64(i); n+4 > size {
+		n += int64(i)
+		first := n
+		for n+1 < size && b[n+1] == 0xFF { // fill bytes before a marker
+			n++
+		}
+		if n+4 > size {
 			return max(n, 1), false
 		}
-		marker, next, counts := b[n+1], b[n+2], n >= from
+		marker, filled, counts := b[n+1], n > first, n >= from
 		switch n++; {
-		case marker > 0x01 && marker < 0xC0, marker == 0xD8, marker == 0xFF && next == 0:
+		case marker > 0x01 && marker < 0xC0, marker == 0xD8, filled && marker == 0:
 			if counts {
 				return n, true
 			}
-		case marker <= 0x01 || marker == 0xFF || marker <= 0xD7 && marker >= 0xD0:
-			// a byte FF of the scan, fill bytes before a marker, a restart
+		case marker <= 0x01 || marker <= 0xD7 && marker >= 0xD0:
+			// a byte FF of the scan, a restart
 		default:
 			n += 1 + max(2, int64(binary.BigEndian.Uint16(b[n+1:])))
 			switch {
