@@ -10,19 +10,20 @@ const (
 	lastRegular       = 0xFFFFFFFA
 	chainEnd          = 0xFFFFFFFE
 	sectorFree        = 0xFFFFFFFF
-	zerosAllowed      = 64 << 10 // at the end of a format that cannot tell them from content
 )
 
 // compoundEnd wants every sector that the allocation table (FAT) has in use: [MS-CFB] 2.2 to 2.6, with sectors of 512
 // (version 3) and 4,096 bytes (version 4). Word, Excel and PowerPoint up to 2003 write it, and Office for encrypted
 // .docx, .xlsx and .pptx.
 //
-// The last entry of the FAT that is not free says where the file must reach; sectors after it may be missing or there.
+// The last entry of the FAT that is not free says where the file must reach; sectors after it may be missing or there,
+// and so may padding. It is looked for in the last 128 KiB of the FAT, which stand for 16 MiB of free sectors and more.
 // The last sector in use may be short where a stream ends in it, down to the stream's last byte, as some writers leave
-// it. The directory must begin with its root entry, and no 64 KiB of zeros may end the file: nothing an Office program
-// writes ends so, and a file that was given its size and filled half does.
+// it. The directory must begin with its root entry, and no 64 KiB of zeros may end what is in use: nothing an Office
+// program writes ends so, and a file that was given its size and filled half does.
 //
-// A cut passes in the padding of the last sector in use and in free sectors after it.
+// A cut passes in the padding of the last sector in use, in free sectors after it and in what was appended; a file that
+// was given its size and not filled passes if less than 64 KiB of it were missing.
 func compoundEnd(s *source, head []byte) (string, error) {
 	if s.size < compoundHeaderLen || len(head) < compoundHeaderLen {
 		return "the old Office file breaks off in its header", nil
@@ -42,7 +43,7 @@ func compoundEnd(s *source, head []byte) (string, error) {
 	case need > s.size:
 		return compoundShort(need, s.size), nil
 	}
-	return c.contentMissing()
+	return c.contentMissing(need)
 }
 
 func compoundShort(need, size int64) string {
@@ -69,9 +70,11 @@ func (c *compound) sector(n uint32) ([]byte, error) {
 	return b, err
 }
 
-// needs is the size that the file must have at least. A FAT sector that is not there makes it one that is not enough.
+// needs is the size that the file must have at least, 0 if nothing near the FAT's end is in use. A FAT sector that is not
+// there makes it one that is not enough.
 func (c *compound) needs() (int64, error) {
-	for i := c.fats - 1; i >= max(0, c.fats-8); i-- {
+	const near = 128 << 10
+	for i := c.fats - 1; i >= max(0, c.fats-near/c.sectorLen()); i-- {
 		n, err := c.fatSector(i)
 		if err != nil {
 			return 0, err
@@ -80,8 +83,11 @@ func (c *compound) needs() (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if b == nil {
+		switch end := c.sectorLen() - 8; {
+		case b == nil:
 			return c.beyond(n), nil
+		case allZero(b[end:]):
+			return c.size + 1, nil // two sectors that both lead to sector 0: not written yet
 		}
 		for j := c.perSector() - 1; j >= 0; j-- {
 			if next := binary.LittleEndian.Uint32(b[4*j:]); next != sectorFree {
@@ -89,7 +95,7 @@ func (c *compound) needs() (int64, error) {
 			}
 		}
 	}
-	return 0, nil // nothing in use where the file should end: not what any writer makes, and nothing to go by
+	return 0, nil
 }
 
 // beyond is the size that a file which lacks sector n must have at least.
@@ -179,8 +185,8 @@ func (c *compound) next(sector uint32) (uint32, error) {
 	return binary.LittleEndian.Uint32(b[4*(int64(sector)%c.perSector()):]), nil
 }
 
-// contentMissing tells a file that is long enough but was not filled.
-func (c *compound) contentMissing() (string, error) {
+// contentMissing tells a file that is long enough but was not filled, of which need bytes are in use.
+func (c *compound) contentMissing(need int64) (string, error) {
 	b, err := c.at(c.start(int64(binary.LittleEndian.Uint32(c.head[48:]))), compoundEntryLen)
 	if err != nil {
 		return "", err
@@ -188,11 +194,11 @@ func (c *compound) contentMissing() (string, error) {
 	if len(b) < compoundEntryLen || b[66] != 5 {
 		return "the old Office file has no directory where its header says", nil
 	}
-	end, err := c.dataEnd()
-	if err != nil || c.size-end < zerosAllowed {
+	zeros, err := c.unfilled(need)
+	if err != nil || zeros == 0 {
 		return "", err
 	}
-	return zeroTail("the old Office file", c.size-end), nil
+	return zeroTail("the old Office file", zeros), nil
 }
 
 func zeroTail(what string, n int64) string {

@@ -78,7 +78,17 @@ func fragmentedMP4(rng *rand.Rand, data []byte) specimen {
 		sp.data = append(sp.data, box("mdat", ending(rng, rng.IntN(3000)))...)
 		sp.passes = append(sp.passes, span{len(sp.data), len(sp.data) + 1})
 	}
-	if rng.IntN(2) == 0 {
+	end := len(sp.data)
+	switch rng.IntN(6) {
+	case 0:
+		sp.style = "fragmented, padded"
+		sp.data = append(sp.data, make([]byte, 4+rng.IntN(100_000))...)
+		sp.passes = append(sp.passes, span{end + 4, len(sp.data)})
+	case 1:
+		sp.style = "fragmented, trailer"
+		sp.data = append(sp.data, append([]byte("\r\n\x00\x00"), ending(rng, 20)...)...)
+		sp.passes = append(sp.passes, span{end, len(sp.data)})
+	case 2, 3, 4:
 		sp.style = "fragmented, mfra"
 		entries := noise(rng, 100)
 		size := binary.BigEndian.AppendUint32(nil, uint32(8+8+len(entries)+16))
@@ -181,6 +191,7 @@ type layout struct {
 	shift           uint
 	fatFirst, short bool // the FAT before all else; the last sector not padded
 	free            int  // sectors at the end
+	spare           int  // FAT sectors for more of them
 }
 
 // layOut numbers the sectors of the parts, and of the FAT with its DIFAT, in the order in which they are written.
@@ -194,7 +205,7 @@ func layOut(parts []part, how layout) specimen {
 		}
 		used += c.sectors(len(parts[i].data))
 	}
-	for c.fats = 1; c.fats*sector/4 < used+c.fats+c.difats; c.fats++ {
+	for c.fats = 1 + how.spare; c.fats*sector/4 < used+c.fats+c.difats; c.fats++ {
 		c.difats = (max(0, c.fats+1-109) + sector/4 - 2) / (sector/4 - 1)
 	}
 	own := part{"fat", make([]byte, (c.fats+c.difats)*sector)}

@@ -37,6 +37,18 @@ func (sp specimen) mayPass(cut int) bool {
 	return cut >= len(sp.data)
 }
 
+// mayPassFilled is mayPass for a file that has its full size, of which the last byte that is not zero ends written.
+func (sp specimen) mayPassFilled(written int) bool {
+	switch sp.ext {
+	case ".pdf":
+		return sp.mayPass(written)
+	case ".mp4":
+		return strings.HasPrefix(sp.style, "fragmented") && (sp.mayPass(written) || sp.mayPass(written+1) ||
+			sp.mayPass(written+2) || sp.mayPass(written+3))
+	}
+	return false
+}
+
 func generators() map[string]func(*rand.Rand) specimen {
 	return map[string]func(*rand.Rand) specimen{
 		".jpg": jpegFile, ".png": pngFile, ".pdf": pdfFile, ".docx": zipFile, ".doc": compoundFile, ".mp4": mp4File,

@@ -10,18 +10,22 @@ import (
 
 // isoEnd wants boxes that fill the file, an index and media data among them: ISO/IEC 14496-12, 4.2, 6.2.3 and 8.1 (and
 // 3GPP TS 26.244, which builds on it). The index is moov, before or after the media; in a HEIF picture it is meta, in
-// a sequence of pictures either.
+// a sequence of pictures either. A meta box may have the picture in itself: then there need be no media data.
 //
 // The boxes of the top level are walked by their lengths of 32 or 64 bits; length 0 reaches to the end. A fragmented film
 // (moov, then moof and mdat again and again) must not end with a moof. After 16 boxes of it the walk goes on at the last
-// fragment, if that is found in the last 256 KiB, and from box to box if not; after 3,000 boxes the film passes.
+// fragment, if that is found in the last 64 KiB; after 512, if it is in the last 768 KiB. If not, it goes from box to box.
 //
-// Behind a whole film in one piece, what is no box, or a cut-off one that is none of the format's own, is a trailer that
-// some camera wrote: it is not judged. Media data or an index that ends the file with 64 KiB of zeros was given its size
-// and not filled.
+// Behind a whole film, what is no box, or a cut-off one that is none of the format's own, is a trailer that some program
+// wrote: it is not judged. Where another fragment may follow, as no mfra ends the film, what can be the begin of a box's
+// header is taken for one, and zeros for a trailer only if they are four or more and the data before do not end with
+// four. Media data or an index that ends the file with 64 KiB of zeros was given its size and not filled.
 //
 // A cut passes between boxes once index and media are there: between two fragments, before a free or udta box at the end
-// and in the first 7 bytes of that; in a trailer; and in media data whose length is 0, behind an index.
+// and in the first 7 bytes of that; in a trailer; and in media data whose length is 0, behind an index. A fragmented film
+// that was given its size and not filled passes in the same places, and with up to 3 bytes of a fragment missing. A HEIF
+// picture with an idat passes without its media data where its iloc is damaged or has more than 64 KiB; a film cut after
+// some 4,000 boxes, or 2,000 fragments, where more than 768 KiB of a fragment are there.
 func isoEnd(s *source, head []byte) (string, error) {
 	f := film{source: s, name: "video", index: "moov"}
 	if len(head) >= 12 && slices.Contains(heifBrands(), string(head[8:12])) {
@@ -39,87 +43,150 @@ func isISOMedia(head []byte) bool {
 	return len(head) >= 8 && slices.Contains(first, string(head[4:8]))
 }
 
-// knownBox reports a type that does not begin a trailer.
-func knownBox(kind string) bool {
-	return slices.Contains([]string{"moov", "mdat", "moof", "mfra", "meta", "meco", "free", "skip", "wide", "udta", "uuid",
-		"styp", "sidx", "ssix", "prft", "emsg", "pdin", "idat"}, kind)
+// topBoxes are the types of the top level, which do not begin a trailer.
+func topBoxes() []string {
+	return []string{"moov", "mdat", "moof", "mfra", "meta", "meco", "free", "skip", "wide", "udta", "uuid", "ftyp", "styp",
+		"sidx", "ssix", "prft", "emsg", "pdin", "idat", "imda"}
+}
+
+// begunBox reports that b can be the begin of the 8 bytes of a header. No box but media data has 16 MiB.
+func begunBox(b []byte) bool {
+	return len(b) < 8 && b[0] == 0 && slices.ContainsFunc(topBoxes(), func(kind string) bool {
+		return bytes.HasPrefix([]byte(kind), b[min(4, len(b)):])
+	})
 }
 
 // film is what a walk over the boxes has seen.
 type film struct {
 	*source
-	name, index             string
-	indexed, media, sequels bool   // an index, media data, fragments (moof)
-	last                    string // type of the last box
+	name, index    string
+	indexed, media bool   // an index, media data
+	fragments      bool   // fragments (moof) without an index of theirs (mfra), so that more may follow
+	open           bool   // a fragment whose media data are not there
+	last           string // type of the last box
+	meta           box    // of a HEIF picture
 }
 
 type box struct {
-	kind string
-	size int64 // with its header; math.MaxInt64 for more than a file can have
+	kind        string
+	off, header int64 // where it begins, and the length of its header
+	size        int64 // with its header; math.MaxInt64 for more than a file can have
 }
 
 func (f *film) missing() (string, error) {
-	const few, most = 16, 3000
-	for off, n := int64(0), 0; off < f.size; n++ {
-		switch {
-		case n == most:
-			return "", nil
-		case n == few && f.indexed && f.sequels:
-			last, err := f.lastFragment(off)
-			if err != nil {
-				return "", err
-			}
-			off = last
-		}
-		b, ok, err := f.box(off)
-		if err != nil {
+	b, ok, err := f.walk()
+	if err != nil {
+		return "", err
+	}
+	if !f.media && f.meta.size > 0 {
+		if f.media, err = f.itemsAre(b.off); err != nil {
 			return "", err
 		}
-		switch left := f.size - off; {
-		case f.whole() && (!ok || b.size > left && !knownBox(b.kind)):
-			return "", nil // a trailer
-		case !ok && f.indexed && f.media:
-			return "the " + f.name + " breaks off: its last " + plural(left, "byte") + " begin no box", nil
-		case !ok:
-			return f.lacks(), nil
-		case b.size > left:
-			return fmt.Sprintf("the %s's last box (%s) says %s, %s", f.name, b.kind, plural(b.size, "byte"), areThere(left)), nil
-		}
-		f.add(b.kind)
-		off += b.size
+	}
+	if b.off < f.size {
+		return f.brokenOff(b, ok)
 	}
 	if lacks := f.lacks(); lacks != "" || !slices.Contains([]string{"mdat", "moov"}, f.last) {
 		return lacks, nil
 	}
-	end, err := f.dataEnd()
-	if err != nil || f.size-end < zerosAllowed {
+	zeros, err := f.unfilled(f.size)
+	if err != nil || zeros == 0 {
 		return "", err
 	}
-	return zeroTail("the "+f.name, f.size-end), nil
+	return zeroTail("the "+f.name, zeros), nil
 }
 
-func (f *film) add(kind string) {
-	switch f.last = kind; kind {
-	case f.index, "moov":
+// walk goes from box to box as far as they are whole: to the end of the file, to a box that is longer, or to what cannot
+// be one.
+func (f *film) walk() (b box, ok bool, err error) {
+	for n := 0; b.off < f.size; n++ {
+		most := int64(0)
+		switch n {
+		case 16:
+			most = chunk
+		case 512:
+			most = lookBack
+		}
+		if most > 0 && f.indexed && f.fragments {
+			if b.off, err = f.lastFragment(b.off, most); err != nil {
+				return b, ok, err
+			}
+		}
+		b, ok, err = f.box(b.off)
+		if err != nil || !ok || b.size > f.size-b.off {
+			break
+		}
+		f.add(b)
+		b.off += b.size
+	}
+	return b, ok, err
+}
+
+// brokenOff judges b, which is longer than the file, or what is there in its place.
+func (f *film) brokenOff(b box, ok bool) (string, error) {
+	left := f.size - b.off
+	trailer, err := f.trailer(b, ok)
+	switch {
+	case err != nil || trailer:
+		return "", err
+	case !ok && f.indexed && f.media:
+		return "the " + f.name + " breaks off: its last " + plural(left, "byte") + " begin no box", nil
+	case !ok:
+		return f.lacks(), nil
+	}
+	return fmt.Sprintf("the %s's last box (%s) says %s, %s", f.name, b.kind, plural(b.size, "byte"), areThere(left)), nil
+}
+
+// trailer reports that b, or what is there in its place, lies behind a whole film.
+func (f *film) trailer(b box, ok bool) (bool, error) {
+	const zeros = 4
+	switch {
+	case f.lacks() != "":
+		return false, nil
+	case ok:
+		return !slices.Contains(topBoxes(), b.kind), nil
+	case !f.fragments:
+		return true, nil
+	}
+	end, err := f.dataEnd()
+	switch {
+	case err != nil:
+		return false, err
+	case end > b.off:
+		written, err := f.at(b.off, int(min(8, end-b.off)))
+		return err == nil && !begunBox(written), err
+	case f.size-b.off < zeros:
+		return false, nil
+	case f.last == "free" || f.last == "skip":
+		return true, nil
+	}
+	before, err := f.at(b.off-zeros, zeros)
+	return !allZero(before), err
+}
+
+func (f *film) add(b box) {
+	switch f.last = b.kind; b.kind {
+	case "moov":
 		f.indexed = true
-	case "mdat":
-		f.media = true
+	case f.index:
+		f.indexed, f.meta = true, b
+	case "mdat", "imda":
+		f.media, f.open = true, false
 	case "moof":
-		f.sequels = true
+		f.fragments, f.open = true, true
+	case "mfra":
+		f.fragments, f.open = false, false
 	}
 }
 
-// whole reports that nothing more is needed, nor to be expected.
-func (f *film) whole() bool { return f.indexed && f.media && (!f.sequels || f.last == "mfra") }
-
-// lacks says what a file is missing whose boxes fill it.
+// lacks says what a film is missing that ends with the last box.
 func (f *film) lacks() string {
 	switch {
 	case !f.indexed:
 		return "the " + f.name + " has no index (" + f.index + "): it was not finished"
 	case !f.media:
 		return "the " + f.name + " has an index but no media data (mdat)"
-	case f.last == "moof":
+	case f.open:
 		return "the " + f.name + "'s last fragment has no media data (mdat)"
 	}
 	return ""
@@ -127,53 +194,41 @@ func (f *film) lacks() string {
 
 // box reads the header of the box at off. ok is false for what cannot be one.
 func (f *film) box(off int64) (b box, ok bool, err error) {
+	b = box{off: off, header: 8}
 	h, err := f.at(off, 16)
 	if err != nil || len(h) < 8 {
-		return box{}, false, err
+		return b, false, err
 	}
-	b = box{kind: string(h[4:8]), size: int64(binary.BigEndian.Uint32(h))}
-	least := int64(8)
+	b.kind, b.size = string(h[4:8]), int64(binary.BigEndian.Uint32(h))
 	switch b.size {
 	case 0:
 		b.size = f.size - off
 	case 1:
-		if least = 16; len(h) < 16 {
-			b.size = least // its length is not there yet
+		if b.header = 16; len(h) < 16 {
+			b.size = b.header // its length is not there yet
 			break
 		}
 		b.size = int64(min(math.MaxInt64, binary.BigEndian.Uint64(h[8:])))
 	}
 	printable := !bytes.ContainsFunc(h[4:8], func(r rune) bool { return r < ' ' || r > '~' })
-	return b, printable && b.size >= least, nil
+	return b, printable && b.size >= b.header, nil
 }
 
-// lastFragment is where the last moof begins that can be found near the end, or off.
-func (f *film) lastFragment(off int64) (int64, error) {
-	for _, n := range []int64{16 << 10, 64 << 10, 256 << 10} {
-		start := max(off, f.size-n)
-		b, err := f.at(start, int(n))
-		if err != nil {
-			return 0, err
+// lastFragment is where the last moof begins in the last bytes of the file, so many as most says, or off. It is known by
+// the mfhd box that it begins with (8.8.5).
+func (f *film) lastFragment(off, most int64) (int64, error) {
+	const before = 12 // bytes of the moof, up to the type mfhd
+	from, to := max(off+before, f.size-most), f.size
+	for from < to {
+		mfhd, err := f.findLast("mfhd", from, to, most)
+		if err != nil || mfhd < 0 {
+			return off, err
 		}
-		if i := lastMoof(b); i >= 0 {
-			return start + int64(i), nil
+		b, err := f.at(mfhd-before, 8)
+		if err != nil || string(b[4:]) == "moof" {
+			return mfhd - before, err
 		}
+		to = mfhd // media data that read so by chance
 	}
 	return off, nil
-}
-
-// lastMoof finds a moof that begins with its mfhd box (8.8.5), which media data hardly hold by chance.
-func lastMoof(b []byte) int {
-	last := -1
-	for at := 4; at < len(b); {
-		i := bytes.Index(b[at:], []byte("moof"))
-		if i < 0 {
-			break
-		}
-		at += i + 4
-		if len(b) >= at+8 && string(b[at+4:at+8]) == "mfhd" {
-			last = at - 8
-		}
-	}
-	return last
 }

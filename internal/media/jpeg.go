@@ -1,6 +1,9 @@
 package media
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // jpegEnd wants an EOI marker (FF D9) after the start of the first scan: ITU-T T.81 (ISO/IEC 10918-1), annex B.
 //
@@ -9,59 +12,155 @@ import "encoding/binary"
 // restart marker (B.1.1.5). That makes it enough to look back from the file's end, without reading the scans.
 //
 // What cameras write after the EOI (zeros, previews, second images of the Multi-Picture Format, the film of a motion
-// photo) is not judged. Zeros are left out however many they are; anything else is looked through for 768 KiB, and what
-// is larger than that is compressed, where every 64 KiB hold a pair FF D9 by chance.
+// photo) is not judged. Zeros are left out however many they are; anything else is looked through for 768 KiB, where
+// what is compressed holds a pair FF D9 by chance. What is larger and is not compressed (depth, temperatures) gives
+// itself away: it is followed by Samsung's directory, or there are bytes in it that no scan can have.
 //
-// A cut passes after the EOI, in what was appended to the picture.
+// A cut passes after the EOI, in what was appended to the picture; and, in scans after the first one, within 768 KiB
+// behind a segment that holds a pair FF D9 (but only tables lie between scans in files that are known) and behind more
+// than 64 KiB of segments. A whole file is held back if more than 768 KiB after its EOI hold neither such a pair nor, in
+// the last 128 KiB, what no scan can have: text, or numbers too small for a byte FF.
 func jpegEnd(s *source, _ []byte) (string, error) {
 	const missing = "the JPEG has no end marker (FF D9)"
-	scan, end, err := jpegScan(s)
-	if err != nil || end {
+	head, err := jpegHeader(s)
+	switch {
+	case err != nil || head.ended:
 		return "", err
-	}
-	if scan >= s.size {
+	case head.scan >= s.size:
 		return missing + ": it breaks off before the picture begins", nil
 	}
 	last, err := s.dataEnd()
 	if err != nil {
 		return "", err
 	}
-	found, err := s.contains([]byte{0xFF, 0xD9}, scan, last)
-	if err != nil || found {
+	if eoi, err := jpegHasEOI(s, head, last); err != nil || eoi {
 		return "", err
 	}
 	return missing, nil
 }
 
-// jpegScan gives the offset of the first entropy-coded byte, which may lie beyond the file. Where the segments end
-// otherwise, after 1,000 or in bytes that are no marker, it is where that was. end reports an EOI on the way.
-func jpegScan(s *source) (off int64, end bool, err error) {
-	off = 2
+// jpegHasEOI reports an EOI between the first scan and last, or that one is further back than can be searched. What may
+// show that is looked for before most of the searching.
+func jpegHasEOI(s *source, head jpegHead, last int64) (bool, error) {
+	const eoi = "\xff\xd9"
+	near := max(head.scan, last-chunk)
+	at, err := s.findLast(eoi, near, last, chunk)
+	if err != nil || at >= 0 {
+		return at >= 0, err
+	}
+	if head.plain && last-head.scan > lookBack {
+		trailer, err := jpegTrailer(s, last)
+		if err != nil || trailer {
+			return trailer, err
+		}
+	}
+	at, err = s.findLast(eoi, head.scan, near+1, lookBack-chunk)
+	return at >= 0, err
+}
+
+// jpegHead is what the segments before the first scan tell.
+type jpegHead struct {
+	scan  int64 // the first entropy-coded byte, which may lie beyond the file; where the segments end otherwise, there
+	ended bool  // an EOI came before
+	plain bool  // a scan begins, and in it FF is followed by 00 or a marker; JPEG-LS (ITU-T T.87) has other rules
+}
+
+// jpegHeader walks 1,000 segments, or up to bytes that are no marker.
+func jpegHeader(s *source) (head jpegHead, err error) {
+	const lossless = 0xF7
+	head = jpegHead{scan: 2}
+	other := false
 	for range 1000 {
-		h, err := s.at(off, 4)
+		h, err := s.at(head.scan, 4)
 		if err != nil {
-			return 0, false, err
+			return head, err
 		}
 		if len(h) < 2 {
-			return s.size, false, nil
+			head.scan = s.size
+			return head, nil
 		}
 		switch marker := h[1]; {
 		case h[0] != 0xFF:
-			return off, false, nil
+			return head, nil
 		case marker == 0xFF: // fill bytes, B.1.1.2
-			off++
+			head.scan++
 		case marker == 0xD9:
-			return off, true, nil
+			head.ended = true
+			return head, nil
 		case marker == 0x01 || marker >= 0xD0 && marker <= 0xD8:
-			off += 2
+			head.scan += 2
 		case len(h) < 4:
-			return s.size, false, nil
+			head.scan = s.size
+			return head, nil
 		default:
-			off += 2 + max(2, int64(binary.BigEndian.Uint16(h[2:])))
-			if marker == 0xDA {
-				return off, false, nil
+			head.scan += 2 + max(2, int64(binary.BigEndian.Uint16(h[2:])))
+			other = other || marker == lossless
+			if head.plain = marker == 0xDA && !other; marker == 0xDA {
+				return head, nil
 			}
 		}
 	}
-	return off, false, nil
+	return head, nil
+}
+
+// jpegTrailer reports that the bytes before last, a long way without an EOI, are no part of a scan: the EOI is still
+// further back. A Samsung phone's trailer ends with the length of its directory and SEFT; others are searched for what
+// can stand neither in a scan nor in the segments between scans. The first 64 KiB that are looked at do not count: they
+// can be the content of a segment, which may be anything.
+func jpegTrailer(s *source, last int64) (bool, error) {
+	const seft = "SEFT"
+	b, err := s.at(last-int64(len(seft)), len(seft))
+	if err != nil || string(b) == seft {
+		return err == nil, err
+	}
+	for off := last - 3*chunk; off < last; {
+		b, err := s.at(off, int(min(chunk, last-off)))
+		if err != nil {
+			return false, err
+		}
+		n, foreign := jpegForeign(b, last-2*chunk-off)
+		if foreign {
+			return true, nil
+		}
+		off += n
+	}
+	return false, nil
+}
+
+// jpegForeign reports bytes from b[from] on that do not belong to a JPEG, if b begins in a scan: FF before what is no
+// marker between scans, or a segment without another marker behind it. If there are none, n is how far b was looked at;
+// that can be beyond its end.
+func jpegForeign(b []byte, from int64) (n int64, foreign bool) {
+	size := int64(len(b))
+	for {
+		i := bytes.IndexByte(b[n:], 0xFF)
+		if i < 0 {
+			return size, false
+		}
+		n += int64(i)
+		first := n
+		for n+1 < size && b[n+1] == 0xFF { // fill bytes before a marker
+			n++
+		}
+		if n+4 > size {
+			return max(n, 1), false
+		}
+		marker, filled, counts := b[n+1], n > first, n >= from
+		switch n++; {
+		case marker > 0x01 && marker < 0xC0, marker == 0xD8, filled && marker == 0:
+			if counts {
+				return n, true
+			}
+		case marker <= 0x01 || marker <= 0xD7 && marker >= 0xD0:
+			// a byte FF of the scan, a restart
+		default:
+			n += 1 + max(2, int64(binary.BigEndian.Uint16(b[n+1:])))
+			switch {
+			case n >= size:
+				return n, false
+			case counts && marker != 0xDA && b[n] != 0xFF:
+				return n, true
+			}
+		}
+	}
 }

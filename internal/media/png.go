@@ -36,8 +36,8 @@ func pngEnd(s *source, _ []byte) (string, error) {
 			return "", err
 		}
 	}
-	found, err := s.contains([]byte(pngEndChunk), off, s.size)
-	if err != nil || found {
+	iend, err := s.findLast(pngEndChunk, off, s.size, lookBack)
+	if err != nil || iend >= 0 {
 		return "", err
 	}
 	return "the PNG has no end chunk (IEND)", nil

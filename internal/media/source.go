@@ -10,9 +10,12 @@ import (
 const (
 	maxReads = 4096
 	maxBytes = 1 << 20
-	lookBack = 768 << 10 // how far an end is searched for before what follows it
+	lookBack = 768 << 10 // how far an end is looked for before what follows it
 	chunk    = 64 << 10
 	sample   = 512
+
+	// zerosAllowed is where zeros at the end stop being content in a format that cannot tell them from it.
+	zerosAllowed = 64 << 10
 )
 
 // errBudget ends a check that would cost too much.
@@ -52,46 +55,49 @@ func (s *source) at(off int64, n int) ([]byte, error) {
 	return nil, fmt.Errorf("%d of %d bytes at %d: %w", got, n, off, err)
 }
 
-// contains looks for pattern in [from, to), from the end of that span backwards and at most lookBack bytes of it.
-func (s *source) contains(pattern []byte, from, to int64) (bool, error) {
-	from = max(from, to-lookBack)
+// findLast is where pattern is found last in [from, to), -1 if it is not: from the end backwards, at most so many bytes.
+func (s *source) findLast(pattern string, from, to, most int64) (int64, error) {
+	from = max(from, to-most)
 	overlap := int64(len(pattern) - 1)
 	for n := int64(4 << 10); from < to; n = chunk {
 		start := max(from, to-n)
 		b, err := s.at(start, int(to-start))
 		if err != nil {
-			return false, err
+			return -1, err
 		}
-		if bytes.Contains(b, pattern) {
-			return true, nil
+		if i := lastIndex(b, []byte(pattern)); i >= 0 {
+			return start + int64(i), nil
 		}
 		if start == from {
 			break
 		}
 		to = start + overlap
 	}
-	return false, nil
+	return -1, nil
 }
 
-// dataEnd is where the zeros begin that the file ends with; size if it ends with none. A long run is measured with small
-// samples, at doubled distances and then halving: zeros within the data can mislead it, the end of a run cannot.
-func (s *source) dataEnd() (int64, error) {
+// dataEnd is where the zeros begin that the file ends with; size if it ends with none.
+func (s *source) dataEnd() (int64, error) { return s.dataEndBefore(s.size) }
+
+// dataEndBefore is where the zeros begin that end at limit. A long run is measured with small samples, at doubled
+// distances and then halving: zeros within the data can mislead it, the end of a run cannot.
+func (s *source) dataEndBefore(limit int64) (int64, error) {
 	const block = 4 << 10
-	zeros := max(0, s.size-block)
-	b, err := s.at(zeros, block)
+	zeros := max(0, limit-block)
+	b, err := s.at(zeros, int(limit-zeros))
 	if err != nil || !allZero(b) || zeros == 0 {
 		return zeros + lastNonZero(b) + 1, err
 	}
-	low, step := zeros, min(block, s.size)
+	low, step := zeros, min(block, limit)
 	for {
 		if low == 0 {
 			return 0, nil
 		}
-		step = min(2*step, s.size)
-		if step > s.size/2 {
-			step = s.size
+		step = min(2*step, limit)
+		if step > limit/2 {
+			step = limit
 		}
-		low = s.size - step
+		low = limit - step
 		if b, err = s.at(low, sample); err != nil {
 			return 0, err
 		}
@@ -113,6 +119,20 @@ func (s *source) dataEnd() (int64, error) {
 	}
 	b, err = s.at(low, int(zeros-low))
 	return low + lastNonZero(b) + 1, err
+}
+
+// unfilled counts the zeros that end at limit, if they are so many that they must be content which is not there yet: 0
+// for fewer than 64 KiB. Those are looked at one by one.
+func (s *source) unfilled(limit int64) (int64, error) {
+	end, err := s.dataEndBefore(limit)
+	if err != nil || limit-end < zerosAllowed {
+		return 0, err
+	}
+	b, err := s.at(limit-zerosAllowed, zerosAllowed)
+	if err != nil || !allZero(b) {
+		return 0, err
+	}
+	return limit - end, nil
 }
 
 // lastIndex is bytes.LastIndex, ten times as fast where there is little to find: only searching forward is vectorized.

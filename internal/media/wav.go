@@ -15,8 +15,13 @@ import (
 // length of its own. A RIFF length too great by the 8 bytes of its header, as some programs write, and a missing
 // padding byte pass if the chunks fill the file. Bytes after the end are not judged; nor are zeros, which are silence.
 //
+// Some programs (Python's wave module) write a header that fits what they have at first, of no sound (36 in RIFF, 0 in
+// data) or of the first piece of it, and correct it when they close the file. Written to a pipe, a whole file stays so;
+// killed, a torn one: the sound is then bytes after the end, which nothing tells from what others append there.
+//
 // A cut passes in the padding byte at the end, in bytes after the end, before a last chunk without content, and wherever
-// it likes in a file of unknown length, once the data chunk has begun.
+// it likes in a file of unknown length, once the data chunk has begun, or behind the lengths of a header that was not
+// corrected.
 func wavEnd(s *source, head []byte) (string, error) {
 	w := wav{source: s, riff: int64(binary.LittleEndian.Uint32(head[4:]))}
 	if err := w.walk(); err != nil {
