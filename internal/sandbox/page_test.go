@@ -94,6 +94,26 @@ func TestTimelineShowsWhatWasSent(t *testing.T) {
 	}
 }
 
+// TestTimelineShowsAnAlbum with each of its images, which the page shows in a grid and opens large.
+func TestTimelineShowsAnAlbum(t *testing.T) {
+	b := newBench(t, nil)
+	var parts []part
+	for i := range 10 {
+		parts = append(parts, filePart(fmt.Sprintf("IMG_%d.jpg", i), fmt.Sprint("image ", i)))
+	}
+	b.mustPost(reception, "Album", "ten pictures", parts...)
+	_, posts := b.timeline("")
+	if len(posts) != 1 || posts[0].Type != "Album" || len(posts[0].Media) != len(parts) {
+		t.Fatalf("timeline is %+v", posts)
+	}
+	for i, m := range posts[0].Media {
+		r := b.get(m.URL)
+		if want := fmt.Sprint("image ", i); r.StatusCode != 200 || string(r.body) != want || r.Header.Get("Content-Type") != "image/jpeg" {
+			t.Errorf("%s, image %d, is served as %d, %q: %q", m.Name, i, r.StatusCode, r.Header.Get("Content-Type"), r.body)
+		}
+	}
+}
+
 func TestTimelineIsBounded(t *testing.T) {
 	b := newBench(t, nil)
 	const count = screenful + 50
