@@ -244,10 +244,13 @@ func (u *Uploader) moveFile(d *delivery, f *ledger.File, move func(filing.Move) 
 		return nil
 	}
 	dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: dir, Again: d.again()})
-	f.Dest = dest // also with an error: it was moved, and only its sync failed
-	if errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced) {
+	switch {
+	case errors.Is(err, filing.ErrGone), errors.Is(err, filing.ErrReplaced):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
 		return nil
+	case err != nil:
+		return err // also with a dest: the next try finds it there, and repeats the sync and the clearing up that failed
 	}
-	return err
+	f.Dest = dest
+	return nil
 }

@@ -85,8 +85,9 @@ func newFiler(c calls) *Filer {
 // Move moves a file to m.Dir and tells its path there. When it returns, the move is on disk.
 //
 // Errors that errors.Is finds: ErrGone, ErrFolderGone, ErrReplaced, or what the system said (syscall.ENOSPC,
-// fs.ErrPermission, ...). With an error and an empty dest the file still lies where it was. With an error and a dest it
-// was moved there, but a sync or the removal of what was copied gave an error: do not move it again.
+// fs.ErrPermission, ...). With an error and an empty dest the file still lies where it was, or an earlier move of it is
+// not finished yet. With an error and a dest it was moved there, but a sync or the removal of what was copied gave an
+// error: a power cut may undo the move. After any error, the same move with Again makes what is still to be made.
 func (f *Filer) Move(m Move) (dest string, err error) { return f.run(m, "") }
 
 // Fail is Move with a note beside the file, which lies at dest plus ".reason.txt".
