@@ -193,3 +193,20 @@ func TestSyncFailsOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestCopyIsFoundOnCoarseClocks: FAT keeps times in steps of two seconds, SMB in steps of 100 ns. A move whose last sync
+// failed there is found again all the same.
+func TestCopyIsFoundOnCoarseClocks(t *testing.T) {
+	d := newFarDesk(t)
+	m := d.drop("a.pdf", "a")
+	dest, err := New().Move(m)
+	noError(t, err)
+	for _, step := range []int64{100, 10e6, 1e9, 2e9} {
+		kept := time.Unix(0, m.Want.Mtime-m.Want.Mtime%step)
+		noError(t, os.Chtimes(dest, kept, kept))
+		m.Again = true
+		if again, err := New().Move(m); err != nil || again != dest {
+			t.Errorf("steps of %d ns: got %q, %v", step, again, err)
+		}
+	}
+}
