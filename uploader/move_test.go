@@ -18,7 +18,7 @@ func TestMoveIsRepeatedUntilItLasts(t *testing.T) {
 	w := newWorld(t, newMemory())
 	d := &delivery{Delivery: ledger.Delivery{Folder: w.dir}, stage: toFile}
 	for _, name := range []string{"a.jpg", "b.jpg", "c.jpg", "d.jpg"} {
-		d.Files = append(d.Files, ledger.File{Name: name})
+		d.Files = append(d.Files, ledger.File{Name: name, SHA256: []byte(name)})
 	}
 	var mu sync.Mutex
 	tries := map[string]int{}
@@ -27,7 +27,7 @@ func TestMoveIsRepeatedUntilItLasts(t *testing.T) {
 		defer mu.Unlock()
 		n := tries[m.Name]
 		tries[m.Name]++
-		if m.Again != (n > 0) {
+		if m.Again != (n > 0) || string(m.SHA256) != m.Name {
 			t.Errorf("try %d of %s: %+v", n, m.Name, m)
 		}
 		dest := filepath.Join(m.Dir, m.Name)

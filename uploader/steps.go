@@ -243,7 +243,7 @@ func (u *Uploader) moveFile(d *delivery, f *ledger.File, move func(filing.Move) 
 	if f.Dest != "" {
 		return nil
 	}
-	dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: dir, Again: d.again()})
+	dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dir, Again: d.again()})
 	switch {
 	case errors.Is(err, filing.ErrGone), errors.Is(err, filing.ErrReplaced):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")

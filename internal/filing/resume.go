@@ -31,7 +31,7 @@ func (f *Filer) resume(m Move, limit int) (dest string, err error) {
 		t.spare, mine = m.twinPath(), twin.SameFile
 	}
 	aside := hidden(m.source(), m.Want)
-	setAside, original := lies(aside, isThe(m.Want)), lies(m.source(), isThe(m.Want))
+	setAside, original := lies(aside, isThe(m.Want)), m.original()
 	dest = t.landedAs(limit, mine)
 	if dest == "" && t.spare == "" && !setAside && !original {
 		dest = t.landedAs(limit, isLike(m.Want))

@@ -227,8 +227,10 @@ func (t *trip) settle(dest string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		wanted := func(id file.Identity) bool { return isFile(id, t.Want) }
-		err = t.remove(t.source(), wanted)
+		wanted := isThe(t.Want)
+		if !lies(t.source(), t.isRewritten) {
+			err = t.remove(t.source(), wanted)
+		}
 		if err != nil && lies(t.source(), wanted) {
 			return "", step("remove the original of its copy", err) // and end removes the copy: only one may be left
 		}
