@@ -234,6 +234,7 @@ func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir
 	err := all.Wait()
 	if err == nil && d.to.RemoveEmptied {
 		removeEmptied(d)
+		_ = u.Filer.Sync(d.Folder) // or a power cut could bring an empty folder back that nobody looks at any more
 	}
 	return err
 }
