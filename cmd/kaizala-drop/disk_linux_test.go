@@ -46,6 +46,7 @@ func faults() []fault {
 	add("mkdirat", "in/done", "in/done", "posted", full, broken, denied)
 	add("openat", "in/done", "in/done", "posted", broken, denied)
 	add("renameat2", "in/a.pdf in/done/a.pdf", "a.pdf", "posted", full, broken, denied, "EROFS", "EDQUOT")
+	add("fsync", "in/done/a.pdf", "a.pdf", "posted", full, broken)
 	add("fsync", "in/done", "in/done", "posted", full, broken)
 	add("fsync", "in", "a.pdf", "posted", full, broken)
 

@@ -27,14 +27,7 @@ import (
 // they replay their journals. To copy the file of a mounted one would not do: a copy takes its time, so its end would be
 // later than its beginning. What is not simulated is a disk that loses, in spite of a flush, what it said it had.
 func TestPowerCut(t *testing.T) {
-	if os.Geteuid() != 0 {
-		needs(t, "root")
-	}
-	for _, tool := range []string{"mkfs.ext4", "mount"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			needs(t, tool)
-		}
-	}
+	needsDisks(t)
 	cuts := 2
 	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
 		cuts = 12
@@ -64,6 +57,35 @@ func TestPowerCut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPowerCutAfterFiling: nobody waited for the files to be on disk when they were dropped. What the ledger says lies in
+// done/ or failed/ does, whole, when the power goes right after it.
+func TestPowerCutAfterFiling(t *testing.T) {
+	needsDisks(t)
+	p := newPowerWorld(t, func(place string) string {
+		if place == "shm" {
+			return place
+		}
+		return "all"
+	})
+	for range 4 {
+		for _, folder := range []string{"near", "far", "album"} {
+			made := p.root("all") + "/make"
+			name := p.makeOne(folder, made)
+			must(t, os.Rename(filepath.Join(made, name), filepath.Join(p.on(folder), name)))
+		}
+	}
+	cmd := p.daemonToCut()
+	p.posted(1)
+	eventually(t, func() error {
+		if states := ledgerStates(t, "file:"+p.dir+"/state/ledger.db?mode=ro"); len(states) > 0 || !p.empty() {
+			return fmt.Errorf("not at their end: %v", states)
+		}
+		return nil
+	})
+	p.cut(cmd)
+	p.finish()
 }
 
 // powerWorld is a crashWorld whose folders, done/ and ledger lie on disks that can lose their power. Its test's goroutine
@@ -118,6 +140,18 @@ func newPowerWorld(t *testing.T, diskOf func(place string) string) *powerWorld {
 	}
 	p.bind()
 	return p
+}
+
+func needsDisks(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		needs(t, "root")
+	}
+	for _, tool := range []string{"mkfs.ext4", "mount"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			needs(t, tool)
+		}
+	}
 }
 
 // run runs a program of the system.
@@ -197,18 +231,24 @@ func (p *powerWorld) life() {
 		p.makeOne("trip", trip)
 		p.dropSafely(trip, "trip")
 	}
-	cmd := exec.Command(os.Args[0], "run", "--config", p.config)
-	cmd.Env = append(os.Environ(), runMain+"=1")
-	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	moment := p.moment()
-	must(p.t, cmd.Start())
-	p.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	cmd := p.daemonToCut()
 	select {
 	case <-moment:
 	case <-time.After(10 * time.Second):
 		p.t.Error("the moment of the cut has not come")
 	}
 	p.cut(cmd)
+}
+
+func (p *powerWorld) daemonToCut() *exec.Cmd {
+	p.t.Helper()
+	cmd := exec.Command(os.Args[0], "run", "--config", p.config)
+	cmd.Env = append(os.Environ(), runMain+"=1")
+	cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	must(p.t, cmd.Start())
+	p.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd
 }
 
 // dropSafely moves a file or a folder into a drop folder of its disk, and returns when it is there for good.

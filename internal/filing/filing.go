@@ -85,7 +85,8 @@ func newFiler(c calls) *Filer {
 	return &Filer{calls: c, syncs: newSyncs(c.fsync), noting: map[string]bool{}}
 }
 
-// Move moves a file to m.Dir and tells its path there. When it returns, the move is on disk.
+// Move moves a file to m.Dir and tells its path there. When it returns, the move is on disk, and so is what
+// the file holds.
 //
 // Errors that errors.Is finds: ErrGone, ErrFolderGone, ErrReplaced, or what the system said (syscall.ENOSPC,
 // fs.ErrPermission, ...). With an error and an empty dest the file still lies where it was, or an earlier move of it is
