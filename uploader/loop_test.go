@@ -69,7 +69,8 @@ func TestDrainedRunEnds(t *testing.T) {
 // TestRestart goes on from each state that a crash can leave, without a second upload or post where none is promised.
 func TestRestart(t *testing.T) {
 	ctx := context.Background()
-	resource := func(w *world, id int64) { w.must(w.ledger.Uploaded(ctx, id, "kept", [][]byte{make([]byte, 32)})) }
+	sum := sha256.Sum256([]byte("content"))
+	resource := func(w *world, id int64) { w.must(w.ledger.Uploaded(ctx, id, "kept", [][]byte{sum[:]})) }
 	posting := func(w *world, id int64) { resource(w, id); w.must(w.ledger.Posting(ctx, id, "g@2", "", false)) }
 	posted := func(w *world, id int64) { posting(w, id); w.must(w.ledger.Posted(ctx, id, "r")) }
 	for _, c := range []struct {

@@ -234,6 +234,7 @@ func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir
 	err := all.Wait()
 	if err == nil && d.to.RemoveEmptied {
 		removeEmptied(d)
+		_ = u.Filer.Sync(d.Folder) // or a power cut could bring an empty folder back that nobody looks at any more
 	}
 	return err
 }
@@ -243,11 +244,14 @@ func (u *Uploader) moveFile(d *delivery, f *ledger.File, move func(filing.Move) 
 	if f.Dest != "" {
 		return nil
 	}
-	dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: dir, Again: d.again()})
-	f.Dest = dest // also with an error: it was moved, and only its sync failed
-	if errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced) {
+	dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dir, Again: d.again()})
+	switch {
+	case errors.Is(err, filing.ErrGone), errors.Is(err, filing.ErrReplaced):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
 		return nil
+	case err != nil:
+		return err // also with a dest: the next try finds it there, and repeats the sync and the clearing up that failed
 	}
-	return err
+	f.Dest = dest
+	return nil
 }

@@ -53,6 +53,7 @@ func (t *trip) fill(dst, src *os.File, mode os.FileMode) error {
 	if err := dst.Sync(); err != nil {
 		return step("copy it", err)
 	}
+	t.copied = true
 	return nil
 }
 

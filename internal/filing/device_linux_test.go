@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -230,4 +231,26 @@ func TestWithoutRights(t *testing.T) {
 	noError(t, err)
 	owned(t, filepath.Dir(dest), nobody, nobody, 0o777)
 	owned(t, dest+noteSuffix, nobody, nobody, 0o666)
+}
+
+// TestUnreadable: a chmod that takes the daemon the right to read a posted file does not keep it from being filed.
+func TestUnreadable(t *testing.T) {
+	needsRoot(t)
+	const nobody = 65534
+	d := newDesk(t)
+	m := d.posted("a.pdf", "old")
+	for dir := d.folder; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		noError(t, os.Chmod(dir, 0o777))
+	}
+	time.Sleep(10 * time.Millisecond)
+	noError(t, os.Chmod(m.source(), 0))
+
+	runtime.LockOSThread() // as in TestWithoutRights
+	defer runtime.UnlockOSThread()
+	noError(t, unix.Setfsuid(nobody))
+	_, err := New().Move(m)
+	noError(t, unix.Setfsuid(0))
+
+	noError(t, err)
+	holds(t, d.folder, "done/a.pdf=old")
 }

@@ -38,10 +38,13 @@ var (
 type Move struct {
 	Folder string // absolute path of the watched folder; folders that are made get its owner and mode
 	Name   string // relative to Folder; its subfolders are kept below Dir
-	// Want is the file that must lie there. Its inode, size and mtime are compared. Not ctime: a chmod must not keep a
-	// posted file from being filed. And not the device: NFS, SMB and btrfs get a new number with every mount; it only
-	// tells a folder with its share mounted from one without.
+	// Want is the file that must lie there. Its inode, size and mtime are compared. Not the device: NFS, SMB and btrfs get
+	// a new number with every mount; it only tells a folder with its share mounted from one without. And a ctime that
+	// differs decides nothing yet: a chmod must not keep a posted file from being filed, but a cp -p leaves only the ctime
+	// to tell other bytes by, as does a new file that got the inode of a removed one. Then it is read.
 	Want file.Identity
+	// SHA256 is of what Want held. Without it, or where the file may not be read, inode, size and mtime are enough.
+	SHA256 []byte
 	// Dir is the absolute path of done/ or failed/, or of a symbolic link to such a folder. It is made when it is
 	// missing, and so are folders between it and Folder; outside of Folder its parent must exist.
 	Dir string
@@ -82,11 +85,13 @@ func newFiler(c calls) *Filer {
 	return &Filer{calls: c, syncs: newSyncs(c.fsync), noting: map[string]bool{}}
 }
 
-// Move moves a file to m.Dir and tells its path there. When it returns, the move is on disk.
+// Move moves a file to m.Dir and tells its path there. When it returns, the move is on disk, and so is what
+// the file holds.
 //
 // Errors that errors.Is finds: ErrGone, ErrFolderGone, ErrReplaced, or what the system said (syscall.ENOSPC,
-// fs.ErrPermission, ...). With an error and an empty dest the file still lies where it was. With an error and a dest it
-// was moved there, but a sync or the removal of what was copied gave an error: do not move it again.
+// fs.ErrPermission, ...). With an error and an empty dest the file still lies where it was, or an earlier move of it is
+// not finished yet. With an error and a dest it was moved there, but a sync or the removal of what was copied gave an
+// error: a power cut may undo the move. After any error, the same move with Again makes what is still to be made.
 func (f *Filer) Move(m Move) (dest string, err error) { return f.run(m, "") }
 
 // Fail is Move with a note beside the file, which lies at dest plus ".reason.txt".

@@ -1,8 +1,11 @@
 package filing
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +16,8 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// isFile reports whether id is the wanted file with nothing written to it since. Move.Want says what is compared and why.
+// isFile reports whether id is the wanted file with nothing written to it since, as far as can be seen from outside, and
+// also after a rename or a link, which change the ctime. Move.Want says what is compared and why.
 func isFile(id, want file.Identity) bool {
 	return id.Ino == want.Ino && id.Size == want.Size && id.Mtime == want.Mtime
 }
@@ -35,6 +39,9 @@ func (m Move) check() error {
 func (m Move) look() error {
 	info, err := file.Lstat(m.source())
 	if err == nil && isFile(info.Identity, m.Want) {
+		if m.isRewritten(info.Identity) {
+			return ErrReplaced
+		}
 		return nil
 	}
 	if err != nil && !absent(err) {
@@ -51,6 +58,28 @@ func (m Move) look() error {
 	default:
 		return ErrReplaced
 	}
+}
+
+// isRewritten reports whether the file at its place, which is the wanted one as far as isFile can tell, holds other bytes.
+// They are read only where the ctime says that something happened.
+func (m Move) isRewritten(id file.Identity) bool {
+	if id.Ctime == m.Want.Ctime || len(m.SHA256) == 0 {
+		return false
+	}
+	f, _, err := file.Open(m.Folder, m.Name)
+	if err != nil {
+		return false // a chmod can have taken the right to read it
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, f)
+	return err == nil && !bytes.Equal(sum.Sum(nil), m.SHA256)
+}
+
+// original reports whether the wanted file lies at its place, with the bytes that were wanted.
+func (m Move) original() bool {
+	info, err := file.Lstat(m.source())
+	return err == nil && isFile(info.Identity, m.Want) && !m.isRewritten(info.Identity)
 }
 
 // mounted reports whether the folder is there, and is on the device the file was on. What is asked is the deepest

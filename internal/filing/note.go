@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -75,8 +76,8 @@ func firstRunes(s string, n int) string {
 	return s[:end]
 }
 
-// isAbandoned reports whether the note at path is one of ours, perhaps cut off. The caller knows that its file is not
-// there.
+// isAbandoned reports whether the note at path is one of ours, perhaps cut off, or with its length but nothing else on the
+// disk, as a power cut leaves a file. The caller knows that its file is not there.
 func isAbandoned(path string) bool {
 	info, err := file.Lstat(path)
 	if err != nil || !info.Mode.IsRegular() {
@@ -87,9 +88,11 @@ func isAbandoned(path string) bool {
 		return false
 	}
 	defer f.Close()
-	head := make([]byte, len(noteHead))
-	n, err := io.ReadFull(f, head)
-	return (err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && strings.HasPrefix(noteHead, string(head[:n]))
+	const most = 64 << 10 // bytes: more than any note has
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	head := text[:min(len(text), len(noteHead))]
+	blank := len(text) <= most && len(bytes.Trim(text, "\x00")) == 0
+	return err == nil && (blank || strings.HasPrefix(noteHead, string(head)))
 }
 
 // reserve keeps another trip from taking path, or its note for an abandoned one, until release.

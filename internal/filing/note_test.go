@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -63,5 +64,33 @@ func TestNoteIsBounded(t *testing.T) {
 	}
 	if got := clean(strings.Repeat("é", maxText)); utf8.RuneCountInString(got) != maxText || strings.Contains(got, "…") {
 		t.Error("what fits is cut")
+	}
+}
+
+// TestNoteThatAPowerCutLeft: its file was not moved yet, so it is written anew. What somebody else wrote stays.
+func TestNoteThatAPowerCutLeft(t *testing.T) {
+	whole := Note{Reason: "refused"}.text("a.pdf", time.Local)
+	for left, ours := range map[string]bool{
+		"": true, whole: true, whole[:10]: true, strings.Repeat("\x00", len(whole)): true, whole[:100] + strings.Repeat("\x00", 50): true,
+		"theirs": false, "\x00theirs": false, strings.Repeat("\x00", 1<<20): false,
+	} {
+		d := newDesk(t)
+		write(t, d.done+"/a.pdf"+noteSuffix, left)
+		want := d.done + "/a.pdf"
+		if !ours {
+			want = d.done + "/a (2).pdf"
+		}
+		m := d.drop("a.pdf", "a")
+		m.Again = true
+		dest, err := New().Fail(m, Note{Reason: "refused"})
+		if err != nil || dest != want {
+			t.Errorf("%.20q: got %q, %v", left, dest, err)
+		}
+		if text, err := os.ReadFile(dest + noteSuffix); string(text) != whole {
+			t.Errorf("%.20q: the note is %q, %v", left, text, err)
+		}
+		if text, err := os.ReadFile(d.done + "/a.pdf" + noteSuffix); !ours && string(text) != left {
+			t.Errorf("%.20q became %.20q, %v", left, text, err)
+		}
 	}
 }

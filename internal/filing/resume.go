@@ -3,6 +3,7 @@ package filing
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	"kaizala-drop/internal/file"
 )
@@ -30,10 +31,10 @@ func (f *Filer) resume(m Move, limit int) (dest string, err error) {
 		t.spare, mine = m.twinPath(), twin.SameFile
 	}
 	aside := hidden(m.source(), m.Want)
-	setAside, original := lies(aside, isThe(m.Want)), lies(m.source(), isThe(m.Want))
+	setAside, original := lies(aside, isThe(m.Want)), m.original()
 	dest = t.landedAs(limit, mine)
 	if dest == "" && t.spare == "" && !setAside && !original {
-		dest = t.landedAs(limit, func(id file.Identity) bool { return id.Size == m.Want.Size && id.Mtime == m.Want.Mtime })
+		dest = t.landedAs(limit, isLike(m.Want))
 	}
 	switch {
 	case dest == "" && setAside: // what it became is not there any more: it is the only one
@@ -47,6 +48,16 @@ func (f *Filer) resume(m Move, limit int) (dest string, err error) {
 // isThe matches one file in one state.
 func isThe(want file.Identity) func(file.Identity) bool {
 	return func(id file.Identity) bool { return isFile(id, want) }
+}
+
+// coarsest is how far apart the times of a file system are: those of FAT.
+const coarsest = 2 * time.Second
+
+// isLike matches what may be a copy of the file on whatever file system: its size, and its mtime as far as that is kept.
+func isLike(want file.Identity) func(file.Identity) bool {
+	return func(id file.Identity) bool {
+		return id.Size == want.Size && time.Duration(id.Mtime-want.Mtime).Abs() <= coarsest
+	}
 }
 
 // landedAs finds the file among those of its name in the target: the last one that may be it.

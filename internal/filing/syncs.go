@@ -57,6 +57,16 @@ func (s *syncs) sync(dir *os.File) error {
 	return r.err
 }
 
+// Sync returns once every change made in the folder dir before the call is on disk.
+func (f *Filer) Sync(dir string) error {
+	d, err := openDir(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return f.syncs.sync(d)
+}
+
 // join returns a round to lead, and the one to wait for before it; or no round to lead, and the one to wait for instead.
 func (s *syncs) join(id dirID) (lead, before *round) {
 	s.mu.Lock()

@@ -148,3 +148,65 @@ func TestSyncFails(t *testing.T) {
 	holds(t, d.folder, "a.pdf=a")
 	holds(t, d.done)
 }
+
+// TestSyncFailsOnce lets each sync of a move fail in turn. The same move with Again syncs both folders again, and leaves
+// the file alone in its place.
+func TestSyncFailsOnce(t *testing.T) {
+	everyWay(t, func(t *testing.T, d desk, c calls) {
+		failed := 0
+		for nth, failing := 0, true; failing; nth++ {
+			noError(t, os.RemoveAll(d.done))
+			m := d.drop("a.pdf", "a")
+			failing = false
+			n, synced := 0, map[string]bool{}
+			c.fsync = func(f *os.File) error {
+				if n++; n-1 == nth {
+					failing = true
+					return unix.EIO
+				}
+				synced[f.Name()] = true
+				return f.Sync()
+			}
+			f := newFiler(c)
+			dest, err := f.Move(m)
+			if !failing {
+				noError(t, err)
+				break
+			}
+			failed++
+			if !errors.Is(err, unix.EIO) {
+				t.Errorf("sync %d: got %q, %v", nth, dest, err)
+			}
+			clear(synced)
+			m.Again = true
+			if dest, err = f.Move(m); err != nil || dest != d.done+"/a.pdf" {
+				t.Errorf("sync %d, again: got %q, %v", nth, dest, err)
+			}
+			if !synced[d.folder] || !synced[d.done] {
+				t.Errorf("sync %d, again: only %v were synced", nth, synced)
+			}
+			holds(t, d.done, "a.pdf=a")
+			missing(t, m.source())
+		}
+		if failed < 3 { // of the folder above done/, of done/, of the folder
+			t.Errorf("there were %d syncs only", failed)
+		}
+	})
+}
+
+// TestCopyIsFoundOnCoarseClocks: FAT keeps times in steps of two seconds, SMB in steps of 100 ns. A move whose last sync
+// failed there is found again all the same.
+func TestCopyIsFoundOnCoarseClocks(t *testing.T) {
+	d := newFarDesk(t)
+	m := d.drop("a.pdf", "a")
+	dest, err := New().Move(m)
+	noError(t, err)
+	for _, step := range []int64{100, 10e6, 1e9, 2e9} {
+		kept := time.Unix(0, m.Want.Mtime-m.Want.Mtime%step)
+		noError(t, os.Chtimes(dest, kept, kept))
+		m.Again = true
+		if again, err := New().Move(m); err != nil || again != dest {
+			t.Errorf("steps of %d ns: got %q, %v", step, again, err)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type trip struct {
 	twin   written // the copy on the target's device, from when the two are found to differ
 	spare  string  // its second name, which stays until the original is gone; "" for none
 	note   written
+	copied bool // and its content was synced
 	landed bool
 }
 
@@ -222,13 +223,18 @@ func (t *trip) putBack(path string) error {
 // settle makes the move durable. An original goes only once its copy is. If another file has come under its name
 // meanwhile, that one stays, and the wanted one is filed all the same.
 func (t *trip) settle(dest string) (string, error) {
-	err := t.syncs.sync(t.to)
+	err := t.syncContent(dest)
+	if err == nil {
+		err = t.syncs.sync(t.to)
+	}
 	if t.twin.path != "" {
 		if err != nil {
 			return "", err
 		}
-		wanted := func(id file.Identity) bool { return isFile(id, t.Want) }
-		err = t.remove(t.source(), wanted)
+		wanted := isThe(t.Want)
+		if !lies(t.source(), t.isRewritten) {
+			err = t.remove(t.source(), wanted)
+		}
 		if err != nil && lies(t.source(), wanted) {
 			return "", step("remove the original of its copy", err) // and end removes the copy: only one may be left
 		}
@@ -244,4 +250,21 @@ func (t *trip) settle(dest string) (string, error) {
 			quote(t.source()), quote(dest), cause(err))
 	}
 	return dest, nil
+}
+
+// syncContent makes sure that what was moved is on disk itself: whoever wrote the file hardly ever waits for that, and a
+// power cut soon after would leave an empty file in done/ of what the ledger says is safe there.
+func (t *trip) syncContent(dest string) error {
+	if t.copied {
+		return nil
+	}
+	f, _, err := file.Open(filepath.Dir(dest), filepath.Base(dest))
+	if err != nil {
+		return nil // taken away already, or not to be read: it was moved all the same
+	}
+	defer f.Close()
+	if err := f.Sync(); oneOf(err, unix.EIO, unix.ENOSPC, unix.EDQUOT) { // the others: a file system without such a thing
+		return step("sync it", err)
+	}
+	return nil
 }

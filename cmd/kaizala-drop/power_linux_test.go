@@ -1,0 +1,347 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestPowerCut takes the power away from the daemon's disks at random moments, again and again over a stream of files, and
+// then looks whether the promise was kept, as TestCrashMatrix does. What a kill leaves, the kernel still writes; here all
+// that nobody waited for with a sync is gone: contents, names and steps of the ledger.
+//
+// The disks are ext4 file systems in files. A cut kills the daemon and shuts them down by EXT4_IOC_SHUTDOWN, without a flush
+// of their journals: from then on nothing is written, in no order and not in half, as if the power were gone. Mounted anew,
+// they replay their journals. To copy the file of a mounted one would not do: a copy takes its time, so its end would be
+// later than its beginning. What is not simulated is a disk that loses, in spite of a flush, what it said it had.
+func TestPowerCut(t *testing.T) {
+	needsDisks(t)
+	cuts := 2
+	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+		cuts = 12
+	}
+	for name, diskOf := range map[string]func(place string) string{
+		// One journal keeps the order of all that happens to the files and to the ledger.
+		"one disk": func(string) string { return "all" },
+		// The ledger may be ahead of the folders, or behind them; some files are copied from one disk to another.
+		"three disks": func(place string) string {
+			if place == "state" || place == "shm" {
+				return place
+			}
+			return "drop"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPowerWorld(t, diskOf)
+			for range cuts {
+				p.life()
+			}
+			p.finish()
+			p.wantWholeNotes()
+			t.Logf("%d cuts; deliveries that they left: %v", cuts, p.left)
+			if left := len(p.left); left < 3 && cuts > 10 {
+				t.Errorf("the cuts left only deliveries that are %v", slices.Collect(maps.Keys(p.left)))
+			}
+		})
+	}
+}
+
+// TestPowerCutAfterFiling: nobody waited for the files to be on disk when they were dropped. What the ledger says lies in
+// done/ or failed/ does, whole, when the power goes right after it.
+func TestPowerCutAfterFiling(t *testing.T) {
+	needsDisks(t)
+	p := newPowerWorld(t, func(place string) string {
+		if place == "shm" {
+			return place
+		}
+		return "all"
+	})
+	for range 4 {
+		for _, folder := range []string{"near", "far", "album"} {
+			made := p.root("all") + "/make"
+			name := p.makeOne(folder, made)
+			must(t, os.Rename(filepath.Join(made, name), filepath.Join(p.on(folder), name)))
+		}
+	}
+	cmd := p.daemonToCut()
+	p.posted(1)
+	eventually(t, func() error {
+		if states := ledgerStates(t, "file:"+p.dir+"/state/ledger.db?mode=ro"); len(states) > 0 || !p.empty() {
+			return fmt.Errorf("not at their end: %v", states)
+		}
+		return nil
+	})
+	p.cut(cmd)
+	p.finish()
+}
+
+// powerWorld is a crashWorld whose folders, done/ and ledger lie on disks that can lose their power. Its test's goroutine
+// has a thread, and that one its mounts, for itself: nobody else can keep a disk mounted, and all are gone with it.
+type powerWorld struct {
+	*crashWorld
+	disks  []string
+	loops  map[string]string // the device of a disk, held open from its first mount on: its number must stay what it is
+	places map[string]string // name: mount point
+	diskOf func(place string) string
+	lives  int
+}
+
+func newPowerWorld(t *testing.T, diskOf func(place string) string) *powerWorld {
+	runtime.LockOSThread() // for good: the thread ends with the goroutine
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		needs(t, fmt.Sprintf("mounts of its own (%v)", err))
+	}
+	must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	p := &powerWorld{crashWorld: newCrashWorld(t, 1), diskOf: diskOf, loops: map[string]string{}, places: map[string]string{}}
+	for _, place := range append(crashFolders(), "state") {
+		p.places[place] = p.folder(place)
+	}
+	shm, err := os.Readlink(p.folder("shm"))
+	must(t, err)
+	p.places["shm"] = shm
+	for place := range p.places {
+		if disk := diskOf(place); !slices.Contains(p.disks, disk) {
+			p.disks = append(p.disks, disk)
+		}
+	}
+	for _, disk := range p.disks {
+		image := p.image(disk)
+		must(t, os.WriteFile(image, nil, 0o600))
+		t.Cleanup(func() { os.Remove(image) })
+		must(t, os.Truncate(image, 32<<20))
+		run(t, "mkfs.ext4", "-q", image)
+	}
+	t.Cleanup(p.unplug)
+	p.plug()
+	for place := range p.places {
+		must(t, os.MkdirAll(p.on(place), 0o755))
+	}
+	for _, folder := range crashFolders() {
+		if isFar(folder) {
+			must(t, os.MkdirAll(p.on("shm")+"/"+folder, 0o755))
+		}
+	}
+	for _, disk := range p.disks {
+		must(t, os.Mkdir(p.root(disk)+"/make", 0o755))
+		run(t, "sync", "-f", p.root(disk))
+	}
+	p.bind()
+	return p
+}
+
+func needsDisks(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		needs(t, "root")
+	}
+	for _, tool := range []string{"mkfs.ext4", "mount"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			needs(t, tool)
+		}
+	}
+}
+
+// run runs a program of the system.
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		needs(t, fmt.Sprintf("%s (%v: %s)", name, err, out))
+	}
+}
+
+func (p *powerWorld) image(disk string) string {
+	return fmt.Sprintf("/dev/shm/kaizala-drop-power-%d-%s-%s", os.Getpid(), filepath.Base(p.t.Name()), disk)
+}
+
+func (p *powerWorld) root(disk string) string { return p.dir + "/disks/" + disk }
+
+// on is where a place is on its disk.
+func (p *powerWorld) on(place string) string { return p.root(p.diskOf(place)) + "/" + place }
+
+// plug mounts the disks. Nothing is written by itself for as long as a life lasts, and nothing because of a rename.
+func (p *powerWorld) plug() {
+	p.t.Helper()
+	for _, disk := range p.disks {
+		must(p.t, os.MkdirAll(p.root(disk), 0o755))
+		if loop := p.loops[disk]; loop != "" {
+			run(p.t, "mount", "-t", "ext4", "-o", "commit=300,noauto_da_alloc", loop, p.root(disk))
+			continue
+		}
+		run(p.t, "mount", "-t", "ext4", "-o", "loop,commit=300,noauto_da_alloc", p.image(disk), p.root(disk))
+		var st unix.Stat_t
+		must(p.t, unix.Stat(p.root(disk), &st))
+		p.loops[disk] = fmt.Sprintf("/dev/loop%d", unix.Minor(st.Dev))
+		held, err := os.Open(p.loops[disk])
+		must(p.t, err)
+		p.t.Cleanup(func() { held.Close() })
+	}
+}
+
+// bind puts the places where the configuration wants them.
+func (p *powerWorld) bind() {
+	p.t.Helper()
+	for place, path := range p.places {
+		must(p.t, os.MkdirAll(path, 0o755))
+		must(p.t, unix.Mount(p.on(place), path, "", unix.MS_BIND, ""))
+	}
+}
+
+// unplug unmounts what is mounted.
+func (p *powerWorld) unplug() {
+	for _, path := range slices.Concat(slices.Collect(maps.Values(p.places)), p.roots()) {
+		if err := unix.Unmount(path, 0); err != nil && err != unix.EINVAL {
+			p.t.Errorf("cannot unmount %s: %v", path, err)
+			_ = unix.Unmount(path, unix.MNT_DETACH)
+		}
+	}
+}
+
+func (p *powerWorld) roots() []string {
+	var roots []string
+	for _, disk := range p.disks {
+		roots = append(roots, p.root(disk))
+	}
+	return roots
+}
+
+// life drops files that are safe on disk, starts a daemon, and cuts the power at a random moment.
+func (p *powerWorld) life() {
+	p.t.Helper()
+	for range 2 {
+		for _, folder := range []string{"near", "near", "hold", "far", "far", "album", "album"} {
+			made := p.root(p.diskOf(folder)) + "/make"
+			p.dropSafely(filepath.Join(made, p.makeOne(folder, made)), folder)
+		}
+		trip := p.root(p.diskOf("trip")) + fmt.Sprint("/make/trip ", p.number)
+		must(p.t, os.Mkdir(trip, 0o755))
+		p.makeOne("trip", trip)
+		p.makeOne("trip", trip)
+		p.dropSafely(trip, "trip")
+	}
+	moment := p.moment()
+	cmd := p.daemonToCut()
+	select {
+	case <-moment:
+	case <-time.After(10 * time.Second):
+		p.t.Error("the moment of the cut has not come")
+	}
+	p.cut(cmd)
+}
+
+func (p *powerWorld) daemonToCut() *exec.Cmd {
+	p.t.Helper()
+	cmd := exec.Command(os.Args[0], "run", "--config", p.config)
+	cmd.Env = append(os.Environ(), runMain+"=1")
+	cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	must(p.t, cmd.Start())
+	p.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd
+}
+
+// dropSafely moves a file or a folder into a drop folder of its disk, and returns when it is there for good.
+func (p *powerWorld) dropSafely(path, folder string) {
+	p.t.Helper()
+	inside, err := filepath.Glob(path + "/*")
+	must(p.t, err)
+	for _, each := range append(inside, path) {
+		syncPath(p.t, each)
+	}
+	must(p.t, os.Rename(path, filepath.Join(p.on(folder), filepath.Base(path))))
+	syncPath(p.t, p.on(folder))
+}
+
+func syncPath(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	must(t, f.Sync())
+}
+
+// moment comes some time after a call of the daemon that is to be started, when others are made and files are moved.
+func (p *powerWorld) moment() <-chan struct{} {
+	comes := make(chan struct{})
+	after := time.Duration(p.rand.IntN(250)) * time.Millisecond
+	path, nth := "/v1/media", 1
+	if p.rand.IntN(4) > 0 {
+		path, nth = "/actions", 1+p.rand.IntN(6)
+	}
+	var mu sync.Mutex
+	p.set(func(_ http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasSuffix(r.URL.Path, path) {
+			if nth--; nth == 0 {
+				time.AfterFunc(after, func() { close(comes) })
+			}
+		}
+		return false
+	})
+	return comes
+}
+
+// cut ends the daemon and the disks, and gives back what is left of these.
+func (p *powerWorld) cut(cmd *exec.Cmd) {
+	p.t.Helper()
+	p.lives++
+	lost := fmt.Sprintf("written in life %d by somebody who did not wait for it", p.lives)
+	var disks []*os.File
+	for _, root := range p.roots() {
+		f, err := os.Open(root)
+		must(p.t, err)
+		defer f.Close()
+		disks = append(disks, f)
+		must(p.t, os.WriteFile(root+"/lost", []byte(lost), 0o600))
+	}
+	// A daemon that outlives its disks would see errors, and could still say something to the service.
+	must(p.t, cmd.Process.Kill())
+	for _, disk := range disks {
+		const shutdown, withoutFlush = 0x8004587d, 2 // EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH (fs/ext4/ext4.h)
+		must(p.t, unix.IoctlSetPointerInt(int(disk.Fd()), shutdown, withoutFlush))
+		disk.Close()
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
+		p.t.Fatalf("the daemon ended by itself:\n%s", &p.log)
+	}
+	fmt.Fprintln(&p.log, "killed by a power cut")
+	p.set(nil)
+	p.unplug()
+	p.plug()
+	p.bind()
+	for _, root := range p.roots() {
+		if content, err := os.ReadFile(root + "/lost"); string(content) == lost {
+			p.t.Errorf("this was no power cut: %q is there, %v", content, err)
+		}
+		_ = os.Remove(root + "/lost")
+	}
+	for state, n := range p.unfinished() {
+		p.left[state] += n
+	}
+}
+
+// wantWholeNotes wants every note to be as it was written.
+func (p *powerWorld) wantWholeNotes() {
+	p.t.Helper()
+	for _, place := range append(crashFolders(), "shm") {
+		for path, content := range files(p.t, p.places[place]) {
+			whole := strings.HasPrefix(content, "kaizala-drop put this file aside") && strings.HasSuffix(content, "This note can be deleted.\n")
+			if strings.HasSuffix(path, ".reason.txt") && !whole {
+				p.t.Errorf("%s/%s holds %q", place, path, content)
+			}
+		}
+	}
+}
