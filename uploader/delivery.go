@@ -233,10 +233,19 @@ func (d *delivery) look(f ledger.File) error {
 	if err != nil {
 		return d.missing(f, err)
 	}
-	if info.Identity != f.ID {
+	if !d.isThe(f, info.Identity) {
 		return errChanged
 	}
 	return nil
+}
+
+// isThe reports whether id is the file f of d, in the state that it was taken up in. With a reboot or another mount some
+// file systems get another device number.
+func (d *delivery) isThe(f ledger.File, id file.Identity) bool {
+	if d.known {
+		id.Dev = f.ID.Dev
+	}
+	return id == f.ID
 }
 
 // missing tells a file that is gone from a folder that is gone: an unmounted share is an empty folder on its parent's

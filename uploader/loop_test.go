@@ -98,11 +98,15 @@ func TestRestart(t *testing.T) {
 			w.must(os.Chmod(w.dir+"/x.pdf", 0o600))
 		}, false, 0, 0, "failed/x.pdf"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		restart := func(t *testing.T, rebooted bool) {
 			both(t, func(w *world) {
 				s := w.write("x.pdf", "content")
+				before := s.ID
+				if rebooted {
+					before.Dev++
+				}
 				id, err := w.ledger.Claim(ctx, ledger.Delivery{Folder: w.dir, Action: "Document", SettledAt: s.At,
-					Files: []ledger.File{{Name: s.Name, ID: s.ID}}})
+					Files: []ledger.File{{Name: s.Name, ID: before}}})
 				w.must(err)
 				c.before(w, id)
 				f := w.folder()
@@ -122,7 +126,9 @@ func TestRestart(t *testing.T) {
 					t.Errorf("unfinished: %+v", open)
 				}
 			})
-		})
+		}
+		t.Run(c.name, func(t *testing.T) { restart(t, false) })
+		t.Run(c.name+", and the device has another number", func(t *testing.T) { restart(t, true) })
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *source) open(i int) error {
 	}
 	s.files = append(s.files, opened)
 	s.sums = append(s.sums, sha256.New())
-	if info.Identity != f.ID {
+	if !s.d.isThe(f, info.Identity) {
 		return errChanged
 	}
 	return nil
