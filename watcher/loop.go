@@ -3,8 +3,6 @@ package watcher
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -108,27 +106,6 @@ func (l *loop) run(ctx context.Context) error {
 		}
 	}
 	return l.left()
-}
-
-// left says what a run with once leaves.
-func (l *loop) left() error {
-	var unlisted, waiting error
-	if len(l.unlisted) > 0 {
-		unlisted = fmt.Errorf("cannot list all of %s: %s", file.Printable(l.folder.Path),
-			strings.Join(slices.Sorted(maps.Keys(l.unlisted)), "; "))
-	}
-	var names []string
-	l.files.Waits(func(name, reason string) { names = append(names, file.Printable(name+" ("+reason+")")) })
-	if len(names) > 0 {
-		const most = 3
-		slices.Sort(names)
-		text := strings.Join(names[:min(most, len(names))], ", ")
-		if len(names) > most {
-			text += ", ..."
-		}
-		waiting = fmt.Errorf("%d left in %s: %s", len(names), file.Printable(l.folder.Path), text)
-	}
-	return errors.Join(unlisted, waiting)
 }
 
 // finished reports that a run with once has nothing left to wait for.
@@ -297,11 +274,6 @@ func (l *loop) onSighting(now time.Time, s sighting) {
 		}
 	default:
 		v := l.files.Look(l.sentAt, now, s.name, s.look)
-		if v.Pause > 0 {
-			l.log.Info().Str("file", file.Printable(s.name)).Stringer("pause", v.Pause.Round(time.Millisecond)).
-				Stringer("settle", l.files.Quiet().Round(time.Millisecond)).
-				Msg("files are written with pauses here: waiting longer than settle says, until 50 files in a row came without")
-		}
 		if v.Settled {
 			l.handOver(now, s, v)
 		}
@@ -332,18 +304,5 @@ func (l *loop) onGathered(now time.Time) {
 		l.log.Debug().Int("images", len(b)).Str("first", file.Printable(b[0].Name)).
 			Str("last", file.Printable(b[len(b)-1].Name)).Msg("gathered")
 		l.outbox = append(l.outbox, b)
-	}
-}
-
-func (l *loop) tell(name string, v Verdict) {
-	if v.News {
-		l.log.Info().Str("file", file.Printable(name)).Str("reason", file.Printable(v.Reason)).Msg("left where it is")
-	}
-}
-
-func (l *loop) tellOnce(name, reason string) {
-	if _, told := l.toldOnce[name]; !told {
-		l.toldOnce[name] = struct{}{}
-		l.log.Info().Str("file", file.Printable(name)).Str("reason", reason).Msg("left where it is")
 	}
 }

@@ -108,5 +108,5 @@ func (t *trip) concludeHere(dest string) (string, error) {
 			return "", t.explain(ErrFolderGone)
 		}
 	}
-	return dest, and(t.dropSpare(), t.syncs.sync(t.to))
+	return dest, and(t.syncContent(dest), and(t.dropSpare(), t.syncs.sync(t.to)))
 }

@@ -1,0 +1,95 @@
+package uploader
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kaizala-drop/internal/kaizala"
+)
+
+// Who waits for a failure that counts as the destination's, and which delivery it is that fails while others do not.
+
+// asideTries is how often in a row an upload is tried before another one is.
+const asideTries = 3
+
+// retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
+// in the order of the posts, unless it is answered with errors again and again.
+func (q *queue) retryAll(now time.Time, d *delivery, err error) {
+	q.failAll(now, d, err)
+	something := d.failedAt && q.passed != d.passed // gets through, so that d may be the one to blame
+	stubborn := d.stage == toPost && q.pause.failures >= 6+briefTries && mayBeItsOwn(err)
+	if d.stage == toUpload {
+		d.tries++
+	}
+	standsAside := d.tries >= asideTries
+	if q.stoodAside = (something || stubborn || standsAside) && q.hasOther(d); q.stoodAside {
+		d.tries = 0
+		d.pause.fail(now)
+		d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
+	}
+	if !isTheirs(err) {
+		q.attempt(d, err)
+	}
+}
+
+// failAll has everything wait after a failure of d.
+func (q *queue) failAll(now time.Time, d *delivery, err error) {
+	q.pause.obey(now.Add(retryAfter(err)))
+	if q.pause.failures == 0 || q.pause.probes(d.since) { // else it was under way when another one failed
+		q.pause.fail(now)
+	}
+}
+
+// hasOther reports whether another delivery than d can be tried when the destination is tried next.
+func (q *queue) hasOther(d *delivery) bool {
+	next := q.pause.until
+	return slices.ContainsFunc(q.turns, func(l *lane) bool {
+		return l.pause.over(next) && slices.ContainsFunc(l.active, func(other *delivery) bool {
+			return other != d && !other.busy && (other.stage == toUpload || other.stage == toPost) && other.pause.over(next)
+		})
+	})
+}
+
+// isAlone reports whether others got through since d failed last, with calls of the same kind: where uploads work and
+// actions do not, no post is to blame; nor is it where those of its group do not.
+func (q *queue) isAlone(d *delivery) bool {
+	if d.stage == toPost {
+		return d.failedAt && d.lane.posted > d.postedThen
+	}
+	return d.failedAt && q.passed[d.stage] > d.passed[d.stage]
+}
+
+// attempt counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
+// maxAttempts times in this way is poison, and refused; an album is tried again in two halves.
+func (q *queue) attempt(d *delivery, err error) {
+	if d.blamed = q.isAlone(d); d.blamed {
+		d.Attempts++
+	}
+	d.failedAt, d.passed, d.postedThen = true, q.passed, d.lane.posted
+	switch {
+	case d.Attempts < q.maxAttempts:
+	case d.unknown:
+		q.giveUp(d, unknownNote(d, err))
+	case d.isAlbum():
+		q.halve(d)
+	default:
+		n := noteOf(d, err)
+		n.Reason = fmt.Sprintf("it failed %d times while other files went through: %s", d.Attempts, n.Reason)
+		q.giveUp(d, n)
+	}
+}
+
+// isTheirs reports whether an answer says of itself that no file is to blame: of the token, or of the number of calls.
+func isTheirs(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && (answer.Unauthorized() || answer.Status == 429)
+}
+
+// mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.
+// 401, 429 and 503 say of themselves that they do not.
+func mayBeItsOwn(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && (answer.MayHaveActed || !slices.Contains([]int{0, 401, 429, 503}, answer.Status))
+}
