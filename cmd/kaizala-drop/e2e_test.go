@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/sandbox"
@@ -322,15 +323,22 @@ func TestRemount(t *testing.T) {
 	p := w.daemon()
 	must(t, os.WriteFile(drop+"/before.pdf", []byte("x"), 0o644))
 	w.filed("drop", 1)
+	within := time.Second + 200*time.Millisecond + 5*time.Second // rescan, settle, and what a busy machine takes for the rest
+	arrives := func(name string) {
+		t.Helper()
+		begun := time.Now()
+		must(t, os.WriteFile(filepath.Join(drop, name), []byte("x"), 0o644))
+		eventually(t, func() error { _, err := os.Stat(filepath.Join(drop, "done", name)); return err })
+		if took := time.Since(begun); took > within {
+			t.Errorf("%s was picked up after %v, want %v at most", name, took, within)
+		}
+	}
 	for i := range 2 {
 		mount()
-		must(t, os.WriteFile(drop+"/mounted.pdf", []byte("x"), 0o644))
-		eventually(t, func() error { _, err := os.Stat(drop + "/done/mounted.pdf"); return err })
-		must(t, os.WriteFile(drop+"/later.pdf", []byte("x"), 0o644))
-		eventually(t, func() error { _, err := os.Stat(drop + "/done/later.pdf"); return err })
+		arrives("mounted.pdf")
+		arrives("later.pdf")
 		unmount()
-		must(t, os.WriteFile(fmt.Sprintf("%s/after%d.pdf", drop, i), []byte("x"), 0o644))
-		eventually(t, func() error { _, err := os.Stat(fmt.Sprintf("%s/done/after%d.pdf", drop, i)); return err })
+		arrives(fmt.Sprintf("after%d.pdf", i))
 	}
 	w.filed("drop", 3)
 	if n := w.sandbox.Stats().Posts; n != 7 {

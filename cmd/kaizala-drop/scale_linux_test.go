@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -140,14 +143,25 @@ func TestHugeFile(t *testing.T) {
 	must(t, f.Close())
 	p := startProcess(t, exec.Command(buildProgram(t), "run", "--config", w.config))
 	w.filed("drop", 1)
-	if got := w.sandbox.Posts()[0].Media[0].Size; got != size {
-		t.Fatalf("%d bytes arrived, want %d", got, size)
+	whole := sha256.New()
+	_, err = io.CopyN(whole, zeros{}, size)
+	must(t, err)
+	if m := w.sandbox.Posts()[0].Media[0]; m.Size != size || m.SHA256 != hex.EncodeToString(whole.Sum(nil)) {
+		t.Fatalf("%d bytes arrived, want %d, or they are others", m.Size, size)
 	}
 	peak := peakMemory(t, p)
 	t.Logf("2 GiB went through with a peak of %d KiB", peak)
 	if peak > 64<<10 {
 		t.Errorf("peak memory %d KiB, want under 64 MiB", peak)
 	}
+}
+
+// zeros is what the huge file holds.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // peakMemory is the highest resident size of a running process in KiB (proc(5), VmHWM). What getrusage(2) says would
