@@ -55,15 +55,33 @@ func TestMappedWriterIsWaitedFor(t *testing.T) {
 	heldUntil(t, f, "open for writing", func() { must(t, unix.Munmap(mapped)) })
 }
 
-func TestLockFileHoldsItsFileBack(t *testing.T) {
-	for _, lock := range []string{".~lock.held.mp3#", "~$held.mp3", "~$eld.mp3", "~$ld.mp3"} {
-		t.Run(lock, func(t *testing.T) {
+func TestCompanionHoldsItsFileBack(t *testing.T) {
+	const open, fetching = "it is open in a program", "another program is still fetching it"
+	for companion, reason := range map[string]string{
+		".~lock.held.mp3#": open, "~$held.mp3": open, "~$eld.mp3": open, "~$ld.mp3": open, ".~held.mp3": open,
+		"held.mp3.aria2": fetching, "held.mp3.lftp-pget-status": fetching, "held.mp3.st": fetching, "held.mp3.part": fetching,
+		"held.mp3.crdownload": fetching, "held.mp3.opdownload": fetching, "held.mp3.filepart": fetching,
+	} {
+		t.Run(companion, func(t *testing.T) {
 			f := folder(t.TempDir())
 			write(t, f.Path+"/held.mp3", "content")
-			write(t, f.Path+"/"+lock, "somebody")
-			heldUntil(t, f, "its lock file", func() { must(t, os.Remove(f.Path+"/"+lock)) })
+			write(t, f.Path+"/"+companion, "somebody") // never handed over itself
+			heldUntil(t, f, reason, func() { must(t, os.Remove(f.Path+"/"+companion)) })
 		})
 	}
+}
+
+// TestStateOfAxel stays as long as its file, which it holds back, and no longer: as a name it means nothing.
+func TestStateOfAxel(t *testing.T) {
+	f := folder(t.TempDir())
+	write(t, f.Path+"/held.mp3.st", "state")
+	write(t, f.Path+"/held.mp3", "content")
+	write(t, f.Path+"/another.st", "no state")
+	r := start(t, f)
+	r.expect("another.st")
+	r.waitFor("fetched of")
+	must(t, os.Rename(f.Path+"/held.mp3", f.Path+"/.hidden"))
+	r.expect("held.mp3.st")
 }
 
 // TestTornFileIsHandedOverAsTorn lets one file stay without its end, and makes another one whole in time.

@@ -3,14 +3,19 @@ package watcher
 import "golang.org/x/sys/unix"
 
 // RemoteFS names the file system of path if other hosts, or a process behind it, can change files there without this
-// kernel seeing it: inotify is blind to that, and so is the lease. "" for a local one. The numbers are those of
-// statfs(2) and linux/magic.h.
+// kernel seeing it: inotify is blind to that, and so is the lease. "" for a local one.
 func RemoteFS(path string) string {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
 		return ""
 	}
-	switch uint32(st.Type) { //nolint:unconvert // its width differs by architecture
+	return remoteName(uint32(st.Type)) //nolint:unconvert // its width differs by architecture
+}
+
+// remoteName names a file system by its number, which is that of statfs(2), linux/magic.h or, for those that come with
+// modules of their own (gpfs, beegfs, lustre), of their sources.
+func remoteName(number uint32) string {
+	switch number {
 	case 0x6969:
 		return "nfs"
 	case 0xff534d42, 0xfe534d42, 0x517b:
@@ -23,6 +28,18 @@ func RemoteFS(path string) string {
 		return "ceph"
 	case 0x5346414f, 0x6b414653:
 		return "afs"
+	case 0x0bd00bd0:
+		return "lustre"
+	case 0x01161970:
+		return "gfs2"
+	case 0x7461636f:
+		return "ocfs2"
+	case 0x47504653:
+		return "gpfs"
+	case 0x19830326:
+		return "beegfs"
+	case 0x786f4256:
+		return "vboxsf"
 	}
 	return ""
 }

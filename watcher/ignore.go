@@ -16,7 +16,8 @@ func BuiltinIgnore() []string {
 		".*", // rsync's and vsftpd's temporary names, .DS_Store, ._*, .nfs*, .fuse_hidden*, .~lock.*#
 		"~$*", "*~",
 		"thumbs.db", "desktop.ini", "@eadir", "#recycle", "lost+found", "__macosx",
-		"*.tmp", "*.part", "*.partial", "*.crdownload", "*.download", "*.filepart", "*.swp", "*.swx",
+		"*.tmp", "*.part", "*.partial", "*.crdownload", "*.download", "*.opdownload", "*.filepart", "*.aria2", "*.lftp-pget-status",
+		"*.swp", "*.swx",
 	}
 }
 

@@ -51,11 +51,12 @@ type scout struct {
 	filter  filter
 	watched map[string]file.Identity // absolute path -> the folder that was watched there
 	torn    map[string]tornFile      // what was found torn, so that it is not read again unchanged
+	beside  neighbours               // for one answer
 	remote  string
 }
 
 func newScout(f Folder, notify *fsnotify.Watcher) *scout {
-	return &scout{folder: f, notify: notify, filter: newFilter(f), watched: map[string]file.Identity{}, torn: map[string]tornFile{}}
+	return &scout{folder: f, notify: notify, filter: newFilter(f), watched: map[string]file.Identity{}, torn: map[string]tornFile{}, beside: neighbours{}}
 }
 
 // run answers each request until requests is closed or ctx ends. It is the only sender of answers.
@@ -78,6 +79,7 @@ func (s *scout) answer(ctx context.Context, r request) answer {
 	if r.whole {
 		s.list(ctx, &a)
 	}
+	clear(s.beside)
 	for _, name := range r.due {
 		s.look(ctx, name, true, &a)
 	}

@@ -185,6 +185,7 @@ func TestFilter(t *testing.T) {
 		"done": true, "done2": false, "x/done": false, "x/failed": true, "failed": false,
 		"a.bak": true, "sub/a.bak": true, "a.BAK": false, "x/y.pdf": true, "y.pdf": false, "Draft 1.pdf": true, "[": false,
 		"\u202ea.pdf": false, "tmp": false, "part": false,
+		"a.pdf.aria2": true, "a.pdf.opdownload": true, "a.pdf.lftp-pget-status": true, "a.pdf.st": false,
 	} {
 		if f.skips(name) != skips {
 			t.Errorf("%q: skips is %v", name, !skips)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +18,8 @@ import (
 //
 // Two of the formats have no sign of being cut off. An MP3 is a row of frames, and a WAV of unknown length, which ffmpeg
 // and other recorders leave until they close it, has data to its end: when their writer has died, such files look whole.
-// They are here only where something else shows it: they are sparse.
+// They are here where something else shows it: they have holes, or something lies beside them. One is here to hold what
+// is known to be posted.
 type killing struct {
 	name, file string
 	needs      []string
@@ -27,7 +29,8 @@ type killing struct {
 	abroad bool   // its source is on another file system
 	server bool   // kill the process that writes the file, instead of its client
 	itself bool   // it is killed by how it is started
-	at     int64  // kill it when so many bytes are on disk; 0: a third; -1: when there is a file at all
+	passes bool   // what it leaves is posted all the same
+	at     int64  // kill it when so many bytes were written; 0: a third; -1: when there is a file at all
 	grows  string // the file to look at; "": the one that is brought
 }
 
@@ -98,7 +101,7 @@ func truncated(t *testing.T, v *visit) {
 		if n := len(v.posts()); n > 0 {
 			t.Fatal("half a file was posted")
 		}
-		_, err := os.Lstat(filepath.Join(v.dir, name+".reason.txt"))
+		_, err := os.Lstat(filepath.Join(v.dir, name)) // its note was there before
 		return err
 	})
 	got := files(t, v.dir)
@@ -118,38 +121,91 @@ func truncated(t *testing.T, v *visit) {
 	}
 }
 
-// unnoticed means that only a name which is never a candidate was written.
-func unnoticed(t *testing.T, v *visit) {
-	t.Helper()
-	for name := range files(t, v.dir) {
-		if !strings.HasPrefix(name, ".") {
-			t.Errorf("%s is there", name)
+// unnoticed means that only names which are never candidates were written: hidden ones, and those that match also. That
+// is seen when another file, dropped after them, has been.
+func unnoticed(also ...string) func(t *testing.T, v *visit) {
+	return func(t *testing.T, v *visit) {
+		t.Helper()
+		const witness = "witness.txt"
+		must(t, os.WriteFile(filepath.Join(v.dir, witness), []byte("not supported"), 0o644))
+		eventually(t, func() error {
+			_, err := os.Lstat(filepath.Join(v.dir, "failed", witness)) // its note was there before
+			return err
+		})
+		v.holds(t, append(also, "failed/"+witness, "failed/"+witness+".reason.txt")...)
+		for _, line := range v.logged(`"file":`) {
+			if !strings.Contains(line, witness) {
+				t.Errorf("the log speaks of a file: %s", line)
+			}
 		}
-	}
-	if lines := v.logged(`"file":`); len(lines) > 0 {
-		t.Errorf("the log speaks of a file: %s", lines)
 	}
 }
 
-// leftThere waits until the log has told the reason, and sees the file where it was.
-func leftThere(reason string) func(t *testing.T, v *visit) {
+// renamedOrRemoved is what ProFTPD does with its hidden file when the client dies: it hears first of the end of the data, or
+// of that of the client.
+func renamedOrRemoved(t *testing.T, v *visit) {
+	t.Helper()
+	name := filepath.Base(v.path)
+	eventually(t, func() error {
+		hidden, err := filepath.Glob(filepath.Join(v.dir, ".in."+name+".*"))
+		if len(hidden) > 0 {
+			return fmt.Errorf("%s is there", hidden)
+		}
+		return err
+	})
+	for _, path := range []string{v.path, filepath.Join(v.dir, "failed", name)} {
+		if _, err := os.Lstat(path); err == nil {
+			truncated(t, v)
+			return
+		}
+	}
+	unnoticed()(t, v)
+}
+
+// leftThere waits until the log has told the reason, and sees the file where it was, with those that match also.
+func leftThere(reason string, also ...string) func(t *testing.T, v *visit) {
 	return func(t *testing.T, v *visit) {
 		t.Helper()
-		name := filepath.Base(v.path)
 		eventually(t, func() error {
 			if len(v.logged(reason)) == 0 {
 				return fmt.Errorf("the log does not say %q", reason)
 			}
 			return nil
 		})
-		if got := files(t, v.dir); len(got) != 1 || !slices.Contains(keysOf(got, ""), name) {
-			t.Errorf("in the folder: %q", keysOf(got, ""))
+		v.holds(t, append(also, filepath.Base(v.path))...)
+	}
+}
+
+// holds wants a file for each glob in the folder, and no other but hidden ones.
+func (v *visit) holds(t *testing.T, globs ...string) {
+	t.Helper()
+	names := slices.DeleteFunc(keysOf(files(t, v.dir), ""), func(name string) bool { return strings.HasPrefix(name, ".") })
+	matches := func(glob string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { ok, _ := path.Match(glob, name); return ok })
+	}
+	for _, glob := range globs {
+		if !matches(glob) {
+			t.Errorf("there is no %s", glob)
 		}
+	}
+	if len(names) != len(globs) {
+		t.Errorf("in the folder: %q, want %q", names, globs)
+	}
+}
+
+// ofUnknownLength waits until what there was of a WAV is filed: its lengths are 0xFFFFFFFF until it is closed, and nothing
+// tells it from one that was written to a pipe.
+func ofUnknownLength(t *testing.T, v *visit) {
+	t.Helper()
+	v.content = nil // only its writer knows
+	v.delivered(t)
+	if size := v.content[4:8]; string(size) != "\xff\xff\xff\xff" {
+		t.Errorf("its length is % x: it was closed", size)
 	}
 }
 
 func killings() []killing {
-	return slices.Concat(localKillings(), remoteKillings(), ownKillings())
+	return slices.Concat(localKillings(), makerKillings(), downloadKillings(), ftpKillings(), smbKillings(), sshKillings(), ownKillings())
 }
 
 // strace kills a program at its fifth write of 128 KiB.
@@ -174,62 +230,115 @@ func localKillings() []killing {
 		{name: "dd, killed", file: "sound.wav", needs: []string{"dd"}, end: truncated, start: func(v *visit) *exec.Cmd {
 			return v.slowly("dd of=TARGET bs=64k iflag=fullblock status=none")
 		}},
-		rsync("rsync -a, killed", unnoticed, ".scan.pdf.*", "-a"),
+		rsync("rsync -a, killed", unnoticed(), ".scan.pdf.*", "-a"),
 		rsync("rsync --inplace, killed", truncated, "", "--inplace"),
-		{name: "ffmpeg, mp4, killed", file: "film.mp4", needs: []string{"ffmpeg"}, at: 1, end: truncated, start: func(v *visit) *exec.Cmd {
-			return v.recorder(v.path, inRealTime(), "testsrc=size=320x240:rate=25:duration=30", "-c:v", "mpeg4", "-threads", "1")
-		}},
-		{name: "curl, downloading, killed", file: "photo.jpg", needs: []string{"curl"}, end: truncated, start: func(v *visit) *exec.Cmd {
-			return v.download("?half")
-		}},
 	}
 }
 
-func remoteKillings() []killing {
-	var all []killing
-	both := func(k killing) { // the client, and the process of the server
-		server := k
-		server.server = true
-		k.name, server.name = k.name+", client killed", k.name+", server killed"
-		all = append(all, k, server)
+// makerKillings are the programs that make a file of their own.
+func makerKillings() []killing {
+	return []killing{
+		{name: "ffmpeg, mp4, killed", file: "film.mp4", needs: []string{"ffmpeg"}, at: 1, end: truncated, start: func(v *visit) *exec.Cmd {
+			return v.recorder(v.path, inRealTime(), "testsrc=size=320x240:rate=25:duration=30", "-c:v", "mpeg4", "-threads", "1")
+		}},
+		{name: "ffmpeg, wav, killed", file: "sound.wav", needs: []string{"ffmpeg"}, at: 1, passes: true, end: ofUnknownLength,
+			start: func(v *visit) *exec.Cmd {
+				return v.recorder(v.path, inRealTime(), "sine=frequency=440:duration=30")
+			}},
+		// It makes its file under another name, then copies it. It is killed while it writes the second 32 KiB of the copy.
+		{name: "LibreOffice, killed", file: "letter.pdf", needs: []string{"soffice", "strace"}, itself: true,
+			end: leftThere("its lock file", "lu*.tmp"), start: func(v *visit) *exec.Cmd {
+				text := v.cage + "/letter.txt"
+				convert := v.soffice(text, "strace", "-f", "-o", v.cage+"/strace", "-P", v.path, "-e", "trace=pwrite64",
+					"-e", "inject=pwrite64:signal=KILL:when=2")
+				return v.command("sh", "-c", "head -c 150000 SOURCE | base64 >"+text+" && exec "+shellQuoted(convert.Args))
+			}},
 	}
-	both(killing{name: "curl to vsftpd", file: "scan.pdf", needs: []string{"curl", "vsftpd"}, end: truncated, start: func(v *visit) *exec.Cmd {
-		return exec.CommandContext(v, "curl", "-sS", "--limit-rate", "300K", "-T", v.source, v.ftp(v.vsftpd()))
-	}})
-	all = append(all, killing{name: "lftp to vsftpd, client killed", file: "photo.jpg", needs: []string{"lftp", "vsftpd"}, end: truncated,
-		start: func(v *visit) *exec.Cmd { // when its server is killed, it may come back and go on
-			return v.lftp(v.vsftpd(), "set net:limit-rate 300000; put")
-		}})
-	both(killing{name: "smbclient", file: "letter.docx", needs: []string{"smbclient", "smbd"}, end: truncated, at: 60 << 10,
-		start: func(v *visit) *exec.Cmd { // it sends 64 KiB, and the rest when all of it can be read
-			return v.slowly(shellQuoted(v.smbclient("-").Args))
-		}})
+}
+
+func downloadKillings() []killing {
+	aria := func(name string, end func(*testing.T, *visit), options ...string) killing {
+		return killing{name: name, file: "melody.mp3", needs: []string{"aria2c"}, end: end, start: func(v *visit) *exec.Cmd {
+			return v.aria2(append(options, "--disk-cache=0", "--max-download-limit=300K")...)
+		}}
+	}
+	return []killing{
+		{name: "curl, downloading, killed", file: "photo.jpg", needs: []string{"curl"}, end: truncated, start: func(v *visit) *exec.Cmd {
+			return v.download("?half")
+		}},
+		aria("aria2c, killed", leftThere("still fetching", "*.aria2")),
+		// Its control file, which would hold the file back, it writes only when it ends: nothing but holes is left.
+		aria("aria2c without its control file, killed", truncated, "--auto-save-interval=0"),
+		{name: "lftp pget, killed", file: "melody.mp3", needs: []string{"lftp", "vsftpd"},
+			end: leftThere("still fetching", "*.lftp-pget-status"), start: func(v *visit) *exec.Cmd {
+				return v.pget("set net:limit-rate 75000; set pget:save-status 1s;")
+			}},
+	}
+}
+
+// both are a killing of the client and one of the process of the server, each with its end.
+func both(k killing, client, server func(*testing.T, *visit)) []killing {
+	other := k
+	k.name, k.end = k.name+", client killed", client
+	other.name, other.end, other.server = other.name+", server killed", server, true
+	return []killing{k, other}
+}
+
+func ftpKillings() []killing {
+	curl := func(server, grows string, port func(*visit) string) killing {
+		return killing{name: "curl to " + server, file: "scan.pdf", needs: []string{"curl", server}, grows: grows, start: func(v *visit) *exec.Cmd {
+			return exec.CommandContext(v, "curl", "-sS", "--limit-rate", "300K", "-T", v.source, v.ftp(port(v)))
+		}}
+	}
+	lftp := func(server, grows string, port func(*visit) string, end func(*testing.T, *visit)) killing {
+		return killing{name: "lftp to " + server + ", client killed", file: "photo.jpg", needs: []string{"lftp", server}, grows: grows, end: end,
+			start: func(v *visit) *exec.Cmd { // when its server is killed, it may come back and go on
+				return v.lftp(port(v), "set net:limit-rate 300000; put")
+			}}
+	}
+	return slices.Concat(
+		both(curl("vsftpd", "", (*visit).vsftpd), truncated, truncated),
+		// It renames what has come when the client dies, not when it does itself.
+		both(curl("proftpd", ".in.scan.pdf.", (*visit).proftpd), truncated, unnoticed()),
+		[]killing{
+			lftp("vsftpd", "", (*visit).vsftpd, truncated),
+			lftp("proftpd", ".in.photo.jpg.", (*visit).proftpd, renamedOrRemoved),
+		})
+}
+
+func smbKillings() []killing {
 	explorer := func(name, file string) killing {
-		return killing{name: name, file: file, needs: []string{"smbd"}, end: truncated, start: func(v *visit) *exec.Cmd {
+		return killing{name: name, file: file, needs: []string{"smbd"}, start: func(v *visit) *exec.Cmd {
 			return v.own("share " + v.z.servers.smbd + "; truncate 100; fill 0-50; wait 10s; fill 50-100; close")
 		}}
 	}
-	both(explorer("Explorer to smbd", "photo.jpg"))
-	both(explorer("Explorer to smbd, mp3", "melody.mp3"))
-	both(killing{name: "sftp", file: "scan.pdf", needs: []string{"sftp", "sshd"}, end: truncated, start: func(v *visit) *exec.Cmd {
-		return v.sftp("put", "-l", "2400")
-	}})
-	both(killing{name: "scp", file: "film.3gpp", needs: []string{"scp", "sshd"}, end: truncated, start: func(v *visit) *exec.Cmd {
-		return v.scp("-l", "2400")
-	}})
-	both(killing{name: "scp -O -p", file: "scan.pdf", needs: []string{"scp", "sshd"}, end: truncated, start: func(v *visit) *exec.Cmd {
-		return v.scp("-O", "-p", "-l", "2400")
-	}})
-	proftpd := killing{name: "curl to proftpd", file: "scan.pdf", needs: []string{"curl", "proftpd"}, grows: ".in.scan.pdf.",
-		start: func(v *visit) *exec.Cmd {
-			return exec.CommandContext(v, "curl", "-sS", "--limit-rate", "300K", "-T", v.source, v.ftp(v.proftpd()))
+	smbclient := killing{name: "smbclient", file: "letter.docx", needs: []string{"smbclient", "smbd"}, at: 60 << 10,
+		start: func(v *visit) *exec.Cmd { // it sends 64 KiB, and the rest when all of it can be read
+			return v.slowly(shellQuoted(v.smbclient("-").Args))
 		}}
-	both(proftpd)
-	client, server := &all[len(all)-2], &all[len(all)-1]
-	client.end, server.end = truncated, unnoticed // it renames what has come when the client dies, not when it does itself
-	partial := killing{name: "rsync --partial over ssh, client killed", file: "scan.pdf", needs: []string{"rsync", "sshd"}, grows: ".scan.pdf.*",
-		end: truncated, start: func(v *visit) *exec.Cmd { return v.rsyncOverSSH("--partial", "--bwlimit=300") }}
-	return append(all, partial)
+	return slices.Concat(
+		both(smbclient, truncated, truncated),
+		both(explorer("Explorer to smbd", "photo.jpg"), truncated, truncated),
+		both(explorer("Explorer to smbd, mp3", "melody.mp3"), truncated, truncated))
+}
+
+func sshKillings() []killing {
+	over := func(name, file string, start func(v *visit) *exec.Cmd) killing {
+		return killing{name: name, file: file, needs: []string{strings.Fields(name)[0], "sshd"}, start: start}
+	}
+	rsync := func(options, grows string) killing {
+		k := over("rsync "+options+" over ssh", "scan.pdf", func(v *visit) *exec.Cmd { return v.rsyncOverSSH(options, "--bwlimit=300") })
+		k.grows = grows
+		return k
+	}
+	const hidden = ".scan.pdf.*"
+	return slices.Concat(
+		both(over("sftp", "scan.pdf", func(v *visit) *exec.Cmd { return v.sftp("put", "-l", "2400") }), truncated, truncated),
+		both(over("scp", "film.3gpp", func(v *visit) *exec.Cmd { return v.scp("-l", "2400") }), truncated, truncated),
+		both(over("scp -O -p", "scan.pdf", func(v *visit) *exec.Cmd { return v.scp("-O", "-p", "-l", "2400") }), truncated, truncated),
+		both(rsync("-a", hidden), unnoticed(), unnoticed()),
+		both(rsync("--partial", hidden), truncated, unnoticed()), // as proftpd
+		both(rsync("--inplace", ""), truncated, truncated))
 }
 
 func shellQuoted(args []string) string {
@@ -241,20 +350,27 @@ func shellQuoted(args []string) string {
 }
 
 func ownKillings() []killing {
+	// own is killed when it has done all steps, and before it can close what it has not closed.
 	own := func(name, file string, end func(*testing.T, *visit), script string) killing {
-		return killing{name: name + ", killed", file: file, end: end, start: func(v *visit) *exec.Cmd {
-			return v.own(script + "; wait 1m")
+		return killing{name: name + ", killed", file: file, grows: ".done", at: -1, end: end, start: func(v *visit) *exec.Cmd {
+			return v.own(script + "; put .done; wait 1m")
 		}}
 	}
-	empty := own("puts an empty file first", "letter.docx", leftThere("empty"), "create; close")
-	empty.at = -1
 	return []killing{
 		own("a scanner that stalls", "scan.pdf", truncated, "create; write 50"),
+		own("a scanner that closes after each page", "pages.pdf", truncated, "create; write 30; close; wait 500ms; append; write 60; close"),
 		own("allocates, then fills", "photo.jpg", truncated, "create; allocate; fill 0-50"),
+		own("allocates, then fills, mp3", "melody.mp3", truncated, "create; allocate; fill 0-50"),
 		own("sets the size, then fills", "film.3gpp", truncated, "create; truncate 100; fill 0-50"),
 		own("sets the size, then fills, mp3", "melody.mp3", truncated, "create; truncate 100; fill 0-50"),
+		own("fills the middle last", "scan.pdf", truncated, "create; allocate; fill 0-10; fill 90-100"),
+		own("maps, closes, then fills", "scan.pdf", truncated, "create; allocate; map; close; copy 0-10; copy 90-100"),
 		own("maps, then fills", "photo.jpg", truncated, "create; truncate 100; map; copy 0-50"),
 		own("appends after a pause", "scan.pdf", truncated, "create; write 50; close"),
-		empty,
+		own("puts an empty file first", "letter.docx", leftThere("empty"), "create; close"),
+		own("renames in place", "scan.pdf", unnoticed("scan.pdf.part"), "create scan.pdf.part; write 50"),
+		own("LibreOffice's lock", "letter.docx", leftThere("its lock file"), "put .~lock.letter.docx#; create; write 100; close"),
+		own("Excel's owner file", "stock.xlsx", leftThere("its lock file", "~$stock.xlsx"), "put ~$stock.xlsx; create; write 100; close"),
+		own("axel", "melody.mp3", leftThere("still fetching", "melody.mp3.st"), "put melody.mp3.st; create; allocate; fill 0-50"),
 	}
 }

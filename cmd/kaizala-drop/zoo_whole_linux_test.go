@@ -16,7 +16,7 @@ import (
 // visitors lists the writers that bring a whole file. Each must end well itself: those that set attributes after the
 // close fail if the file has gone by then.
 func visitors() []visitor {
-	return slices.Concat(ownVisitors(), makers(), localVisitors(), remoteVisitors()) // those first that take longest
+	return slices.Concat(ownVisitors(), makers(), localVisitors(), remoteVisitors(), downloadVisitors()) // those first that take longest
 }
 
 // program is a visitor that is one program, run with these arguments: SOURCE and TARGET stand for the files.
@@ -112,6 +112,20 @@ func remoteVisitors() []visitor {
 		{name: "rsync -a over ssh", file: "scan.pdf", needs: []string{"rsync", "sshd"}, bring: func(v *visit) error {
 			return v.finish(v.rsyncOverSSH("-a"))
 		}},
+		{name: "rsync -a --inplace over ssh", file: "scan.pdf", needs: []string{"rsync", "sshd"}, bring: func(v *visit) error {
+			return v.finish(v.rsyncOverSSH("-a", "--inplace"))
+		}},
+	}
+}
+
+func downloadVisitors() []visitor {
+	return []visitor{
+		{name: "aria2c, downloading", file: "scan.pdf", needs: []string{"aria2c"}, bring: func(v *visit) error {
+			return v.finish(v.aria2())
+		}},
+		{name: "lftp pget from vsftpd", file: "photo.jpg", needs: []string{"lftp", "vsftpd"}, bring: func(v *visit) error {
+			return v.finish(v.pget(""))
+		}},
 		{name: "curl -R, downloading", file: "scan.pdf", needs: []string{"curl"}, bring: func(v *visit) error {
 			return v.finish(v.download(""))
 		}},
@@ -165,8 +179,25 @@ func (v *visit) rsyncOverSSH(options ...string) *exec.Cmd {
 }
 
 func (v *visit) download(query string) *exec.Cmd {
-	return exec.CommandContext(v, "curl", "-sS", "-R", "-o", v.path,
-		v.z.servers.downloads+"/cages/"+v.name+"/"+filepath.Base(v.source)+query)
+	return exec.CommandContext(v, "curl", "-sS", "-R", "-o", v.path, v.url()+query)
+}
+
+// url is where the source can be downloaded.
+func (v *visit) url() string {
+	return v.z.servers.downloads + "/cages/" + v.name + "/" + filepath.Base(v.source)
+}
+
+// aria2 reserves the blocks of the whole file and fetches it in four places at once.
+func (v *visit) aria2(options ...string) *exec.Cmd {
+	return exec.CommandContext(v, "aria2c", slices.Concat([]string{"--no-conf", "--quiet", "--file-allocation=falloc",
+		"--no-file-allocation-limit=0", "--max-connection-per-server=4", "--split=4", "--min-split-size=1M",
+		"--dir", v.dir, "--out", filepath.Base(v.path)}, options, []string{v.url()})...)
+}
+
+// pget fetches the source in four places at once. settings end with a semicolon.
+func (v *visit) pget(settings string) *exec.Cmd {
+	return exec.CommandContext(v, "lftp", "-c", fmt.Sprintf("set net:max-retries 1; set net:timeout 5; %s open ftp://127.0.0.1:%s; "+
+		"pget -n 4 -O %s cages/%s/%s", settings, v.vsftpd(), v.dir, v.name, filepath.Base(v.source)))
 }
 
 // makers are the programs that make a file of their own.
@@ -184,14 +215,20 @@ func makers() []visitor {
 				return err
 			}
 			v.content = nil // what it makes of it is not known before
-			return v.run("soffice", "-env:UserInstallation=file://"+v.cage+"/profile", "--headless", "--convert-to", "pdf",
-				"--outdir", v.dir, source)
+			return v.finish(v.soffice(source))
 		}, after: func(t *testing.T, v *visit, _ sandbox.Post) {
 			if !strings.HasPrefix(string(v.content), "%PDF-") || !strings.HasSuffix(strings.TrimSpace(string(v.content)), "%%EOF") {
 				t.Errorf("%d bytes are not a whole PDF", len(v.content))
 			}
 		}},
 	}
+}
+
+// soffice makes a PDF of source. It may be run under other programs.
+func (v *visit) soffice(source string, under ...string) *exec.Cmd {
+	args := append(under, "soffice", "-env:UserInstallation=file://"+v.cage+"/profile", "--headless", "--convert-to", "pdf",
+		"--outdir", v.dir, source)
+	return exec.CommandContext(v, args[0], args[1:]...)
 }
 
 // ffmpeg records as long as the input lasts. What it should write it is asked before, without the wait.

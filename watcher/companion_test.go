@@ -1,0 +1,81 @@
+package watcher
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kaizala-drop/internal/file"
+)
+
+// TestCompanionsAreFoundBothWays asks one by one and by reading the directory: of a small one at once, of a large one
+// when it was asked about many files.
+func TestCompanionsAreFoundBothWays(t *testing.T) {
+	for _, others := range []int{0, 500} {
+		dir := t.TempDir()
+		for i := range others {
+			must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d %s.mp3", i, strings.Repeat("x", 200))), nil, 0o600))
+		}
+		const free = "free.mp3"
+		want := map[string]string{free: ""}
+		for i, c := range companions() {
+			name := fmt.Sprintf("held %d äöü.mp3", i)
+			if c.before == "~$" { // the letters left out must not make a companion of another one's
+				name = fmt.Sprintf("%c%d.mp3", 'a'+i, i)
+			}
+			want[name] = c.of(name)
+			must(t, os.WriteFile(filepath.Join(dir, want[name]), nil, 0o600))
+		}
+		s := newScout(Folder{Path: dir}, nil)
+		read := func() bool { return s.beside[dir].found != nil }
+		ask := func() {
+			t.Helper()
+			for name, companion := range want {
+				reason := s.companion(name)
+				if (reason != "") != (companion != "") || !strings.Contains(reason, companion) {
+					t.Errorf("%d others: %q is held back for %q, want %q", others, name, reason, companion)
+				}
+			}
+		}
+		ask()
+		info, err := file.Stat(dir)
+		must(t, err)
+		if worth := int64(len(want))*worthReading >= info.Size; read() != worth {
+			t.Errorf("%d others: after %d files the directory of %d bytes was read: %v", others, len(want), info.Size, read())
+		} else {
+			t.Logf("%d bytes: read at once: %v", info.Size, worth)
+		}
+		for range others {
+			s.companion(free)
+		}
+		if !read() {
+			t.Errorf("%d others: the directory was not read, however often it was asked", others)
+		}
+		ask()
+	}
+}
+
+// TestCompanionsOfOneAnswer are those that are there when the question comes, not those of the one before.
+func TestCompanionsOfOneAnswer(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.MkdirAll(dir+"/sub", 0o700))
+	must(t, os.WriteFile(dir+"/sub/a.mp3", []byte("x"), 0o600))
+	s := newScout(Folder{Path: dir, Recursive: true}, nil)
+	reason := func() string {
+		return s.answer(t.Context(), request{due: []string{"sub/a.mp3"}}).seen[0].look.Hold.Reason
+	}
+	must(t, os.WriteFile(dir+"/a.mp3.aria2", nil, 0o600)) // of another one
+	if r := reason(); r != "" {
+		t.Errorf("held back: %s", r)
+	}
+	must(t, os.WriteFile(dir+"/sub/a.mp3.aria2", nil, 0o600))
+	if r := reason(); !strings.Contains(r, `"a.mp3.aria2"`) {
+		t.Errorf("held back for %q", r)
+	}
+	must(t, os.Remove(dir+"/sub/a.mp3.aria2"))
+	if r := reason(); r != "" {
+		t.Errorf("still held back: %s", r)
+	}
+}

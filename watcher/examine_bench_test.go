@@ -1,0 +1,165 @@
+package watcher
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"kaizala-drop/internal/file"
+)
+
+// specimen is a file of about 5 MB that has settled.
+type specimen struct {
+	name    string
+	content []byte
+	torn    bool
+}
+
+// specimens gives one of every format, whole and cut off. MP3 has no end that could be missing.
+func specimens(t testing.TB) (all []specimen) {
+	t.Helper()
+	padding := bytes.Repeat([]byte{0x55}, 5<<20)
+	be, le := binary.BigEndian, binary.LittleEndian
+	chunk := func(order binary.AppendByteOrder, name string, content []byte) []byte {
+		return slices.Concat([]byte(name), order.AppendUint32(nil, uint32(len(content))), content)
+	}
+	box := func(name string, content []byte) []byte {
+		return slices.Concat(be.AppendUint32(nil, uint32(8+len(content))), []byte(name), content)
+	}
+	for name, content := range map[string][]byte{
+		"photo.jpg": slices.Concat([]byte("\xff\xd8\xff\xda\x00\x02"), padding, []byte("\xff\xd9")),
+		"plan.png": slices.Concat([]byte("\x89PNG\r\n\x1a\n"), be.AppendUint32(nil, uint32(len(padding))), []byte("IDAT"), padding,
+			make([]byte, 4), []byte("\x00\x00\x00\x00IEND\xae\x42\x60\x82")),
+		"scan.pdf":    slices.Concat([]byte("%PDF-1.7\n"), padding, []byte("\nstartxref\n9\n%%EOF\n")),
+		"letter.docx": archive(t, padding),
+		"letter.doc":  compoundFile(padding),
+		"film.mp4":    slices.Concat(box("ftyp", []byte("isom\x00\x00\x02\x00isom")), box("mdat", padding), box("moov", padding[:9000])),
+		"sound.wav":   chunk(le, "RIFF", slices.Concat([]byte("WAVE"), chunk(le, "fmt ", make([]byte, 16)), chunk(le, "data", padding))),
+		"music.mp3":   padding,
+	} {
+		all = append(all, specimen{name, content, false})
+		if ext := filepath.Ext(name); ext != ".mp3" {
+			all = append(all, specimen{"torn" + ext, content[:len(content)-9], true})
+		}
+	}
+	slices.SortFunc(all, func(a, b specimen) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+func archive(t testing.TB, content []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	f, err := z.CreateHeader(&zip.FileHeader{Name: "word/media/image1.png", Method: zip.Store})
+	if err == nil {
+		_, err = f.Write(content)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// compoundFile is a compound file ([MS-CFB]) with sectors of 4,096 bytes: its header, two for the FAT, one for the directory,
+// and those of content, which fills them.
+func compoundFile(content []byte) []byte {
+	const sector, fats = 4096, 2
+	header, fat, directory := make([]byte, sector), make([]byte, fats*sector), make([]byte, sector)
+	copy(header, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+	le := binary.LittleEndian
+	le.PutUint16(header[30:], 12) // 1<<12 bytes in a sector
+	le.PutUint32(header[44:], fats)
+	le.PutUint32(header[48:], fats) // where the directory begins
+	le.PutUint32(header[80:], 1)    // the second of the FAT; the first is 0
+	directory[66] = 5               // the root
+	last := fats + len(content)/sector
+	for i := range len(fat) / 4 {
+		next := uint32(i + 1)
+		switch {
+		case i < fats:
+			next = 0xFFFFFFFD
+		case i == fats, i == last:
+			next = 0xFFFFFFFE
+		case i > last:
+			next = 0xFFFFFFFF
+		}
+		le.PutUint32(fat[4*i:], next)
+	}
+	return slices.Concat(header, fat, directory, content)
+}
+
+// examined writes the file and gives what looks into it, all anew each time, and sees that it says what it must.
+func (sp specimen) examined(t testing.TB, dir string) (look func()) {
+	t.Helper()
+	path := filepath.Join(dir, sp.name)
+	if err := os.WriteFile(path, sp.content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := file.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
+	return func() {
+		clear(s.torn)
+		clear(s.beside)
+		var a answer
+		hold, err := s.examine(sp.name, info, &a)
+		if err != nil || a.leaseErr != nil || hold.Torn != sp.torn || (hold.Reason != "") != sp.torn {
+			t.Fatalf("%s: %+v, %v, %v", sp.name, hold, err, a.leaseErr)
+		}
+	}
+}
+
+// BenchmarkExamineFormats looks into files of 5 MB: companions, open writers, holes, the ending.
+func BenchmarkExamineFormats(b *testing.B) {
+	dir := b.TempDir()
+	for _, sp := range specimens(b) {
+		look := sp.examined(b, dir)
+		b.Run(sp.name, func(b *testing.B) {
+			for b.Loop() {
+				look()
+			}
+		})
+	}
+}
+
+// BenchmarkDue looks into files whose quiet time is over, some or all of a directory's.
+func BenchmarkDue(b *testing.B) {
+	for _, c := range []struct{ due, files int }{{1, 1}, {1, 100}, {1, 10_000}, {100, 100}, {100, 10_000}} {
+		b.Run(fmt.Sprintf("%d of %d", c.due, c.files), func(b *testing.B) {
+			dir := b.TempDir()
+			due := fill(b, dir, c.files)[:c.due]
+			s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
+			for b.Loop() {
+				for _, seen := range s.answer(b.Context(), request{due: due}).seen {
+					if !seen.look.Examined || seen.look.Hold.Reason != "" {
+						b.Fatal(seen)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*c.due), "ns/file")
+		})
+	}
+}
+
+// fill makes n small files in dir and gives their names.
+func fill(b *testing.B, dir string, n int) (names []string) {
+	b.Helper()
+	for i := range n {
+		names = append(names, fmt.Sprintf("scan-%06d.mp3", i))
+		if err := os.WriteFile(filepath.Join(dir, names[i]), []byte("x"), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return names
+}

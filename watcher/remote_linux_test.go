@@ -1,0 +1,37 @@
+package watcher
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestRemoteIsNotAsked lets a file be open for writing, and another have holes: on a file system that other hosts can write
+// to, the kernel's word on neither is worth anything.
+func TestRemoteIsNotAsked(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"open.mp3", "sparse.mp3"} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
+	}
+	must(t, os.Truncate(dir+"/sparse.mp3", 1<<20))
+	writer, err := os.OpenFile(dir+"/open.mp3", os.O_WRONLY, 0)
+	must(t, err)
+	defer writer.Close()
+	s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
+	for _, c := range []struct{ remote, open, sparse string }{
+		{"", "it is open for writing", "it has holes: its size was set, but not all of it was written"},
+		{"fuse", "", ""},
+	} {
+		s.remote = c.remote
+		clear(s.torn)
+		a := s.answer(t.Context(), request{due: []string{"open.mp3", "sparse.mp3"}})
+		if a.leaseErr != nil {
+			t.Fatal(a.leaseErr)
+		}
+		for i, reason := range []string{c.open, c.sparse} {
+			if got := a.seen[i].look; !got.Examined || got.Hold.Reason != reason {
+				t.Errorf("on %q: %s is held back for %q, want %q", c.remote, a.seen[i].name, got.Hold.Reason, reason)
+			}
+		}
+	}
+}
