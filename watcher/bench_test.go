@@ -1,11 +1,9 @@
 package watcher
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -104,32 +102,4 @@ func BenchmarkHeldBack10k(b *testing.B) {
 		hours++
 	}
 	b.ReportMetric(float64(looks)/float64(hours)/float64(len(names)), "looks/file/hour")
-}
-
-// BenchmarkExamine looks into files of 5 MB that have settled: lock files, open writers, holes, the ending.
-func BenchmarkExamine(b *testing.B) {
-	dir := b.TempDir()
-	padding := bytes.Repeat([]byte{0x55}, 5<<20)
-	for name, content := range map[string][]byte{
-		"scan.pdf":  slices.Concat([]byte("%PDF-1.7\n"), padding, []byte("\nstartxref\n9\n%%EOF\n")),
-		"music.mp3": padding,
-		"sound.wav": slices.Concat([]byte("RIFF\x24\x00\x50\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x44\xac\x00\x00\x88\x58\x01\x00\x02\x00\x10\x00data\x00\x00\x50\x00"), padding),
-	} {
-		b.Run(name, func(b *testing.B) {
-			path := filepath.Join(dir, name)
-			if err := os.WriteFile(path, content, 0o600); err != nil {
-				b.Fatal(err)
-			}
-			info, err := file.Lstat(path)
-			if err != nil {
-				b.Fatal(err)
-			}
-			s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
-			for b.Loop() {
-				if hold, err := s.examine(name, info, &answer{}); err != nil || hold.Reason != "" {
-					b.Fatal(hold, err)
-				}
-			}
-		})
-	}
 }

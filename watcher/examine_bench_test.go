@@ -120,8 +120,8 @@ func (sp specimen) examined(t testing.TB, dir string) (look func()) {
 	}
 }
 
-// BenchmarkExamineFormats looks into files of 5 MB: companions, open writers, holes, the ending.
-func BenchmarkExamineFormats(b *testing.B) {
+// BenchmarkExamine looks into files of 5 MB: companions, open writers, holes, the ending.
+func BenchmarkExamine(b *testing.B) {
 	dir := b.TempDir()
 	for _, sp := range specimens(b) {
 		look := sp.examined(b, dir)
