@@ -131,14 +131,19 @@ func (c *crashWorld) serve(rw http.ResponseWriter, r *http.Request) bool {
 	c.mu.Lock()
 	onCall := c.onCall
 	c.mu.Unlock()
-	if onCall != nil && onCall(rw, r) {
-		return true
+	if onCall == nil || !onCall(rw, r) {
+		c.answer(rw, r)
 	}
+	return true
+}
+
+// answer is the service's, whoever is killed meanwhile.
+func (c *crashWorld) answer(rw http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v1/media" && r.ContentLength > tooLarge {
 		http.Error(rw, "too large", http.StatusRequestEntityTooLarge)
-		return true
+		return
 	}
-	return false
+	c.sandbox.ServeHTTP(rw, r)
 }
 
 func (c *crashWorld) set(onCall func(rw http.ResponseWriter, r *http.Request) bool) {
@@ -199,10 +204,10 @@ func atCall(path, at string, nth int) func(c *crashWorld, kill func()) {
 				_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
 				kill()
 			case "before its answer":
-				c.sandbox.ServeHTTP(httptest.NewRecorder(), r)
+				c.answer(httptest.NewRecorder(), r)
 				kill()
 			case "after its answer":
-				c.sandbox.ServeHTTP(rw, r)
+				c.answer(rw, r)
 				_ = http.NewResponseController(rw).Flush()
 				kill()
 				return true

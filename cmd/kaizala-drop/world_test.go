@@ -310,7 +310,10 @@ func query(t *testing.T, path string, each func(*sql.Rows), text string) {
 	if err != nil && strings.Contains(err.Error(), "no such table") {
 		return
 	}
-	must(t, err)
+	if err != nil {
+		entries, dirErr := os.ReadDir(filepath.Dir(strings.TrimPrefix(path, "file:")))
+		t.Fatalf("%s: %v; there are %v, %v", path, err, entries, dirErr)
+	}
 	defer rows.Close()
 	for rows.Next() {
 		each(rows)

@@ -24,7 +24,8 @@ type crash struct {
 const died = 86
 
 // TestCrash lets a process die before and after each of its calls, then does what the daemon does when it starts
-// again: moves once more. At every moment the file is there, and in the end it is filed, and nothing else was touched.
+// again: moves once more. It may die again then, at each of its calls. At every moment the file is there, and in the end it
+// is filed, and nothing else was touched.
 func TestCrash(t *testing.T) {
 	if spec := os.Getenv(crashEnv); spec != "" {
 		dieAt(t, spec)
@@ -33,43 +34,67 @@ func TestCrash(t *testing.T) {
 	for i, w := range ways() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			points := 0
-			for finished := false; !finished; points++ {
-				d := w.desk(t)
-				write(t, filepath.Join(d.done, "a.pdf"), "another")
-				m := d.drop("a.pdf", "content")
-				finished = !crashes(t, crash{i, points, m})
-				if n := copies(t, d, true); n == 0 {
-					t.Errorf("point %d: the file is lost", points)
-				}
-				m.Again = true
-				dest, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"})
-				if w.name != "reserve" { // where nothing tells whose an empty file is
-					if err != nil || dest != filepath.Join(d.done, "a (2).pdf") {
-						t.Errorf("point %d: %q, %v", points, dest, err)
-					}
-					lieJust(t, d, points)
-				} else if err != nil && !errors.Is(err, ErrGone) {
-					t.Errorf("point %d: %v", points, err)
-				}
-				if n := copies(t, d, false); n == 0 {
-					t.Errorf("point %d: nothing was filed", points)
-				}
-				missing(t, m.source())
-				if content, err := os.ReadFile(filepath.Join(d.done, "a.pdf")); string(content) != "another" {
-					t.Errorf("point %d: overwritten with %q, %v", points, content, err)
+			first, chains := 0, 0
+			for ; diesAt(t, i, first); first++ {
+				for second := 0; twice(w.name) && diesAt(t, i, first, second); second++ {
+					chains++
 				}
 			}
-			t.Logf("%d points", points)
-			if points < 5 {
-				t.Errorf("died at %d points only", points)
+			t.Logf("%d points, %d chains of two", first, chains)
+			if first < 5 || twice(w.name) && chains < 20 {
+				t.Errorf("died at %d points, and %d chains of two, only", first, chains)
 			}
 		})
 	}
 }
 
+// diesAt has one move after the other of a file die at these points, and then one come to its end. It reports whether
+// the last point was there to die at.
+func diesAt(t *testing.T, way int, points ...int) (died bool) {
+	t.Helper()
+	w := ways()[way]
+	d := w.desk(t)
+	write(t, filepath.Join(d.done, "a.pdf"), "another")
+	m := d.drop("a.pdf", "content")
+	when := fmt.Sprint("died at ", points)
+	for _, point := range points {
+		died = crashes(t, crash{way, point, m})
+		if n := copies(t, d, true); n == 0 {
+			t.Errorf("%s: the file is lost", when)
+		}
+		m.Again = true
+	}
+	afterCrashes(t, w, d, m, when)
+	return died
+}
+
+// twice reports whether a way of moving is to survive two crashes: without links and renameat2, nothing tells whose an
+// empty file is.
+func twice(way string) bool { return way != "reserve" }
+
+// afterCrashes moves once more, and looks.
+func afterCrashes(t *testing.T, w wayOf, d desk, m Move, when string) {
+	t.Helper()
+	dest, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"})
+	if w.name != "reserve" { // where nothing tells whose an empty file is
+		if err != nil || dest != filepath.Join(d.done, "a (2).pdf") {
+			t.Errorf("%s: %q, %v", when, dest, err)
+		}
+		lieJust(t, d, when)
+	} else if err != nil && !errors.Is(err, ErrGone) {
+		t.Errorf("%s: %v", when, err)
+	}
+	if n := copies(t, d, false); n == 0 {
+		t.Errorf("%s: nothing was filed", when)
+	}
+	missing(t, m.source())
+	if content, err := os.ReadFile(filepath.Join(d.done, "a.pdf")); string(content) != "another" {
+		t.Errorf("%s: overwritten with %q, %v", when, content, err)
+	}
+}
+
 // lieJust wants the file to be filed once, with one note, and nothing else to lie anywhere.
-func lieJust(t *testing.T, d desk, point int) {
+func lieJust(t *testing.T, d desk, when string) {
 	t.Helper()
 	var names []string
 	for _, dir := range []string{d.folder, d.done} {
@@ -82,7 +107,7 @@ func lieJust(t *testing.T, d desk, point int) {
 		}
 	}
 	if want := []string{"a (2).pdf", "a (2).pdf.reason.txt", "a.pdf"}; !slices.Equal(names, want) {
-		t.Errorf("point %d: there are %q", point, names)
+		t.Errorf("%s: there are %q", when, names)
 	}
 }
 

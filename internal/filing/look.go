@@ -125,7 +125,12 @@ func (m Move) explain(err error) error {
 }
 
 // step says what failed. The path within err is dropped: explain says it, and fit to be shown.
-func step(what string, err error) error { return fmt.Errorf("%s: %w", what, cause(err)) }
+func step(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, cause(err))
+}
 
 func cause(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {

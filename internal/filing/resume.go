@@ -89,12 +89,23 @@ func (t *trip) conclude(dest, aside string) (string, error) {
 		return "", t.explain(err)
 	}
 	defer t.from.Close()
-	t.twin.path = dest // so that the original goes, and only when this one is on disk
-	dest, err = t.settle(dest)
-	if err == nil && lies(aside, isThe(t.Want)) {
-		err = os.Remove(aside)
+	if err := t.dropAside(dest, aside); err != nil {
+		return "", t.explain(err)
 	}
-	return dest, err
+	t.twin.path = dest // so that the original goes, and only when this one is on disk
+	return t.settle(dest)
+}
+
+// dropAside removes the original that was set aside, once what it became is on disk. That must come before the copy's
+// second name goes: after it, nothing would tell that the original is not the only one.
+func (t *trip) dropAside(dest, aside string) error {
+	if !lies(aside, isThe(t.Want)) {
+		return nil
+	}
+	if err := and(t.syncContent(dest), t.syncs.sync(t.to)); err != nil {
+		return err
+	}
+	return step("remove its original, which was set aside", os.Remove(aside))
 }
 
 // concludeHere is conclude where the folder that the file lay in is not there. If it was moved, it is where it was wanted.
