@@ -67,8 +67,8 @@ func TestDurabilityCostsLittle(t *testing.T) {
 	}
 	slices.Sort(ratios)
 	t.Logf("ratios %.2f", ratios)
-	if ratios[len(ratios)/2] < 0.5 { // 0.7 is the aim; the rest is room for a noisy machine
-		t.Error("the ledger costs more than half of the speed")
+	if ratios[len(ratios)/2] < 0.6 { // 0.7 is the aim; the rest is room for a noisy machine
+		t.Error("the ledger costs more than two fifths of the speed")
 	}
 }
 
