@@ -5,8 +5,9 @@ import "time"
 const (
 	// patienceFactor is how many times as long as a pause that was seen a file must be quiet: the next may be longer.
 	patienceFactor = 2
-	// patienceMost bounds the quiet time, in settle times, but not to less than patienceLeast.
+	// patienceMost bounds the quiet time, in settle times. Of short ones it may be patienceShort, up to patienceLeast.
 	patienceMost  = 4
+	patienceShort = 10
 	patienceLeast = 10 * time.Second
 	// patienceLasts is how many files must be handed over without such a pause before it is forgotten.
 	patienceLasts = 50
@@ -22,7 +23,9 @@ type patience struct {
 }
 
 // most is the longest quiet time there is.
-func (p *patience) most() time.Duration { return max(patienceMost*p.settle, patienceLeast) }
+func (p *patience) most() time.Duration {
+	return max(patienceMost*p.settle, min(patienceShort*p.settle, patienceLeast))
+}
 
 // quiet is how long a file must be quiet.
 func (p *patience) quiet() time.Duration {

@@ -131,6 +131,7 @@ func (w *world) wantAlbums(folder string, photos, size int) {
 
 // TestAlbumWithTroubles: of ten images one is torn, one is refused and one vanishes; the other seven arrive as one album.
 func TestAlbumWithTroubles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "album = \"window\"\nalbum_window = \"2s\"\ntruncated_after = \"1s\"", "in")
 	w.reconfigure("verify_ending = false", "verify_ending = true")
 	var vanish sync.Once

@@ -239,6 +239,7 @@ func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
 
 // TestGroupRefusedHoldsOnlyItsFolder also shows that an outage moves nothing.
 func TestGroupRefusedHoldsOnlyItsFolder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "good", "refused")
 	w.between(func(rw http.ResponseWriter, r *http.Request) bool {
 		if strings.HasPrefix(r.URL.Path, "/v1/groups/refused@2/") {
@@ -278,6 +279,7 @@ func postsOf(s *sandbox.Server, group string) (names []string) {
 
 // TestOutageMovesNothing has the server answer 503 for a while.
 func TestOutageMovesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop")
 	w.between(func(rw http.ResponseWriter, _ *http.Request) bool {
 		http.Error(rw, "<html>down</html>", http.StatusServiceUnavailable)

@@ -36,13 +36,16 @@ func TestThroughput(t *testing.T) {
 		takes time.Duration // for each call
 		floor float64
 	}{
-		{"200 kB, 20 ms a call", 200_000, 60, 20 * time.Millisecond, 0.5},
-		{"20 kB, 20 ms a call", 20_000, 60, 20 * time.Millisecond, 0.5},
+		{"200 kB, 20 ms a call", 200_000, 30, 20 * time.Millisecond, 0.5},
+		{"20 kB, 20 ms a call", 20_000, 30, 20 * time.Millisecond, 0.5},
 		// The floors are far enough below what was seen for a noisy machine.
 		{"200 kB, at once", 200_000, 250, 0, 0.2},
 		{"20 kB, at once", 20_000, 750, 0, 0.1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.takes == 0 && os.Getenv("KAIZALA_DROP_CI") == "" {
+				t.Skip("it takes both processors for a while, and tells of them alone")
+			}
 			var o sandbox.Options
 			if c.takes > 0 {
 				o.Chaos = &sandbox.Chaos{Rules: []sandbox.Rule{{Do: "delay", For: c.takes, Chance: 1}}}
@@ -56,7 +59,7 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// throughput gives the median of the ratios of three rounds.
+// throughput gives the median of the ratios of all rounds.
 func throughput(t *testing.T, o sandbox.Options, size, each int) float64 {
 	folders := []string{"one", "two", "three", "four"}
 	w := newWorldOf(t, o, "", folders...)
@@ -64,7 +67,11 @@ func throughput(t *testing.T, o sandbox.Options, size, each int) float64 {
 	p.waitFor(`"message":"watching"`)
 	bare(t, w, stage(t, w, folders, each/4, size)) // the first time everything is slow
 	warmed := w.sandbox.Stats().Posts
-	ratios := make([]float64, 3)
+	rounds := 1
+	if os.Getenv("KAIZALA_DROP_CI") != "" {
+		rounds = 3
+	}
+	ratios := make([]float64, rounds)
 	for round := range ratios {
 		alone, staged := stage(t, w, folders, each, size), stage(t, w, folders, each, size)
 		bareTime := bare(t, w, alone)
@@ -83,7 +90,7 @@ func throughput(t *testing.T, o sandbox.Options, size, each int) float64 {
 	}
 	p.stop()
 	slices.Sort(ratios)
-	return ratios[1]
+	return ratios[rounds/2]
 }
 
 type stagedFile struct {

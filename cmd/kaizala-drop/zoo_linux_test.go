@@ -286,7 +286,7 @@ func TestZoo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes as long as the slowest scanner, which stalls for 30 s")
 	}
-	t.Setenv("no_proxy", "127.0.0.1") // for curl and lftp
+	t.Parallel() // it waits for most of its time
 	const interval = 120 * time.Millisecond
 	alive, dead := visitors(), killings()
 	all := slices.Clone(alive)
