@@ -68,8 +68,12 @@ func (q *queue) attempt(d *delivery, err error) {
 		d.Attempts++
 	}
 	d.failedAt, d.passed, d.postedThen = true, q.passed, d.lane.posted
+	most := q.maxAttempts
+	if d.unknown {
+		most = min(most, doubtsMost)
+	}
 	switch {
-	case d.Attempts < q.maxAttempts:
+	case d.Attempts < most:
 	case d.unknown:
 		q.giveUp(d, unknownNote(d, err))
 	case d.isAlbum():

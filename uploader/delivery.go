@@ -42,6 +42,7 @@ type delivery struct {
 	posting bool // the ledger has it as being posted
 	decided bool // the ledger knows that it failed
 	unknown bool // an answer to its action was lost
+	doubts  int  // how many were, in this run
 	resumed bool // its mediaResource is from an earlier run
 	known   bool // to the ledger since an earlier run
 	note    filing.Note

@@ -196,7 +196,7 @@ func (q *queue) success(at stage) {
 	}
 	for _, l := range q.turns {
 		for _, waiting := range l.active {
-			if !waiting.blamed {
+			if !waiting.blamed && !waiting.unknown { // the next doubt about that is to come late
 				waiting.pause.end()
 			}
 		}
@@ -212,6 +212,11 @@ func (q *queue) postSucceeded(l *lane) {
 		if other.doubted {
 			other.pause.end()
 			other.doubted = false
+		}
+		for _, d := range other.active {
+			if d.unknown {
+				d.pause.end()
+			}
 		}
 	}
 }
@@ -231,6 +236,8 @@ func (q *queue) lost(now time.Time, d *delivery, err error) {
 		q.giveUp(d, unknownNote(d, err))
 	default:
 		q.retryAll(now, d, err)
+		d.doubts++
+		d.pause.extend(now.Add(doubtPause(d.doubts)))
 	}
 }
 

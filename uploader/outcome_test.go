@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,8 +81,8 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toPost, destination(429), how{}, retryAll, toPost, "q"},
 		{toPost, destination(503), how{hold: true}, retryAll, toPost, "q"},
 
-		{toPost, doubtful(0), how{}, uncertain, toPost, "q"},
-		{toPost, doubtful(504), how{}, uncertain, toPost, "q"},
+		{toPost, doubtful(0), how{}, uncertain, toPost, "dq"},
+		{toPost, doubtful(504), how{}, uncertain, toPost, "dq"},
 		{toPost, doubtful(504), how{hold: true}, uncertain, toFail, "lq"},
 		{toPost, errUnknown, how{hold: true, unknown: true}, uncertain, toFail, ""},
 
@@ -89,7 +90,7 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toPost, broken("actions"), how{stopping: true}, interruptedBy, toPost, ""},
 		{toUpload, broken("media"), how{}, interruptedBy, toUpload, "q"}, // by nobody: it must not be tried at once
 		{toPost, &kaizala.Error{Call: "actions", MayHaveActed: true, Err: context.Canceled}, how{stopping: true},
-			uncertain, toPost, "q"},
+			uncertain, toPost, "dq"},
 	} {
 		t.Run(fmt.Sprintf("%d/%v/%v", c.at, c.err, c.how), func(t *testing.T) {
 			f := folder("/a")
@@ -316,10 +317,38 @@ func TestLongUploadIsNoProbe(t *testing.T) {
 	}
 }
 
+// TestMessagesAreNotShownWithoutEnd: the service takes each post, and its answer is lost, for ten hours; or for one file alone.
+func TestMessagesAreNotShownWithoutEnd(t *testing.T) {
+	for _, c := range []struct{ files, lost, most int }{{1, 1, 15}, {100, 100, 15}, {100, 1, 1 + doubtsMost}} {
+		s := newSim(t, 4, &perMinute{n: 100}, folder("/a"))
+		start, shown := s.now, map[string]int{}
+		s.ends = func(d *delivery) error {
+			if d.stage != toPost {
+				return nil
+			}
+			shown[d.name()]++
+			if n, _ := strconv.Atoi(strings.TrimSuffix(d.name(), ".pdf")); n < c.lost && s.now.Sub(start) < 10*time.Hour {
+				return doubtful(504)
+			}
+			return nil
+		}
+		s.add("/a", numbered(c.files)...)
+		s.run(12 * time.Hour)
+		most := 0
+		for _, n := range shown {
+			most = max(most, n)
+		}
+		t.Logf("%d files, answers to %d lost: shown %d times at most", c.files, c.lost, most)
+		if failed := len(s.ended(toFail)); most > c.most || c.lost == c.files && failed > 0 || c.lost < c.files && failed != c.lost {
+			t.Errorf("%d files, answers to %d lost: shown %d times, %d in failed/", c.files, c.lost, most, failed)
+		}
+	}
+}
+
 // TestProbesAreFiveMinutesApartAtMost, however many files wait and whatever fails.
 func TestProbesAreFiveMinutesApartAtMost(t *testing.T) {
 	for _, files := range []int{1, 2, 16, 100} {
-		for _, err := range []error{destination(0), destination(500), destination(503), doubtful(504)} {
+		for _, err := range []error{destination(0), destination(500), destination(503)} {
 			for _, down := range []stage{toUpload, toPost} {
 				s := newSim(t, 4, free{}, folder("/a"))
 				var last time.Time
@@ -551,7 +580,7 @@ func TestPoison(t *testing.T) {
 					t.Fatalf("failed %v, %d posted", failed, len(s.posts))
 				}
 				for _, e := range s.events {
-					if e.was == toFail && (e.d.note.Attempts < 10 || e.d.note.Reason == "") {
+					if e.was == toFail && (e.d.note.Attempts < 10 && !e.d.unknown || e.d.note.Attempts < doubtsMost || e.d.note.Reason == "") {
 						t.Errorf("the note: %+v", e.d.note)
 					}
 				}

@@ -65,3 +65,20 @@ func (p *pause) end() bool {
 func (p *pause) probes(since time.Time) bool { return p.failures > 0 && since.After(p.grown) }
 
 func (p *pause) over(now time.Time) bool { return !now.Before(p.until) }
+
+// What is posted again may be shown again: a service that takes it and answers with an error makes a message of each try.
+const (
+	doubtFirst  = 10 * time.Second // after the first answer that was lost
+	doubtFactor = 6
+	doubtMost   = time.Hour // however many were
+	doubtsMost  = 3         // how many are too many, while others are answered
+)
+
+// doubtPause is how long a delivery waits after so many answers to its post were lost.
+func doubtPause(doubts int) time.Duration {
+	wait := doubtFirst
+	for range doubts - 1 {
+		wait = min(doubtFactor*wait, doubtMost)
+	}
+	return wait
+}

@@ -294,7 +294,7 @@ func (q *queue) hopeless(tries int) bool {
 	}
 	for _, l := range q.turns {
 		for d := range q.all(l) {
-			if max(l.pause.failures, d.pause.failures) < tries {
+			if max(l.pause.failures, d.pause.failures, 2*d.doubts) < tries {
 				return false
 			}
 		}
