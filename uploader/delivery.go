@@ -234,19 +234,19 @@ func (d *delivery) look(f ledger.File) error {
 	if err != nil {
 		return d.missing(f, err)
 	}
-	if !d.isThe(f, info.Identity) {
+	if !d.isThe(f.ID, info.Identity) {
 		return errChanged
 	}
 	return nil
 }
 
-// isThe reports whether id is the file f of d, in the state that it was taken up in. With a reboot or another mount some
+// isThe reports whether id is the file of d that was taken up as want, in that state. With a reboot or another mount some
 // file systems get another device number.
-func (d *delivery) isThe(f ledger.File, id file.Identity) bool {
+func (d *delivery) isThe(want, id file.Identity) bool {
 	if d.known {
-		id.Dev = f.ID.Dev
+		id.Dev = want.Dev
 	}
-	return id == f.ID
+	return id == want
 }
 
 // missing tells a file that is gone from a folder that is gone: an unmounted share is an empty folder on its parent's

@@ -183,7 +183,7 @@ func (q *queue) restore(known ledger.Delivery) (d *delivery, ok bool) {
 // reads of Files only what no step writes.
 func (d *delivery) holds(s file.Settled) bool {
 	for i := range d.Files {
-		if f := &d.Files[i]; f.Name == s.Name && d.isThe(*f, s.ID) {
+		if f := &d.Files[i]; f.Name == s.Name && d.isThe(f.ID, s.ID) {
 			return true
 		}
 	}

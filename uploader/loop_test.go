@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -727,9 +728,10 @@ func TestOutageIsToldOnce(t *testing.T) {
 			bubble(t, func(w *world, _ *memory) {
 				var log bytes.Buffer
 				w.u.Log = zerolog.New(zerolog.SyncWriter(&log))
-				begun, n := time.Now(), 0
+				begun := time.Now()
+				var calls atomic.Int64
 				call := func(at stage, name string) error {
-					if n++; c.fails(at, name, n, time.Since(begun)) {
+					if c.fails(at, name, int(calls.Add(1)), time.Since(begun)) {
 						return destination(503)
 					}
 					return nil

@@ -196,7 +196,7 @@ func (q *queue) success(at stage) {
 	}
 	for _, l := range q.turns {
 		for _, waiting := range l.active {
-			if !waiting.blamed && !waiting.unknown { // the next doubt about that is to come late
+			if !waiting.busy && !waiting.blamed && !waiting.unknown { // the next doubt about that is to come late
 				waiting.pause.end()
 			}
 		}
@@ -214,7 +214,7 @@ func (q *queue) postSucceeded(l *lane) {
 			other.doubted = false
 		}
 		for _, d := range other.active {
-			if d.unknown {
+			if !d.busy && d.unknown {
 				d.pause.end()
 			}
 		}

@@ -41,7 +41,7 @@ func (s *source) open(i int) error {
 	}
 	s.files = append(s.files, opened)
 	s.sums = append(s.sums, sha256.New())
-	if !s.d.isThe(f, info.Identity) {
+	if !s.d.isThe(f.ID, info.Identity) {
 		return errChanged
 	}
 	return nil
