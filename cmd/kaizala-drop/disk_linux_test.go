@@ -131,18 +131,17 @@ func TestFailingDisk(t *testing.T) {
 
 func (f fault) test(t *testing.T) {
 	d := newDiskWorld(t)
+	d.daemon()
 	attached := sync.OnceValue(func() *exec.Cmd { return d.attach(f) })
-	if f.from != "start" {
+	if f.from == "start" {
+		attached()
+	} else { // from its first call to there on, which comes after the files
 		d.between(func(_ http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, f.from) {
 				attached()
 			}
 			return false
 		})
-	}
-	d.daemon()
-	if f.from == "start" {
-		attached()
 	}
 	d.dropAll()
 	for _, text := range f.says {
