@@ -47,7 +47,7 @@ func (q *queue) hasOther(d *delivery) bool {
 	next := q.pause.until
 	return slices.ContainsFunc(q.turns, func(l *lane) bool {
 		return l.pause.over(next) && slices.ContainsFunc(l.active, func(other *delivery) bool {
-			return other != d && !other.busy && (other.stage == toUpload || other.stage == toPost) && other.pause.over(next)
+			return other != d && !other.busy && other.stage.isCall() && other.pause.over(next)
 		})
 	})
 }

@@ -30,6 +30,9 @@ const (
 	toDivide                // an album that cannot be posted as it is: forget it, for what it is divided into
 )
 
+// isCall reports whether the step is a call of the destination.
+func (s stage) isCall() bool { return s == toUpload || s == toPost }
+
 // delivery is one post on its way: one file, or the images of an album. While busy it belongs to the goroutine of its
 // step, else to the loop.
 type delivery struct {

@@ -11,8 +11,8 @@ import (
 
 // removeEmptied removes the subfolders that the files of d were moved out of, and those they lie in, if nothing is left in
 // them. Never the watched folder; and what is left, even a hidden file, keeps its folder: the kernel removes none but an
-// empty one. What cannot be removed stays.
-func removeEmptied(d *delivery) {
+// empty one. What cannot be removed stays. It reports whether any of them is gone, by now or by an earlier run.
+func removeEmptied(d *delivery) (removed bool) {
 	var root *os.Root
 	tried := map[string]bool{}
 	for _, f := range d.Files {
@@ -21,15 +21,17 @@ func removeEmptied(d *delivery) {
 			if root == nil {
 				var err error
 				if root, err = os.OpenRoot(d.Folder); err != nil {
-					return
+					return removed
 				}
 				defer root.Close()
 			}
 			if !removeEmpty(root, dir) {
 				break
 			}
+			removed = true
 		}
 	}
+	return removed
 }
 
 // removeEmpty removes the empty folder dir, which must lie inside root whatever links there are, and reports whether there

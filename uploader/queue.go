@@ -143,7 +143,7 @@ func (q *queue) mayCall(now time.Time) bool {
 // isProbing reports whether a call of l is under way that tries whether what p is about fails still.
 func (l *lane) isProbing(p *pause) bool {
 	return slices.ContainsFunc(l.active, func(d *delivery) bool {
-		return d.busy && (d.stage == toUpload || d.stage == toPost) && p.probes(d.since)
+		return d.busy && d.stage.isCall() && p.probes(d.since)
 	})
 }
 

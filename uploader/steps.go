@@ -232,8 +232,7 @@ func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir
 		all.Go(func() error { return u.moveFile(d, &d.Files[i], move, dir) })
 	}
 	err := all.Wait()
-	if err == nil && d.to.RemoveEmptied {
-		removeEmptied(d)
+	if err == nil && d.to.RemoveEmptied && removeEmptied(d) {
 		_ = u.Filer.Sync(d.Folder) // or a power cut could bring an empty folder back that nobody looks at any more
 	}
 	return err

@@ -13,8 +13,8 @@ import (
 var errCannotTell = errors.New("the kernel does not tell whether the file is being written")
 
 const (
-	// recheckWriter is the longest time between two looks at a file that is open for writing: its close brings no event.
-	recheckWriter = 2 * time.Second
+	// recheckChanged is the longest time between two looks at a file that changed just as it was looked into.
+	recheckChanged = 2 * time.Second
 	// recheckCompanion is the same for a file that has a lock file or the like beside it.
 	recheckCompanion = 10 * time.Second
 )
@@ -31,7 +31,7 @@ func (s *scout) examine(name string, info file.Info, a *answer) (Hold, error) {
 	}
 	defer f.Close()
 	if opened.Identity != info.Identity {
-		return Hold{Reason: "it has just changed", Recheck: recheckWriter}, nil
+		return Hold{Reason: "it has just changed", Recheck: recheckChanged}, nil
 	}
 	if s.remote == "" {
 		writing, err := openForWriting(f)

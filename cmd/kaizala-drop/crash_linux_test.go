@@ -321,6 +321,12 @@ func (c *crashWorld) drop(name, folder string) {
 // what the next daemon is to mend.
 func (c *crashWorld) unfinished() map[string]int {
 	c.t.Helper()
+	return ledgerStates(c.t, c.ledgerCopy())
+}
+
+// ledgerCopy copies the ledger, as far as there is one, and gives the copy's path.
+func (c *crashWorld) ledgerCopy() string {
+	c.t.Helper()
 	dir := c.t.TempDir()
 	for _, suffix := range []string{"", "-wal"} {
 		text, err := os.ReadFile(c.dir + "/state/ledger.db" + suffix)
@@ -330,7 +336,7 @@ func (c *crashWorld) unfinished() map[string]int {
 		must(c.t, err)
 		must(c.t, os.WriteFile(dir+"/ledger.db"+suffix, text, 0o600))
 	}
-	return ledgerStates(c.t, dir+"/ledger.db")
+	return dir + "/ledger.db"
 }
 
 func ledgerStates(t *testing.T, path string) map[string]int {
@@ -351,7 +357,11 @@ func (c *crashWorld) finish() {
 	if code := p.wait(); code > 1 {
 		c.t.Fatalf("exit code %d", code)
 	}
-	if states := ledgerStates(c.t, c.dir+"/state/ledger.db"); len(states) > 0 {
+	book := c.ledgerCopy() // on no disk that was cut off
+	if _, err := os.Stat(book); err != nil {
+		c.t.Fatal(err)
+	}
+	if states := ledgerStates(c.t, book); len(states) > 0 {
 		c.t.Errorf("not at their end: %v", states)
 	}
 	if !c.empty() {
@@ -370,7 +380,7 @@ func (c *crashWorld) finish() {
 		}
 	}
 	marked := map[string]bool{} // by "folder/name"
-	query(c.t, c.dir+"/state/ledger.db", func(rows *sql.Rows) {
+	query(c.t, book, func(rows *sql.Rows) {
 		var folder, name string
 		must(c.t, rows.Scan(&folder, &name))
 		marked[filepath.Base(folder)+"/"+filepath.Base(name)] = true

@@ -159,6 +159,7 @@ func (d *demonstration) clearMedia() error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	mediaName := regexp.MustCompile(`^[0-9]+\.[0-9a-z]+$`)
 	for _, f := range kept {
 		if f.Type().IsRegular() && mediaName.MatchString(f.Name()) {
 			err = errors.Join(err, os.Remove(filepath.Join(d.folder("sandbox"), f.Name())))
@@ -166,8 +167,6 @@ func (d *demonstration) clearMedia() error {
 	}
 	return err
 }
-
-var mediaName = regexp.MustCompile(`^[0-9]+\.[0-9a-z]+$`)
 
 func (d *demonstration) folder(name string) string { return filepath.Join(d.dir, name) }
 
