@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/media"
 )
@@ -41,6 +43,10 @@ type delivery struct {
 	to    Folder // the lane's folder, as it was configured when the step began
 	stage stage
 	busy  bool
+	calls hang.Calls // of the step that is under way, on the file system
+	// hanging says that one of them has not returned for so long that the step no longer holds what others need.
+	hanging  bool
+	breakOff context.CancelCauseFunc // ends the calls of the destination that the step makes
 
 	posting bool // the ledger has it as being posted
 	decided bool // the ledger knows that it failed
@@ -146,6 +152,7 @@ var (
 	errVanished   = errors.New("the file is gone")
 	errFolderGone = errors.New("the watched folder is not there, or another one is mounted in its place")
 	errUnknown    = errors.New("the answer to an earlier try was lost")
+	errHung       = errors.New("the file system did not answer, so the upload was broken off")
 )
 
 // troubles says what is wrong with which images of an album. There is at least one. What is wrong with a single file is
@@ -221,7 +228,7 @@ func isForGood(err error) bool {
 // isBlameless reports whether err says nothing against the file.
 func isBlameless(err error) bool {
 	_, ours := errors.AsType[ledgerError](err)
-	return ours || errors.Is(err, errFolderGone)
+	return ours || errors.Is(err, errFolderGone) || errors.Is(err, errHung)
 }
 
 // unchanged looks once more at the files: a change since they settled, or another file in the place of one, means that
@@ -233,7 +240,9 @@ func (d *delivery) unchanged() error {
 // look says whether the file still is what it was when it settled: nil, errChanged, errVanished, errFolderGone or
 // another error.
 func (d *delivery) look(f ledger.File) error {
-	info, err := file.Lstat(filepath.Join(d.Folder, f.Name))
+	var info file.Info
+	path := filepath.Join(d.Folder, f.Name)
+	err := d.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
 	if err != nil {
 		return d.missing(f, err)
 	}
@@ -258,7 +267,8 @@ func (d *delivery) missing(f ledger.File, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // its subfolder may be a file now
 		return err
 	}
-	folder, ferr := file.Stat(d.Folder)
+	var folder file.Info
+	ferr := d.calls.Do("look at", d.Folder, func() (err error) { folder, err = file.Stat(d.Folder); return err })
 	if ferr != nil || folder.Dev != f.ID.Dev {
 		return errFolderGone
 	}

@@ -22,6 +22,7 @@ type lane struct {
 
 	moveAt time.Time // when what is posted is moved next, all of it together
 
+	hanging int   // steps whose file system does not answer
 	filling bool  // taking up deliveries until enough are: claims share their commits
 	posting bool  // one of them: posts of one folder keep their order
 	pause   pause // the group refuses, or the folder is not there
@@ -195,7 +196,7 @@ func (d *delivery) holds(s file.Settled) bool {
 func (q *queue) takeUp(l *lane) *delivery {
 	going := l.going()
 	l.filling = l.filling && going < q.ahead() || going <= q.ahead()-q.maxUploads
-	if !l.filling || q.stopping || len(l.pending) == 0 || l.jammed() || len(l.active) >= maxUnfiled {
+	if !l.filling || q.stopping || l.hanging > 0 || len(l.pending) == 0 || l.jammed() || len(l.active) >= maxUnfiled {
 		return nil
 	}
 	d := l.pending[0]

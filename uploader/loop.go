@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -26,6 +27,7 @@ type loop struct {
 	orphans  []ledger.Delivery
 	sum      Summary
 	outage   outage
+	ended    chan struct{} // closed when the loop has ended: nobody takes outcomes any more
 }
 
 // release is a file that is given back.
@@ -47,6 +49,7 @@ func newLoop(u *Uploader) *loop {
 		folders:  u.Folders,
 		settled:  u.Settled,
 		outcomes: make(chan outcome),
+		ended:    make(chan struct{}),
 	}
 }
 
@@ -84,19 +87,23 @@ func (l *loop) setFolders(folders []Folder) {
 	l.adopt(l.orphans)
 }
 
-func (l *loop) run(ctx context.Context) Summary {
+// leaveAfter is how long steps may take after the grace is over: those that were told to end, and those that can't be.
+const leaveAfter = 2 * time.Second
+
+// run works until all is done. Its error is a *hang.Error if steps were left behind.
+func (l *loop) run(ctx context.Context) (Summary, error) {
+	defer close(l.ended)
 	steps, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := ctx.Done()
-	var grace <-chan time.Time
+	var grace, leave <-chan time.Time
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		l.startSteps(steps)
-		known, busy := l.queue.counts()
-		if busy == 0 && (l.queue.stopping || l.drained && (known == 0 || l.queue.hopeless(onceTries))) {
-			l.sum.Left = known + l.unsettled()
-			return l.sum
+		l.onHung()
+		if l.isDone() {
+			return l.leaveRest()
 		}
 		l.setTimer(timer)
 		released, release := l.nextRelease()
@@ -117,8 +124,34 @@ func (l *loop) run(ctx context.Context) Summary {
 			grace = time.After(l.Grace)
 		case <-grace:
 			cancel()
+			leave = time.After(leaveAfter)
+		case <-leave:
+			return l.leaveRest()
 		}
 	}
+}
+
+// isDone reports whether the run is at its end: nothing is under way that it waits for, and nothing will be. A stop waits
+// for what hangs as long as for everything else, a drained run does not.
+func (l *loop) isDone() bool {
+	known, busy := l.queue.counts()
+	switch {
+	case busy > 0:
+		return false
+	case l.queue.stopping:
+		return len(l.queue.steps) == 0
+	}
+	return l.drained && (known == 0 || l.queue.hopeless(onceTries))
+}
+
+// leaveRest ends the run: what is not at its end is safe in the ledger and in its folder.
+func (l *loop) leaveRest() (Summary, error) {
+	known, _ := l.queue.counts()
+	l.sum.Left = known + l.unsettled()
+	if calls := l.queue.left(); len(calls) > 0 {
+		return l.sum, &hang.Error{Calls: calls}
+	}
+	return l.sum, nil
 }
 
 // startSteps starts every step that may be taken now.
@@ -128,7 +161,15 @@ func (l *loop) startSteps(ctx context.Context) {
 		if d == nil {
 			return
 		}
-		go func() { l.outcomes <- outcome{d, l.step(ctx, d)} }()
+		ctx, cancel := context.WithCancelCause(ctx)
+		d.breakOff = cancel
+		go func() {
+			defer cancel(nil)
+			select {
+			case l.outcomes <- outcome{d, l.step(ctx, d)}:
+			case <-l.ended: // it hung, and was left behind
+			}
+		}()
 	}
 }
 
@@ -165,7 +206,9 @@ func (l *loop) onSettled(b file.Batch, ok bool) {
 func (l *loop) onOutcome(o outcome) {
 	d, was := o.d, o.d.stage
 	v := classify(d, o.err)
+	hung := d.lane.hanging
 	l.queue.ended(d, was)
+	l.tellAnswers(d.lane, hung)
 	l.queue.settle(time.Now(), d, v, o.err)
 	if v == withdraw {
 		d.gone = errors.Is(o.err, errVanished)
@@ -177,6 +220,17 @@ func (l *loop) onOutcome(o outcome) {
 		l.releaseSome(d)
 	}
 	l.tell(d, was, v, o.err)
+}
+
+// onHung deals with the steps that were found hanging. An upload is broken off, for it holds a connection. A post is not:
+// what hangs is the look before it, and to break it off a moment later would leave a doubt.
+func (l *loop) onHung() {
+	for _, d := range l.queue.takeHung() {
+		if d.stage == toUpload {
+			d.breakOff(errHung)
+		}
+		l.tellHung(d)
+	}
 }
 
 // release gives the files of d back. Not before d is forgotten: a file that settles anew in the very state that d took

@@ -37,7 +37,9 @@ type queue struct {
 	turns []*lane // in the order of their turns
 	pause pause   // of the destination
 
-	uploading, posting, local int // steps under way
+	uploading, posting, local int         // steps under way, but for those that hang
+	steps                     []*delivery // all that are under way
+	hung                      []*delivery // those that were found hanging, and that nobody has taken notice of yet
 	passed                    passed
 	stoodAside                bool      // what failed last stands aside for another try
 	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
@@ -59,6 +61,7 @@ func newQueue(maxUploads, maxAttempts int, b allowance) *queue {
 // next gives a delivery whose step is to be taken now, marked busy, or nil.
 func (q *queue) next(now time.Time) *delivery {
 	q.wake = time.Time{}
+	q.checkHanging(now)
 	d := q.nextLocal(now)
 	if d == nil && !q.stopping && q.mayCall(now) {
 		d = q.nextCall(now)
@@ -101,12 +104,12 @@ func (q *queue) ready(now time.Time, p *pause) bool {
 func (q *queue) nextLocal(now time.Time) *delivery {
 	for _, l := range q.turns {
 		for _, d := range l.unfiled {
-			if !d.busy && (q.local < maxLocal || d.stage == toConfirm) && q.ready(now, &d.pause) && !q.lingers(now, d) {
+			if l.mayStep(d) && (q.local < maxLocal || d.stage == toConfirm) && q.ready(now, &d.pause) && !q.lingers(now, d) {
 				return d
 			}
 		}
 		for _, d := range l.active {
-			if !d.busy && q.isLocal(d) && q.ready(now, &d.pause) {
+			if l.mayStep(d) && q.isLocal(d) && q.ready(now, &d.pause) {
 				return d
 			}
 		}
@@ -143,7 +146,7 @@ func (q *queue) mayCall(now time.Time) bool {
 // isProbing reports whether a call of l is under way that tries whether what p is about fails still.
 func (l *lane) isProbing(p *pause) bool {
 	return slices.ContainsFunc(l.active, func(d *delivery) bool {
-		return d.busy && d.stage.isCall() && p.probes(d.since)
+		return d.busy && !d.hanging && d.stage.isCall() && p.probes(d.since)
 	})
 }
 
@@ -232,14 +235,16 @@ func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {
 	return nil
 }
 
-// laneReady reports whether calls for l may be made. While its group refuses, one call at a time tries it.
+// laneReady reports whether calls for l may be made. While its group refuses, one call at a time tries it; while its file
+// system hangs, none.
 func (q *queue) laneReady(now time.Time, l *lane) bool {
-	return !l.isProbing(&l.pause) && q.ready(now, &l.pause)
+	return l.hanging == 0 && !l.isProbing(&l.pause) && q.ready(now, &l.pause)
 }
 
 // begin marks the step of d as under way and lets the next folder have its turn.
 func (q *queue) begin(d *delivery, now time.Time) {
 	d.busy, d.to, d.since = true, d.lane.folder, now
+	q.steps = append(q.steps, d)
 	if d.begun.IsZero() {
 		d.begun = now
 	}
@@ -259,13 +264,25 @@ func (q *queue) begin(d *delivery, now time.Time) {
 
 // ended marks the step that d was at, stage was, as no longer under way.
 func (q *queue) ended(d *delivery, was stage) {
-	d.busy = false
+	if d.hanging {
+		d.lane.hanging--
+	} else {
+		q.free(was)
+	}
+	d.busy, d.hanging = false, false
+	if was == toPost {
+		d.lane.posting = false
+	}
+	q.steps = slices.DeleteFunc(q.steps, func(x *delivery) bool { return x == d })
+}
+
+// free gives back what a step of that stage holds of what all folders share.
+func (q *queue) free(was stage) {
 	switch was {
 	case toUpload:
 		q.uploading--
 	case toPost:
 		q.posting--
-		d.lane.posting = false
 	default:
 		q.local--
 	}
@@ -293,6 +310,9 @@ func (q *queue) hopeless(tries int) bool {
 		return true
 	}
 	for _, l := range q.turns {
+		if l.hanging > 0 {
+			continue
+		}
 		for d := range q.all(l) {
 			if max(l.pause.failures, d.pause.failures, 2*d.doubts) < tries {
 				return false
@@ -302,7 +322,7 @@ func (q *queue) hopeless(tries int) bool {
 	return true
 }
 
-// counts says how many deliveries are known and how many have a step under way.
+// counts says how many deliveries are known and how many have a step under way that does not hang.
 func (q *queue) counts() (known, busy int) {
 	for _, l := range q.turns {
 		known += len(l.pending) + len(l.active) + len(l.unfiled)

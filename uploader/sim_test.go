@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/kaizala"
 )
 
@@ -23,6 +24,7 @@ type sim struct {
 	takes func(d *delivery) time.Duration // how long the next step takes
 	ends  func(d *delivery) error         // how it ends
 	after func(e event)                   // what else happens then
+	hangs func(d *delivery) bool          // whether a call of the next step on the file system hangs, until it is thawed
 
 	underWay []*stepUnderWay
 	calls    int
@@ -32,12 +34,14 @@ type sim struct {
 	released []file.Settled
 	moves    int
 	failures int
+	frozen   []*stepUnderWay // steps that hang
 }
 
 type stepUnderWay struct {
-	d   *delivery
-	end time.Time
-	err error
+	d    *delivery
+	end  time.Time
+	err  error
+	call *hang.Call // that hangs
 }
 
 // event is the end of one step.
@@ -77,6 +81,7 @@ func newSim(t testing.TB, maxUploads int, b allowance, folders ...Folder) *sim {
 	}
 	s.ends = func(*delivery) error { return nil }
 	s.after = func(event) {}
+	s.hangs = func(*delivery) bool { return false }
 	s.q.setFolders(folders)
 	return s
 }
@@ -122,19 +127,51 @@ func (s *sim) start() {
 		if d.stage == toUpload || d.stage == toPost {
 			s.calls++
 		}
-		s.underWay = append(s.underWay, &stepUnderWay{d, s.now.Add(s.takes(d)), s.ends(d)})
+		if s.hangs(d) {
+			s.freeze(d)
+			continue
+		}
+		s.underWay = append(s.underWay, &stepUnderWay{d: d, end: s.now.Add(s.takes(d)), err: s.ends(d)})
 		s.check()
 	}
 	known, busy := s.q.counts()
-	if busy != len(s.underWay) {
-		s.t.Fatalf("the queue counts %d steps, %d are under way", busy, len(s.underWay))
+	if want := s.holding(); busy != want {
+		s.t.Fatalf("the queue counts %d steps, %d are under way", busy, want)
 	}
 	if !s.q.wake.IsZero() && !s.q.wake.After(s.now) {
 		s.t.Fatalf("next gives nothing, and wants to be asked again %v ago", s.now.Sub(s.q.wake))
 	}
-	if known > 0 && busy == 0 && s.q.wake.IsZero() && !s.q.stopping {
+	if known > 0 && len(s.underWay)+len(s.frozen) == 0 && s.q.wake.IsZero() && !s.q.stopping {
 		s.t.Fatalf("forgotten: %d deliveries, none under way, and no time to wake at", known)
 	}
+}
+
+// freeze has the step of d hang in a call on the file system.
+func (s *sim) freeze(d *delivery) {
+	u := &stepUnderWay{d: d, call: &hang.Call{What: "read", Path: d.name(), Since: s.now}}
+	d.calls.Begin(u.call)
+	s.frozen = append(s.frozen, u)
+}
+
+// holding counts the steps that hold what all folders share.
+func (s *sim) holding() (n int) {
+	for _, u := range slices.Concat(s.underWay, s.frozen) {
+		if !u.d.hanging {
+			n++
+		}
+	}
+	return n
+}
+
+// thaw lets all that hangs go on.
+func (s *sim) thaw() {
+	s.hangs = func(*delivery) bool { return false }
+	for _, u := range s.frozen {
+		u.d.calls.End(u.call)
+		u.end = s.now
+		s.underWay = append(s.underWay, u)
+	}
+	s.frozen = nil
 }
 
 // check holds the limits.

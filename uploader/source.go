@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/media"
@@ -35,7 +36,12 @@ func openSource(d *delivery) (*source, error) {
 
 func (s *source) open(i int) error {
 	f := s.sent[i]
-	opened, info, err := file.Open(s.d.Folder, f.Name)
+	var opened *os.File
+	var info file.Info
+	err := s.d.calls.Do("open", filepath.Join(s.d.Folder, f.Name), func() (err error) {
+		opened, info, err = file.Open(s.d.Folder, f.Name)
+		return err
+	})
 	if err != nil {
 		return s.d.missing(f, err)
 	}
@@ -57,7 +63,7 @@ func (s *source) parts() []kaizala.Part {
 			Open: func() io.Reader {
 				s.sums[i].Reset()
 				// Not bounded by Size: a file that grew must be noticed.
-				r := io.TeeReader(&fileReader{f: s.files[i]}, s.sums[i])
+				r := io.TeeReader(&fileReader{f: s.files[i], calls: &s.d.calls}, s.sums[i])
 				return &watchedReader{r: r, look: func() error { return s.d.look(f) }, wrong: &s.wrong[i]}
 			},
 		}
@@ -107,12 +113,13 @@ func (s *source) trouble() error {
 
 // fileReader reads a file from its start without moving its offset, so that it can be read again.
 type fileReader struct {
-	f  *os.File
-	at int64
+	f     *os.File
+	at    int64
+	calls *hang.Calls
 }
 
-func (r *fileReader) Read(p []byte) (int, error) {
-	n, err := r.f.ReadAt(p, r.at)
+func (r *fileReader) Read(p []byte) (n int, err error) {
+	err = r.calls.Do("read", r.f.Name(), func() (err error) { n, err = r.f.ReadAt(p, r.at); return err })
 	r.at += int64(n)
 	return n, err
 }

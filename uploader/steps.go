@@ -3,6 +3,7 @@ package uploader
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -81,6 +82,9 @@ func (u *Uploader) upload(ctx context.Context, d *delivery) error {
 	}
 	defer src.close()
 	resource, err := u.Destination.Upload(ctx, src.parts())
+	if errors.Is(context.Cause(ctx), errHung) {
+		return errHung
+	}
 	if changed := d.unchanged(); changed != nil {
 		return changed // which explains err, if there is one
 	}
@@ -99,6 +103,9 @@ func (u *Uploader) upload(ctx context.Context, d *delivery) error {
 func (u *Uploader) post(ctx context.Context, d *delivery) error {
 	if err := d.unchanged(); err != nil {
 		return err
+	}
+	if ctx.Err() != nil { // the look hung until the daemon was stopping
+		return context.Cause(ctx)
 	}
 	lasting, again := context.WithoutCancel(ctx), d.unknown
 	d.Group, d.Caption = d.to.Group, u.caption(d)
@@ -232,18 +239,32 @@ func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir
 		all.Go(func() error { return u.moveFile(d, &d.Files[i], move, dir) })
 	}
 	err := all.Wait()
-	if err == nil && d.to.RemoveEmptied && removeEmptied(d) {
-		_ = u.Filer.Sync(d.Folder) // or a power cut could bring an empty folder back that nobody looks at any more
+	if err == nil && d.to.RemoveEmptied {
+		_ = d.calls.Do("remove emptied folders in", d.Folder, func() error { return u.tidy(d) }) // what cannot be removed stays
 	}
 	return err
 }
+
+// tidy removes the subfolders that d has emptied.
+func (u *Uploader) tidy(d *delivery) error {
+	if !removeEmptied(d) {
+		return nil
+	}
+	return u.Filer.Sync(d.Folder) // or a power cut could bring an empty folder back that nobody looks at any more
+}
+
+// copySpeed is how many bytes a second a move to another device copies at least, or it counts as hanging.
+const copySpeed = 1 << 20
 
 // moveFile moves a file. One that somebody took away or replaced meanwhile is left to them.
 func (u *Uploader) moveFile(d *delivery, f *ledger.File, move func(filing.Move) (string, error), dir string) error {
 	if f.Dest != "" {
 		return nil
 	}
-	dest, err := move(filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dir, Again: d.again()})
+	var dest string
+	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dir, Again: d.again()}
+	copying := time.Duration(f.ID.Size/copySpeed) * time.Second
+	err := d.calls.DoLong("move", filepath.Join(d.Folder, f.Name), copying, func() (err error) { dest, err = move(m); return err })
 	switch {
 	case errors.Is(err, filing.ErrGone), errors.Is(err, filing.ErrReplaced):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")

@@ -49,6 +49,23 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	}
 }
 
+// tellHung says once of a folder that its file system hangs.
+func (l *loop) tellHung(d *delivery) {
+	call, ok := d.calls.First()
+	if !ok || d.lane.hanging > 1 { // it has just returned, or was said
+		return
+	}
+	l.logOf(d).Warn().Stringer("hangs", call).Stringer("for", time.Since(call.Since).Round(time.Second)).
+		Msg("the file system does not answer: this folder waits for it, the others go on. Is the server of the share gone, the disk frozen?")
+}
+
+// tellAnswers says that the file system of a lane, of which so many steps hung, answers again.
+func (l *loop) tellAnswers(of *lane, hung int) {
+	if hung > 0 && of.hanging == 0 {
+		l.Log.Info().Str("folder", file.Printable(of.folder.Path)).Msg("the file system answers again")
+	}
+}
+
 // outage is what was said of the destination.
 type outage struct {
 	told bool  // that it fails, and not yet that it answers again

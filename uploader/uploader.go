@@ -85,7 +85,8 @@ type Summary struct {
 }
 
 // Run works until ctx ends, or until Settled is closed and all is done that can be done. It waits for all that it
-// started; what it leaves is safe in the ledger and the folder.
+// started, but for steps that hang in the kernel; what it leaves is safe in the ledger and the folder. After ctx has ended
+// it returns within Grace and leaveAfter. Its error is a *hang.Error if it left steps behind that hang.
 func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 	l := newLoop(u)
 	select {
@@ -99,7 +100,7 @@ func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 	} else if err != nil {
 		return Summary{}, err
 	}
-	return l.run(ctx), nil
+	return l.run(ctx)
 }
 
 // logOf is the log with what identifies d.

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
 )
 
 const (
@@ -44,6 +45,8 @@ type loop struct {
 	due       []string            // to be looked at after these, and into: their quiet time is over
 	list      bool                // the next request asks for a whole listing
 	away      bool                // a request is with the scout
+	calls     *hang.Calls         // what the scout does on the file system
+	hanging   bool                // the scout does not come back: what it does on the file system hangs
 	sentAt    time.Time           // when it, or the last one, was sent
 	listAt    time.Time           // when to list on the timer
 	retry     time.Duration       // > 0: the folder cannot be listed or watched, and this is the time to the next try
@@ -58,7 +61,7 @@ type loop struct {
 
 func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
 	return &loop{
-		folder: f, once: once, log: log, list: true,
+		folder: f, once: once, log: log, list: true, calls: &hang.Calls{},
 		filter:   newFilter(f),
 		files:    newSettlerOf(f),
 		gather:   newGatherer(f),
@@ -108,9 +111,9 @@ func (l *loop) run(ctx context.Context) error {
 	return l.left()
 }
 
-// finished reports that a run with once has nothing left to wait for.
+// finished reports that a run with once has nothing left to wait for, or waits for a folder that hangs.
 func (l *loop) finished() bool {
-	return l.once && l.listed && !l.wants() && !l.away && len(l.outbox) == 0 && len(l.gather.sets) == 0 &&
+	return l.once && l.hanging && len(l.outbox) == 0 || l.once && l.listed && !l.wants() && !l.away && len(l.outbox) == 0 && len(l.gather.sets) == 0 &&
 		!l.files.Busy(func(string) bool { return true })
 }
 
@@ -121,7 +124,7 @@ func (l *loop) wake(now time.Time) time.Time {
 		at = earlier(at, ends)
 	}
 	if l.away { // nothing else to do before the answer comes
-		return at
+		return earlier(at, l.hangsAt(now))
 	}
 	if !l.listAt.IsZero() {
 		at = earlier(at, l.listAt)
@@ -222,6 +225,7 @@ func (l *loop) onError(err error, ok bool) {
 // changes.
 func (l *loop) onTime(now time.Time) {
 	if l.away {
+		l.checkHanging(now)
 		return
 	}
 	l.due = append(l.due, l.files.Due(now)...)
@@ -241,6 +245,7 @@ func (l *loop) rescan() time.Duration {
 
 func (l *loop) onAnswer(a answer) {
 	l.away = false
+	l.tellBack()
 	l.drain()
 	now := time.Now()
 	if a.whole {

@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
 )
 
 // world is a made-up folder, and the scout that looks at it.
@@ -597,13 +598,15 @@ func btoi(b bool) int {
 	return 0
 }
 
-// While the scout hangs, its loop goes on hearing events and releases, and other folders do not notice.
+// While the scout hangs, its loop goes on hearing events and releases, and other folders do not notice. It is said once
+// that it hangs, and on what.
 func TestLoopBesideOneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hung, fine := newWorld(), newWorld()
 		hung.write("a", 1)
 		hung.hangs = true
 		h, f := startRig(t, hung, false), startRig(t, fine, false)
+		h.loop.calls.Begin(&hang.Call{What: "list", Path: "/srv/dead", Since: time.Now()})
 		for i := range 10_000 {
 			h.event(strconv.Itoa(i%100), fsnotify.Write)
 			h.released <- strconv.Itoa(i % 100)
@@ -614,6 +617,26 @@ func TestLoopBesideOneThatHangs(t *testing.T) {
 		h.none(time.Hour)
 		if n := len(h.loop.names); n != 100 || len(h.loop.due) > 0 {
 			t.Fatalf("%d names wait for the scout, want each of 100 once", n)
+		}
+		h.said("does not answer", 1)
+		h.said(`list \"/srv/dead\"`, 1)
+	})
+}
+
+// A run with once ends beside a folder that hangs, and its error names it.
+func TestLoopOnceOfOneThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung := newWorld()
+		hung.hangs = true
+		h := startRig(t, hung, true)
+		h.loop.calls.Begin(&hang.Call{What: "list", Path: "/srv/dead", Since: time.Now()})
+		select {
+		case err := <-h.ended:
+			if _, ok := errors.AsType[*hang.Error](err); !ok || !strings.Contains(err.Error(), `list "/srv/dead"`) {
+				t.Errorf("it ended with %v", err)
+			}
+		case <-time.After(time.Hour):
+			t.Error("it does not end")
 		}
 	})
 }

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
 )
 
 // request asks the scout to go and look.
@@ -53,10 +55,11 @@ type scout struct {
 	torn    map[string]tornFile      // what was found torn, so that it is not read again unchanged
 	beside  neighbours               // for one answer
 	remote  string
+	calls   *hang.Calls // those that may hang
 }
 
 func newScout(f Folder, notify *fsnotify.Watcher) *scout {
-	return &scout{folder: f, notify: notify, filter: newFilter(f), watched: map[string]file.Identity{}, torn: map[string]tornFile{}, beside: neighbours{}}
+	return &scout{folder: f, notify: notify, filter: newFilter(f), watched: map[string]file.Identity{}, torn: map[string]tornFile{}, beside: neighbours{}, calls: &hang.Calls{}}
 }
 
 // run answers each request until requests is closed or ctx ends. It is the only sender of answers.
@@ -90,7 +93,8 @@ func (s *scout) answer(ctx context.Context, r request) answer {
 // list lists the whole folder and watches what is not watched yet. A watch can die silently (its file system was
 // unmounted), so each one is asked for again: that costs a system call and changes nothing where it is alive.
 func (s *scout) list(ctx context.Context, a *answer) {
-	root, err := s.rootInfo()
+	var root file.Info
+	err := s.calls.Do("look at", s.folder.Path, func() (err error) { root, err = s.rootInfo(); return err })
 	if err != nil {
 		a.missing = err
 		s.forgetBelow(s.folder.Path)
@@ -114,10 +118,15 @@ func (s *scout) prune() {
 		if path == s.folder.Path { // watch looks after that one
 			continue
 		}
-		if info, err := file.Lstat(path); err != nil || !info.Mode.IsDir() || !info.SameFile(id) {
+		if info, err := s.lstat(path); err != nil || !info.Mode.IsDir() || !info.SameFile(id) {
 			s.forgetBelow(path)
 		}
 	}
+}
+
+func (s *scout) lstat(path string) (info file.Info, err error) {
+	err = s.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
+	return info, err
 }
 
 // rootInfo looks at the watched folder itself, which may be given through a symbolic link.
@@ -129,11 +138,18 @@ func (s *scout) rootInfo() (file.Info, error) {
 	return info, err
 }
 
+// listingExtra is what reading a folder of 100,000 files on a slow share may take beyond hang.Bound.
+const listingExtra = 45 * time.Second
+
 // enter watches the folder dir (relative), then lists it: whatever is put there in between is seen at least once.
 func (s *scout) enter(ctx context.Context, dir string, info file.Info, a *answer) {
 	path := filepath.Join(s.folder.Path, dir)
-	s.watch(path, info, a)
-	entries, err := os.ReadDir(path)
+	var entries []os.DirEntry
+	err := s.calls.DoLong("list", path, listingExtra, func() (err error) {
+		s.watch(path, info, a)
+		entries, err = os.ReadDir(path)
+		return err
+	})
 	if err != nil && dir == "." {
 		a.missing = err
 		return
@@ -155,11 +171,11 @@ func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
 		return
 	}
 	path := filepath.Join(s.folder.Path, name)
-	info, err := file.Lstat(path)
+	info, err := s.lstat(path)
 	found := Look{Info: info}
 	if err == nil && into && s.mayOpen(info) {
 		found.Examined = true
-		found.Hold, err = s.examine(name, info, a)
+		err = s.calls.Do("look into", path, func() (err error) { found.Hold, err = s.examine(name, info, a); return err })
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -190,7 +206,8 @@ func (s *scout) mayOpen(info file.Info) bool {
 // symbolic link or a bind mount, and another not.
 func (s *scout) excluded(dir file.Info) bool {
 	return slices.ContainsFunc(s.folder.Exclude, func(path string) bool {
-		info, err := file.Stat(path)
+		var info file.Info
+		err := s.calls.Do("look at", path, func() (err error) { info, err = file.Stat(path); return err })
 		return err == nil && info.SameFile(dir.Identity)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
 )
 
 func (l *loop) tell(name string, v Verdict) {
@@ -29,9 +30,40 @@ func (l *loop) tellOnce(name, reason string) {
 	}
 }
 
+// hangsAt is when to look whether what the scout does hangs.
+func (l *loop) hangsAt(now time.Time) time.Time {
+	call, ok := l.calls.First()
+	if !ok || l.hanging {
+		return now.Add(hang.Bound)
+	}
+	return call.HangsAt()
+}
+
+// checkHanging says once that the scout does not come back.
+func (l *loop) checkHanging(now time.Time) {
+	call, hangs := l.calls.Hanging(now)
+	if !hangs || l.hanging {
+		return
+	}
+	l.hanging = true
+	l.log.Warn().Stringer("hangs", call).Stringer("for", now.Sub(call.Since).Round(time.Second)).
+		Msg("the file system does not answer: this folder waits for it, the others go on. Is the server of the share gone, the disk frozen?")
+}
+
+// tellBack says that the scout came back after all.
+func (l *loop) tellBack() {
+	if l.hanging {
+		l.hanging = false
+		l.log.Info().Msg("the file system answers again")
+	}
+}
+
 // left says what a run with once leaves.
 func (l *loop) left() error {
 	var unlisted, waiting error
+	if call, hangs := l.calls.First(); hangs && l.hanging {
+		return fmt.Errorf("%s does not answer: %w", file.Printable(l.folder.Path), &hang.Error{Calls: []hang.Call{call}})
+	}
 	if len(l.unlisted) > 0 {
 		unlisted = fmt.Errorf("cannot list all of %s: %s", file.Printable(l.folder.Path),
 			strings.Join(slices.Sorted(maps.Keys(l.unlisted)), "; "))

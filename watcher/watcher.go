@@ -17,13 +17,13 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
 )
 
 // Folder says what to watch and how.
@@ -58,38 +58,36 @@ type Watcher struct {
 	Log  zerolog.Logger
 }
 
-// Run watches until ctx ends, and returns when all that it started has ended. It closes Settled. With Once its error
-// names the folders that could not be listed, and the files that are held back.
+// Run watches until ctx ends, and returns when all that it started has ended; what hangs in the kernel is left behind
+// after leaveAfter, and named by a *hang.Error. It closes Settled. With Once its error names the folders that could not be
+// listed, and the files that are held back.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer close(w.Settled)
-	var all group
-	defer all.wait()
-	running := map[string]*watch{}
+	all := &watches{Watcher: w, byPath: map[string]*watch{}, ends: make(chan error)}
 	configured, released := w.Folders, w.Released // nil once closed: nothing more will come
-	var ended <-chan struct{}                     // closed when all watches have ended, in a run with Once
+	started := false
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return errors.Join(ctx.Err(), all.end())
 		case folders, ok := <-configured:
 			if !ok {
 				configured = nil
 				continue
 			}
-			w.apply(ctx, &all, running, folders)
-			if w.Once && ended == nil {
-				ended = all.ended()
-			}
+			all.apply(ctx, folders)
+			started = true
 		case r, ok := <-released:
 			if !ok {
 				released = nil
 				continue
 			}
-			if f, ok := running[r.Folder]; ok && !f.release(r.Name) && ctx.Err() == nil {
-				running[r.Folder] = w.start(ctx, &all, f.folder) // with Once: it had come to its end, and has not now
-			}
-		case <-ended:
-			return all.wait()
+			all.release(ctx, r)
+		case err := <-all.ends:
+			all.ended(err)
+		}
+		if w.Once && started && all.alive == 0 {
+			return errors.Join(all.errs...)
 		}
 	}
 }
@@ -115,90 +113,120 @@ func (f *watch) release(name string) bool {
 	}
 }
 
+// watches are the folders that a Run watches. Its loop owns them.
+type watches struct {
+	*Watcher
+	byPath map[string]*watch
+	ends   chan error // what each watch ended with
+	alive  int        // watches of which no end was heard yet
+	errs   []error
+}
+
 // apply starts and stops watches so that just folders are watched, each with its present settings.
-func (w *Watcher) apply(ctx context.Context, all *group, running map[string]*watch, folders []Folder) {
+func (w *watches) apply(ctx context.Context, folders []Folder) {
 	wanted := map[string]Folder{}
 	for _, f := range folders {
 		wanted[f.Path] = f
 	}
-	for path, f := range running {
+	for path, f := range w.byPath {
 		if now, ok := wanted[path]; !ok || !reflect.DeepEqual(now, f.folder) {
 			f.stop()
 			<-f.done
-			delete(running, path)
+			delete(w.byPath, path)
 		}
 	}
 	for _, f := range folders {
-		if _, ok := running[f.Path]; !ok {
-			running[f.Path] = w.start(ctx, all, f)
+		if _, ok := w.byPath[f.Path]; !ok {
+			w.start(ctx, f)
 		}
 	}
 }
 
+// release hands a file back to the watch of its folder. With Once that may have come to its end, and is started anew.
+func (w *watches) release(ctx context.Context, r file.Release) {
+	if f, ok := w.byPath[r.Folder]; ok && !f.release(r.Name) && ctx.Err() == nil {
+		w.start(ctx, f.folder)
+	}
+}
+
+// end waits for all watches, whose context has ended. Its error says what was left behind.
+func (w *watches) end() error {
+	for w.alive > 0 {
+		w.ended(<-w.ends)
+	}
+	left := &hang.Error{}
+	for _, err := range w.errs {
+		if one, ok := errors.AsType[*hang.Error](err); ok {
+			left.Calls = append(left.Calls, one.Calls...)
+		}
+	}
+	if left.Calls == nil {
+		return nil
+	}
+	return left
+}
+
+func (w *watches) ended(err error) {
+	w.alive--
+	if err != nil {
+		w.errs = append(w.errs, err)
+	}
+}
+
 // start starts the goroutines of one folder: its loop, its scout, and what fsnotify starts.
-func (w *Watcher) start(ctx context.Context, all *group, f Folder) *watch {
+func (w *watches) start(ctx context.Context, f Folder) {
 	ctx, stop := context.WithCancel(ctx)
 	started := &watch{folder: f, released: make(chan string), stop: stop, done: make(chan struct{})}
+	w.byPath[f.Path] = started
 	log := w.Log.With().Str("folder", file.Printable(f.Path)).Logger()
 
 	notify, err := fsnotify.NewBufferedWatcher(eventBuffer)
-	requests, answers := make(chan request), make(chan answer)
+	requests, answers, scoutEnded := make(chan request), make(chan answer), make(chan struct{})
+	s := newScout(f, notify)
 	l := newLoop(f, w.Once, log)
-	l.settled, l.released, l.requests, l.answers = w.Settled, started.released, requests, answers
+	l.settled, l.released, l.requests, l.answers, l.calls = w.Settled, started.released, requests, answers, s.calls
 	if err != nil {
 		log.Warn().Err(watchAdvice(f.Path, err)).Stringer("every", min(f.Rescan, rescanRemote)).Msg("no events: the folder is only listed on the timer")
 	} else {
 		l.events, l.errors = notify.Events, notify.Errors
 	}
-	s := newScout(f, notify)
-	all.start(func() error {
+	go func() {
 		s.run(ctx, requests, answers)
 		if notify != nil {
-			return notify.Close()
+			_ = notify.Close() // of inotify alone, which has nothing to lose
 		}
-		return nil
-	})
-	all.start(func() error {
+		close(scoutEnded)
+	}()
+	w.alive++
+	go func() {
 		err := l.run(ctx)
 		stop()
 		close(started.done)
-		if notify != nil {
+		if errors.Is(err, context.Canceled) {
+			err = nil
+		}
+		w.ends <- errors.Join(err, s.leave(notify, scoutEnded))
+	}()
+}
+
+// leaveAfter is how long the end of a watch waits for its scout. With shutdown_grace, the stop of the daemon must hold it.
+const leaveAfter = 3 * time.Second
+
+// leave waits for the scout to end. Its error is a *hang.Error if it does not: what it does hangs, and is left behind.
+func (s *scout) leave(notify *fsnotify.Watcher, ended <-chan struct{}) error {
+	if notify != nil {
+		go func() {
 			for range notify.Errors { // fsnotify can hold its lock while it sends one: nothing else, Close included, would go on
 			}
-		}
-		return err
-	})
-	return started
-}
-
-// group is the goroutines that a Run has started, and what they ended with.
-type group struct {
-	running sync.WaitGroup
-	mu      sync.Mutex
-	errs    []error
-}
-
-func (g *group) start(f func() error) {
-	g.running.Go(func() {
-		if err := f(); err != nil && !errors.Is(err, context.Canceled) {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.errs = append(g.errs, err)
-		}
-	})
-}
-
-func (g *group) wait() error {
-	g.running.Wait()
-	return errors.Join(g.errs...)
-}
-
-// ended is closed when all have ended that were started before.
-func (g *group) ended() <-chan struct{} {
-	ended := make(chan struct{})
-	go func() {
-		g.running.Wait()
-		close(ended)
-	}()
-	return ended
+		}()
+	}
+	select {
+	case <-ended:
+		return nil
+	case <-time.After(leaveAfter):
+	}
+	if call, ok := s.calls.First(); ok {
+		return &hang.Error{Calls: []hang.Call{call}}
+	}
+	return nil
 }

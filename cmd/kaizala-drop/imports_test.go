@@ -14,12 +14,13 @@ import (
 // not know each other. What is not in the table may import nothing of the project.
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
-		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/file", "internal/filing", "internal/kaizala",
+		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/file", "internal/filing", "internal/hang", "internal/kaizala",
 			"internal/ledger", "internal/media", "internal/samples", "internal/sandbox", "internal/tokenfile"},
-		"watcher":          {"internal/file", "internal/media"},
-		"uploader":         {"internal/budget", "internal/file", "internal/filing", "internal/kaizala", "internal/ledger", "internal/media"},
+		"watcher":          {"internal/file", "internal/hang", "internal/media"},
+		"uploader":         {"internal/budget", "internal/file", "internal/filing", "internal/hang", "internal/kaizala", "internal/ledger", "internal/media"},
 		"internal/config":  {"internal/file"},
 		"internal/filing":  {"internal/file"},
+		"internal/hang":    {"internal/file"},
 		"internal/kaizala": {"internal/file", "internal/media"},
 		"internal/ledger":  {"internal/file", "internal/media"},
 		"internal/sandbox": {"internal/file", "internal/media"},

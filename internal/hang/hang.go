@@ -1,0 +1,96 @@
+// Package hang turns calls on a file system into something that can be watched from outside: which of them has not
+// returned, and since when.
+//
+// A call on a dead share, a frozen disk or a file system program that stands still may never return, and the goroutine
+// that made it can neither be asked nor stopped. So each one notes what it is about to do, and somebody else looks.
+package hang
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// Bound is how long a call may take before it counts as hanging. A disk that spins up and a share that wakes its server
+// answer sooner.
+const Bound = 15 * time.Second
+
+// Call is one call that has not returned.
+type Call struct {
+	What  string // in words, to be followed by the path: "read", "move"
+	Path  string
+	Since time.Time     // when it began
+	Extra time.Duration // what it may take beyond Bound
+}
+
+// HangsAt is from when on the call counts as hanging.
+func (c Call) HangsAt() time.Time { return c.Since.Add(Bound + c.Extra) }
+
+// String says what hangs, fit to print.
+func (c Call) String() string { return fmt.Sprintf("%s %q", c.What, file.Printable(c.Path)) }
+
+// Calls are the calls of one piece of work that have not returned. The zero value is ready; it is safe for concurrent use.
+type Calls struct {
+	mu   sync.Mutex
+	open []*Call
+}
+
+// Do makes one call, and gives what it returned.
+func (c *Calls) Do(what, path string, call func() error) error { return c.DoLong(what, path, 0, call) }
+
+// DoLong is Do for a call that may take extra time because of how much it has to do.
+func (c *Calls) DoLong(what, path string, extra time.Duration, call func() error) error {
+	begun := &Call{What: what, Path: path, Since: time.Now(), Extra: extra}
+	c.Begin(begun)
+	defer c.End(begun)
+	return call()
+}
+
+// Begin notes a call that begins by the clock of whoever made it. It must not be changed until End.
+func (c *Calls) Begin(call *Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open = append(c.open, call)
+}
+
+// End notes that the call has returned.
+func (c *Calls) End(call *Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.open, call); i >= 0 {
+		c.open = slices.Delete(c.open, i, i+1)
+	}
+}
+
+// First gives the call that counts as hanging the earliest. ok is false while none is under way.
+func (c *Calls) First() (first Call, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, call := range c.open {
+		if !ok || call.HangsAt().Before(first.HangsAt()) {
+			first, ok = *call, true
+		}
+	}
+	return first, ok
+}
+
+// Hanging gives a call that counts as hanging now. ok is false if there is none.
+func (c *Calls) Hanging(now time.Time) (call Call, ok bool) {
+	call, ok = c.First()
+	return call, ok && !now.Before(call.HangsAt())
+}
+
+// Error says that calls were left behind that have not returned.
+type Error struct{ Calls []Call }
+
+func (e *Error) Error() string {
+	texts := make([]string, len(e.Calls))
+	for i, call := range e.Calls {
+		texts[i] = call.String()
+	}
+	return strings.Join(texts, ", ") + ": no answer from the file system"
+}

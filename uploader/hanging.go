@@ -1,0 +1,67 @@
+package uploader
+
+import (
+	"slices"
+	"time"
+
+	"kaizala-drop/internal/hang"
+)
+
+// A step whose call on the file system does not return holds nobody but its own folder: it leaves the counts that all
+// folders share, and its folder gets nothing more that touches the file system until the call has returned.
+
+// checkHanging finds the steps that hang by now.
+func (q *queue) checkHanging(now time.Time) {
+	for _, d := range q.steps {
+		if d.hanging {
+			continue
+		}
+		at := d.hangsAt(now)
+		if now.Before(at) {
+			q.later(at)
+			continue
+		}
+		d.hanging = true
+		d.lane.hanging++
+		q.free(d.stage)
+		q.hung = append(q.hung, d)
+	}
+}
+
+// hangsAt is when the step that is under way counts as hanging, or is to be looked at again.
+func (d *delivery) hangsAt(now time.Time) time.Time {
+	if sure := d.since.Add(hang.Bound); now.Before(sure) { // no call can have begun before its step
+		return sure
+	}
+	call, ok := d.calls.First()
+	if !ok {
+		return now.Add(hang.Bound)
+	}
+	return call.HangsAt()
+}
+
+// takeHung gives the steps that were found hanging since it was asked last.
+func (q *queue) takeHung() []*delivery {
+	hung := q.hung
+	q.hung = nil
+	return hung
+}
+
+// mayStep reports whether the next step of d may be taken: it has none under way, and it does not touch a file system
+// that hangs.
+func (l *lane) mayStep(d *delivery) bool { return !d.busy && (l.hanging == 0 || d.stage.isLedgers()) }
+
+// isLedgers reports whether the step is one of the ledger alone.
+func (s stage) isLedgers() bool {
+	return slices.Contains([]stage{toKeep, toConfirm, toWithdraw, toDivide}, s)
+}
+
+// left are the calls on file systems that have not returned.
+func (q *queue) left() (calls []hang.Call) {
+	for _, d := range q.steps {
+		if call, ok := d.calls.First(); ok {
+			calls = append(calls, call)
+		}
+	}
+	return calls
+}
