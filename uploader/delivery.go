@@ -228,7 +228,8 @@ func isForGood(err error) bool {
 // isBlameless reports whether err says nothing against the file.
 func isBlameless(err error) bool {
 	_, ours := errors.AsType[ledgerError](err)
-	return ours || errors.Is(err, errFolderGone) || errors.Is(err, errHung)
+	_, stays := errors.AsType[unfilable](err)
+	return ours || stays || errors.Is(err, errFolderGone) || errors.Is(err, errHung)
 }
 
 // unchanged looks once more at the files: a change since they settled, or another file in the place of one, means that

@@ -26,6 +26,8 @@ type lane struct {
 	filling bool  // taking up deliveries until enough are: claims share their commits
 	posting bool  // one of them: posts of one folder keep their order
 	pause   pause // the group refuses, or the folder is not there
+	sick    pause // files of it cannot be filed
+	told    bool  // that was said
 	doubted bool  // pause is for an answer that was lost, and a file that is held for it
 	posted  int   // posts that succeeded
 }
@@ -59,7 +61,7 @@ func (l *lane) disown(d *delivery) {
 }
 
 // jammed reports whether so much waits to be moved away that nothing more is sent.
-func (l *lane) jammed() bool { return len(l.unfiled) >= maxUnfiled }
+func (l *lane) jammed() bool { return len(l.unfiled) >= maxUnfiled || l.stuck() }
 
 // setFolders makes folders the ones that are worked on.
 func (q *queue) setFolders(folders []Folder) {

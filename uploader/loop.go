@@ -220,6 +220,7 @@ func (l *loop) onOutcome(o outcome) {
 		l.releaseSome(d)
 	}
 	l.tell(d, was, v, o.err)
+	l.tellFilable(d.lane)
 }
 
 // onHung deals with the steps that were found hanging. An upload is broken off, for it holds a connection. A post is not:

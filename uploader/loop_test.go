@@ -420,24 +420,58 @@ func TestCommitsComeFirst(t *testing.T) {
 
 func (w *world) rows(book *memory) []*ledger.Delivery { return slices.Collect(maps.Values(book.rows)) }
 
+// TestDoneCannotBeWritten: what could not be filed is not posted, which is said once, and goes on by itself.
 func TestDoneCannotBeWritten(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
+		var log strings.Builder
+		w.u.Log = zerolog.New(&log)
 		w.must(os.WriteFile(w.dir+"/done", nil, 0o644)) // a file where a folder should be
 		w.start(w.t.Context(), w.folder())
-		w.drop("x.pdf", "content")
+		for i := range 30 {
+			w.drop(fmt.Sprintf("%02d.pdf", i), fmt.Sprintf("%02d", i))
+		}
 		w.drop("bad.txt", "text")
 		time.Sleep(24 * time.Hour)
-		w.wantPosted("content")
-		if open := w.unfinished(); len(open) != 1 || open[0].State != ledger.Posted || !strings.Contains(open[0].Reason, "not a folder") {
-			t.Errorf("%+v", open)
+		w.wantPosted()
+		if len(w.service.uploads) > 0 || w.lies("failed/bad.txt") != "text" {
+			t.Errorf("uploaded %v; failed/bad.txt holds %q", w.service.uploads, w.lies("failed/bad.txt"))
+		}
+		if n := strings.Count(log.String(), `"level":"warn"`); n != 2 || strings.Count(log.String(), "cannot be filed away") != 1 {
+			t.Errorf("%d warnings, want one for the folder and one for bad.txt:\n%s", n, log.String())
+		}
+		w.must(os.Remove(w.dir + "/done"))
+		time.Sleep(time.Minute)
+		if w.lies("done/00.pdf") != "00" || w.lies("done/29.pdf") != "29" || strings.Count(log.String(), "filed away again") != 1 {
+			t.Errorf("not filed:\n%s", log.String())
+		}
+		w.end()
+		if len(w.service.posted) != 30 || w.service.posted[0] != "00" || w.service.posted[29] != "29" {
+			t.Errorf("posted %v", w.service.posted)
+		}
+	})
+}
+
+// TestDoneBecomesUnwritable: a few files are posted at most before it is noticed that none can be filed any more.
+func TestDoneBecomesUnwritable(t *testing.T) {
+	bubble(t, func(w *world, book *memory) {
+		w.start(w.t.Context(), w.folder())
+		w.drop("first.pdf", "first")
+		time.Sleep(time.Minute)
+		w.must(os.Rename(w.dir+"/done", w.dir+"/taken away"))
+		w.must(os.WriteFile(w.dir+"/done", nil, 0o644))
+		for i := range 300 {
+			w.drop(fmt.Sprintf("%03d.pdf", i), fmt.Sprintf("%03d", i))
+		}
+		time.Sleep(time.Hour)
+		if n := len(w.service.posted); n != 1 {
+			t.Errorf("%d posts, want only the one from before", n)
 		}
 		w.must(os.Remove(w.dir + "/done"))
 		time.Sleep(10 * time.Minute)
-		if w.lies("done/x.pdf") != "content" || w.lies("failed/bad.txt") != "text" {
-			t.Error("not filed")
+		if n := len(w.service.posted); n != 301 {
+			t.Errorf("%d posts after it was mended, want 301", n)
 		}
 		w.end()
-		w.wantPosted("content")
 	})
 }
 

@@ -45,6 +45,8 @@ func classify(d *delivery, err error) verdict {
 			return letGo
 		}
 		return withdraw
+	case isForAll(err):
+		return retryFolder
 	case isBlameless(err):
 		return retryFile
 	case isLost(err), errors.Is(err, errUnknown):
@@ -104,6 +106,10 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 	case retryFile:
 		q.retryFile(now, d, err)
 	case retryFolder:
+		if isForAll(err) {
+			d.lane.becameUnfilable(now)
+			break
+		}
 		d.lane.pause.fail(now)
 		d.lane.pause.obey(now.Add(retryAfter(err)))
 	case retryAll:
@@ -158,9 +164,11 @@ func (q *queue) advance(now time.Time, d *delivery) {
 	case toClaim, toKeep:
 		d.stage++
 	case toUpload:
+		d.lane.sick.end()
 		q.success(d.stage)
 		q.uploaded(d)
 	case toPost:
+		d.lane.sick.end()
 		q.success(d.stage)
 		q.postSucceeded(d.lane)
 		d.stage, d.Reason = toConfirm, ""
@@ -243,8 +251,12 @@ func (q *queue) lost(now time.Time, d *delivery, err error) {
 
 // retryFile has d wait alone; the others go on.
 func (q *queue) retryFile(now time.Time, d *delivery, err error) {
+	if !d.isOpen() {
+		d.retryMove(now)
+		return
+	}
 	d.pause.fail(now)
-	if d.isOpen() && !isBlameless(err) && !q.setAside(d, err) {
+	if !isBlameless(err) && !q.setAside(d, err) {
 		q.attempt(d, err)
 	}
 }

@@ -235,10 +235,11 @@ func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {
 	return nil
 }
 
-// laneReady reports whether calls for l may be made. While its group refuses, one call at a time tries it; while its file
-// system hangs, none.
+// laneReady reports whether calls for l may be made. While its group refuses, or its files cannot be filed, one at a
+// time tries it; while its file system hangs, none.
 func (q *queue) laneReady(now time.Time, l *lane) bool {
-	return l.hanging == 0 && !l.isProbing(&l.pause) && q.ready(now, &l.pause)
+	return l.hanging == 0 && !l.stuck() && !l.isProbing(&l.pause) && q.ready(now, &l.pause) &&
+		!l.isProbing(&l.sick) && q.ready(now, &l.sick)
 }
 
 // begin marks the step of d as under way and lets the next folder have its turn.

@@ -76,6 +76,9 @@ func (u *Uploader) withdraw(ctx context.Context, d *delivery) error {
 // upload sends the files and takes the mediaResource, provided that the files are still what they were. What it gives
 // for a part of an album is of no use.
 func (u *Uploader) upload(ctx context.Context, d *delivery) error {
+	if err := u.filable(d); err != nil {
+		return err
+	}
 	src, err := openSource(d)
 	if err != nil {
 		return err
@@ -102,6 +105,9 @@ func (u *Uploader) upload(ctx context.Context, d *delivery) error {
 // post posts the uploaded files. The ledger knows that it is being tried before the first byte goes out.
 func (u *Uploader) post(ctx context.Context, d *delivery) error {
 	if err := d.unchanged(); err != nil {
+		return err
+	}
+	if err := u.filable(d); err != nil {
 		return err
 	}
 	if ctx.Err() != nil { // the look hung until the daemon was stopping

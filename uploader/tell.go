@@ -3,6 +3,7 @@ package uploader
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -38,6 +39,8 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	case d.stage == toFail && was != toFail: // told when it has been moved
 	case v == retryAll || v == uncertain:
 		l.tellOutage(was, err)
+	case isForAll(err) || was == toFile || was == toFail:
+		l.tellUnfilable(d, err)
 	case v == retryFolder && d.lane.pause.failures == 1:
 		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the group refuses: its folder waits, and tries again by itself")
 	case d.pause.failures == 1 || d.pause.failures > 0 && d.pause.failures%10 == 0:
@@ -46,6 +49,22 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	if l.outage.told && (v == advance && was == l.outage.at || l.waiting() == 0) {
 		l.outage.told = false
 		l.Log.Info().Int("waiting", l.waiting()).Msg("the destination answers again: going on")
+	}
+}
+
+// tellUnfilable says once of a folder that files cannot be moved out of it.
+func (l *loop) tellUnfilable(d *delivery, err error) {
+	if !d.lane.told {
+		d.lane.told = true
+		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("files cannot be filed away: this folder sends nothing more until they can, and tries by itself")
+	}
+}
+
+// tellFilable says that it is over.
+func (l *loop) tellFilable(of *lane) {
+	if of.told && of.sick.failures == 0 && !slices.ContainsFunc(of.unfiled, func(d *delivery) bool { return d.pause.failures > 0 }) {
+		of.told = false
+		l.Log.Info().Str("folder", file.Printable(of.folder.Path)).Msg("files are filed away again")
 	}
 }
 

@@ -27,6 +27,35 @@ func (f *Filer) CanFile(m Move) error {
 	return fmt.Errorf("%s cannot be filed in %s: %w%s", quote(m.source()), quote(m.Dir), err, advice(err))
 }
 
+// CanFileFrom is CanFile for whatever may come to lie in folder itself: what it finds is wrong with folder or with dir, not
+// with one file.
+func (f *Filer) CanFileFrom(folder, dir string) error {
+	m := Move{Folder: folder, Name: "file", Dir: dir}
+	from, err := lookAt(folder, true)
+	if absent(err) {
+		err = ErrFolderGone
+	}
+	if err == nil {
+		err = canLeave(from, looked{uid: os.Geteuid()})
+	}
+	if err == nil {
+		err = m.canArrive()
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("files of %s cannot be filed in %s: %w%s", quote(folder), quote(dir), err, advice(err))
+}
+
+// canArrive tells whether something can be brought into the target, or the folder in which it would be made.
+func (m Move) canArrive() error {
+	to, err := m.nearest()
+	if err != nil {
+		return err
+	}
+	return canEnter(to)
+}
+
 func (m Move) canFile() error {
 	from, err := lookAt(filepath.Dir(m.source()), true)
 	if err == nil {

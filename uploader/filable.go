@@ -1,0 +1,87 @@
+package uploader
+
+import (
+	"errors"
+	"path/filepath"
+	"time"
+
+	"kaizala-drop/internal/filing"
+)
+
+// Whether a file can be filed is found out before it is posted: one that is posted and stays where it is looks to people as
+// if it was not, and blocks its name.
+
+const (
+	// maxStuck is how many deliveries of one folder may have failed to be moved away before it sends nothing more.
+	maxStuck = 4
+	// mendedWithin is the longest time between two looks whether a folder can be filed from again. They are calls on the
+	// file system alone.
+	mendedWithin = 30 * time.Second
+)
+
+// unfilable says why a file could not be moved away after its post.
+type unfilable struct {
+	error
+	// all says that it is so for every file of the folder, not for this one alone.
+	all bool
+}
+
+func (e unfilable) Unwrap() error { return e.error }
+
+// isForAll reports whether err says that no file of the folder can be moved away.
+func isForAll(err error) bool {
+	cannot, ok := errors.AsType[unfilable](err)
+	return ok && cannot.all
+}
+
+// filable looks whether the files of d can be moved to done/. Its error is an unfilable.
+func (u *Uploader) filable(d *delivery) error {
+	for _, f := range d.Files {
+		m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: d.to.Done}
+		err := d.calls.Do("look whether it can be moved:", filepath.Join(d.Folder, f.Name), func() error { return u.Filer.CanFile(m) })
+		gone := errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrFolderGone) // which the step finds out for itself
+		if err != nil && !gone {
+			return u.unfilable(d, err)
+		}
+	}
+	return nil
+}
+
+// unfilable finds out whether it is only this file that cannot be moved.
+func (u *Uploader) unfilable(d *delivery, err error) error {
+	all := d.calls.Do("look whether files can be moved from", d.Folder, func() error { return u.Filer.CanFileFrom(d.Folder, d.to.Done) })
+	if all != nil {
+		return unfilable{all, true}
+	}
+	return unfilable{err, false}
+}
+
+// stuck reports whether so many deliveries of l cannot be moved away that there must be something wrong with the folder.
+func (l *lane) stuck() bool {
+	failing := 0
+	for _, d := range l.unfiled {
+		if d.pause.failures > 0 {
+			failing++
+		}
+		if failing == maxStuck {
+			return true
+		}
+	}
+	return false
+}
+
+// retryMove has d wait until it is moved away after all.
+func (d *delivery) retryMove(now time.Time) {
+	d.pause.fail(now)
+	if soon := now.Add(mendedWithin); d.pause.until.After(soon) {
+		d.pause.until = soon
+	}
+}
+
+// becameUnfilable has the folder wait, with looks that are never far apart.
+func (l *lane) becameUnfilable(now time.Time) {
+	l.sick.fail(now)
+	if soon := now.Add(mendedWithin); l.sick.until.After(soon) {
+		l.sick.until = soon
+	}
+}
