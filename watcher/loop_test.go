@@ -209,9 +209,19 @@ func (r *rig) start(l *loop, events <-chan fsnotify.Event, errs <-chan error,
 		cancel()
 		running.Wait()
 		if t.Failed() {
-			t.Logf("log:\n%s", r.log.b.String())
+			t.Logf("log:\n%s", lastLines(r.log.b.String()))
 		}
 	})
+}
+
+// lastLines is what of a log is worth printing: one of thousands of files has a line for each.
+func lastLines(log string) string {
+	const most = 30
+	lines := strings.SplitAfter(log, "\n")
+	if len(lines) <= most {
+		return log
+	}
+	return fmt.Sprintf("... %d lines ...\n%s", len(lines)-most, strings.Join(lines[len(lines)-most:], ""))
 }
 
 func pass(d time.Duration) { <-time.After(d) }

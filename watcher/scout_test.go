@@ -25,7 +25,7 @@ func scoutFor(t *testing.T, f Folder) *scout {
 	return newScout(f, notify)
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func list(t *testing.T, s *scout) answer {
 func hears(t *testing.T, s *scout, path string) {
 	t.Helper()
 	must(t, os.WriteFile(path, []byte("x"), 0o600))
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		select {
 		case ev := <-s.notify.Events:

@@ -339,7 +339,7 @@ func (c *crashWorld) ledgerCopy() string {
 	return dir + "/ledger.db"
 }
 
-func ledgerStates(t *testing.T, path string) map[string]int {
+func ledgerStates(t testing.TB, path string) map[string]int {
 	t.Helper()
 	states := map[string]int{}
 	query(t, path, func(rows *sql.Rows) {

@@ -350,7 +350,7 @@ func TestRemount(t *testing.T) {
 }
 
 // needs skips a test on a machine that cannot run it. In CI that is a failure: a skip there would be a hole.
-func needs(t *testing.T, what string) {
+func needs(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("KAIZALA_DROP_CI") != "" {
 		t.Fatalf("this test needs %s", what)

@@ -155,7 +155,7 @@ func needsDisks(t *testing.T) {
 }
 
 // run runs a program of the system.
-func run(t *testing.T, name string, args ...string) {
+func run(t testing.TB, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		needs(t, fmt.Sprintf("%s (%v: %s)", name, err, out))
@@ -263,7 +263,7 @@ func (p *powerWorld) dropSafely(path, folder string) {
 	syncPath(p.t, p.on(folder))
 }
 
-func syncPath(t *testing.T, path string) {
+func syncPath(t testing.TB, path string) {
 	t.Helper()
 	f, err := os.Open(path)
 	must(t, err)

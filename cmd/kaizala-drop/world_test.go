@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 
 // world is a sandbox, drop folders and a configuration, for one test.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	config  string
 	sandbox *sandbox.Server
@@ -70,13 +71,13 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 // newWorld makes a world with these drop folders, each with the group "NAME@2". settings are lines for [defaults].
-func newWorld(t *testing.T, settings string, folders ...string) *world {
+func newWorld(t testing.TB, settings string, folders ...string) *world {
 	t.Helper()
 	return newWorldOf(t, sandbox.Options{}, settings, folders...)
 }
 
 // newWorldOf is newWorld with a sandbox of these options.
-func newWorldOf(t *testing.T, o sandbox.Options, settings string, folders ...string) *world {
+func newWorldOf(t testing.TB, o sandbox.Options, settings string, folders ...string) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, dir: dir, config: dir + "/config.toml"}
@@ -114,7 +115,7 @@ func (w *world) configure(settings string, folders ...string) {
 // process is the program at work.
 type process struct {
 	*exec.Cmd
-	t      *testing.T
+	t      testing.TB
 	exited chan error
 	mu     sync.Mutex
 	text   bytes.Buffer // what it logged
@@ -140,7 +141,7 @@ func (w *world) start(args ...string) *process {
 	return startProcess(w.t, cmd)
 }
 
-func startProcess(t *testing.T, cmd *exec.Cmd) *process {
+func startProcess(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{Cmd: cmd, t: t, exited: make(chan error, 1)}
 	cmd.Stdout, cmd.Stderr = p, p
@@ -152,16 +153,25 @@ func startProcess(t *testing.T, cmd *exec.Cmd) *process {
 			p.exited <- <-p.exited
 		}
 		if t.Failed() {
-			log := p.log()
-			for line := range strings.Lines(log) {
-				if !strings.Contains(line, `"message":"delivered"`) {
-					t.Logf("logged: %s", line[:min(len(line), 1000)])
-				}
-			}
-			t.Logf("the last of the log:\n%s", log[max(0, len(log)-2000):])
+			t.Logf("logged, but for each delivery:\n%s", firstAndLast(p.log()))
 		}
 	})
 	return p
+}
+
+// firstAndLast is what of a log is worth printing: one of thousands of files has a line for each.
+func firstAndLast(log string) string {
+	const most, long = 50, 1000
+	var lines []string
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, `"message":"delivered"`) {
+			lines = append(lines, line[:min(len(line), long)])
+		}
+	}
+	if left := len(lines) - 2*most; left > 0 {
+		lines = slices.Replace(lines, most, len(lines)-most, fmt.Sprintf("... %d lines ...\n", left))
+	}
+	return strings.Join(lines, "")
 }
 
 // daemon starts "run" and waits until it watches.
@@ -196,17 +206,17 @@ func (p *process) wait() int {
 	case err := <-p.exited:
 		p.exited <- err
 		return p.ProcessState.ExitCode()
-	case <-time.After(time.Minute):
-		p.t.Fatal("the program did not end within a minute")
+	case <-time.After(2 * time.Minute):
+		p.t.Fatal("the program did not end within two minutes")
 		return -1
 	}
 }
 
 // eventually waits until check is content, as long as what it says changes now and then, and fails with what it said
 // last.
-func eventually(t *testing.T, check func() error) {
+func eventually(t testing.TB, check func() error) {
 	t.Helper()
-	const patience = 40 * time.Second
+	const patience = 2 * time.Minute
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for last, since := "", time.Now(); ; <-tick.C {
@@ -234,7 +244,7 @@ func (w *world) posted(n int) {
 }
 
 // files lists the files below a folder, relative to it.
-func files(t *testing.T, dir string) map[string]string {
+func files(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -290,7 +300,7 @@ func must(t testing.TB, err error) {
 }
 
 // buildProgram builds the program as it is shipped: static, and without the race detector.
-func buildProgram(t *testing.T) string {
+func buildProgram(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kaizala-drop")
 	cmd := exec.Command("go", "build", "-o", path, ".")
@@ -302,7 +312,7 @@ func buildProgram(t *testing.T) string {
 }
 
 // query asks a ledger, and hands each row over. One that a kill kept from being made has none.
-func query(t *testing.T, path string, each func(*sql.Rows), text string) {
+func query(t testing.TB, path string, each func(*sql.Rows), text string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	must(t, err)

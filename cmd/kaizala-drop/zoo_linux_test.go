@@ -101,7 +101,7 @@ func (z *zoo) add(folder string, who visitor) {
 }
 
 // abroad makes a folder on another file system than home's.
-func abroad(t *testing.T, home string) string {
+func abroad(t testing.TB, home string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "kaizala-drop-zoo")
 	must(t, err)

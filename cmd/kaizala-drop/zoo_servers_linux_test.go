@@ -75,7 +75,7 @@ func unserved(programs []string) string {
 	return ""
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -86,7 +86,7 @@ func freePort(t *testing.T) string {
 }
 
 // startServer starts a server in a process group of its own and waits until it listens. All of it ends with the test.
-func startServer(t *testing.T, port, name string, args ...string) {
+func startServer(t testing.TB, port, name string, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	must(t, err)

@@ -1,5 +1,0 @@
-//go:build !race
-
-package watcher
-
-const raceEnabled = false
