@@ -22,6 +22,7 @@ type division struct {
 	posts    [][]int   // deliveries, in their order: albums, or images by themselves
 	culprits []culprit // to failed/
 	left     []leaver  // given back, to settle anew
+	known    bool      // the others were posted already
 }
 
 type leaver struct {

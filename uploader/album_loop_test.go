@@ -572,6 +572,45 @@ func TestChangedImageBreaksTheRequestOff(t *testing.T) {
 	}
 }
 
+// TestTouchedFileIsSentOn: a file that is touched under way is sent on as long as its bytes are those that were sent, and
+// what was sent of it is read again twice at most.
+func TestTouchedFileIsSentOn(t *testing.T) {
+	w := newWorld(t, newMemory())
+	content := strings.Repeat("0123456789abcdef", 8<<16)
+	d := newDelivery(&lane{}, w.write("x.pdf", content))
+	src, err := openSource(d)
+	w.must(err)
+	defer src.close()
+	r := src.parts()[0].Open()
+	read := func(n int) error {
+		_, err := io.ReadFull(r, make([]byte, n))
+		return err
+	}
+	for i := range 5 {
+		w.must(read(lookEvery))
+		w.must(os.Chtimes(w.dir+"/x.pdf", time.Now(), time.Now().Add(time.Duration(i)*time.Hour)))
+	}
+	if src.rereads[0] != rereadsMost {
+		t.Errorf("read again %d times, want %d", src.rereads[0], rereadsMost)
+	}
+	if _, err := io.ReadAll(r); err != nil {
+		t.Errorf("a file that was only touched: %v", err)
+	}
+
+	r = src.parts()[0].Open()
+	src.rereads[0] = 0
+	src.looks[0] = w.look("x.pdf").ID
+	w.must(read(lookEvery))
+	f, err := os.OpenFile(w.dir+"/x.pdf", os.O_WRONLY, 0)
+	w.must(err)
+	_, err = f.WriteAt([]byte("X"), 100)
+	w.must(err)
+	w.must(f.Close())
+	if _, err := io.ReadAll(r); !errors.Is(err, errChanged) {
+		t.Errorf("a file of which a byte changed that was sent: %v", err)
+	}
+}
+
 // TestAlbumMemoryIsConstant sends an album of large images over real HTTP: what is allocated on the way is a small part
 // of it, and does not grow with it.
 func TestAlbumMemoryIsConstant(t *testing.T) {

@@ -60,6 +60,14 @@ type delivery struct {
 	culprits int      // images that were refused for good, and found in the album that it was a part of
 	division division // at toDivide: what becomes of it
 
+	relooked  []file.Identity // what the step under way found files to look like that hold the same bytes; zero: nothing
+	earlier   upload          // of a file of its name, which may hold the same bytes
+	suspects  []suspect       // whose files the files of d may be
+	renamed   []int           // files that were found under another name, which the ledger does not know yet
+	away      time.Time       // since when a posted file is not where it was
+	last      bool            // nothing more will settle: there is no waiting for it to be found
+	postBegun time.Time       // when its post began first, in this run
+
 	pause      pause
 	begun      time.Time      // when this run took it up
 	since      time.Time      // when its last step began
@@ -229,28 +237,49 @@ func isForGood(err error) bool {
 func isBlameless(err error) bool {
 	_, ours := errors.AsType[ledgerError](err)
 	_, stays := errors.AsType[unfilable](err)
-	return ours || stays || errors.Is(err, errFolderGone) || errors.Is(err, errHung)
+	return ours || stays || errors.Is(err, errFolderGone) || errors.Is(err, errHung) || errors.Is(err, errAway)
 }
 
 // unchanged looks once more at the files: a change since they settled, or another file in the place of one, means that
 // they must not be posted. Its errors are those of look, of an album as each gives them.
 func (d *delivery) unchanged() error {
-	return d.each(d.Files, func(i int) error { return d.look(d.Files[i]) })
+	return d.each(d.Files, func(i int) error { return d.look(i) })
 }
 
-// look says whether the file still is what it was when it settled: nil, errChanged, errVanished, errFolderGone or
-// another error.
-func (d *delivery) look(f ledger.File) error {
+// look says whether the file at index i still is what it was when it settled: nil, errChanged, errVanished, errFolderGone
+// or another error. Where only its looks differ the bytes decide, if it is known what was sent.
+func (d *delivery) look(i int) error {
+	f := d.Files[i]
+	now, err := d.lstat(f)
+	switch {
+	case err != nil:
+		return err
+	case d.isThe(d.want(i), now):
+		return nil
+	case len(f.SHA256) == 0 && looksSame(d.want(i), now):
+		return nil
+	}
+	same, err := d.holdsStill(i, now)
+	if err == nil && !same {
+		err = errChanged
+	}
+	return err
+}
+
+// lstat looks at f. Its errors are those of look.
+func (d *delivery) lstat(f ledger.File) (file.Identity, error) {
 	var info file.Info
 	path := filepath.Join(d.Folder, f.Name)
 	err := d.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
 	if err != nil {
-		return d.missing(f, err)
+		return file.Identity{}, d.missing(f, err)
 	}
-	if !d.isThe(f.ID, info.Identity) {
-		return errChanged
-	}
-	return nil
+	return info.Identity, nil
+}
+
+// isTheInode is isThe, whatever was written to the file.
+func (d *delivery) isTheInode(want, id file.Identity) bool {
+	return id.Ino == want.Ino && (d.known || id.Dev == want.Dev)
 }
 
 // isThe reports whether id is the file of d that was taken up as want, in that state. With a reboot or another mount some

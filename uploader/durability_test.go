@@ -24,17 +24,18 @@ import (
 // forgetful is a Ledger that writes nothing down: what the uploader would be without one.
 type forgetful struct{ last atomic.Int64 }
 
-func (*forgetful) Unfinished(context.Context) ([]ledger.Delivery, error)      { return nil, nil }
-func (f *forgetful) Claim(context.Context, ledger.Delivery) (int64, error)    { return f.last.Add(1), nil }
-func (*forgetful) Uploaded(context.Context, int64, string, [][]byte) error    { return nil }
-func (*forgetful) Posting(context.Context, int64, string, string, bool) error { return nil }
-func (*forgetful) Posted(context.Context, int64, string) error                { return nil }
-func (*forgetful) Filed(context.Context, int64, []string) error               { return nil }
-func (*forgetful) Failed(context.Context, int64, string) error                { return nil }
-func (*forgetful) Buried(context.Context, int64, []string) error              { return nil }
-func (*forgetful) Waits(context.Context, int64, int, string) error            { return nil }
-func (*forgetful) Refused(context.Context, int64, int, string) error          { return nil }
-func (*forgetful) Withdraw(context.Context, int64) error                      { return nil }
+func (*forgetful) Unfinished(context.Context) ([]ledger.Delivery, error)               { return nil, nil }
+func (f *forgetful) Claim(context.Context, ledger.Delivery) (int64, error)             { return f.last.Add(1), nil }
+func (*forgetful) Uploaded(context.Context, int64, string, [][]byte) error             { return nil }
+func (*forgetful) Posting(context.Context, int64, string, string, bool) error          { return nil }
+func (*forgetful) Posted(context.Context, int64, string) error                         { return nil }
+func (*forgetful) Filed(context.Context, int64, []string) error                        { return nil }
+func (*forgetful) Failed(context.Context, int64, string) error                         { return nil }
+func (*forgetful) Buried(context.Context, int64, []string) error                       { return nil }
+func (*forgetful) Waits(context.Context, int64, int, string) error                     { return nil }
+func (*forgetful) Refused(context.Context, int64, int, string) error                   { return nil }
+func (*forgetful) Recognised(context.Context, int64, int, string, file.Identity) error { return nil }
+func (*forgetful) Withdraw(context.Context, int64) error                               { return nil }
 
 // BenchmarkDurability says how many files a second go from settled to done/ with the ledger and without any, four uploads at
 // once, over real HTTP. 0.7 times as many with it are wanted.

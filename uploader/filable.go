@@ -60,7 +60,7 @@ func (u *Uploader) unfilable(d *delivery, err error) error {
 func (l *lane) stuck() bool {
 	failing := 0
 	for _, d := range l.unfiled {
-		if d.pause.failures > 0 {
+		if d.cannotBeMoved() {
 			failing++
 		}
 		if failing == maxStuck {
@@ -70,9 +70,15 @@ func (l *lane) stuck() bool {
 	return false
 }
 
+// cannotBeMoved reports whether a move of d has failed, and not because its file is looked for.
+func (d *delivery) cannotBeMoved() bool { return d.pause.failures > 0 && d.away.IsZero() }
+
 // retryMove has d wait until it is moved away after all.
-func (d *delivery) retryMove(now time.Time) {
+func (d *delivery) retryMove(now time.Time, err error) {
 	d.pause.fail(now)
+	if errors.Is(err, errAway) && d.away.IsZero() {
+		d.away = now
+	}
 	if soon := now.Add(mendedWithin); d.pause.until.After(soon) {
 		d.pause.until = soon
 	}

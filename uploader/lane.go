@@ -19,6 +19,7 @@ type lane struct {
 	active  []*delivery          // taken up, not posted
 	unfiled []*delivery          // posted, failed or to be forgotten: their end is local
 	names   map[string]*delivery // all of them by the names of their files
+	uploads map[string]upload    // kept for files that settle anew, by name
 
 	moveAt time.Time // when what is posted is moved next, all of it together
 
@@ -71,7 +72,7 @@ func (q *queue) setFolders(folders []Folder) {
 	for _, f := range folders {
 		l, ok := q.lanes[f.Path]
 		if !ok {
-			l = &lane{names: map[string]*delivery{}}
+			l = &lane{names: map[string]*delivery{}, uploads: map[string]upload{}}
 			q.lanes[f.Path] = l
 			q.turns = append(q.turns, l)
 		}

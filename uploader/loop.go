@@ -197,7 +197,7 @@ func (l *loop) onFolders(folders []Folder, ok bool) {
 
 func (l *loop) onSettled(b file.Batch, ok bool) {
 	if !ok {
-		l.settled, l.drained = nil, true
+		l.settled, l.drained, l.queue.drained = nil, true, true
 		return
 	}
 	l.queue.add(b)
@@ -221,6 +221,7 @@ func (l *loop) onOutcome(o outcome) {
 	}
 	l.tell(d, was, v, o.err)
 	l.tellFilable(d.lane)
+	l.tellRecognised()
 }
 
 // onHung deals with the steps that were found hanging. An upload is broken off, for it holds a connection. A post is not:

@@ -94,10 +94,14 @@ func TestRestart(t *testing.T) {
 			w.must(os.Rename(w.dir+"/x.pdf", w.dir+"/done/x.pdf"))
 		}, false, 0, 0, "done/x.pdf"},
 		{"failed", func(w *world, id int64) { w.must(w.ledger.Failed(ctx, id, "bad")) }, false, 0, 0, "failed/x.pdf"},
-		{"posting, changed since", func(w *world, id int64) {
+		{"posting, chmod since", func(w *world, id int64) {
 			posting(w, id)
 			w.must(os.Chmod(w.dir+"/x.pdf", 0o600))
-		}, false, 0, 0, "failed/x.pdf"},
+		}, false, 0, 1, "done/x.pdf"},
+		{"posting, chmod since, hold", func(w *world, id int64) {
+			posting(w, id)
+			w.must(os.Chmod(w.dir+"/x.pdf", 0o600))
+		}, true, 0, 0, "failed/x.pdf"},
 	} {
 		restart := func(t *testing.T, rebooted bool) {
 			both(t, func(w *world) {

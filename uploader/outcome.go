@@ -27,6 +27,7 @@ const (
 	retryAll                     // the destination: everything waits
 	interruptedBy                // the daemon is stopping
 	disowned                     // the ledger does not have it as it was left: nobody knows whether it was posted
+	knownAgain                   // it is a file that was posted already, and is not filed yet
 	filedBefore                  // a file lies where an earlier delivery filed it: it is no new one
 )
 
@@ -45,6 +46,8 @@ func classify(d *delivery, err error) verdict {
 			return letGo
 		}
 		return withdraw
+	case isKnown(err):
+		return knownAgain
 	case isForAll(err):
 		return retryFolder
 	case isBlameless(err):
@@ -89,6 +92,7 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 	case advance:
 		q.advance(now, d)
 	case withdraw:
+		d.lane.keepUpload(d, err)
 		d.stage = toWithdraw
 		q.localEnd(d)
 	case letGo:
@@ -114,6 +118,9 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 		d.lane.pause.obey(now.Add(retryAfter(err)))
 	case retryAll:
 		q.retryAll(now, d, err)
+	case knownAgain:
+		found, _ := errors.AsType[sameAs](err)
+		q.consume(now, d, found)
 	case interruptedBy:
 	}
 	if d.lane.removed {
@@ -252,7 +259,7 @@ func (q *queue) lost(now time.Time, d *delivery, err error) {
 // retryFile has d wait alone; the others go on.
 func (q *queue) retryFile(now time.Time, d *delivery, err error) {
 	if !d.isOpen() {
-		d.retryMove(now)
+		d.retryMove(now, err)
 		return
 	}
 	d.pause.fail(now)

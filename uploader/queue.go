@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"kaizala-drop/internal/file"
 )
 
 const (
@@ -40,6 +42,8 @@ type queue struct {
 	uploading, posting, local int         // steps under way, but for those that hang
 	steps                     []*delivery // all that are under way
 	hung                      []*delivery // those that were found hanging, and that nobody has taken notice of yet
+	recognised                []match     // files that were found to be posted already, and that was not told yet
+	drained                   bool        // nothing more will settle
 	passed                    passed
 	stoodAside                bool      // what failed last stands aside for another try
 	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
@@ -203,6 +207,9 @@ func (q *queue) firstToPost(now time.Time, l *lane) *delivery {
 		case !q.ready(now, &d.pause):
 			continue
 		case d.stage == toPost:
+			if _, wait := l.suspects(d); wait {
+				return nil
+			}
 			return d
 		default:
 			return nil
@@ -249,10 +256,17 @@ func (q *queue) begin(d *delivery, now time.Time) {
 	if d.begun.IsZero() {
 		d.begun = now
 	}
+	d.relooked, d.last = make([]file.Identity, len(d.Files)), q.drained
 	switch d.stage {
 	case toUpload:
+		d.suspects, _ = d.lane.suspects(d)
+		d.earlier = d.lane.takeUpload(d)
 		q.uploading++
 	case toPost:
+		d.suspects, _ = d.lane.suspects(d)
+		if d.postBegun.IsZero() && !d.unknown {
+			d.postBegun = now
+		}
 		q.posting++
 		d.lane.posting = true
 	default:
@@ -270,7 +284,8 @@ func (q *queue) ended(d *delivery, was stage) {
 	} else {
 		q.free(was)
 	}
-	d.busy, d.hanging = false, false
+	d.busy, d.hanging, d.suspects = false, false, nil
+	d.keepLooks()
 	if was == toPost {
 		d.lane.posting = false
 	}

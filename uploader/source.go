@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"hash"
 	"io"
@@ -21,12 +22,15 @@ type source struct {
 	files []*os.File
 	sums  []hash.Hash
 	wrong []error // what was wrong with each when it was read
+
+	looks   []file.Identity // what each looked like when it was compared last
+	rereads []int           // how often each was read again
 }
 
 // openSource opens the files that d is to send and makes sure that they are those that settled.
 func openSource(d *delivery) (*source, error) {
 	s := &source{d: d, sent: d.toSend()}
-	s.wrong = make([]error, len(s.sent))
+	s.wrong, s.looks, s.rereads = make([]error, len(s.sent)), make([]file.Identity, len(s.sent)), make([]int, len(s.sent))
 	if err := d.each(s.sent, s.open); err != nil {
 		s.close()
 		return nil, err
@@ -47,7 +51,7 @@ func (s *source) open(i int) error {
 	}
 	s.files = append(s.files, opened)
 	s.sums = append(s.sums, sha256.New())
-	if !s.d.isThe(f.ID, info.Identity) {
+	if !s.d.isThe(f.ID, info.Identity) && !looksSame(f.ID, info.Identity) {
 		return errChanged
 	}
 	return nil
@@ -63,12 +67,50 @@ func (s *source) parts() []kaizala.Part {
 			Open: func() io.Reader {
 				s.sums[i].Reset()
 				// Not bounded by Size: a file that grew must be noticed.
-				r := io.TeeReader(&fileReader{f: s.files[i], calls: &s.d.calls}, s.sums[i])
-				return &watchedReader{r: r, look: func() error { return s.d.look(f) }, wrong: &s.wrong[i]}
+				from := &fileReader{f: s.files[i], calls: &s.d.calls}
+				s.looks[i] = f.ID
+				return &watchedReader{r: io.TeeReader(from, s.sums[i]), look: func() error { return s.glance(i, from.at) }, wrong: &s.wrong[i]}
 			},
 		}
 	}
 	return parts
+}
+
+// glance says whether the file is still the one that is being sent. If its mtime has changed, what was sent of it is read
+// once more; of a file that is touched again and again, only the end of the upload tells.
+func (s *source) glance(i int, sent int64) error {
+	f := s.sent[i]
+	now, err := s.d.lstat(f)
+	if err != nil {
+		return err
+	}
+	was := s.looks[i]
+	switch {
+	case s.d.isThe(was, now), looksSame(was, now):
+		return nil
+	case sent == 0 || !mayBeSame(was, now) || !s.d.isTheInode(was, now):
+		return errChanged
+	case s.rereads[i] == rereadsMost:
+		return nil
+	}
+	s.rereads[i]++
+	s.looks[i] = now
+	return s.unchangedUpTo(i, sent)
+}
+
+// rereadsMost is how often one upload of a file reads again what was sent of it.
+const rereadsMost = 2
+
+// unchangedUpTo compares what was sent of a file with what it holds now. Its error is errChanged or that of reading.
+func (s *source) unchangedUpTo(i int, sent int64) error {
+	now := sha256.New()
+	if _, err := io.Copy(now, io.LimitReader(&fileReader{f: s.files[i], calls: &s.d.calls}, sent)); err != nil {
+		return err
+	}
+	if !bytes.Equal(now.Sum(nil), s.sums[i].Sum(nil)) {
+		return errChanged
+	}
+	return nil
 }
 
 // lookEvery is how many bytes of a file are sent between two looks at it: what it costs to look is nothing to that.

@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -76,7 +77,11 @@ func (u *Uploader) withdraw(ctx context.Context, d *delivery) error {
 // upload sends the files and takes the mediaResource, provided that the files are still what they were. What it gives
 // for a part of an album is of no use.
 func (u *Uploader) upload(ctx context.Context, d *delivery) error {
-	if err := u.filable(d); err != nil {
+	if err := cmp.Or(u.filable(d), d.isNew()); err != nil {
+		return err
+	}
+	if resource, err := d.kept(); resource != "" || err != nil {
+		d.Resource = resource
 		return err
 	}
 	src, err := openSource(d)
@@ -88,8 +93,14 @@ func (u *Uploader) upload(ctx context.Context, d *delivery) error {
 	if errors.Is(context.Cause(ctx), errHung) {
 		return errHung
 	}
+	if err == nil && d.search == nil {
+		src.noteSums()
+	}
 	if changed := d.unchanged(); changed != nil {
 		return changed // which explains err, if there is one
+	}
+	if err == nil && d.isTouched() {
+		return &touched{resource}
 	}
 	if unread := src.trouble(); err != nil && unread != nil {
 		return unread // which says of which image
@@ -98,7 +109,6 @@ func (u *Uploader) upload(ctx context.Context, d *delivery) error {
 		return err
 	}
 	d.Resource = resource
-	src.noteSums()
 	return nil
 }
 
@@ -107,7 +117,7 @@ func (u *Uploader) post(ctx context.Context, d *delivery) error {
 	if err := d.unchanged(); err != nil {
 		return err
 	}
-	if err := u.filable(d); err != nil {
+	if err := cmp.Or(u.filable(d), d.isNew(), u.writeRecognised(context.WithoutCancel(ctx), d)); err != nil {
 		return err
 	}
 	if ctx.Err() != nil { // the look hung until the daemon was stopping
@@ -209,6 +219,9 @@ func (u *Uploader) despite(d *delivery, err error) error {
 
 // file moves the posted files to done/.
 func (u *Uploader) file(ctx context.Context, d *delivery) error {
+	if err := u.despite(d, u.writeRecognised(ctx, d)); err != nil {
+		return err
+	}
 	if err := u.move(d, u.Filer.Move, d.to.Done); err != nil {
 		return err
 	}
@@ -226,6 +239,9 @@ func (u *Uploader) fail(ctx context.Context, d *delivery) error {
 		}
 		d.decided = true
 	}
+	if err := u.despite(d, u.writeRecognised(ctx, d)); err != nil {
+		return err
+	}
 	d.note.When, d.note.Group, d.note.Action = time.Now(), d.to.Group, string(d.Action)
 	move := func(m filing.Move) (string, error) { return u.Filer.Fail(m, d.note) }
 	if err := u.move(d, move, d.to.Failed); err != nil {
@@ -242,7 +258,7 @@ func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir
 	var all errgroup.Group
 	all.SetLimit(movesAtOnce)
 	for i := range d.Files {
-		all.Go(func() error { return u.moveFile(d, &d.Files[i], move, dir) })
+		all.Go(func() error { return u.moveFile(d, i, move, dir) })
 	}
 	err := all.Wait()
 	if err == nil && d.to.RemoveEmptied {
@@ -262,17 +278,21 @@ func (u *Uploader) tidy(d *delivery) error {
 // copySpeed is how many bytes a second a move to another device copies at least, or it counts as hanging.
 const copySpeed = 1 << 20
 
-// moveFile moves a file. One that somebody took away or replaced meanwhile is left to them.
-func (u *Uploader) moveFile(d *delivery, f *ledger.File, move func(filing.Move) (string, error), dir string) error {
+// moveFile moves a file. One that somebody took away or replaced meanwhile is left to them, but not before a posted one was
+// looked for: its bytes may lie there with other looks, or in the folder under another name.
+func (u *Uploader) moveFile(d *delivery, i int, move func(filing.Move) (string, error), dir string) error {
+	f := &d.Files[i]
 	if f.Dest != "" {
 		return nil
 	}
-	var dest string
-	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dir, Again: d.again()}
-	copying := time.Duration(f.ID.Size/copySpeed) * time.Second
-	err := d.calls.DoLong("move", filepath.Join(d.Folder, f.Name), copying, func() (err error) { dest, err = move(m); return err })
+	dest, err := u.moveAs(d, i, move, dir)
+	if errors.Is(err, filing.ErrReplaced) && d.mayBePosted() && d.looksOther(i) {
+		dest, err = u.moveAs(d, i, move, dir)
+	}
 	switch {
-	case errors.Is(err, filing.ErrGone), errors.Is(err, filing.ErrReplaced):
+	case isAway(err) && d.mayBePosted() && !d.last && d.isLookedFor(time.Now()):
+		return errAway
+	case isAway(err):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
 		return nil
 	case err != nil:
@@ -280,4 +300,12 @@ func (u *Uploader) moveFile(d *delivery, f *ledger.File, move func(filing.Move) 
 	}
 	f.Dest = dest
 	return nil
+}
+
+func (u *Uploader) moveAs(d *delivery, i int, move func(filing.Move) (string, error), dir string) (dest string, err error) {
+	f := d.Files[i]
+	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: d.want(i), SHA256: f.SHA256, Dir: dir, Again: d.again()}
+	copying := time.Duration(f.ID.Size/copySpeed) * time.Second
+	err = d.calls.DoLong("move", filepath.Join(d.Folder, f.Name), copying, func() (err error) { dest, err = move(m); return err })
+	return dest, err
 }

@@ -25,6 +25,7 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 		l.tellEnd(d, "failed")
 	case v == advance && was == toWithdraw:
 		l.logOf(d).Info().Str("reason", d.Reason).Msg("not posted")
+	case v == advance && was == toDivide && d.division.known: // told as tellRecognised does
 	case v == advance && was == toDivide:
 		l.tellDivision(d)
 	case v == disowned:
@@ -39,6 +40,8 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	case d.stage == toFail && was != toFail: // told when it has been moved
 	case v == retryAll || v == uncertain:
 		l.tellOutage(was, err)
+	case errors.Is(err, errAway):
+		l.tellAway(d, err)
 	case isForAll(err) || was == toFile || was == toFail:
 		l.tellUnfilable(d, err)
 	case v == retryFolder && d.lane.pause.failures == 1:
@@ -62,10 +65,26 @@ func (l *loop) tellUnfilable(d *delivery, err error) {
 
 // tellFilable says that it is over.
 func (l *loop) tellFilable(of *lane) {
-	if of.told && of.sick.failures == 0 && !slices.ContainsFunc(of.unfiled, func(d *delivery) bool { return d.pause.failures > 0 }) {
+	if of.told && of.sick.failures == 0 && !slices.ContainsFunc(of.unfiled, (*delivery).cannotBeMoved) {
 		of.told = false
 		l.Log.Info().Str("folder", file.Printable(of.folder.Path)).Msg("files are filed away again")
 	}
+}
+
+// tellAway says once of a delivery that its file is looked for.
+func (l *loop) tellAway(d *delivery, err error) {
+	if d.pause.failures == 1 {
+		l.logOf(d).Info().Str("reason", reasonOf(err)).Stringer("for", awayFor).Msg("looked for")
+	}
+}
+
+// tellRecognised says of each file that was found again that it is not posted once more.
+func (l *loop) tellRecognised() {
+	for _, m := range l.queue.recognised {
+		l.logOf(m.known.of).Info().Str("was", file.Printable(m.known.file.Name)).Str("is", file.Printable(m.name)).
+			Msg("known again: it is posted already, under another name or with other looks, so it is filed and not posted once more")
+	}
+	l.queue.recognised = nil
 }
 
 // tellHung says once of a folder that its file system hangs.

@@ -54,6 +54,7 @@ type Ledger interface {
 	Buried(ctx context.Context, id int64, dests []string) error
 	Waits(ctx context.Context, id int64, attempts int, reason string) error
 	Refused(ctx context.Context, id int64, attempts int, reason string) error
+	Recognised(ctx context.Context, id int64, position int, name string, as file.Identity) error
 	Withdraw(ctx context.Context, id int64) error
 }
 

@@ -162,6 +162,11 @@ func (m *memory) Waits(ctx context.Context, id int64, attempts int, reason strin
 	})
 }
 
+func (m *memory) Recognised(ctx context.Context, id int64, position int, name string, as file.Identity) error {
+	from := states(ledger.Claimed, ledger.Uploaded, ledger.Posting, ledger.Posted, ledger.Failed)
+	return m.step(ctx, "Recognised", id, from, func(d *ledger.Delivery) { d.Files[position].Name, d.Files[position].ID = name, as })
+}
+
 func (m *memory) Withdraw(ctx context.Context, id int64) error {
 	return m.step(ctx, "Withdraw", id, states(ledger.Claimed, ledger.Uploaded), func(d *ledger.Delivery) { delete(m.rows, id) })
 }

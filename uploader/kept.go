@@ -1,0 +1,74 @@
+package uploader
+
+import (
+	"bytes"
+	"errors"
+)
+
+// A file that is touched while it is uploaded may be written to: it must settle anew before it is posted. But if its bytes
+// are the same then, they are not sent again.
+
+// keptMost is how many uploads are kept for one folder.
+const keptMost = 64
+
+// upload is one that is kept for a file that settles anew.
+type upload struct {
+	size     int64
+	sum      []byte
+	resource string
+}
+
+// touched says that a file was uploaded, and that its mtime or its inode has changed meanwhile although its bytes have not.
+type touched struct{ resource string }
+
+func (*touched) Error() string { return errChanged.Error() + ", in its looks only" }
+
+func (*touched) Unwrap() error { return errChanged }
+
+// isTouched reports whether the file has other looks than it settled with, and not only another ctime. Images of an album
+// are not told apart in this: they count as changed.
+func (d *delivery) isTouched() bool {
+	return !d.isAlbum() && d.search == nil && !looksSame(d.Files[0].ID, d.want(0))
+}
+
+// keepUpload keeps what was uploaded of a file that is touched.
+func (l *lane) keepUpload(d *delivery, err error) {
+	if t, ok := errors.AsType[*touched](err); ok {
+		if len(l.uploads) >= keptMost {
+			clear(l.uploads) // of files that did not come back
+		}
+		f := d.Files[0]
+		l.uploads[f.Name] = upload{f.ID.Size, f.SHA256, t.resource}
+	}
+}
+
+// takeUpload gives what is kept for the file of d, once.
+func (l *lane) takeUpload(d *delivery) (kept upload) {
+	if d.isAlbum() {
+		return upload{}
+	}
+	kept = l.uploads[d.name()]
+	delete(l.uploads, d.name())
+	if kept.size != d.Files[0].ID.Size {
+		return upload{}
+	}
+	return kept
+}
+
+// kept gives the resource of an earlier upload of the same bytes, or "".
+func (d *delivery) kept() (resource string, err error) {
+	if d.earlier.resource == "" {
+		return "", nil
+	}
+	sum, looks, err := d.sumOf(d.name())
+	switch {
+	case err != nil:
+		return "", d.missing(d.Files[0], err)
+	case !looksSame(looks, d.Files[0].ID):
+		return "", errChanged
+	case !bytes.Equal(sum, d.earlier.sum):
+		return "", nil
+	}
+	d.Files[0].SHA256 = sum
+	return d.earlier.resource, nil
+}

@@ -1,0 +1,245 @@
+package uploader
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/ledger"
+)
+
+// What only looks changed is not sent again, and what only looks new is not posted again. A chmod, a touch, a new inode or
+// another name leave the bytes as they were, so where the looks differ the bytes decide: the SHA-256 of what was sent.
+//
+// A file is known again only by a delivery that is posted, or may be, and is not filed yet; and each of its files only once.
+// Whatever else is dropped is posted, also the same bytes once more.
+
+// looksSame reports whether nothing was written to the file as far as can be seen from outside. Its ctime changes with its
+// name, its owner and its permissions too.
+func looksSame(a, b file.Identity) bool {
+	return a.Ino == b.Ino && a.Size == b.Size && a.Mtime == b.Mtime
+}
+
+// mayBeSame reports whether only the bytes can tell that the file which was want is another one now.
+func mayBeSame(want, now file.Identity) bool { return want.Size == now.Size }
+
+// holdsStill reports whether the file of d at index i, which has other looks now, holds the bytes that were sent. All of
+// it is read, which is bounded: it is asked at most once for each upload, each post and each move.
+func (d *delivery) holdsStill(i int, now file.Identity) (bool, error) {
+	f := d.Files[i]
+	if len(f.SHA256) == 0 || !mayBeSame(f.ID, now) {
+		return false, nil
+	}
+	sum, read, err := d.sumOf(f.Name)
+	if err != nil || !bytes.Equal(sum, f.SHA256) {
+		return false, err
+	}
+	d.relooked[i] = read
+	return true, nil
+}
+
+// want is what the file at index i must look like, as far as the step under way knows.
+func (d *delivery) want(i int) file.Identity {
+	if i < len(d.relooked) && d.relooked[i] != (file.Identity{}) {
+		return d.relooked[i]
+	}
+	return d.Files[i].ID
+}
+
+// keepLooks takes over what the step that has ended found files to look like.
+func (d *delivery) keepLooks() {
+	for i := range d.relooked {
+		d.Files[i].ID = d.want(i)
+	}
+	d.relooked = nil
+}
+
+// sumOf reads the file name, and gives its sum and what it looked like when it was read. One that is written to meanwhile
+// gives errChanged.
+func (d *delivery) sumOf(name string) ([]byte, file.Identity, error) {
+	var opened *os.File
+	var before, after file.Info
+	path := filepath.Join(d.Folder, name)
+	err := d.calls.Do("open", path, func() (err error) { opened, before, err = file.Open(d.Folder, name); return err })
+	if err != nil {
+		return nil, file.Identity{}, err
+	}
+	defer opened.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, &fileReader{f: opened, calls: &d.calls}); err != nil {
+		return nil, file.Identity{}, err
+	}
+	err = d.calls.Do("look at", path, func() (err error) { after, err = file.Lstat(path); return err })
+	if err == nil && !looksSame(before.Identity, after.Identity) {
+		err = errChanged
+	}
+	return sum.Sum(nil), after.Identity, err
+}
+
+// suspect is a file of a delivery that is posted, or may be, and has the size of a file that is about to be sent.
+type suspect struct {
+	of    *delivery
+	index int
+	file  ledger.File // as it was when the step began
+}
+
+// suspects gives those of the files of d. wait says that there is one more, which is just being moved.
+//
+// A file can only be one of a delivery that was seen in its place until its post began, so it has settled since.
+func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
+	for _, other := range slices.Concat(l.unfiled, l.active) {
+		if other == d || !other.mayBePosted() || !other.postBegun.Before(d.SettledAt) {
+			continue
+		}
+		for i := range other.Files {
+			size := other.Files[i].ID.Size
+			switch {
+			case !slices.ContainsFunc(d.Files, func(mine ledger.File) bool { return mine.ID.Size == size }):
+			case other.busy:
+				wait = true
+			case other.Files[i].Dest == "":
+				found = append(found, suspect{other, i, other.Files[i]})
+			}
+		}
+	}
+	return found, wait
+}
+
+// mayBePosted reports whether the delivery is in the group, or may be, and its files are to be filed still.
+func (d *delivery) mayBePosted() bool {
+	return d.stage == toConfirm || d.stage == toFile || d.unknown
+}
+
+// sameAs is the error that tells which files of a delivery are files of others.
+type sameAs []match
+
+func isKnown(err error) bool {
+	_, is := errors.AsType[sameAs](err)
+	return is
+}
+
+// match says that a file is one that another delivery has posted.
+type match struct {
+	index int // of the file
+	known suspect
+	name  string // of the file
+}
+
+func (sameAs) Error() string {
+	return "it is a file that was posted already and not filed yet, under another name or with other looks"
+}
+
+// isNew looks whether files of d are files of its suspects, which are no longer where they were. Its error is a sameAs.
+func (d *delivery) isNew() error {
+	var found sameAs
+	for _, s := range d.suspects {
+		taken := func(m match) bool { return m.known.of == s.of && m.known.index == s.index }
+		for i, f := range d.Files {
+			if !slices.ContainsFunc(found, taken) && d.isSuspect(f, s) {
+				found = append(found, match{i, s, f.Name})
+			}
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return found
+}
+
+// isSuspect reports whether f is the file s, renamed or otherwise changed in looks. While the looks do not tell, the sum of
+// what was uploaded does; and what still lies where it was is another file.
+func (d *delivery) isSuspect(f ledger.File, s suspect) bool {
+	same := looksSame(f.ID, s.file.ID) || len(f.SHA256) > 0 && bytes.Equal(f.SHA256, s.file.SHA256)
+	if !same || f.Name == s.file.Name {
+		return same
+	}
+	var info file.Info
+	path := filepath.Join(d.Folder, s.file.Name)
+	err := d.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
+	return err != nil || !looksSame(info.Identity, s.file.ID)
+}
+
+// consume gives each file of d that was found to be another delivery's to that one, and lets the rest of d go on. While
+// the other one has a step under way, d waits.
+func (q *queue) consume(now time.Time, d *delivery, found sameAs) {
+	consumed := map[int]bool{}
+	for _, m := range found {
+		if m.known.isStill() {
+			m.known.of.recognise(m.known.index, d.Files[m.index])
+			q.recognised = append(q.recognised, m)
+			consumed[m.index] = true
+		}
+	}
+	if len(consumed) == 0 {
+		d.pause.fail(now)
+		return
+	}
+	rest := d.without(func(i int) bool { return consumed[i] })
+	q.divide(d, division{posts: [][]int{rest}, known: true})
+}
+
+// isStill reports whether the suspect is what it was when the step began.
+func (s suspect) isStill() bool {
+	l := s.of.lane
+	known := slices.Contains(l.unfiled, s.of) || slices.Contains(l.active, s.of)
+	return known && !s.of.busy && s.of.mayBePosted() && s.of.Files[s.index].Name == s.file.Name && s.of.Files[s.index].Dest == ""
+}
+
+// recognise notes that the file at index is f now.
+func (d *delivery) recognise(index int, f ledger.File) {
+	mine := &d.Files[index]
+	if d.lane.names[mine.Name] == d {
+		delete(d.lane.names, mine.Name)
+	}
+	mine.Name, mine.ID = f.Name, f.ID
+	d.lane.names[mine.Name] = d
+	d.renamed = append(d.renamed, index)
+	d.away = time.Time{}
+	d.pause.end()
+}
+
+// writeRecognised tells the ledger under which names the files of d lie now.
+func (u *Uploader) writeRecognised(ctx context.Context, d *delivery) error {
+	for len(d.renamed) > 0 {
+		i := d.renamed[0]
+		if err := u.Ledger.Recognised(ctx, d.ID, i, d.Files[i].Name, d.Files[i].ID); err != nil {
+			return inLedger(err)
+		}
+		d.renamed = d.renamed[1:]
+	}
+	return nil
+}
+
+// awayFor is how long a posted file that is no longer under its name is looked for among what settles in its folder.
+const awayFor = 15 * time.Minute
+
+// errAway says that a posted file is not where it was. It may come to light under another name.
+var errAway = errors.New("it is posted, but not under its name any more: it is filed as soon as it is found again in its folder")
+
+// isAway reports whether err says that the posted file is not where it was, in its place or at all.
+func isAway(err error) bool {
+	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
+}
+
+// isLookedFor reports whether a posted file that is away may still be found.
+func (d *delivery) isLookedFor(now time.Time) bool {
+	return d.away.IsZero() || now.Sub(d.away) < awayFor
+}
+
+// looksOther reports whether the file at index i is the wanted one after all, with other looks.
+func (d *delivery) looksOther(i int) bool {
+	now, err := d.lstat(d.Files[i])
+	if err != nil {
+		return false
+	}
+	same, err := d.holdsStill(i, now)
+	return err == nil && same
+}
