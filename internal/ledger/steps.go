@@ -294,12 +294,3 @@ func (w *writer) eachFile(id int64, column string, values []any) error {
 	}
 	return nil
 }
-
-// Recognised is a stand-in until its branch is merged.
-func (l *Ledger) Recognised(ctx context.Context, id int64, position int, name string, as file.Identity) error {
-	return l.ask(ctx, func(w *writer) error {
-		_, err := w.affected(`UPDATE file SET name=?, dev=?, ino=?, size=?, mtime_ns=?, ctime_ns=? WHERE delivery=? AND position=?`,
-			[]byte(name), int64(as.Dev), int64(as.Ino), as.Size, as.Mtime, as.Ctime, id, position)
-		return err
-	})
-}
