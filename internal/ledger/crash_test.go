@@ -54,7 +54,7 @@ func travel(l *Ledger, number, kind int) error {
 	}
 	say := func(step string) { fmt.Fprintf(os.Stdout, "%d %s\n", id, step) } // one write, so whole or not at all
 	say("claimed")
-	way := []string{"uploaded", "posting", "refused", "posting", "again", "posted", "filed"}
+	way := []string{"uploaded", "posting", "refused", "posting", "again", "recognised", "posted", "filed"}
 	switch kind % 5 {
 	case 1:
 		way = []string{"uploaded", "withdrawn"}
@@ -143,7 +143,7 @@ func checkAfterKill(t *testing.T, found map[int64]Delivery, id int64, said strin
 
 // order lists what is said along the way, each at least as far as the one before.
 func order() []string {
-	return strings.Fields("claimed withdrawing uploaded posting refused again posted filed failed buried")
+	return strings.Fields("claimed withdrawing uploaded posting refused again recognised posted filed failed buried")
 }
 
 // progress is the last place in order that the delivery as found can stand for.
@@ -157,6 +157,9 @@ func progress(d Delivery) int {
 	}
 	if d.MaybeTwice && d.State == Posting {
 		last = "again"
+	}
+	if d.State == Posting && d.Files[1].ClaimedAs != "" {
+		last = "recognised"
 	}
 	return slices.Index(order(), last)
 }

@@ -8,7 +8,7 @@
 // The memory is one SQLite file, ledger.db in state_dir, meant to be read by people too, also while the daemon runs:
 //
 //	sqlite3 -readonly ledger.db 'SELECT * FROM waiting'
-//	sqlite3 -readonly ledger.db "SELECT * FROM history WHERE name = 'scan.pdf'"
+//	sqlite3 -readonly ledger.db "SELECT * FROM history WHERE 'scan.pdf' IN (name, claimed_as)"
 //
 // One goroutine, Run, writes. It puts all steps that are waiting into one transaction, so that many deliveries share
 // the cost of one sync of the disk; a step that is refused does not touch the others of its transaction.
@@ -58,10 +58,11 @@ const (
 
 // File is one file of a delivery.
 type File struct {
-	Name   string        // relative to the folder; bytes, as the kernel has them
-	ID     file.Identity // as it was claimed
-	SHA256 []byte        // of what was uploaded, 32 bytes; nil before
-	Dest   string        // path where it lies now, "" = not moved
+	Name      string        // relative to the folder; bytes, as the kernel has them
+	ClaimedAs string        // name when it was claimed, "" = the same; set by Recognised
+	ID        file.Identity // as it was claimed, or last recognised
+	SHA256    []byte        // of what was uploaded, 32 bytes; nil before
+	Dest      string        // path where it lies now, "" = not moved
 }
 
 // Delivery is one post and what the ledger knows of it. Times are kept to the millisecond.

@@ -242,21 +242,25 @@ func steps(ctx context.Context, l *Ledger, id int64) map[string]func() error {
 		"buried":    func() error { return l.Buried(ctx, id, []string{"/a", "/b"}) },
 		"waiting":   func() error { return l.Waits(ctx, id, 1, "later") },
 		"withdrawn": func() error { return l.Withdraw(ctx, id) },
+		"recognised": func() error {
+			return l.Recognised(ctx, id, 1, "renamed.jpg", file.Identity{Dev: 9, Ino: uint64(id), Size: 1, Mtime: 3, Ctime: 4})
+		},
 	}
 }
 
 func TestGuards(t *testing.T) {
 	allowed := map[string]string{ // step: where it may be taken from
-		"uploaded":  "claimed uploaded posting",
-		"posting":   "uploaded",
-		"again":     "uploaded posting",
-		"refused":   "posting",
-		"posted":    "posting",
-		"filed":     "posted",
-		"failed":    "claimed uploaded posting failed",
-		"buried":    "failed",
-		"waiting":   "claimed uploaded posting posted failed",
-		"withdrawn": "claimed uploaded",
+		"uploaded":   "claimed uploaded posting",
+		"posting":    "uploaded",
+		"again":      "uploaded posting",
+		"refused":    "posting",
+		"posted":     "posting",
+		"filed":      "posted",
+		"failed":     "claimed uploaded posting failed",
+		"buried":     "failed",
+		"waiting":    "claimed uploaded posting posted failed",
+		"withdrawn":  "claimed uploaded",
+		"recognised": "claimed uploaded posting posted failed",
 	}
 	l := run(t, t.TempDir())
 	number := 0

@@ -43,7 +43,7 @@ func (l *Ledger) load(ctx context.Context, where string, args ...any) ([]Deliver
 	if err != nil {
 		return nil, l.explain(err)
 	}
-	files, err := collect(ctx, tx, scanFile, `SELECT delivery, name, dev, ino, size, mtime_ns, ctime_ns, sha256, dest
+	files, err := collect(ctx, tx, scanFile, `SELECT delivery, name, claimed_as, dev, ino, size, mtime_ns, ctime_ns, sha256, dest
 		FROM file WHERE delivery IN (SELECT id FROM delivery WHERE `+where+") ORDER BY delivery, position", args...)
 	if err != nil {
 		return nil, l.explain(err)
@@ -103,10 +103,10 @@ type fileRow struct {
 
 func scanFile(rows *sql.Rows) (fileRow, error) {
 	var f fileRow
-	var name, dest []byte
+	var name, claimedAs, dest []byte
 	var dev, ino int64
-	err := rows.Scan(&f.delivery, &name, &dev, &ino, &f.ID.Size, &f.ID.Mtime, &f.ID.Ctime, &f.SHA256, &dest)
-	f.Name, f.Dest = string(name), string(dest)
+	err := rows.Scan(&f.delivery, &name, &claimedAs, &dev, &ino, &f.ID.Size, &f.ID.Mtime, &f.ID.Ctime, &f.SHA256, &dest)
+	f.Name, f.ClaimedAs, f.Dest = string(name), string(claimedAs), string(dest)
 	f.ID = file.Identity{Dev: uint64(dev), Ino: uint64(ino), Size: f.ID.Size, Mtime: f.ID.Mtime, Ctime: f.ID.Ctime}
 	return f, err
 }

@@ -22,8 +22,11 @@ func TestReadmeQueries(t *testing.T) {
 	}
 	queries := regexp.MustCompile(`(?m)^sqlite3 -readonly ledger\.db "(.*)"`).FindAllStringSubmatch(string(readme), -1)
 	l := run(t, t.TempDir())
-	filed, failed, _ := claim(t, l, sample(1, 1)), claim(t, l, sample(2, 1)), claim(t, l, sample(3, 1))
+	renamed := sample(1, 1)
+	renamed.Files[0].Name = "scan.pdf"
+	filed, failed, _ := claim(t, l, renamed), claim(t, l, sample(2, 1)), claim(t, l, sample(3, 1))
 	for _, err := range []error{
+		l.Recognised(t.Context(), filed, 0, "scan 1-0.jpg", renamed.Files[0].ID),
 		l.Uploaded(t.Context(), filed, "r", sums(1)),
 		l.Posting(t.Context(), filed, "g", "", false),
 		l.Posting(t.Context(), filed, "g", "", true),
@@ -36,7 +39,8 @@ func TestReadmeQueries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []string{"scan 3-0.jpg|claimed", "scan 2-0.jpg|refused", "|1", "scan 1-0.jpg|/srv/drop/done/a.jpg"}
+	want := []string{"scan 3-0.jpg|claimed", "scan 2-0.jpg|refused", "|1", "scan 1-0.jpg|/srv/drop/done/a.jpg",
+		"scan 1-0.jpg|filed|/srv/drop/done/a.jpg"}
 	if len(queries) != len(want) {
 		t.Fatalf("%d queries in the README, want %d", len(queries), len(want))
 	}

@@ -7,7 +7,7 @@ const applicationID = 0x6b7a6470
 // (PRAGMA user_version). One that was ever released is not edited; a change is a new one at the end.
 //
 // People query the file with whatever sqlite3 their system has, so nothing here needs more than SQLite 3.37.
-func migrations() []string { return []string{schema1} }
+func migrations() []string { return []string{schema1, schema2} }
 
 const schema1 = `
 CREATE TABLE delivery (
@@ -66,4 +66,19 @@ SELECT d.id, d.settled_at AS since, CAST(d.folder AS TEXT) AS folder,
 FROM delivery d
 WHERE d.finished_at IS NULL
 ORDER BY d.id;
+`
+
+// schema2 lets a file be found again under another name. The new column of history is its last: queries rely on the rest.
+const schema2 = `
+ALTER TABLE file ADD COLUMN claimed_as BLOB /* name when it was claimed; NULL: the same */;
+
+DROP VIEW history;
+
+-- One line per file, the latest last. WHERE 'x' IN (name, claimed_as) finds a file by either name.
+CREATE VIEW history AS
+SELECT d.id, coalesce(d.finished_at, d.updated_at) AS at,
+       CAST(d.folder AS TEXT) AS folder, CAST(f.name AS TEXT) AS name,
+       d.action, d.state, d.reason, CAST(f.dest AS TEXT) AS dest, CAST(f.claimed_as AS TEXT) AS claimed_as
+FROM delivery d JOIN file f ON f.delivery = d.id
+ORDER BY d.id, f.position;
 `

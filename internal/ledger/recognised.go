@@ -1,0 +1,37 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"kaizala-drop/internal/file"
+)
+
+// Recognised records that the file at position of the open delivery id was found again: it was renamed, touched, moved
+// to another inode, or its file system was mounted anew. name, relative to the folder, and as are what it has now; what
+// it was claimed as first stays in ClaimedAs for as long as its name is another one.
+//
+// From then on Claim refuses the file in its new state. A delivery that has claimed it by then is not refused here and
+// stays open: the caller withdraws it.
+func (l *Ledger) Recognised(ctx context.Context, id int64, position int, name string, as file.Identity) error {
+	if name == "" {
+		return fmt.Errorf("delivery %d: file %d cannot be recognised under no name", id, position)
+	}
+	return l.ask(ctx, func(w *writer) error {
+		err := w.step(id, "recognised", "reason = reason", []State{Claimed, Uploaded, Posting, Posted, Failed})
+		if err != nil {
+			return err
+		}
+		return w.recognise(id, position, name, as)
+	})
+}
+
+func (w *writer) recognise(id int64, position int, name string, as file.Identity) error {
+	n, err := w.affected(`UPDATE file SET claimed_as = nullif(coalesce(claimed_as, name), ?3), name = ?3,
+		dev = ?4, ino = ?5, size = ?6, mtime_ns = ?7, ctime_ns = ?8 WHERE delivery = ?1 AND position = ?2`,
+		id, position, []byte(name), int64(as.Dev), int64(as.Ino), as.Size, as.Mtime, as.Ctime)
+	if err != nil || n == 1 {
+		return err
+	}
+	return fmt.Errorf("delivery %d has no file %d that could be %q", id, position, file.Printable(name))
+}
