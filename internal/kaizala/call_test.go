@@ -151,21 +151,22 @@ func TestOtherRedirectsAreNotFollowed(t *testing.T) {
 
 // TestExpectationFailed: a server that does not know Expect gets the body without it.
 func TestExpectationFailed(t *testing.T) {
-	var calls, budget int
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if calls++; r.Header.Get("Expect") != "" {
-			w.WriteHeader(417)
-			return
+	synctest.Test(t, func(t *testing.T) { // the wait for "100 Continue" ends by itself
+		var calls, budget int
+		c := serveOnPipes(t, func(w http.ResponseWriter, r *http.Request) {
+			if calls++; r.Header.Get("Expect") != "" {
+				w.WriteHeader(417)
+				return
+			}
+			if n, _ := io.Copy(io.Discard, r.Body); n != r.ContentLength {
+				t.Errorf("%d of %d bytes", n, r.ContentLength)
+			}
+			io.WriteString(w, goodMedia)
+		}, func(o *Options) { o.Budget = counted(&budget) })
+		if _, err := c.Upload(t.Context(), []Part{bulk(2<<20, nil)}); err != nil || calls != 2 || budget != 2 {
+			t.Errorf("got %v after %d calls, %d of the budget", err, calls, budget)
 		}
-		if n, _ := io.Copy(io.Discard, r.Body); n != r.ContentLength {
-			t.Errorf("%d of %d bytes", n, r.ContentLength)
-		}
-		io.WriteString(w, goodMedia)
 	})
-	c := fixed(t, s.URL, func(o *Options) { o.Budget = counted(&budget) })
-	if _, err := c.Upload(t.Context(), []Part{bulk(2<<20, nil)}); err != nil || calls != 2 || budget != 2 {
-		t.Errorf("got %v after %d calls, %d of the budget", err, calls, budget)
-	}
 }
 
 func TestExpectOnlyForLargeBodies(t *testing.T) {

@@ -316,7 +316,7 @@ func TestConnectionsAtOnce(t *testing.T) {
 		now.Add(-1)
 		io.WriteString(w, goodMedia)
 	})
-	c := fixed(t, s.URL, func(o *Options) { o.MaxConns = 3; o.StallTimeout = 5 * time.Second })
+	c := fixed(t, s.URL, func(o *Options) { o.MaxConns = 3 })
 	errs := make(chan error)
 	for range 30 {
 		go func() {
