@@ -1,0 +1,137 @@
+//go:build linux
+
+package mounts
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const mib = 1 << 20 // bytes
+
+// Ext4 mounts a new ext4 of 64 MiB from a loop device, and tells where.
+func Ext4(t testing.TB) string {
+	t.Helper()
+	img := image(t, 64*mib, "e2fsprogs", "mkfs.ext4", "-q", "-F", "-m", "0")
+	return kernel(t, "-o", "loop", img).Path
+}
+
+// XFS mounts a new XFS of 320 MiB from a loop device, and tells where.
+func XFS(t testing.TB) string {
+	t.Helper()
+	img := image(t, 320*mib, "xfsprogs", "mkfs.xfs", "-q", "-f")
+	return kernel(t, "-o", "loop", img).Path
+}
+
+// Tmpfs mounts a tmpfs with the given options ("" for none), and tells where.
+func Tmpfs(t testing.TB, options string) string {
+	t.Helper()
+	args := []string{"-t", "tmpfs"}
+	if options != "" {
+		args = append(args, "-o", options)
+	}
+	return kernel(t, append(args, "tmpfs")...).Path
+}
+
+// Overlay mounts an overlay of two folders of an ext4, and tells where.
+func Overlay(t testing.TB) string {
+	t.Helper()
+	base := Ext4(t)
+	for _, dir := range []string{"lower", "upper", "work"} {
+		if err := os.Mkdir(filepath.Join(base, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	layers := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", base)
+	return kernel(t, "-t", "overlay", "-o", layers, "overlay").Path
+}
+
+// ReadOnly mounts the folder src once more, for reading only, and tells where.
+func ReadOnly(t testing.TB, src string) string {
+	t.Helper()
+	return kernel(t, "-o", "bind,ro", src).Path
+}
+
+// ExFAT mounts a new exFAT of 64 MiB with exfat-fuse: no links, no RENAME_NOREPLACE, and inode numbers that change.
+func ExFAT(t testing.TB) *Mount {
+	t.Helper()
+	img := image(t, 64*mib, "exfatprogs", "mkfs.exfat")
+	device, release := loop(t, img)
+	m := serve(t, "exfat-fuse", "mount.exfat-fuse", "-d", "-o", "allow_other", device)
+	release() // it stays as long as somebody uses it
+	return m
+}
+
+// loop is a block device of an image, and what gives it back: once, for the next one who asks may get the same.
+func loop(t testing.TB, img string) (device string, release func()) {
+	t.Helper()
+	out, err := exec.Command("losetup", "-f", "--show", img).Output()
+	if err != nil {
+		Needs(t, "a loop device (as root)", err)
+	}
+	device = strings.TrimSpace(string(out))
+	release = sync.OnceFunc(func() {
+		if out, err := exec.Command("losetup", "-d", device).CombinedOutput(); err != nil {
+			t.Errorf("losetup -d %s: %v: %s", device, err, out)
+		}
+	})
+	t.Cleanup(release)
+	return device, release
+}
+
+// NTFS mounts a new NTFS of 64 MiB with ntfs-3g, with more options of it ("windows_names") if there are any.
+func NTFS(t testing.TB, options string) *Mount {
+	t.Helper()
+	img := image(t, 64*mib, "ntfs-3g", "mkfs.ntfs", "-q", "-F", "-f")
+	all := "no_detach,allow_other"
+	if options != "" {
+		all += "," + options
+	}
+	return serve(t, "ntfs-3g", "ntfs-3g", "-o", all, img)
+}
+
+// Bindfs shows the folder src through bindfs, a FUSE program.
+func Bindfs(t testing.TB, src string) *Mount {
+	t.Helper()
+	return serve(t, "bindfs", "bindfs", "-f", "-o", "allow_other", src)
+}
+
+// Mergerfs shows two new folders as one through mergerfs, a FUSE program.
+func Mergerfs(t testing.TB) *Mount {
+	t.Helper()
+	return serve(t, "mergerfs", "mergerfs", "-f", "-o", "allow_other", t.TempDir()+":"+t.TempDir())
+}
+
+// Freeze keeps every change to the file system at path waiting, with no way to end whoever waits, until Thaw or the end of
+// the test.
+func Freeze(t testing.TB, path string) {
+	t.Helper()
+	const fifreeze = 0xc0045877 // linux/fs.h
+	freeze(t, path, fifreeze)
+}
+
+// Thaw is the end of Freeze.
+func Thaw(t testing.TB, path string) {
+	t.Helper()
+	const fithaw = 0xc0045878
+	freeze(t, path, fithaw)
+}
+
+func freeze(t testing.TB, path string, request uint) {
+	t.Helper()
+	dir, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := unix.IoctlSetInt(int(dir.Fd()), request, 0); err != nil {
+		t.Fatalf("freezing or thawing %s: %v", path, err)
+	}
+}

@@ -1,0 +1,245 @@
+//go:build linux
+
+// Package mounts mounts real file systems for the length of a test. Only tests import it.
+//
+// A test that lacks a program or the right to mount is skipped and told how to get it, and fails where KAIZALA_DROP_CI is set.
+// Whatever becomes of the test's process, nothing stays mounted: for each mount a shell waits for the end of a pipe that the
+// test holds, then thaws, continues, unmounts and kills. A mount that is over takes with it what a test mounted inside.
+package mounts
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mount is a mounted file system. Its methods are those of one goroutine.
+type Mount struct {
+	Path string // where it is mounted
+
+	t       testing.TB
+	server  *exec.Cmd // the program that serves it; nil if that is the kernel
+	ended   chan struct{}
+	stdin   *os.File
+	answers *bufio.Scanner
+	guard   *exec.Cmd
+	hold    *os.File // the guard waits for its end
+}
+
+// Needs skips a test for want of something, but not where everything is expected to be there.
+func Needs(t testing.TB, what string, err error) {
+	t.Helper()
+	if os.Getenv("KAIZALA_DROP_CI") != "" {
+		t.Fatalf("this test needs %s: %v", what, err)
+	}
+	t.Skipf("this test needs %s: %v", what, err)
+}
+
+// run runs a program that must succeed.
+func run(t testing.TB, pkg, name string, args ...string) {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Needs(t, name+" (apt-get install "+pkg+")", err)
+	}
+	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+		Needs(t, fmt.Sprintf("%s %q to work (as root)", name, args), fmt.Errorf("%w: %s", err, out))
+	}
+}
+
+// image is a sparse file of a file system that mkfs makes in it.
+func image(t testing.TB, size int64, pkg, mkfs string, args ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "image")
+	f, err := os.Create(path)
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	run(t, pkg, mkfs, append(args, path)...)
+	return path
+}
+
+// kernel mounts what the kernel serves.
+func kernel(t testing.TB, args ...string) *Mount {
+	t.Helper()
+	m := &Mount{Path: t.TempDir(), t: t}
+	if os.Geteuid() != 0 {
+		Needs(t, "root", nil)
+	}
+	m.watch()
+	run(t, "mount", "mount", append(args, m.Path)...)
+	return m
+}
+
+// serve mounts what a program serves, which is told its mount point last. The mount is there when it returns.
+func serve(t testing.TB, pkg, name string, args ...string) *Mount {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Needs(t, name+" (apt-get install "+pkg+")", err)
+	}
+	if os.Geteuid() != 0 {
+		Needs(t, "root", nil)
+	}
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		Needs(t, "FUSE in the kernel", err)
+	}
+	m := &Mount{Path: t.TempDir(), t: t, ended: make(chan struct{})}
+	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	m.server = exec.Command(path, append(args, m.Path)...)
+	m.server.Stderr = said
+	m.server.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	m.pipes()
+	if err := m.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.watch()
+	go func() {
+		// The process is left to be waited for by cleanup: until then nobody else gets its number.
+		var info unix.Siginfo
+		for unix.Waitid(unix.P_PID, m.server.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+		}
+		close(m.ended)
+	}()
+	m.await(name, said.Name())
+	return m
+}
+
+func (m *Mount) pipes() {
+	m.t.Helper()
+	in, toServer, err := os.Pipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	fromServer, out, err := os.Pipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.server.Stdin, m.server.Stdout, m.stdin, m.answers = in, out, toServer, bufio.NewScanner(fromServer)
+	m.t.Cleanup(func() { in.Close(); out.Close(); toServer.Close(); fromServer.Close() })
+}
+
+// await returns when the kernel lists the mount.
+func (m *Mount) await(name, said string) {
+	m.t.Helper()
+	table, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer table.Close()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		if isMounted(m.t, m.Path) {
+			return
+		}
+		select {
+		case <-m.ended:
+			text, _ := os.ReadFile(said)
+			m.t.Fatalf("%s ended: %.4096s", name, text)
+		default:
+		}
+		unix.Poll([]unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}}, 100) // proc_pid_mountinfo(5): a change is an event
+	}
+	m.t.Fatalf("%s does not come up", name)
+}
+
+func isMounted(t testing.TB, path string) bool {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(table), " "+listed(path)+" ")
+}
+
+// listed is how the kernel writes a path in its table, and escapes what separates fields there: proc_pid_mountinfo(5).
+func listed(path string) string {
+	return strings.NewReplacer("\\", `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(path)
+}
+
+// guardian is what undoes a mount. $1 is the path, $2 the process of the server or 0, $3 the path as the kernel lists it.
+const guardian = `trap '' INT TERM HUP
+read -r _
+if [ "$2" = 0 ]; then fsfreeze -u "$1" 2>/dev/null; else kill -CONT "$2" 2>/dev/null; fi
+while read -r _ _ _ _ at _; do [ "$at" = "$3" ] && echo x; done </proc/self/mountinfo | while read -r _; do
+  timeout 30 umount "$1" 2>/dev/null || umount -l "$1"
+done
+if [ "$2" != 0 ]; then kill -KILL "$2" 2>/dev/null; fi
+:`
+
+// watch starts the shell that undoes the mount when the test, or its process, has ended.
+func (m *Mount) watch() {
+	m.t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	pid := "0"
+	if m.server != nil {
+		pid = fmt.Sprint(m.server.Process.Pid)
+	}
+	m.hold, m.guard = write, exec.Command("sh", "-c", guardian, "sh", m.Path, pid, listed(m.Path))
+	m.guard.Stdin, m.guard.SysProcAttr = read, &syscall.SysProcAttr{Setsid: true}
+	out := new(strings.Builder)
+	m.guard.Stdout, m.guard.Stderr = out, out
+	if err := m.guard.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	read.Close()
+	m.t.Cleanup(func() {
+		m.t.Helper()
+		m.hold.Close()
+		if err := m.guard.Wait(); err != nil || out.Len() > 0 {
+			m.t.Errorf("undoing the mount of %s: %v\n%s", m.Path, err, out)
+		}
+		if m.server != nil {
+			m.server.Wait() //nolint:errcheck // it was killed
+		}
+		if isMounted(m.t, m.Path) {
+			m.t.Errorf("%s is still mounted", m.Path)
+		}
+	})
+}
+
+// Stop stops the program that serves it (SIGSTOP): from then on whoever uses the mount hangs, as with a dead server.
+func (m *Mount) Stop() { m.signal(unix.SIGSTOP) }
+
+// Cont lets the program go on.
+func (m *Mount) Cont() { m.signal(unix.SIGCONT) }
+
+// Kill ends the program: from then on whoever uses the mount gets ENOTCONN.
+func (m *Mount) Kill() {
+	m.signal(unix.SIGKILL)
+	<-m.ended
+}
+
+func (m *Mount) signal(s syscall.Signal) {
+	m.t.Helper()
+	if m.server == nil {
+		m.t.Fatalf("%s is served by the kernel: there is nothing to signal", m.Path)
+	}
+	if err := m.server.Process.Signal(s); err != nil {
+		m.t.Fatal(err)
+	}
+	if s != unix.SIGSTOP {
+		return
+	}
+	var info unix.Siginfo // until it has stopped
+	for unix.Waitid(unix.P_PID, m.server.Process.Pid, &info, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+}
