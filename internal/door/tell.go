@@ -71,7 +71,7 @@ func (l *loop) close(now time.Time, d *door, err error) {
 	}
 	d.told = true
 	e := l.about(l.Log.Warn(), d).Str("reason", file.Printable(err.Error()))
-	if help := helpFor(err); help != "" {
+	if help := Help(err); help != "" {
 		e = e.Str("advice", help)
 	}
 	e.Msg("the folder cannot be served now: the others are, and it is tried again by itself")
@@ -96,7 +96,7 @@ func (d *door) whyNot() error {
 	if d.err == nil {
 		return fmt.Errorf("folder %q does not answer: %s hangs: look at its file system", d.folder.Path, d.doing())
 	}
-	if help := helpFor(d.err); help != "" {
+	if help := Help(d.err); help != "" {
 		return fmt.Errorf("folder %q: %w: %s", d.folder.Path, d.err, help)
 	}
 	return fmt.Errorf("folder %q: %w", d.folder.Path, d.err)
@@ -108,7 +108,8 @@ func isAway(err error) bool {
 	return ok && t.away
 }
 
-func helpFor(err error) string {
+// Help says what to do about an error of this package; "" if the error says it itself.
+func Help(err error) string {
 	if t, ok := errors.AsType[*trouble](err); ok {
 		return t.help
 	}

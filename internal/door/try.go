@@ -50,12 +50,14 @@ func plain(err error) error {
 }
 
 // Look finds out by looking alone whether f can be served, as far as that shows: it changes nothing, and takes no hold. It
-// gives what f has to itself, and who serves it already, if somebody does. It hangs as long as a file system does.
-func Look(f config.Folder, stateDir string) (overlap.Claim, *Holder, error) {
-	seen, err := look(f, stateDir, func(string) {})
+// gives what f has to itself, and who serves it already, if somebody does. It hangs as long as a file system does: at is
+// told each step before it is taken. What helps against its error is said by Help.
+func Look(f config.Folder, stateDir string, at func(step string)) (overlap.Claim, *Holder, error) {
+	seen, err := look(f, stateDir, at)
 	if err != nil {
 		return overlap.Claim{}, nil, err
 	}
+	at("asking who serves it")
 	if who, ok := whoHolds(seen.id); ok {
 		return seen.claim, &who, nil
 	}
