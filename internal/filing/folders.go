@@ -2,7 +2,6 @@ package filing
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -72,7 +71,11 @@ func (f *Filer) makeFolder(path string, o owner, stat statFunc) error {
 			return nil, err
 		}
 		if err := os.Mkdir(path, o.mode.Perm()|0o700); errors.Is(err, fs.ErrExist) {
-			return nil, isFolder(path, stat) // another process was quicker, or a link leads nowhere
+			err := isFolder(path, stat) // another process was quicker, or a link leads nowhere
+			if absent(err) && isLink(path) {
+				err = errNowhere(path, err)
+			}
+			return nil, err
 		} else if err != nil {
 			return nil, step("make the folder "+quote(path), err)
 		}
@@ -87,9 +90,9 @@ func isFolder(path string, stat statFunc) error {
 	case err != nil:
 		return step("look at the folder "+quote(path), err)
 	case info.Mode().Type() == fs.ModeSymlink:
-		return fmt.Errorf("%s is a symbolic link, and none is followed here; make it a folder", quote(path))
+		return errLink(path)
 	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder; rename what lies there", quote(path))
+		return inTheWay(path)
 	}
 	return nil
 }

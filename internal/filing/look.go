@@ -113,15 +113,8 @@ func (m Move) explain(err error) error {
 			return fmt.Errorf("cannot move %s to %s: %w", quote(m.source()), quote(m.Dir), err)
 		}
 	}
-	advice := ""
-	switch {
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		advice = "; make room there"
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
-		advice = "; both folders must be writable for the account this runs under"
-	}
 	return fmt.Errorf("cannot move %s to %s: %w; the file is still where it was%s",
-		quote(m.source()), quote(m.Dir), err, advice)
+		quote(m.source()), quote(m.Dir), err, advice(err))
 }
 
 // step says what failed. The path within err is dropped: explain says it, and fit to be shown.

@@ -1,0 +1,134 @@
+package filing
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestProbe: where files can be filed, the probe says so in each way of moving, makes done/, and leaves nothing.
+func TestProbe(t *testing.T) {
+	everyWay(t, func(t *testing.T, d desk, c calls) {
+		write(t, d.folder+"/scan.pdf", "x")
+		for range 2 {
+			noError(t, newFiler(c).Probe(d.folder, d.done))
+		}
+		everything(t, d.done)
+		noError(t, os.Remove(d.done))
+		everything(t, d.folder, "scan.pdf")
+	})
+}
+
+// everything fails the test unless dir holds just these names, hidden ones and folders included.
+func everything(t testing.TB, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	noError(t, err)
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("%s holds %q, want %q", dir, got, want)
+	}
+}
+
+// TestProbeSaysWhatIsWrong: what a person meets is told with its reason, its name and what helps.
+func TestProbeSaysWhatIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(d *desk)
+		want  error
+		says  string
+	}{
+		{"a file named done", func(d *desk) { write(d.t, d.done, "x") }, unix.ENOTDIR, "move it away, or choose another name"},
+		{"a file above done", func(d *desk) { write(d.t, d.folder+"/a", "x"); d.done = d.folder + "/a/done" }, unix.ENOTDIR,
+			"move it away, or choose another name"},
+		{"a FIFO named done", func(d *desk) { noError(d.t, unix.Mkfifo(d.done, 0o600)) }, unix.ENOTDIR, "move it away"},
+		{"a link to nowhere", func(d *desk) { noError(d.t, os.Symlink("nowhere", d.done)) }, fs.ErrNotExist, "leads nowhere"},
+		{"no folder", func(d *desk) { noError(d.t, os.Remove(d.folder)) }, ErrFolderGone, "is the share mounted?"},
+		{"the folder is a file", func(d *desk) { noError(d.t, os.Remove(d.folder)); write(d.t, d.folder, "x") }, unix.ENOTDIR, "in its way"},
+		{"no parent outside", func(d *desk) { d.done = filepath.Join(d.t.TempDir(), "archive", "done") }, fs.ErrNotExist, "archive"},
+		{"done is the folder", func(d *desk) { d.done = d.folder }, nil, "already"},
+		{"relative", func(d *desk) { d.done = "done" }, nil, "not an absolute path"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDesk(t)
+			c.spoil(&d)
+			for range 2 {
+				err := New().Probe(d.folder, d.done)
+				if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%v, want %v and %q", err, c.want, c.says)
+				}
+			}
+			if entries, err := filepath.Glob(d.folder + "/.*"); err != nil || len(entries) > 0 {
+				t.Errorf("left behind: %q, %v", entries, err)
+			}
+		})
+	}
+}
+
+// TestProbeLeavesNothing: whichever call fails, and with whatever error, nothing of the probe is left, and the error is told.
+func TestProbeLeavesNothing(t *testing.T) {
+	for _, answer := range []unix.Errno{unix.EIO, unix.EROFS, unix.EACCES, unix.EPERM, unix.ENOSPC, unix.EXDEV, unix.ENAMETOOLONG, unix.ESTALE} {
+		everyWay(t, func(t *testing.T, d desk, c calls) {
+			mkdir(t, d.done, 0o755)
+			failed := 0
+			for at := 0; failed == at; at++ {
+				n := 0
+				fails := func() bool {
+					if n++; n == at+1 {
+						failed++
+						return true
+					}
+					return false
+				}
+				err := newFiler(failing(c, fails, answer)).Probe(d.folder, d.done)
+				if err != nil && !errors.Is(err, answer) {
+					t.Errorf("call %d: %v, want %v", at, err, answer)
+				}
+				everything(t, d.done)
+				if d.done == d.folder+"/done" {
+					everything(t, d.folder, "done")
+				} else {
+					everything(t, d.folder)
+				}
+			}
+			if failed < 3 {
+				t.Errorf("only %d calls failed", failed)
+			}
+		})
+	}
+}
+
+// failing gives answer instead of making those calls that fails picks.
+func failing(c calls, fails func() bool, answer error) calls {
+	two := func(real func(string, string) error) func(string, string) error {
+		return func(from, to string) error {
+			if fails() {
+				return answer
+			}
+			return real(from, to)
+		}
+	}
+	real := c
+	c.rename, c.link, c.replace = two(c.rename), two(c.link), two(c.replace)
+	c.copy = func(to, from *os.File) (int64, error) {
+		if fails() {
+			return 0, answer
+		}
+		return real.copy(to, from)
+	}
+	c.fsync = func(f *os.File) error {
+		if fails() {
+			return answer
+		}
+		return real.fsync(f)
+	}
+	return c
+}
