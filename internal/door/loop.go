@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -20,9 +21,10 @@ type loop struct {
 	doors   []*door // configured, in their order
 	leaving []*door // no longer, but not at their end
 	ended   chan ended
-	firstAt time.Time // when the first folders are sent at the latest
-	sent    bool      // they were
-	changed bool      // since the last time
+	over    chan struct{} // closed when nobody takes what ended
+	firstAt time.Time     // when the first folders are sent at the latest
+	sent    bool          // they were
+	changed bool          // since the last time
 }
 
 // ended is a try that came to its end.
@@ -34,17 +36,18 @@ type ended struct {
 }
 
 func newLoop(d *Doors) *loop {
-	l := &loop{Doors: d, registry: newRegistry(d.StateDir), ended: make(chan ended)}
+	l := &loop{Doors: d, registry: newRegistry(d.StateDir), ended: make(chan ended), over: make(chan struct{})}
 	l.try = func(d *door, f config.Folder, up *sighting) verdict { return l.registry.try(d, f, l.Probe, up) }
 	return l
 }
 
 func (l *loop) run(ctx context.Context) (hanging []string, err error) {
+	defer close(l.over)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		now := time.Now()
-		l.start(ctx, now)
+		l.start(now)
 		if at := l.wake(now); !at.IsZero() {
 			timer.Reset(at.Sub(now))
 		}
@@ -67,7 +70,7 @@ func (l *loop) run(ctx context.Context) (hanging []string, err error) {
 }
 
 // start starts every try that is due, and tells what hangs.
-func (l *loop) start(ctx context.Context, now time.Time) {
+func (l *loop) start(now time.Time) {
 	for _, d := range slices.Concat(l.doors, l.leaving) {
 		switch {
 		case d.trying:
@@ -75,7 +78,7 @@ func (l *loop) start(ctx context.Context, now time.Time) {
 		case !d.tryAt.IsZero() && !now.Before(d.tryAt):
 			d.trying, d.tried, d.began, d.hangTold = true, d.folder, now, false
 			d.step.Store(nil)
-			go l.attempt(ctx, d, d.folder, l.lastSeen(d), d.gone)
+			go l.attempt(d, d.folder, l.lastSeen(d), d.gone)
 		}
 	}
 }
@@ -90,7 +93,7 @@ func (l *loop) lastSeen(d *door) *sighting {
 }
 
 // attempt is one try, or one look whether a door that is no longer configured may end.
-func (l *loop) attempt(ctx context.Context, d *door, f config.Folder, up *sighting, gone bool) {
+func (l *loop) attempt(d *door, f config.Folder, up *sighting, gone bool) {
 	e := ended{d: d, leaving: gone}
 	if gone {
 		e.busy = l.Busy != nil && l.Busy(f.Path)
@@ -99,11 +102,7 @@ func (l *loop) attempt(ctx context.Context, d *door, f config.Folder, up *sighti
 	}
 	select {
 	case l.ended <- e:
-	case <-ctx.Done():
-		select { // the end waits a little
-		case l.ended <- e:
-		case <-time.After(endWait):
-		}
+	case <-l.over:
 	}
 }
 
@@ -183,7 +182,7 @@ func (l *loop) adapt(now time.Time, d *door, f config.Folder) {
 	if again && (!l.Once || !d.answered) {
 		d.tryAt, d.pause = now, 0
 	}
-	if d.up && sameDoor(d.served, f) {
+	if d.up && sameDoor(d.served, f) && !reflect.DeepEqual(d.served, f) {
 		d.served, l.changed = f, true
 	}
 }

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,13 +24,18 @@ type sighting struct {
 
 // trouble is why a folder cannot be served, in one of the steps to it.
 type trouble struct {
-	what string // was tried, and with what
+	what string // was tried
 	err  error
-	help string // what to do about it
+	help string // what to do about it; "" if err says it
 	away bool   // the folder is not there to be looked at: if it was up, those who have it wait for it
 }
 
-func (t *trouble) Error() string { return fmt.Sprintf("%s: %v", t.what, plain(t.err)) }
+func (t *trouble) Error() string {
+	if t.help == "" {
+		return t.err.Error()
+	}
+	return fmt.Sprintf("%s: %v", t.what, plain(t.err))
+}
 func (t *trouble) Unwrap() error { return t.err }
 
 // kind tells two troubles apart that are told in other words each time, with a name that was made up, say.
@@ -138,14 +144,16 @@ func tryFiling(f config.Folder, probe func(folder, dir string) error, at func(st
 	for _, dir := range []string{f.Done, f.Failed} {
 		at("trying whether files can be filed in " + file.Printable(dir))
 		if err := probe(f.Path, dir); err != nil {
-			return &trouble{fmt.Sprintf("files cannot be filed in %q", dir), err, Remedy(err), false}
+			return &trouble{what: "filing in " + dir, err: err}
 		}
 	}
 	return nil
 }
 
 // away is the trouble of a folder that is not there.
-func away(err error) error { return &trouble{"it cannot be listed", err, Remedy(err), true} }
+func away(err error) error {
+	return &trouble{what: "it cannot be listed", err: err, help: cmp.Or(Remedy(err), "look at its file system"), away: true}
+}
 
 var errNoFolder = errors.New("it is not a folder")
 
