@@ -65,8 +65,10 @@ func (l *loop) restore(ctx context.Context) error {
 	return nil
 }
 
-// adopt takes up the deliveries whose folders are configured, and keeps the others for the day when theirs is again.
+// adopt takes up the deliveries whose folders are there, and keeps the others for the day when theirs is: it is not
+// configured, or cannot be served now.
 func (l *loop) adopt(unfinished []ledger.Delivery) {
+	before := len(l.orphans)
 	l.orphans = nil
 	for _, known := range unfinished {
 		d, ok := l.queue.restore(known)
@@ -76,9 +78,9 @@ func (l *loop) adopt(unfinished []ledger.Delivery) {
 		}
 		l.logOf(d).Info().Str("state", string(known.State)).Msg("going on with what an earlier run left")
 	}
-	if len(l.orphans) > 0 {
+	if len(l.orphans) > 0 && len(l.orphans) != before { // folders come up one by one
 		l.Log.Warn().Int("deliveries", len(l.orphans)).Str("folder", file.Printable(l.orphans[0].Folder)).
-			Msg("deliveries of folders that are no longer configured wait until theirs is configured again")
+			Msg("deliveries wait until their folder is there, or is configured again")
 	}
 }
 

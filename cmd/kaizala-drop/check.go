@@ -13,13 +13,11 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/tokenfile"
-	"kaizala-drop/watcher"
 )
 
 func newCheck() *cobra.Command {
@@ -29,7 +27,8 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Check the configuration, the folders and the limits",
 		Long: `check reads the configuration and reports every problem in it at once, each with its line. It then looks at the
-folders and limits as the daemon will meet them: run it as the daemon's user. With --online it also gets an access
+folders and limits as the daemon will meet them: run it as the daemon's user. A folder that cannot be served, or does
+not answer within 10 seconds, is a problem, and the others are checked all the same. With --online it also gets an access
 token and asks for the groups. It posts nothing, and changes nothing but this: if Kaizala gives a new refresh token with
 the access token, it is kept in state_dir, as the daemon keeps it, and state_dir is made for it.
 
@@ -130,88 +129,6 @@ func counted(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func (r *report) config(c config.Config) {
-	r.good("%s: %s", file.Printable(c.Path), counted(len(c.Folders), "folder"))
-	for _, w := range c.Warnings {
-		r.warning("%s", w.In(c.Path))
-	}
-	r.writable("state_dir", c.StateDir)
-	for _, f := range c.Folders {
-		r.folder(f)
-	}
-	r.limits(c.Folders)
-}
-
-func (r *report) folder(f config.Folder) {
-	how := "watched"
-	if remote := watcher.RemoteFS(f.Path); remote != "" {
-		how = "listed every so often, as events do not come on " + remote
-	}
-	if err := unix.Access(f.Path, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
-		r.problem("folder %q: this user cannot list it and move files out of it: %v: grant it read, write and search permission", f.Path, err)
-		return
-	}
-	r.good("folder %q: %s, posts to %q", f.Path, how, f.GroupID)
-	for _, dir := range []string{f.Done, f.Failed} {
-		r.writable("folder", dir)
-		r.sameDevice(f.Path, dir)
-	}
-}
-
-// writable looks at dir or, if it is not there yet, at the folder in which it will be made.
-func (r *report) writable(what, dir string) {
-	existing := dir
-	for {
-		info, err := os.Stat(existing)
-		switch {
-		case errors.Is(err, os.ErrNotExist) && filepath.Dir(existing) != existing:
-			existing = filepath.Dir(existing)
-			continue
-		case err != nil:
-			r.problem("%s %q: %v", what, dir, err)
-		case !info.IsDir():
-			r.problem("%s %q: %q is in the way: it is not a folder", what, dir, existing)
-		default:
-			if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
-				r.unwritable(what, dir, existing, err)
-			}
-		}
-		return
-	}
-}
-
-// unwritable says that this user cannot write in existing, which is dir or lies above it.
-func (r *report) unwritable(what, dir, existing string, err error) {
-	if dir == unitStateDir && existing != dir {
-		r.warning("%s %q is not there yet: the unit makes it when it first starts; without systemd, make it for the daemon's user", what, dir)
-		return
-	}
-	r.problem("%s %q: this user cannot write in %q: %v: grant it write and search permission", what, dir, existing, err)
-}
-
-// sameDevice says so if files will be copied rather than renamed.
-func (r *report) sameDevice(from, to string) {
-	a, aerr := file.Stat(from)
-	b, berr := file.Stat(to)
-	if aerr != nil || berr != nil { // made when it is needed, and then inside
-		return
-	}
-	if a.Mode.IsDir() && b.Mode.IsDir() && a.Dev != b.Dev {
-		r.warning("folder %q is on another device than %q: files are copied there, which takes longer", to, from)
-	}
-}
-
-// limits compares what will be watched with what the kernel allows this user (inotify(7)).
-func (r *report) limits(folders []config.Folder) {
-	_, toWatch := stages(folders)
-	watches := 0
-	for _, f := range toWatch {
-		watches += watcher.Watches(f)
-	}
-	r.limit("max_user_instances", len(toWatch))
-	r.limit("max_user_watches", watches)
 }
 
 func (r *report) limit(name string, need int) {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/tokenfile"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
@@ -78,4 +81,12 @@ func newClient(
 		MaxConns: k.MaxUploads + 1, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled,
 	})
+}
+
+// busyIn tells of a folder whether book has deliveries of it that are not at their end.
+func busyIn(book *ledger.Ledger) func(folder string) bool {
+	return func(folder string) bool {
+		unfinished, err := book.Unfinished(context.Background())
+		return err != nil || slices.ContainsFunc(unfinished, func(d ledger.Delivery) bool { return d.Folder == folder })
+	}
 }

@@ -64,7 +64,7 @@ func TestStopWithoutGrace(t *testing.T) {
 	if code := p.stop(); code != 0 || strings.Contains(p.log(), "does not answer") {
 		t.Errorf("exit code %d", code)
 	}
-	must(t, os.Remove(w.folder("drop")))
+	must(t, os.RemoveAll(w.folder("drop")))
 	must(t, os.WriteFile(w.folder("drop"), nil, 0o644))
 	for range 5 {
 		if code := w.start("run", "--once", "--config", w.config).wait(); code == 0 {

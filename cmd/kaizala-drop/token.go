@@ -48,10 +48,11 @@ func keepFresh(ctx context.Context, client *kaizala.Client, every time.Duration,
 	}
 }
 
-// tokenKeeper keeps each new refresh token in state_dir. Its goroutine is the only one that writes there.
+// tokenKeeper keeps each new refresh token in state_dir. Its goroutine is the only one that writes there, as long as it runs.
 type tokenKeeper struct {
 	file  tokenfile.File
 	fresh chan freshToken
+	ended chan struct{} // closed when run has ended
 	log   zerolog.Logger
 }
 
@@ -61,18 +62,25 @@ type freshToken struct {
 }
 
 func newTokenKeeper(f tokenfile.File, log zerolog.Logger) *tokenKeeper {
-	return &tokenKeeper{file: f, fresh: make(chan freshToken), log: log}
+	return &tokenKeeper{file: f, fresh: make(chan freshToken), ended: make(chan struct{}), log: log}
 }
 
-// keep returns when the token is saved, or could not be: then it is tried again. It must not be called after run ended.
+// keep returns when the token is saved, or could not be: then it is tried again. After run has ended it keeps the token
+// itself: a call that hung until then still brings one, and it would end with the process.
 func (k *tokenKeeper) keep(token string) {
 	f := freshToken{token, make(chan struct{})}
-	k.fresh <- f
+	select {
+	case k.fresh <- f:
+	case <-k.ended:
+		k.saveLast(token)
+		return
+	}
 	<-f.tried
 }
 
 // run works until ctx ends. What could not be saved by then is tried once more: it would end with the process.
 func (k *tokenKeeper) run(ctx context.Context) error {
+	defer close(k.ended)
 	var unsaved string
 	var retry <-chan time.Time
 	for {

@@ -1,8 +1,9 @@
 // Package config turns a TOML file into settings, or into a list of every problem in it, each with its line and what to
 // do.
 //
-// Load is all of it. Nothing is guessed: an unknown key, a wrong type or a directory that is not there is a problem, and
-// only a file that is not TOML at all stops the search for more of them. The table of settings (settings.go) is the one
+// Load is all of it. Nothing is guessed: an unknown key, a wrong type or two folders on one path is a problem, and only a
+// file that is not TOML at all stops the search for more of them. Only the text is judged: the directories that it names
+// are not looked at, for what is missing there, or does not answer, is no mistake in here and may be right in a minute. The table of settings (settings.go) is the one
 // place that names a key, its default and its meaning.
 package config
 
@@ -46,10 +47,10 @@ type Kaizala struct {
 	ConnectTimeout    time.Duration
 }
 
-// Folder is one watched directory and the group it stands for. Paths are absolute and clean, but may lead through
-// symbolic links: of all folders, no two are the same directory, and none takes what another one takes or files away.
+// Folder is one watched directory and the group it stands for. Paths are absolute and clean. By their names no two folders
+// are the same directory, and none takes what another one takes or files away; symbolic links and mounts may make it so.
 type Folder struct {
-	Path           string        // exists
+	Path           string        // may not exist, now or ever
 	GroupID        string        // opaque: not a GUID, though it may begin with one
 	Recursive      bool          // also where Album is "subfolder", whatever the file says
 	Settle         time.Duration // a file must be quiet
@@ -87,8 +88,7 @@ func (e Environment) get(name string) string {
 // maxFileSize, in bytes, is far more than any real file of settings has.
 const maxFileSize = 1 << 20
 
-// Load reads the file at path and everything its secrets refer to, and looks at the directories it names. It changes
-// nothing.
+// Load reads the file at path and everything its secrets refer to. It changes nothing.
 //
 // A file that cannot be read is an error that wraps an *fs.PathError; a file with problems is a *Problems. Neither ever
 // holds a secret.

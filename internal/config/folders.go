@@ -1,9 +1,6 @@
 package config
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 )
@@ -51,7 +48,8 @@ func (r *reader) folderTables(root map[string]any) (tables []map[string]any, ok 
 	return nil, false
 }
 
-// folder reads one. Its path stays empty if there is something wrong with it, and only then.
+// folder reads one. Its path stays empty if there is something wrong with it, and only then: what the disk says of it is
+// nobody's mistake.
 func (r *reader) folder(index int, table map[string]any, base Folder) Folder {
 	f := base
 	f.Ignore = slices.Clone(base.Ignore)
@@ -67,9 +65,6 @@ func (r *reader) folder(index int, table map[string]any, base Folder) Folder {
 	}
 	// What a longer quiet time is good for, it is good for on a network too.
 	f.SettleRemote = max(f.SettleRemote, f.Settle)
-	if f.Path != "" && !r.isDirectory(path.child("path"), f.Path) {
-		f.Path = ""
-	}
 	f.Done, f.Failed = beside(f.Path, f.Done), beside(f.Path, f.Failed)
 	return f
 }
@@ -79,24 +74,6 @@ func beside(folder, path string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(folder, path)
-}
-
-func (r *reader) isDirectory(at keyPath, path string) bool {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		r.problem(r.lines.of(at), "path %q does not exist: create the directory, or correct the path", path)
-	case err != nil:
-		if e, ok := errors.AsType[*fs.PathError](err); ok {
-			err = e.Err
-		}
-		r.problem(r.lines.of(at), "path %q cannot be looked at (%v): correct the path, or its permissions", path, err)
-	case !info.IsDir():
-		r.problem(r.lines.of(at), "path %q is not a directory: name the directory to watch", path)
-	default:
-		return true
-	}
-	return false
 }
 
 // folderLine is where a folder's setting is said: in its own table or in [defaults].

@@ -35,8 +35,9 @@ func nonEmpty[T any](field func(*T) *string) read[T] {
 	return text(field, func(at place, s string) bool {
 		if s == "" {
 			at.problem("must not be empty: write %s, or leave the line out", at.doc)
+			return false
 		}
-		return s != ""
+		return at.withoutNUL(s)
 	})
 }
 
@@ -51,10 +52,19 @@ func absolute[T any](field func(*T) *string) read[T] {
 			at.problem("must not be empty: write %s, from / on", at.doc)
 		case !filepath.IsAbs(s):
 			at.problem("must be an absolute path, from / on, not %q", s)
-		default:
+		case at.withoutNUL(s):
 			*field(into) = filepath.Clean(s)
 		}
 	}
+}
+
+// withoutNUL refuses what no path can hold (path_resolution(7)).
+func (p place) withoutNUL(s string) bool {
+	if !strings.Contains(s, "\x00") {
+		return true
+	}
+	p.problem("must not hold a NUL: no path has one")
+	return false
 }
 
 func choice[T any](field func(*T) *string, allowed ...string) read[T] {

@@ -109,27 +109,25 @@ func mistakes() map[string]struct{ text, want string } {
 		"group control":      {token + "[[folder]]\npath = '$DIR/a'\ngroup_id = \"a\\tb\" #!\n", "group_id holds a control character"},
 		"path empty":         {token + "[[folder]]\ngroup_id = 'g'\npath = '' #!\n", "path must not be empty"},
 		"path relative":      {token + "[[folder]]\ngroup_id = 'g'\npath = 'a' #!\n", "path must be an absolute path"},
-		"path missing":       {token + "[[folder]]\ngroup_id = 'g'\npath = '$DIR/nowhere' #!\n", "/nowhere\" does not exist: create the directory"},
-		"path a file":        {token + "[[folder]]\ngroup_id = 'g'\npath = '$DIR/link-to-file' #!\n", "is not a directory: name the directory"},
-		"path below a file":  {token + "[[folder]]\ngroup_id = 'g'\npath = '$DIR/file/x' #!\n", "cannot be looked at (not a directory)"},
+		"path NUL":           {token + "[[folder]]\ngroup_id = 'g'\npath = \"$DIR/a\\u0000b\" #!\n", "path must not hold a NUL"},
+		"done NUL":           {token + folderA + "done = \"a\\u0000b\" #!\n", "done must not hold a NUL"},
 		"done empty":         {token + folderA + "done = '' #!\n", "done must not be empty"},
 		"done is failed":     {token + folderA + "done = 'x'\nfailed = '../a/x/' #!\n", "failed is the same directory as done"},
-		"done is failed too": {token + folderA + "done = 'sub'\nfailed = '$DIR/link-to-sub' #!\n", "failed is the same directory as done"},
+		"done is failed too": {token + folderA + "done = 'sub'\nfailed = '$DIR/nowhere/../a/sub' #!\n", "failed is the same directory as done"},
 		"done is folder":     {token + folderA + "done = '.' #!\n", "done is the watched folder"},
-		"failed is folder":   {token + folderA + "failed = '$DIR/link-to-a' #!\n", "failed is the watched folder"},
+		"failed is folder":   {token + folderA + "failed = '$DIR//a/.' #!\n", "failed is the watched folder"},
 		"done above":         {token + folderA + "done = '..' #!\n", "contains the watched folder"},
-		"done a file":        {token + folderA + "done = '../file' #!\n", "/file\" is not a directory: choose another name"},
 		"same path":          {token + folderA + "[[folder]]\ngroup_id='h'\npath = '$DIR/b/../a' #!\n", "is the same directory as"},
-		"same through link":  {token + folderA + "[[folder]]\ngroup_id='h'\npath = '$DIR/link-to-a' #!\n", "(line 4): give each folder its own"},
+		"same, not there":    {token + "[[folder]]\ngroup_id='g'\npath = '/no/such/share'\n[[folder]]\ngroup_id='h'\npath = '/no/such/share/' #!\n", "(line 5): give each folder its own"},
 		"inside done":        {token + folderA + "[[folder]]\ngroup_id='h'\npath = '$DIR/a/done/old' #!\n", "lies inside done of the folder"},
 		"inside recursive":   {token + folderA + "recursive = true\n[[folder]]\ngroup_id='h'\npath = '$DIR/a/sub/deep' #!\n", "or change recursive or album there"},
-		"linked inside":      {token + folderA + "recursive = true\n[[folder]]\ngroup_id='h'\npath = '$DIR/link-to-sub' #!\n", "lies inside"},
+		"inside, not there":  {token + "[[folder]]\ngroup_id='g'\npath = '/no/such'\nrecursive = true\n[[folder]]\ngroup_id='h'\npath = '/no/such/share' #!\n", "lies inside"},
 		"around, later": {token + "[[folder]]\ngroup_id='h'\npath = '$DIR/a/sub' #!\n" + folderA + "recursive = true\n",
 			"which takes files of directories inside it"},
 		"inside album":         {token + folderA + "album = 'subfolder'\n[[folder]]\ngroup_id='h'\npath = '$DIR/a/sub' #!\n", "lies inside"},
 		"done is other":        {token + folderA + "done = '$DIR/b' #!\n" + folderB, "is the watched folder"},
 		"done is earlier":      {token + folderB + folderA + "done = '$DIR/b' #!\n", "is the watched folder"},
-		"done holds other":     {token + folderA + "done = '$DIR/c'\n[[folder]]\ngroup_id='h'\npath = '$DIR/c' #!\n", "does not exist"},
+		"done holds other":     {token + folderA + "done = '$DIR/c' #!\n[[folder]]\ngroup_id='h'\npath = '$DIR/c'\n", "is the watched folder"},
 		"done in recursive":    {token + folderA + "recursive = true\n" + folderB + "done = '$DIR/a/from-b' #!\n", "would post them again"},
 		"default done shared":  {token + "[defaults]\ndone = '$DIR/b' #!\n" + folderA + "[[folder]]\npath='$DIR/b'\ngroup_id='h'\ndone='x'\n", "is the watched folder"},
 		"state is folder":      {"state_dir = '$DIR/a' #!\n" + token + folderA, "state_dir"},
@@ -225,6 +223,34 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
+// TestWhatADiskSaysIsNoMistake: a folder that is missing, hidden or not a folder, and two that only a link makes one, are
+// nothing that is wrong in the text. They may be right in a minute, and no other folder is to wait for that.
+func TestWhatADiskSaysIsNoMistake(t *testing.T) {
+	dir := tree(t)
+	for name, text := range map[string]string{
+		"path missing":       "[[folder]]\ngroup_id = 'g'\npath = '$DIR/nowhere'\n",
+		"path a file":        "[[folder]]\ngroup_id = 'g'\npath = '$DIR/link-to-file'\n",
+		"path below a file":  "[[folder]]\ngroup_id = 'g'\npath = '$DIR/file/x'\n",
+		"done a file":        folderA + "done = '../file'\n",
+		"done is failed":     folderA + "done = 'sub'\nfailed = '$DIR/link-to-sub'\n",
+		"failed is folder":   folderA + "failed = '$DIR/link-to-a'\n",
+		"same through link":  folderA + "[[folder]]\ngroup_id='h'\npath = '$DIR/link-to-a'\n",
+		"linked inside":      folderA + "recursive = true\n[[folder]]\ngroup_id='h'\npath = '$DIR/link-to-sub'\n",
+		"state through link": "state_dir = '$DIR/link-to-a'\n" + folderA,
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, rest, ok := strings.Cut(text, "[[folder]]") // state_dir comes before any section
+			if !ok {
+				t.Fatal("no folder")
+			}
+			c := mustLoad(t, dir, state+token+"[[folder]]"+rest, env("TOKEN", "t0ken"))
+			if len(c.Folders) == 0 || c.Folders[0].Path == "" {
+				t.Errorf("got %+v", c.Folders)
+			}
+		})
+	}
+}
+
 func TestTenMistakesAtOnce(t *testing.T) {
 	dir := tree(t)
 	const file = `log_level = "loud"
@@ -237,7 +263,7 @@ max_uploads = "four"
 [defaults]
 rescan = "0s"
 [[folder]]
-path = "$DIR/nowhere"
+path = "nowhere"
 group_id = ""
 [[folder]]
 path = "$DIR/a"
@@ -255,7 +281,7 @@ caption = """
 	}{
 		{1, "log_level must be one of"}, {2, "state_dir must be an absolute path"}, {3, "did you mean settle?"},
 		{6, "access_token refers to the environment variable"}, {7, "max_uploads must be a whole number"},
-		{9, "rescan must be more than zero"}, {11, "does not exist"}, {12, "group_id must not be empty"},
+		{9, "rescan must be more than zero"}, {11, "path must be an absolute path"}, {12, "group_id must not be empty"},
 		{17, `ignore holds "a["`}, {18, "caption is not a usable template"},
 	}
 	got := strings.Split(err.Error(), "\n")

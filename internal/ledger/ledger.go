@@ -96,6 +96,7 @@ type Ledger struct {
 	stop    chan struct{} // closed when no further steps are taken
 	ended   chan struct{} // closed when the last step has its answer
 	running atomic.Bool   // Run was called, or Close took its place
+	leaving atomic.Bool   // the lock is left to the end of the process
 
 	stopOnce  sync.Once
 	closeOnce sync.Once

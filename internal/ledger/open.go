@@ -247,7 +247,8 @@ func (l *Ledger) migrate(version int) error {
 	return nil
 }
 
-// Close ends the ledger: it takes no further steps, waits for Run to commit what is queued, and gives the lock back.
+// Close ends the ledger: it takes no further steps, waits for Run to commit what is queued, and gives the lock back unless
+// Leaving was called.
 // An error does not mean that a step was lost. Calling it again returns what the first call did.
 func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
@@ -287,5 +288,8 @@ func (l *Ledger) closeFiles() error {
 	if l.db != nil {
 		errs = append(errs, l.db.Close())
 	}
-	return errors.Join(append(errs, release(l.lock))...)
+	if !l.leaving.Load() {
+		errs = append(errs, release(l.lock))
+	}
+	return errors.Join(errs...)
 }

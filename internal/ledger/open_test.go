@@ -49,6 +49,51 @@ func TestOpenEmptyFile(t *testing.T) {
 	claim(t, run(t, dir), sample(1, 1))
 }
 
+// TestLeaving: what hangs in the kernel keeps the lock beyond Close, and who comes next is told on what it hangs.
+func TestLeaving(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	l.Leaving("folder /srv/scans: move\nof a file")
+	try(t, l.Close())
+	_, err := Open(dir)
+	if want := fmt.Sprintf(`(pid %d), which is ending, and hangs on folder /srv/scans: move\nof a file`, os.Getpid()); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
+// TestHolder: the message fits what became of the process that has the lock.
+func TestHolder(t *testing.T) {
+	for _, test := range []struct {
+		status  string
+		leaving bool
+		want    bool
+	}{
+		{"Name:\tx\nState:\tS (sleeping)\nSigPnd:\t0000000000000100\n", true, false},
+		{"Name:\tx\nState:\tZ (zombie)\n", false, true},
+		{"Name:\tx\nState:\tD (disk sleep)\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n", false, false}, // for a moment
+		{"Name:\tx\nState:\tD (disk sleep)\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n", false, true},
+		{"Name:\tx\nState:\tD (disk sleep)\nSigPnd:\t0000000000000100\n", false, true},
+		{"Name:\tx\nState:\tD (disk sleep)\n", true, true},
+		{"", true, false},
+	} {
+		if got := isDead(test.status, test.leaving); got != test.want {
+			t.Errorf("%q, leaving %v: got %v", test.status, test.leaving, got)
+		}
+	}
+	for want, h := range map[string]holder{
+		"stop that one":                      {},
+		"(pid 7): stop that one":             {pid: 7},
+		"has ended, but the kernel":          {pid: 7, dead: true},
+		"it hangs on the move. Nothing":      {pid: 7, dead: true, hanging: "the move"},
+		"is ending, and hangs on the mov":    {pid: 7, hanging: "the move"},
+		"a state_dir and folders of its own": {pid: 7},
+	} {
+		if got := h.String(); !strings.Contains(got, want) {
+			t.Errorf("%+v: got %q, want %q", h, got, want)
+		}
+	}
+}
+
 func TestSecondOpener(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)

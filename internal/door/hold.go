@@ -1,0 +1,33 @@
+package door
+
+import (
+	"errors"
+	"fmt"
+
+	"kaizala-drop/internal/file"
+)
+
+// Holder is who serves a directory already, as far as it tells.
+type Holder struct {
+	PID, UID int    // 0, 0: not known, or root's of another pid namespace
+	StateDir string // fit to print; "" if it does not answer: it is stopped, or stuck in the kernel
+}
+
+func (h Holder) Error() string {
+	text := "another process has it"
+	if h.StateDir != "" {
+		text = "another kaizala-drop serves it, with state_dir " + h.StateDir
+	}
+	if h.PID > 0 {
+		text += fmt.Sprintf(" (pid %d of user %d)", h.PID, h.UID)
+	}
+	return text
+}
+
+// errHeld means that somebody has the hold. whoHolds asks who.
+var errHeld = errors.New("held")
+
+// nameOf is the address of the hold on a directory. The @ stands for the abstract namespace (net.UnixAddr, unix(7)).
+func nameOf(id file.Identity) string {
+	return fmt.Sprintf("@kaizala-drop/folder/%x:%x", id.Dev, id.Ino)
+}

@@ -1,0 +1,182 @@
+package door
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/overlap"
+)
+
+// sighting is what a look at a folder found.
+type sighting struct {
+	id       file.Identity // of the directory that the path leads to
+	claim    overlap.Claim
+	writable bool // as far as access(2) knows
+}
+
+// trouble is why a folder cannot be served, in one of the steps to it.
+type trouble struct {
+	what string // was tried
+	err  error
+	help string // what to do about it; "" if err says it
+	away bool   // the folder is not there to be looked at: if it was up, those who have it wait for it
+}
+
+func (t *trouble) Error() string {
+	if t.help == "" {
+		return t.err.Error()
+	}
+	return fmt.Sprintf("%s: %v", t.what, plain(t.err))
+}
+func (t *trouble) Unwrap() error { return t.err }
+
+// kind tells two troubles apart that are told in other words each time, with a name that was made up, say.
+func kind(err error) string {
+	t, ok := errors.AsType[*trouble](err)
+	if number, isErrno := errors.AsType[unix.Errno](err); ok && isErrno {
+		return fmt.Sprintf("%s: %d", t.what, number)
+	}
+	return err.Error()
+}
+
+// plain leaves out the operation and the path of an error of the system, which the message has already.
+func plain(err error) error {
+	if e, ok := err.(*fs.PathError); ok { //nolint:errorlint // a wrapped one has more to say
+		return e.Err
+	}
+	return err
+}
+
+// Look finds out by looking alone whether f can be served, as far as that shows: it changes nothing, and takes no hold. It
+// gives what f has to itself, and who serves it already, if somebody does. It hangs as long as a file system does: at is
+// told each step before it is taken. What helps against its error is said by Help.
+func Look(f config.Folder, stateDir string, at func(step string)) (overlap.Claim, *Holder, error) {
+	seen, err := look(f, stateDir, at)
+	if err != nil {
+		return overlap.Claim{}, nil, err
+	}
+	at("asking who serves it")
+	if who, ok := whoHolds(seen.id); ok {
+		return seen.claim, &who, nil
+	}
+	return seen.claim, nil, nil
+}
+
+// look looks at a folder and its done and failed. at is told each step before it is taken, for any may hang.
+func look(f config.Folder, stateDir string, at func(string)) (s sighting, err error) {
+	at("looking at the folder")
+	info, err := file.Stat(f.Path)
+	if err != nil {
+		return s, away(err)
+	}
+	if !info.Mode.IsDir() {
+		return s, away(errNoFolder)
+	}
+	s.id = info.Identity
+	at("listing the folder")
+	if err := readable(f.Path); err != nil {
+		return s, away(err)
+	}
+	s.writable = unix.Access(f.Path, unix.W_OK|unix.X_OK) == nil
+	at("looking at done and failed")
+	s.claim = overlap.ClaimOf(f.Path, f.Done, f.Failed, f.Recursive, overlap.Find)
+	found := s.claim.Own()
+	if clash, ok := s.claim.State(stateDir, overlap.Find(stateDir)); ok {
+		found = append(found, clash)
+	}
+	if len(found) > 0 {
+		return s, errors.New(found[0].Text(""))
+	}
+	return s, nil
+}
+
+// readable lists no more than it must.
+func readable(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if _, err := dir.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return unix.Access(path, unix.X_OK)
+}
+
+// verdict is how a try ended.
+type verdict struct {
+	err    error // why the folder cannot be served; nil: it can
+	seen   sighting
+	others []*door // that went out for it
+}
+
+// try tries to let d in, with f as its settings. up is what was seen when it came in, if it is in with these.
+func (r *registry) try(d *door, f config.Folder, probe func(folder, dir string) error, up *sighting) (v verdict) {
+	if v.seen, v.err = look(f, r.stateDir, d.at); v.err != nil {
+		return v
+	}
+	if v.err = r.mayEnter(d, v.seen.claim); v.err != nil {
+		return v
+	}
+	d.at("asking who serves it")
+	if v.err = r.hold(d, v.seen.id); v.err != nil {
+		return v
+	}
+	if up == nil || !up.id.SameFile(v.seen.id) || up.writable && !v.seen.writable {
+		if v.err = tryFiling(f, probe, d.at); v.err != nil {
+			return v
+		}
+	}
+	v.others, v.err = r.enter(d, v.seen.claim)
+	return v
+}
+
+// tryFiling finds out whether files can be filed.
+func tryFiling(f config.Folder, probe func(folder, dir string) error, at func(string)) error {
+	for _, dir := range []string{f.Done, f.Failed} {
+		at("trying whether files can be filed in " + file.Printable(dir))
+		if err := probe(f.Path, dir); err != nil {
+			return &trouble{what: "filing in " + dir, err: err}
+		}
+	}
+	return nil
+}
+
+// away is the trouble of a folder that is not there.
+func away(err error) error {
+	return &trouble{what: "it cannot be listed", err: err, help: cmp.Or(Remedy(err), "look at its file system"), away: true}
+}
+
+var errNoFolder = errors.New("it is not a folder")
+
+// Remedy says what can be done about an error of the file system of a folder; "" if nothing better is known than the error
+// says.
+func Remedy(err error) string {
+	switch {
+	case errors.Is(err, errNoFolder):
+		return "move away what lies there, or correct path"
+	case errors.Is(err, fs.ErrNotExist):
+		return "make the folder, mount what it lies on, or correct path"
+	case errors.Is(err, fs.ErrPermission):
+		return "grant the daemon's user the right to read, write and search it, and to search all above it"
+	case errors.Is(err, unix.EROFS):
+		return "its file system is mounted read-only: remount it"
+	case errors.Is(err, unix.ENOTDIR):
+		return "a part of its path is not a folder: move that away, or correct the path"
+	case errors.Is(err, unix.ELOOP):
+		return "a symbolic link in its path leads back to itself: mend it, or correct the path"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "its disk is full: make room there"
+	case errors.Is(err, unix.ESTALE), errors.Is(err, unix.ENOTCONN), errors.Is(err, unix.EIO), errors.Is(err, unix.EHOSTDOWN):
+		return "its share or its disk is ill: look at the mount and at the kernel's log"
+	}
+	return ""
+}
