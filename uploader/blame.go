@@ -14,24 +14,74 @@ import (
 // asideTries is how often in a row an upload is tried before another one is.
 const asideTries = 3
 
+const (
+	staleTries    = 3              // how often a resource of an earlier run is refused before it is made anew
+	stubbornTries = 6 + briefTries // how many calls fail in a row before another post is tried
+	stubbornEvery = 4              // and again after so many
+	secondAfter   = time.Second    // after a post that failed so often
+)
+
+// unproven deals with a refusal of d without anybody's word. The resource of an earlier run may be what is refused: it is
+// made anew once others' posts pass, and also if none does, for it costs nothing to find out.
+func (q *queue) unproven(now time.Time, d *delivery, err error) {
+	if d.stage == toPost && d.resumed {
+		if d.stale++; d.stale >= staleTries || q.isAlone(d) {
+			q.failAll(now, d, err)
+			d.stage, d.resumed, d.failedAt = toUpload, false, false
+			return
+		}
+	}
+	q.retryAll(now, d, err)
+}
+
 // retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
 // in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 	q.failAll(now, d, err)
-	something := d.failedAt && q.passed != d.passed // gets through, so that d may be the one to blame
-	stubborn := d.stage == toPost && q.pause.failures >= 6+briefTries && mayBeItsOwn(err)
 	if d.stage == toUpload {
 		d.tries++
 	}
-	standsAside := d.tries >= asideTries
-	if q.stoodAside = (something || stubborn || standsAside) && q.hasOther(d); q.stoodAside {
-		d.tries = 0
-		d.pause.fail(now)
-		d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
+	wasSecond := q.seconded
+	q.stoodAside, q.seconded = false, false
+	switch {
+	case !q.hasOther(d):
+	case q.passed[d.stage] != d.passed[d.stage] && d.failedAt || d.tries >= asideTries:
+		q.standAside(now, d)
+	case d.failedAt && q.passed != d.passed, d.stage == toPost && q.isStubborn() && mayBeItsOwn(err):
+		if d.stage == toUpload || wasSecond || mayHaveActed(err) {
+			q.standAside(now, d)
+		} else {
+			q.second(now, d)
+		}
 	}
 	if !isTheirs(err) {
 		q.attempt(d, err)
 	}
+	q.inVain(now, d, err)
+}
+
+// isStubborn reports whether so many calls failed that another one is to be tried, now and then.
+func (q *queue) isStubborn() bool {
+	return q.pause.failures >= stubbornTries && q.pause.failures%stubbornEvery == 0
+}
+
+// standAside has d wait until another one was tried.
+func (q *queue) standAside(now time.Time, d *delivery) {
+	q.stoodAside, d.tries = true, 0
+	d.pause.fail(now)
+	d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
+}
+
+// second has another one tried right after d, so that d is the next to be tried after that: if it is an outage, and ends,
+// the order of the posts is kept.
+func (q *queue) second(now time.Time, d *delivery) {
+	soon := now.Add(secondAfter)
+	if q.pause.asked.After(soon) {
+		soon = q.pause.asked
+	}
+	q.stoodAside, q.seconded = true, true
+	q.pause.until = soon
+	d.pause.extend(soon.Add(time.Nanosecond))
 }
 
 // failAll has everything wait after a failure of d.
@@ -55,6 +105,9 @@ func (q *queue) hasOther(d *delivery) bool {
 // isAlone reports whether others got through since d failed last, with calls of the same kind: where uploads work and
 // actions do not, no post is to blame; nor is it where those of its group do not.
 func (q *queue) isAlone(d *delivery) bool {
+	if !d.stage.isCall() {
+		return false
+	}
 	if d.stage == toPost {
 		return d.failedAt && d.lane.posted > d.postedThen
 	}
@@ -62,7 +115,8 @@ func (q *queue) isAlone(d *delivery) bool {
 }
 
 // attempt counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
-// maxAttempts times in this way is poison, and refused; an album is tried again in two halves.
+// maxAttempts times in this way is poison, and refused; an album is tried again in two halves, or one by one if it is its
+// message that fails.
 func (q *queue) attempt(d *delivery, err error) {
 	if d.blamed = q.isAlone(d); d.blamed {
 		d.Attempts++
@@ -76,6 +130,8 @@ func (q *queue) attempt(d *delivery, err error) {
 	case d.Attempts < most:
 	case d.unknown:
 		q.giveUp(d, unknownNote(d, err))
+	case d.isAlbum() && d.stage == toPost:
+		q.singly(d)
 	case d.isAlbum():
 		q.halve(d)
 	default:
@@ -96,4 +152,9 @@ func isTheirs(err error) bool {
 func mayBeItsOwn(err error) bool {
 	answer, ok := errors.AsType[*kaizala.Error](err)
 	return ok && (answer.MayHaveActed || !slices.Contains([]int{0, 401, 429, 503}, answer.Status))
+}
+
+func mayHaveActed(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && answer.MayHaveActed
 }

@@ -40,6 +40,9 @@ type queue struct {
 	uploading, posting, local int // steps under way
 	passed                    passed
 	stoodAside                bool      // what failed last stands aside for another try
+	seconded                  bool      // for one that comes right after it
+	someHeld                  bool      // some deliveries are held
+	groups                    pause     // of the folders that are unproven: their groups fare alike
 	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
 }
 
@@ -119,7 +122,7 @@ func (q *queue) nextLocal(now time.Time) *delivery {
 
 // isLocal reports whether the next step of d, which is taken up, needs no call.
 func (q *queue) isLocal(d *delivery) bool {
-	return d.stage == toClaim && !q.stopping || d.stage == toKeep || d.stage == toDivide
+	return d.stage == toClaim && !q.stopping || d.stage == toKeep || d.stage == toDivide || d.stage == toHold
 }
 
 // lingers reports whether d still waits for others to be moved with it.
@@ -234,7 +237,7 @@ func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {
 
 // laneReady reports whether calls for l may be made. While its group refuses, one call at a time tries it.
 func (q *queue) laneReady(now time.Time, l *lane) bool {
-	return !l.isProbing(&l.pause) && q.ready(now, &l.pause)
+	return !l.isProbing(&l.pause) && q.ready(now, &l.pause) && q.groupsReady(now, l)
 }
 
 // begin marks the step of d as under way and lets the next folder have its turn.
@@ -294,7 +297,7 @@ func (q *queue) hopeless(tries int) bool {
 	}
 	for _, l := range q.turns {
 		for d := range q.all(l) {
-			if max(l.pause.failures, d.pause.failures, 2*d.doubts) < tries {
+			if !d.isHeld() && max(l.pause.failures, d.pause.failures, 2*d.doubts) < tries {
 				return false
 			}
 		}

@@ -273,12 +273,13 @@ func destination(status int) *kaizala.Error {
 	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultDestination}
 }
 
+// ofFile and ofGroup are refusals by the service itself.
 func ofFile(status int) *kaizala.Error {
-	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultFile}
+	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultFile, Spoken: true, BodySent: true}
 }
 
 func ofGroup(status int) *kaizala.Error {
-	return &kaizala.Error{Call: "actions", Status: status, Fault: kaizala.FaultGroup}
+	return &kaizala.Error{Call: "actions", Status: status, Fault: kaizala.FaultGroup, Spoken: true}
 }
 
 func doubtful(status int) *kaizala.Error {
