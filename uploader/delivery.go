@@ -69,6 +69,7 @@ type delivery struct {
 	asked      int            // that were refused for their headers
 	heldTimes  int            // how often it was held since
 	heldUntil  time.Time      // at toHold
+	notBefore  time.Time      // at toHold, though another upload passes
 	noted      bool           // at toHold: the ledger knows why
 	successors []file.Settled // newer files under the names of its own, which settled meanwhile
 }

@@ -31,14 +31,15 @@ func holdPause(nth int, isCheap bool) time.Duration {
 	return steps[min(nth, len(steps))-1]
 }
 
-// inVain counts an upload of d that failed without the service's word, when nothing else passed since the last one, and
-// holds d when there were too many of them.
+// inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
+// were too many of them. From then on it is also held between failures that others' passing shows to be its own.
 func (q *queue) inVain(now time.Time, d *delivery, err error) {
 	answer, onWire := errors.AsType[*kaizala.Error](err)
-	if !onWire || d.stage != toUpload || d.blamed || isTheirs(err) {
+	if !onWire || d.stage != toUpload || isTheirs(err) {
 		return
 	}
 	switch {
+	case d.blamed:
 	case answer.BodySent && (answer.Status != 503 || d.bytes() > cheap): // 503 says that it is about no file
 		d.sent++
 	case answer.Fault == kaizala.FaultFile:
@@ -49,15 +50,19 @@ func (q *queue) inVain(now time.Time, d *delivery, err error) {
 	switch {
 	case d.sent >= sentMost || d.asked >= askedMost:
 		q.hold(now, d, err)
-	case d.sent == sentMost-1:
+	case d.sent == sentMost-1 && !d.blamed:
 		d.pause.extend(now.Add(lastTry))
 	}
 }
 
-// hold has d wait for long, or for another upload to pass.
+// hold has d wait for long, or for another upload to pass; the more often those passed in vain, the longer after it.
 func (q *queue) hold(now time.Time, d *delivery, err error) {
 	d.heldTimes++
 	d.heldUntil = now.Add(max(holdPause(d.heldTimes, d.bytes() <= cheap || d.sent < sentMost), retryAfter(err)))
+	d.notBefore = now
+	if d.blamed {
+		d.notBefore = now.Add(min(pauseFirst<<min(d.Attempts, 10), pauseMost))
+	}
 	d.Reason = heldReason(d, err)
 	d.stage, d.noted = toHold, false
 	d.pause.end()
@@ -66,9 +71,12 @@ func (q *queue) hold(now time.Time, d *delivery, err error) {
 
 // heldReason says in plain words what is known, and no more.
 func heldReason(d *delivery, err error) string {
-	return fmt.Sprintf("held: %d uploads of it failed, none passed that would show whether it is to blame, and the service itself "+
-		"did not say so (the last: %s); it is tried again once another upload passes, at the next start, or at %s",
-		max(d.sent, d.asked), reasonOf(err), d.heldUntil.Format("2006-01-02 15:04"))
+	what := fmt.Sprintf("%d uploads of it failed, and none passed that would show whether it is to blame", max(d.sent, d.asked))
+	if d.blamed {
+		what = fmt.Sprintf("its upload failed %d times while others passed", d.Attempts)
+	}
+	return fmt.Sprintf("held: %s; Kaizala itself does not say why (the last: %s); it is tried again once another upload passes, "+
+		"at the next start, or at %s", what, reasonOf(err), d.heldUntil.Format("2006-01-02 15:04"))
 }
 
 // held goes on after a look at d, which is held.
@@ -99,7 +107,7 @@ func (q *queue) releaseHeld() {
 // letGoOn has d tried again now, if it is held.
 func (d *delivery) letGoOn() {
 	if d.stage == toHold {
-		d.heldUntil = time.Time{}
+		d.heldUntil = d.notBefore
 		d.pause.end()
 	}
 }
