@@ -17,8 +17,10 @@ const asideTries = 3
 const (
 	staleTries    = 3              // how often a resource of an earlier run is refused before it is made anew
 	stubbornTries = 6 + briefTries // how many calls fail in a row before another post is tried
-	stubbornEvery = 4              // and again after so many
-	secondAfter   = time.Second    // after a post that failed so often
+	stubbornEvery = 8              // and again after so many
+	postTries     = 10             // how often in a row a post is tried before another one is, if uploads pass
+	secondAfter   = pauseBrief     // after a post that failed so often
+	secondMost    = time.Minute    // how long it waits for the other one at most
 )
 
 // unproven deals with a refusal of d without anybody's word. The resource of an earlier run may be what is refused: it is
@@ -38,21 +40,15 @@ func (q *queue) unproven(now time.Time, d *delivery, err error) {
 // in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 	q.failAll(now, d, err)
-	if d.stage == toUpload {
-		d.tries++
-	}
-	wasSecond := q.seconded
-	q.stoodAside, q.seconded = false, false
+	d.tries++
+	wasSecond := q.letFirstAgain(now)
+	q.stoodAside = false
 	switch {
-	case !q.hasOther(d):
-	case q.passed[d.stage] != d.passed[d.stage] && d.failedAt || d.tries >= asideTries:
+	case !q.isDue(d, err) || !q.hasOther(d):
+	case d.stage == toPost && !q.othersPass(d) && !wasSecond && !mayHaveActed(err):
+		q.second(now, d)
+	default:
 		q.standAside(now, d)
-	case d.failedAt && q.passed != d.passed, d.stage == toPost && q.isStubborn() && mayBeItsOwn(err):
-		if d.stage == toUpload || wasSecond || mayHaveActed(err) {
-			q.standAside(now, d)
-		} else {
-			q.second(now, d)
-		}
 	}
 	if !isTheirs(err) {
 		q.attempt(d, err)
@@ -60,9 +56,25 @@ func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 	q.inVain(now, d, err)
 }
 
-// isStubborn reports whether so many calls failed that another one is to be tried, now and then.
-func (q *queue) isStubborn() bool {
-	return q.pause.failures >= stubbornTries && q.pause.failures%stubbornEvery == 0
+// isDue reports whether another one than d is to be tried, after a failure of d: when something gets through, so that d may
+// be the one to blame, or now and then. An upload that passes says little of a post.
+func (q *queue) isDue(d *delivery, err error) bool {
+	something := d.failedAt && q.passed != d.passed
+	d.passedBy = d.passedBy || something
+	switch {
+	case q.othersPass(d):
+		return true
+	case d.stage == toUpload:
+		return something || d.tries >= asideTries
+	case mayBeItsOwn(err):
+		return q.pause.failures >= stubbornTries && q.pause.failures%stubbornEvery == 0
+	}
+	return d.passedBy && d.tries >= postTries
+}
+
+// othersPass reports whether calls of its kind got through since d failed last.
+func (q *queue) othersPass(d *delivery) bool {
+	return d.failedAt && d.stage.isCall() && q.passed[d.stage] != d.passed[d.stage]
 }
 
 // standAside has d wait until another one was tried.
@@ -72,16 +84,26 @@ func (q *queue) standAside(now time.Time, d *delivery) {
 	d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
 }
 
-// second has another one tried right after d, so that d is the next to be tried after that: if it is an outage, and ends,
-// the order of the posts is kept.
+// second has another one tried right after d, and then d first again: if it is an outage, and ends, the order of the posts
+// is kept.
 func (q *queue) second(now time.Time, d *delivery) {
 	soon := now.Add(secondAfter)
 	if q.pause.asked.After(soon) {
 		soon = q.pause.asked
 	}
-	q.stoodAside, q.seconded = true, true
+	q.stoodAside, q.first, d.tries, d.passedBy = true, d, 0, false
 	q.pause.until = soon
-	d.pause.extend(soon.Add(time.Nanosecond))
+	d.pause.extend(soon.Add(secondMost))
+}
+
+// letFirstAgain ends the pause of the one that let another one be tried, and reports whether there was one.
+func (q *queue) letFirstAgain(now time.Time) bool {
+	if q.first == nil {
+		return false
+	}
+	q.first.pause.until = now
+	q.first = nil
+	return true
 }
 
 // failAll has everything wait after a failure of d.

@@ -62,7 +62,8 @@ type delivery struct {
 	passed     passed         // when it failed last
 	postedThen int            // posts of its folder up to then
 	failedAt   bool           // passed and postedThen are valid
-	tries      int            // failed uploads since it stood aside for others
+	tries      int            // failed calls since it stood aside for others
+	passedBy   bool           // something passed since another post was tried for its sake
 	blamed     bool           // its last failure counted as its own
 	stale      int            // refusals of its post with a resource of an earlier run, without anybody's word
 	sent       int            // uploads in vain whose body had left

@@ -102,7 +102,7 @@ func (q *queue) advance(now time.Time, d *delivery) {
 		return
 	}
 	d.pause.end()
-	d.failedAt, d.sent, d.asked, d.heldTimes = false, 0, 0, 0
+	d.failedAt, d.tries, d.sent, d.asked, d.heldTimes = false, 0, 0, 0, 0
 	switch d.stage {
 	case toClaim, toKeep:
 		d.stage++
@@ -140,7 +140,7 @@ func (q *queue) uploaded(d *delivery) {
 // places again.
 func (q *queue) success(at stage) {
 	q.passed[at]++
-	q.seconded = false
+	q.first = nil       // its pause ends below
 	if at == toUpload { // what is held could not be uploaded
 		q.releaseHeld()
 	}

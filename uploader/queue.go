@@ -40,7 +40,7 @@ type queue struct {
 	uploading, posting, local int // steps under way
 	passed                    passed
 	stoodAside                bool      // what failed last stands aside for another try
-	seconded                  bool      // for one that comes right after it
+	first                     *delivery // it let another post be tried after it, and is to be the next again
 	someHeld                  bool      // some deliveries are held
 	groups                    pause     // of the folders that are unproven: their groups fare alike
 	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
@@ -155,7 +155,7 @@ func (l *lane) isProbing(p *pause) bool {
 // upload stood aside, for which a post would take the opportunity to overtake it.
 func (q *queue) nextCall(now time.Time) *delivery {
 	first, second := q.nextPost, q.nextUpload
-	if n := q.pause.failures; n > 0 && (n%2 == 1 || q.stoodAside) {
+	if n := q.pause.failures; n > 0 && (n%2 == 1 || q.stoodAside) && q.first == nil {
 		first, second = second, first
 	}
 	d := first(now)
