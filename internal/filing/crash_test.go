@@ -101,7 +101,7 @@ func lieJust(t *testing.T, d desk, when string) {
 		entries, err := os.ReadDir(dir)
 		noError(t, err)
 		for _, e := range entries {
-			if !e.IsDir() {
+			if !e.IsDir() && e.Name() != Mark {
 				names = append(names, e.Name())
 			}
 		}

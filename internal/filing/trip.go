@@ -72,6 +72,9 @@ func (t *trip) openTarget() (err error) {
 	if same {
 		return fmt.Errorf("%s is the folder that the file lies in already", quote(dir))
 	}
+	if err == nil {
+		t.mark(filepath.Clean(t.Dir))
+	}
 	return err
 }
 
