@@ -32,7 +32,7 @@ const (
 	home      = "/home/anna/Scans"    // the same, where home directories are hidden
 	group     = "scans"               // of the people who drop files, and of the folders
 	maxScore  = "17"                  // ten times what systemd-analyze security may say, drop-ins included
-	patience  = 15 * time.Second      // for what takes a fraction of a second
+	patience  = 2 * time.Minute       // for what takes a fraction of a second
 	capLease  = "0000000010000000"    // capabilities(7), as in /proc/PID/status
 )
 
