@@ -20,7 +20,7 @@ func (t *trip) copyOver() error {
 	if !isFile(info.Identity, t.Want) {
 		return ErrReplaced
 	}
-	dst, err := t.create(&t.twin, t.twinPath())
+	dst, err := t.create(&t.twin, t.twinPath(t.to.Name()))
 	if err != nil {
 		return step("make a copy of it", err)
 	}
@@ -57,9 +57,9 @@ func (t *trip) fill(dst, src *os.File, mode os.FileMode) error {
 	return nil
 }
 
-// twinPath is where the copy is made: the same path at each try.
-func (m Move) twinPath() string {
-	return hidden(filepath.Join(m.target(), filepath.Base(m.Name)), m.Want)
+// twinPath is where the copy is made in the target: the same path at each try.
+func (m Move) twinPath(target string) string {
+	return hidden(filepath.Join(target, filepath.Base(m.Name)), m.Want)
 }
 
 // create makes a new file and notes that it is ours. The caller closes it.

@@ -18,7 +18,8 @@ type trip struct {
 	Move
 	from, to *os.File // the folders it leaves and goes to. Open from the start: what is in use is not unmounted
 	owner    owner    // of the watched folder
-	text     string   // of the note to lie beside it; "" for none
+	held     held     // the file itself
+	noted    *Note    // to lie beside it; nil for none
 
 	twin   written // the copy on the target's device, from when the two are found to differ
 	spare  string  // its second name, which stays until the original is gone; "" for none
@@ -44,7 +45,7 @@ func (f *Filer) begin(m Move) (*trip, error) {
 	if err != nil {
 		return nil, m.because(err)
 	}
-	t := &trip{Filer: f, Move: m, from: from}
+	t := &trip{Filer: f, Move: m, from: from, held: hold(m.source())}
 	if err = m.look(); err == nil {
 		err = t.openTarget()
 	}
@@ -82,6 +83,7 @@ func (t *trip) end() {
 		t.discard(&t.twin)
 		t.dropSpare() //nolint:errcheck // the next try finds it
 	}
+	t.held.release()
 	t.from.Close()
 	if t.to != nil {
 		t.to.Close()
@@ -96,24 +98,24 @@ func (t *trip) discard(w *written) {
 	*w = written{}
 }
 
-// place brings the file under the first free name.
+// place brings the file under the first free name that the target takes.
 func (t *trip) place() (string, error) {
-	return lay(t.to.Name(), filepath.Base(t.Name), limitOf(t.text), t.taken, t.put)
+	return t.layIn(t.to.Name(), filepath.Base(t.Name), t.room(), t.taken, t.put)
 }
 
-// limitOf leaves room for the name of the note.
-func limitOf(note string) int {
-	if note == "" {
-		return maxName
+// room is for the end of the note's name.
+func (t *trip) room() int {
+	if t.noted == nil {
+		return 0
 	}
-	return maxName - len(noteSuffix)
+	return len(noteSuffix)
 }
 
 // taken reports whether path is somebody's, or the place of its note. A note of ours whose file is not there is
 // nobody's: a crash came between, or a person took the file away.
 func (t *trip) taken(path string) (bool, error) {
 	is, err := exists(path)
-	if is || err != nil || t.text == "" {
+	if is || err != nil || t.noted == nil {
 		return is, err
 	}
 	is, err = exists(path + noteSuffix)
@@ -122,7 +124,7 @@ func (t *trip) taken(path string) (bool, error) {
 
 // put brings the file to path, its note first. The error is EEXIST when path is taken.
 func (t *trip) put(path string) error {
-	if t.text != "" {
+	if t.noted != nil {
 		if !t.reserve(path) {
 			return unix.EEXIST
 		}
@@ -162,15 +164,23 @@ func (t *trip) carry(path string) error {
 func (t *trip) nameTwin(path string) error {
 	err := t.calls.link(t.twin.path, path)
 	switch {
-	case err == nil:
+	case err == nil && lies(path, t.twin.same):
 		t.spare = t.twin.path
+	case err == nil: // two names that cannot be told for one: one is enough
+		if err = os.Remove(path); err == nil {
+			err = t.noReplace(t.twin.path, path)
+		}
 	case oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK):
 		err = t.noReplace(t.twin.path, path)
 	}
-	if err == nil {
-		t.twin.path = path
+	if err != nil {
+		return err
 	}
-	return err
+	t.twin.path = path
+	if info, err := file.Lstat(path); err == nil { // where the inode number changes with the name
+		t.twin.id = info.Identity
+	}
+	return nil
 }
 
 func (t *trip) dropSpare() error {
@@ -195,7 +205,7 @@ func (t *trip) moveTo(path string) error {
 		return step("rename it", err)
 	}
 	info, err := file.Lstat(path)
-	if err != nil || isFile(info.Identity, t.Want) {
+	if err != nil || isFile(info.Identity, t.Want) || t.held.is(t.Want, info.Identity) {
 		return nil // where there is nothing to look at, somebody was quick to take it on from there
 	}
 	return t.putBack(path)
@@ -206,12 +216,12 @@ func (t *trip) moveTo(path string) error {
 func (t *trip) arrived(path string) bool {
 	_, err := file.Lstat(t.source())
 	info, there := file.Lstat(path)
-	return absent(err) && there == nil && isFile(info.Identity, t.Want)
+	return absent(err) && there == nil && (isFile(info.Identity, t.Want) || t.held.is(t.Want, info.Identity))
 }
 
 // putBack returns a file that was not meant to be moved, under its own name or, if that is taken again, a new one.
 func (t *trip) putBack(path string) error {
-	_, err := lay(t.from.Name(), filepath.Base(t.Name), maxName, exists, func(back string) error {
+	_, err := t.layIn(t.from.Name(), filepath.Base(t.Name), 0, exists, func(back string) error {
 		return t.noReplace(path, back)
 	})
 	if err != nil {
