@@ -153,7 +153,7 @@ func (t *trip) writeNote(path string) error {
 		err = closeErr
 	}
 	if err != nil {
-		t.discard(&t.note)
+		t.discard(&t.note) //nolint:errcheck // told apart by what it holds
 		return step("write the note to it", err)
 	}
 	return nil

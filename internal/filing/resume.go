@@ -67,13 +67,29 @@ func (t *trip) findTwin(target string) (dest string, err error) {
 	path := leftHidden(filepath.Join(target, filepath.Base(t.Name)), t.Want)
 	twin, err := file.Lstat(path)
 	if err != nil {
-		return "", nil //nolint:nilerr // there is none that could be told
+		return t.findMarked(target), nil
 	}
 	if dest = t.landedAs(target, twin.SameFile); dest != "" {
 		t.spare = path
 		return dest, nil
 	}
 	return "", step("remove an unfinished copy", os.Remove(path))
+}
+
+// findMarked finds the copy where it could have no second name: its name was written down before it got it.
+func (t *trip) findMarked(target string) (dest string) {
+	mark := t.markPath(target)
+	name, err := os.ReadFile(mark)
+	if err != nil || !filepath.IsLocal(string(name)) || filepath.Base(string(name)) != string(name) {
+		return ""
+	}
+	dest = filepath.Join(target, string(name))
+	if !lies(dest, isLike(t.Want)) {
+		os.Remove(mark)
+		return ""
+	}
+	t.spare = mark
+	return dest
 }
 
 // isThe matches one file in one state.

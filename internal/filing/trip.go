@@ -22,7 +22,7 @@ type trip struct {
 	noted    *Note    // to lie beside it; nil for none
 
 	twin   written // the copy on the target's device, from when the two are found to differ
-	spare  string  // its second name, which stays until the original is gone; "" for none
+	spare  string  // its second name, or its mark, which stays until the original is gone; "" for none
 	note   written
 	copied bool // and its content was synced
 	landed bool
@@ -79,9 +79,10 @@ func (t *trip) openTarget() (err error) {
 // end clears away what only a file that has landed may leave behind.
 func (t *trip) end() {
 	if !t.landed {
-		t.discard(&t.note)
-		t.discard(&t.twin)
-		t.dropSpare() //nolint:errcheck // the next try finds it
+		t.discard(&t.note) //nolint:errcheck // what is left is told apart by its name, and in nobody's way
+		if t.discard(&t.twin) == nil {
+			t.dropSpare() //nolint:errcheck // the next try finds it
+		}
 	}
 	t.held.release()
 	t.from.Close()
@@ -91,11 +92,13 @@ func (t *trip) end() {
 }
 
 // discard removes what we made, unless somebody else put something in its place.
-func (t *trip) discard(w *written) {
+func (t *trip) discard(w *written) error {
+	var err error
 	if w.path != "" {
-		t.remove(w.path, w.same) //nolint:errcheck // what is left is told apart by its name, and in nobody's way
+		err = t.unmake(w.path, w.same)
 	}
 	*w = written{}
+	return err
 }
 
 // place brings the file under the first free name that the target takes.
@@ -138,7 +141,7 @@ func (t *trip) put(path string) error {
 	}
 	err := t.carry(path)
 	if err != nil {
-		t.discard(&t.note)
+		t.discard(&t.note) //nolint:errcheck // told apart by what it holds
 	}
 	return err
 }
@@ -168,10 +171,10 @@ func (t *trip) nameTwin(path string) error {
 		t.spare = t.twin.path
 	case err == nil: // two names that cannot be told for one: one is enough
 		if err = os.Remove(path); err == nil {
-			err = t.noReplace(t.twin.path, path)
+			err = t.nameMarked(path)
 		}
 	case oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK):
-		err = t.noReplace(t.twin.path, path)
+		err = t.nameMarked(path)
 	}
 	if err != nil {
 		return err
@@ -180,6 +183,18 @@ func (t *trip) nameTwin(path string) error {
 	if info, err := file.Lstat(path); err == nil { // where the inode number changes with the name
 		t.twin.id = info.Identity
 	}
+	return nil
+}
+
+// nameMarked is nameTwin where it cannot have two names: a hidden file that holds the name tells the same.
+func (t *trip) nameMarked(path string) error {
+	mark := t.markPath(t.to.Name())
+	_ = os.WriteFile(mark, []byte(filepath.Base(path)), 0o600) // on a full disk it goes without
+	if err := t.noReplace(t.twin.path, path); err != nil {
+		os.Remove(mark)
+		return err
+	}
+	t.spare = mark
 	return nil
 }
 
