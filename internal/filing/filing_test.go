@@ -144,17 +144,17 @@ func ways() []wayOf {
 		{"link", newDesk, linking},
 		{"reserve", newDesk, reserving},
 		{"copy", newFarDesk, realCalls},
-		{"copy and link", newFarDesk, func() calls {
-			c := linking()
-			c.rename = func(from, to string) error { // as the kernel does: EXDEV goes before EINVAL
-				if filepath.Dir(from) != filepath.Dir(to) {
-					return unix.EXDEV
-				}
-				return unix.EINVAL
-			}
-			return c
-		}},
+		{"copy and link", newFarDesk, func() calls { c := linking(); c.rename = apart; return c }},
+		{"copy and reserve", newFarDesk, func() calls { c := reserving(); c.rename = apart; return c }},
 	}
+}
+
+// apart is what the kernel says of two devices that know no renameat2: EXDEV goes before EINVAL.
+func apart(from, to string) error {
+	if filepath.Dir(from) != filepath.Dir(to) {
+		return unix.EXDEV
+	}
+	return unix.EINVAL
 }
 
 func everyWay(t *testing.T, test func(t *testing.T, d desk, c calls)) {
