@@ -55,14 +55,15 @@ func (s *sim) fails(err error, names ...string) {
 	}
 }
 
-var reset = inVain(destination(0)) // a connection that was closed while the file was sent
+// reset is a connection that was closed while the file was sent.
+func reset() *kaizala.Error { return inVain(destination(0)) }
 
 // TestLoneFileIsNotSentForEver: after its body began it is sent three times within a minute, then it is held with a reason
 // that says so; after that it is tried an hour later, six hours after that, and then once a day.
 func TestLoneFileIsNotSentForEver(t *testing.T) {
 	for _, err := range []*kaizala.Error{
 		wordless(ofFile(404)), wordless(ofFile(413)), wordless(ofFile(400)), inVain(destination(504)), inVain(destination(502)),
-		inVain(destination(500)), inVain(destination(503)), reset,
+		inVain(destination(500)), inVain(destination(503)), reset(),
 	} {
 		t.Run(fmt.Sprint(err.Status), func(t *testing.T) {
 			s := newSim(t, 4, free{}, folder("/a"))
@@ -100,7 +101,7 @@ func TestSmallOnesAreHeldShorter(t *testing.T) {
 		err   error
 		size  int64
 		first int
-	}{{wordless(ofFile(404)), 3000, sentMost}, {reset, 3000, sentMost}, {unsent(wordless(ofFile(413))), 300 << 20, askedMost}} {
+	}{{wordless(ofFile(404)), 3000, sentMost}, {reset(), 3000, sentMost}, {unsent(wordless(ofFile(413))), 300 << 20, askedMost}} {
 		s := newSim(t, 4, free{}, folder("/a"))
 		s.fails(c.err, "x.pdf")
 		s.q.add(file.Batch{sized("/a", "x.pdf", c.size)})
@@ -137,7 +138,7 @@ func TestWhatSaysItIsAboutNoFileHoldsNone(t *testing.T) {
 // pass is to blame.
 func TestHeldIsTriedWhenAnotherPasses(t *testing.T) {
 	s := newSim(t, 4, &perMinute{n: 100}, folder("/a"), folder("/b"))
-	s.fails(reset, "film.mp4")
+	s.fails(reset(), "film.mp4")
 	s.q.add(file.Batch{sized("/a", "film.mp4", 300<<20)})
 	s.pass(10 * time.Minute)
 	s.add("/b", "first.pdf")
@@ -196,7 +197,7 @@ func TestNewerFileIsNotKeptWaitingByAHeldOne(t *testing.T) {
 // TestHeldFileThatGoes is forgotten soon, and without a call.
 func TestHeldFileThatGoes(t *testing.T) {
 	s := newSim(t, 4, free{}, folder("/a"))
-	s.fails(reset, "film.mp4")
+	s.fails(reset(), "film.mp4")
 	s.q.add(file.Batch{sized("/a", "film.mp4", 300<<20)})
 	s.pass(5 * time.Minute)
 	calls := s.calls
@@ -221,7 +222,7 @@ func TestHeldAndTheLedgerIsFull(t *testing.T) {
 		case d.stage == toHold && full:
 			return ledgerError{errors.New("disk full")}
 		case d.stage == toUpload && full:
-			return reset
+			return reset()
 		}
 		return nil
 	}

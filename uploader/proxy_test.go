@@ -118,6 +118,12 @@ func (c nonsenseRun) leavesDoubt() bool {
 	return slices.Contains(c.down, toPost) && mayHaveActed(c.at[toPost])
 }
 
+// counted reports whether an upload that fails so is one in vain.
+func counted(err error) bool {
+	answer := err.(*kaizala.Error)
+	return answer.BodySent && !isTheirs(err) && answer.Status != 503
+}
+
 // play drops half of the files before ten minutes in which something in between answers, and half while it does, and wants
 // all of them posted once, and none in failed/. It reports whether they were posted in order.
 func (c nonsenseRun) play(t *testing.T) (ordered bool) {
@@ -165,6 +171,12 @@ func (c nonsenseRun) play(t *testing.T) (ordered bool) {
 	}
 	if divided := s.ended(toDivide); len(divided) > 0 {
 		t.Errorf("%v: divided: %v", c, divided)
+	}
+	for _, name := range numbered(c.files) {
+		name = strings.TrimSuffix(name, ".pdf") + map[bool]string{true: ".jpg", false: ".pdf"}[c.album]
+		if n := s.uploads(name); counted(c.at[toUpload]) && n > sentMost+1 && !c.unsent {
+			t.Errorf("%v: %s was sent %d times", c, name, n)
+		}
 	}
 	posted, ordered := map[string][]string{}, true
 	for _, e := range s.events {
@@ -217,5 +229,37 @@ func TestTenMinutesOfNonsense(t *testing.T) {
 				t.Errorf("the order was lost in %d of %d outages", lost, runs)
 			}
 		})
+	}
+}
+
+// TestTenHoursOfNonsense: of few files each is sent a bounded number of times, and all of them are posted, in order, within
+// two hours of its end; of many, probes are five minutes apart, and it is over at once.
+func TestTenHoursOfNonsense(t *testing.T) {
+	for _, c := range []struct {
+		files, uploads int // of each
+		back           time.Duration
+	}{{1, 3 + 12, 2 * time.Hour}, {2, 3 + 12, 2 * time.Hour}, {12, 3 + 12, 2 * time.Hour}, {200, 3 + 12, pauseMost + 10*time.Minute}} {
+		s := newSim(t, 4, &perMinute{n: 100}, folder("/a"))
+		down := true
+		s.ends = func(d *delivery) error {
+			if down && d.stage.isCall() {
+				return wordless(ofFile(404))
+			}
+			return nil
+		}
+		names := numbered(c.files)
+		s.add("/a", names...)
+		s.pass(10 * time.Hour)
+		for _, name := range names {
+			if n := s.uploads(name); n > c.uploads {
+				t.Errorf("of %d files %s was sent %d times", c.files, name, n)
+			}
+		}
+		t.Logf("%d files: %d calls", c.files, s.calls)
+		down = false
+		s.run(c.back)
+		if !slices.Equal(s.posts, names) || len(s.ended(toFail)) > 0 {
+			t.Errorf("of %d files, posted %v, failed %v", c.files, s.posts, s.ended(toFail))
+		}
 	}
 }

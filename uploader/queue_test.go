@@ -519,10 +519,11 @@ func (y *day) outcome(d *delivery) error {
 	switch d.stage {
 	case toUpload:
 		unread := d.each(d.toSend()[:1], func(int) error { return errors.New("EIO") })
-		errs = append(errs, errFolderGone, unread, ofFile(413), ofFile(415), destination(0), destination(503), after, broken("media"))
+		errs = append(errs, errFolderGone, unread, ofFile(413), ofFile(415), destination(0), destination(503), after, broken("media"),
+			wordless(ofFile(404)), unsent(wordless(ofFile(413))), reset(), inVain(destination(502)))
 	case toPost:
 		errs = append(errs, ledgerError{errors.New("full")}, ofFile(400), ofGroup(403), destination(503), after,
-			doubtful(504), doubtful(0))
+			doubtful(504), doubtful(0), wordless(ofFile(400)), wordless(ofGroup(404)), destination(302))
 	default:
 		errs = append(errs, ledgerError{errors.New("full")})
 	}
