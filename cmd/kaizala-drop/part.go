@@ -14,15 +14,17 @@ type part struct {
 	ended <-chan error
 }
 
-// start runs f in a goroutine and gives what it returned. That a context ended is no error; that something hangs is told.
+// start runs f in a goroutine and gives what it returned. That a context ended is no error, what was left behind then is.
 func start(f func() error) <-chan error {
 	result := make(chan error, 1)
 	go func() {
-		err := f()
-		if left, hangs := errors.AsType[*hang.Error](err); hangs {
-			err = left
-		} else if errors.Is(err, context.Canceled) {
+		ended := f()
+		err := ended
+		if errors.Is(ended, context.Canceled) {
 			err = nil
+			if left, ok := errors.AsType[*hang.Error](ended); ok {
+				err = left
+			}
 		}
 		result <- err
 	}()
@@ -37,35 +39,36 @@ const (
 	leaveMargin = 500 * time.Millisecond
 )
 
-// await waits for parts until leave ends, and names those that have not ended.
+// await waits for parts until leave ends. It names what hangs: in those that have ended, and those that have not.
 func await(leave context.Context, parts ...part) (hanging []string, err error) {
 	for _, p := range parts {
-		ended, ok := p.await(leave)
-		left, hangs := errors.AsType[*hang.Error](ended)
-		switch {
-		case !ok:
+		ended, ok := p.end(leave)
+		if !ok {
 			hanging = append(hanging, p.name)
-		case hangs:
+			continue
+		}
+		if left, ok := errors.AsType[*hang.Error](ended); ok {
 			for _, call := range left.Calls {
 				hanging = append(hanging, call.String())
 			}
-		default:
+		}
+		if _, only := ended.(*hang.Error); !only { //nolint:errorlint // what is joined with it is an error all the same
 			err = errors.Join(err, ended)
 		}
 	}
 	return hanging, err
 }
 
-// await gives what the part ended with. It is not ok if it has not when leave ends.
-func (p part) await(leave context.Context) (ended error, ok bool) {
+// end waits until the part has ended, or leave has.
+func (p part) end(leave context.Context) (ended error, ok bool) {
 	select {
-	case ended = <-p.ended:
-		return ended, true
+	case err := <-p.ended:
+		return err, true
 	default:
 	}
 	select {
-	case ended = <-p.ended:
-		return ended, true
+	case err := <-p.ended:
+		return err, true
 	case <-leave.Done():
 		return nil, false
 	}
