@@ -467,3 +467,24 @@ func TestTwoGroupsRefusedAlikeHoldNoOther(t *testing.T) {
 		}
 	}
 }
+
+// TestCoughHoldsNobody: something in between answers for five seconds. What fails meanwhile is tried again after that, and
+// not held, however few files there are.
+func TestCoughHoldsNobody(t *testing.T) {
+	for _, files := range []int{1, 2, 3, 12} {
+		for _, err := range []error{wordless(ofFile(404)), reset(), unsent(wordless(ofFile(413)))} {
+			s := newSim(t, 4, free{}, folder("/a"))
+			start := s.now
+			s.ends = func(d *delivery) error {
+				if d.stage == toUpload && s.now.Sub(start) < 5*time.Second {
+					return err
+				}
+				return nil
+			}
+			names := numbered(files)
+			s.add("/a", names...)
+			s.run(time.Minute)
+			s.wantPosts(names...)
+		}
+	}
+}
