@@ -467,3 +467,55 @@ func TestTwoGroupsRefusedAlikeHoldNoOther(t *testing.T) {
 		}
 	}
 }
+
+// TestCoughHoldsNobody: something in between answers for five seconds. What fails meanwhile is tried again after that, and
+// not held, however few files there are.
+func TestCoughHoldsNobody(t *testing.T) {
+	for _, files := range []int{1, 2, 3, 12} {
+		for _, err := range []error{wordless(ofFile(404)), reset(), unsent(wordless(ofFile(413)))} {
+			s := newSim(t, 4, free{}, folder("/a"))
+			start := s.now
+			s.ends = func(d *delivery) error {
+				if d.stage == toUpload && s.now.Sub(start) < 5*time.Second {
+					return err
+				}
+				return nil
+			}
+			names := numbered(files)
+			s.add("/a", names...)
+			s.run(time.Minute)
+			s.wantPosts(names...)
+		}
+	}
+}
+
+// TestHeldIsNotSentForEachThatPasses: the more often others pass while it fails, the longer it waits after that.
+func TestHeldIsNotSentForEachThatPasses(t *testing.T) {
+	s := newSim(t, 4, free{}, folder("/a"), folder("/b"))
+	s.fails(reset(), "film.mp4")
+	s.q.add(file.Batch{sized("/a", "film.mp4", 300<<20)})
+	s.pass(5 * time.Minute)
+	start := s.now
+	for i := 0; len(s.ended(toFail)) == 0; i++ {
+		s.add("/b", fmt.Sprintf("other %d.pdf", i))
+		s.pass(time.Second)
+	}
+	if took := s.now.Sub(start); took < 10*time.Minute || s.uploads("film.mp4") > sentMost+10 {
+		t.Errorf("it was sent %d times, and given up after %v", s.uploads("film.mp4"), took)
+	}
+}
+
+// TestPostsDoNotReleaseWhatIsHeld: they show nothing of uploads.
+func TestPostsDoNotReleaseWhatIsHeld(t *testing.T) {
+	s := newSim(t, 4, free{}, folder("/a"), folder("/b"))
+	s.fails(reset(), "film.mp4")
+	s.q.add(file.Batch{sized("/a", "film.mp4", 300<<20)})
+	s.pass(5 * time.Minute)
+	for i, name := range numbered(5) {
+		s.q.restore(ledger.Delivery{ID: int64(100 + i), Folder: "/b", State: ledger.Uploaded, Resource: "r", Files: []ledger.File{{Name: name}}})
+	}
+	s.pass(time.Minute)
+	if n := s.uploads("film.mp4"); n != sentMost || len(s.posts) != 5 {
+		t.Errorf("it was sent %d times, %d others were posted", n, len(s.posts))
+	}
+}

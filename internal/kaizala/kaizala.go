@@ -2,7 +2,8 @@
 //
 // A post takes two calls: Upload sends the files and brings back an opaque resource, Post shows that resource in a
 // group. Tokens, endpoints and headers stay behind these two. What goes wrong comes back as an *Error, which says whose
-// fault it was, whether the action may have been taken all the same, and how long to wait.
+// fault it seems, whether that is more than a status claims (Error.Proven), whether the action may have been taken all the
+// same, and how long to wait.
 //
 // The wire is that of Microsoft's reference page for /media and of its Kaizala connector pages. Every call is sent once;
 // it is sent again only after an answer that says it was not acted on: 401 (with a new token), 308 (the endpoint moved)
