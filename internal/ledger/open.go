@@ -245,15 +245,17 @@ func sound(found string) error {
 	return nil
 }
 
-// migrate makes one transaction of each step, its version number included: a crash leaves the old schema or the new.
+// migrate makes one transaction of all steps, the version number included: a crash leaves the schema that there was, of
+// which there is a copy, or the present one.
 func (l *Ledger) migrate(version int) error {
-	for _, script := range migrations()[version:] {
-		version++
-		text := fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-			script, applicationID, version)
-		if _, err := l.w.conn.ExecContext(context.Background(), text); err != nil {
-			return fmt.Errorf("cannot bring the schema to version %d: %w", version, err)
-		}
+	known := len(migrations())
+	if version == known {
+		return nil
+	}
+	text := fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+		strings.Join(migrations()[version:], ""), applicationID, known)
+	if _, err := l.w.conn.ExecContext(context.Background(), text); err != nil {
+		return fmt.Errorf("cannot bring the schema from version %d to %d: %w", version, known, err)
 	}
 	return nil
 }
