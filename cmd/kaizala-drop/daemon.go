@@ -66,7 +66,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		}
 	}
 	stopWriting()
-	closing := part{writing.name, start(func() error { <-writing.ended; return book.Close() })}
+	closing := part{writing.name, start(func() error { return errors.Join(<-writing.ended, d.close(book)) })}
 	closeIn, cancel := context.WithTimeout(context.WithoutCancel(ctx), endMargin)
 	defer cancel()
 	late, ended := await(closeIn, keeping, closing)
