@@ -33,7 +33,7 @@ const (
 )
 
 // bootTimeout is for everything from the first mount to systemd's end: far more than it takes.
-const bootTimeout = 90 * time.Second
+const bootTimeout = 8 * time.Minute
 
 // shared is where the files of the test are seen inside.
 const shared = "/kaizala-drop-test"

@@ -73,10 +73,11 @@ func (d *delivery) part(indexes ...int) *delivery {
 	return p
 }
 
-// succeed keeps a newer file under the name of one of d's until that has come to its end.
+// succeed keeps a newer file under the name of one of d's until that has come to its end, which is not kept waiting for.
 func (d *delivery) succeed(s file.Settled) {
 	d.successors = slices.DeleteFunc(d.successors, func(older file.Settled) bool { return older.Name == s.Name })
 	d.successors = append(d.successors, s)
+	d.letGoOn()
 }
 
 // without gives the numbers of those that are not out.

@@ -713,7 +713,7 @@ func TestAlbumsOverTheWire(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || bytes.Contains(body, []byte(`filename="23.jpg"`)) {
-			http.Error(rw, `{"message":"not an image"}`, http.StatusUnsupportedMediaType)
+			http.Error(rw, `{"message":"not an image","errorCode":"UnsupportedMedia"}`, http.StatusUnsupportedMediaType)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))

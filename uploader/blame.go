@@ -14,24 +14,97 @@ import (
 // asideTries is how often in a row an upload is tried before another one is.
 const asideTries = 3
 
+const (
+	staleTries    = 3              // how often a resource of an earlier run is refused before it is made anew
+	stubbornTries = 6 + briefTries // how many calls fail in a row before another post is tried
+	stubbornEvery = 8              // and again after so many
+	postTries     = 10             // how often in a row a post is tried before another one is, if uploads pass
+	secondAfter   = pauseBrief     // after a post that failed so often
+	secondMost    = time.Minute    // how long it waits for the other one at most
+)
+
+// unproven deals with a refusal of d without anybody's word. The resource of an earlier run may be what is refused: it is
+// made anew once others' posts pass, and also if none does, for it costs nothing to find out.
+func (q *queue) unproven(now time.Time, d *delivery, err error) {
+	if d.stage == toPost && d.resumed {
+		if d.stale++; d.stale >= staleTries || q.isAlone(d) {
+			q.failAll(now, d, err)
+			q.letFirstAgain(now)
+			d.stage, d.resumed, d.failedAt = toUpload, false, false
+			return
+		}
+	}
+	q.retryAll(now, d, err)
+}
+
 // retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
 // in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 	q.failAll(now, d, err)
-	something := d.failedAt && q.passed != d.passed // gets through, so that d may be the one to blame
-	stubborn := d.stage == toPost && q.pause.failures >= 6+briefTries && mayBeItsOwn(err)
-	if d.stage == toUpload {
-		d.tries++
-	}
-	standsAside := d.tries >= asideTries
-	if q.stoodAside = (something || stubborn || standsAside) && q.hasOther(d); q.stoodAside {
-		d.tries = 0
-		d.pause.fail(now)
-		d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
+	d.tries++
+	wasSecond := q.letFirstAgain(now)
+	q.stoodAside = false
+	switch {
+	case !q.isDue(d, err) || !q.hasOther(d):
+	case d.stage == toPost && !q.othersPass(d) && !wasSecond && !mayHaveActed(err):
+		q.second(now, d)
+	default:
+		q.standAside(now, d)
 	}
 	if !isTheirs(err) {
 		q.attempt(d, err)
 	}
+	q.inVain(now, d, err)
+}
+
+// isDue reports whether another one than d is to be tried, after a failure of d: when something gets through, so that d may
+// be the one to blame, or now and then. An upload that passes says little of a post.
+func (q *queue) isDue(d *delivery, err error) bool {
+	something := d.failedAt && q.passed != d.passed
+	d.passedBy = d.passedBy || something
+	switch {
+	case q.othersPass(d):
+		return true
+	case d.stage == toUpload:
+		return something || d.tries >= asideTries
+	case mayBeItsOwn(err):
+		return q.pause.failures >= stubbornTries && q.pause.failures%stubbornEvery == 0
+	}
+	return d.passedBy && d.tries >= postTries
+}
+
+// othersPass reports whether calls of its kind got through since d failed last.
+func (q *queue) othersPass(d *delivery) bool {
+	return d.failedAt && d.stage.isCall() && q.passed[d.stage] != d.passed[d.stage]
+}
+
+// standAside has d wait until another one was tried.
+func (q *queue) standAside(now time.Time, d *delivery) {
+	q.stoodAside, d.tries = true, 0
+	d.pause.fail(now)
+	d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
+}
+
+// second has another one tried right after d, and then d first again: if it is an outage, and ends, the order of the posts
+// is kept.
+func (q *queue) second(now time.Time, d *delivery) {
+	soon := now.Add(secondAfter)
+	if q.pause.asked.After(soon) {
+		soon = q.pause.asked
+	}
+	q.stoodAside, q.first, d.tries, d.passedBy = true, d, 0, false
+	q.pause.until = soon
+	d.pause.extend(soon.Add(secondMost))
+}
+
+// letFirstAgain ends the pause of the one that let another one be tried, and reports whether there was one.
+func (q *queue) letFirstAgain(now time.Time) bool {
+	if q.first == nil {
+		return false
+	}
+	q.first.pause.until = now
+	q.first = nil
+	return true
 }
 
 // failAll has everything wait after a failure of d.
@@ -55,6 +128,9 @@ func (q *queue) hasOther(d *delivery) bool {
 // isAlone reports whether others got through since d failed last, with calls of the same kind: where uploads work and
 // actions do not, no post is to blame; nor is it where those of its group do not.
 func (q *queue) isAlone(d *delivery) bool {
+	if !d.stage.isCall() {
+		return false
+	}
 	if d.stage == toPost {
 		return d.failedAt && d.lane.posted > d.postedThen
 	}
@@ -62,7 +138,8 @@ func (q *queue) isAlone(d *delivery) bool {
 }
 
 // attempt counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
-// maxAttempts times in this way is poison, and refused; an album is tried again in two halves.
+// maxAttempts times in this way is poison, and refused; an album is tried again in two halves, or one by one if it is its
+// message that fails.
 func (q *queue) attempt(d *delivery, err error) {
 	if d.blamed = q.isAlone(d); d.blamed {
 		d.Attempts++
@@ -76,12 +153,48 @@ func (q *queue) attempt(d *delivery, err error) {
 	case d.Attempts < most:
 	case d.unknown:
 		q.giveUp(d, unknownNote(d, err))
+	case d.isAlbum() && d.stage == toPost:
+		q.singly(d)
 	case d.isAlbum():
 		q.halve(d)
 	default:
 		n := noteOf(d, err)
 		n.Reason = fmt.Sprintf("it failed %d times while other files went through: %s", d.Attempts, n.Reason)
 		q.giveUp(d, n)
+	}
+}
+
+// isAlike reports whether another group than l's was refused without anybody's word, with no post in between that passed.
+func (q *queue) isAlike(l *lane) bool {
+	return slices.ContainsFunc(q.turns, func(o *lane) bool { return o.unproven && o.folder.Group != l.folder.Group })
+}
+
+// unprovenFolder has the folder of d wait. If other groups fare alike, and no post passes, it is not for their sake: they
+// all wait for the same, and one call at a time tries it.
+func (q *queue) unprovenFolder(now time.Time, d *delivery, err error) {
+	l := d.lane
+	l.pause.fail(now)
+	l.pause.obey(now.Add(retryAfter(err)))
+	l.unproven = true
+	if q.isAlike(l) && (q.groups.failures == 0 || q.groups.probes(d.since)) {
+		q.groups.fail(now)
+	}
+}
+
+// groupsReady reports whether l may be tried, as far as it waits together with others.
+func (q *queue) groupsReady(now time.Time, l *lane) bool {
+	if !l.unproven || q.groups.failures == 0 {
+		return true
+	}
+	tried := slices.ContainsFunc(q.turns, func(o *lane) bool { return o.unproven && o.isProbing(&q.groups) })
+	return !tried && q.ready(now, &q.groups)
+}
+
+// groupsPass ends what several groups waited for together: a post passed.
+func (q *queue) groupsPass() {
+	q.groups.end()
+	for _, l := range q.turns {
+		l.unproven = false
 	}
 }
 
@@ -96,4 +209,9 @@ func isTheirs(err error) bool {
 func mayBeItsOwn(err error) bool {
 	answer, ok := errors.AsType[*kaizala.Error](err)
 	return ok && (answer.MayHaveActed || !slices.Contains([]int{0, 401, 429, 503}, answer.Status))
+}
+
+func mayHaveActed(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && answer.MayHaveActed
 }

@@ -30,6 +30,7 @@ const (
 	toFail                  // it is refused for good: move it to failed/
 	toWithdraw              // its file changed or went away before it was posted: forget it
 	toDivide                // an album that cannot be posted as it is: forget it, for what it is divided into
+	toHold                  // its uploads fail, and nothing shows whose fault it is: write that down, and wait
 )
 
 // isCall reports whether the step is a call of the destination.
@@ -75,8 +76,16 @@ type delivery struct {
 	passed     passed         // when it failed last
 	postedThen int            // posts of its folder up to then
 	failedAt   bool           // passed and postedThen are valid
-	tries      int            // failed uploads since it stood aside for others
+	tries      int            // failed calls since it stood aside for others
+	passedBy   bool           // something passed since another post was tried for its sake
 	blamed     bool           // its last failure counted as its own
+	stale      int            // refusals of its post with a resource of an earlier run, without anybody's word
+	sent       int            // uploads in vain whose body had left
+	asked      int            // that were refused for their headers
+	heldTimes  int            // how often it was held since
+	heldUntil  time.Time      // at toHold
+	notBefore  time.Time      // at toHold, though another upload passes
+	noted      bool           // at toHold: the ledger knows why
 	successors []file.Settled // newer files under the names of its own, which settled meanwhile
 }
 
@@ -133,7 +142,9 @@ func (d *delivery) names() []string {
 }
 
 // isOpen reports whether it is still to be posted; else only a local end is left.
-func (d *delivery) isOpen() bool { return d.stage <= toPost || d.stage == toDivide }
+func (d *delivery) isOpen() bool {
+	return d.stage <= toPost || d.stage == toDivide || d.stage == toHold
+}
 
 // again reports whether an earlier try at its local end may have been broken off.
 func (d *delivery) again() bool { return d.known || d.pause.failures > 0 }

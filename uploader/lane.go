@@ -23,14 +23,15 @@ type lane struct {
 
 	moveAt time.Time // when what is posted is moved next, all of it together
 
-	hanging int   // steps whose file system does not answer
-	filling bool  // taking up deliveries until enough are: claims share their commits
-	posting bool  // one of them: posts of one folder keep their order
-	pause   pause // the group refuses, or the folder is not there
-	sick    pause // files of it cannot be filed
-	told    bool  // that was said
-	doubted bool  // pause is for an answer that was lost, and a file that is held for it
-	posted  int   // posts that succeeded
+	hanging  int   // steps whose file system does not answer
+	filling  bool  // taking up deliveries until enough are: claims share their commits
+	posting  bool  // one of them: posts of one folder keep their order
+	pause    pause // the group refuses, or the folder is not there
+	sick     pause // files of it cannot be filed
+	told     bool  // that was said
+	unproven bool  // the group was refused without anybody's word, and no post passed since
+	doubted  bool  // pause is for an answer that was lost, and a file that is held for it
+	posted   int   // posts that succeeded
 }
 
 // dropUnclaimed forgets what the ledger does not know: it lies in its folder, and will settle anew should that come back.
@@ -77,7 +78,7 @@ func (q *queue) setFolders(folders []Folder) {
 			q.turns = append(q.turns, l)
 		}
 		if l.folder.Group != f.Group {
-			l.pause = pause{} // what the group was refused for may be mended
+			l.pause, l.unproven = pause{}, false // what the group was refused for may be mended
 		}
 		l.folder, l.removed = f, false
 	}

@@ -15,7 +15,7 @@ import (
 // adviceUnknown stands in the note of a file whose answer was lost, before what every note says: how to send it again.
 const adviceUnknown = "Look in the group first whether the message is there."
 
-// noteOf says in plain words why err sends d to failed/.
+// noteOf says in plain words why err sends d to failed/: as the service's word only what it said itself.
 func noteOf(d *delivery, err error) filing.Note {
 	n := filing.Note{Reason: reasonOf(err), Attempts: d.Attempts}
 	answer, ok := errors.AsType[*kaizala.Error](err)
@@ -24,6 +24,9 @@ func noteOf(d *delivery, err error) filing.Note {
 	}
 	n.Status, n.ErrorCode, n.ServerMessage = answer.Status, answer.Code, answer.Message
 	switch {
+	case !answer.Spoken && answer.Status == 413:
+		n.Advice = "Make it smaller, send it another way, or have whoever runs the proxy in between allow larger uploads."
+	case !answer.Spoken || answer.Fault != kaizala.FaultFile: // nobody said that
 	case answer.Status == 413:
 		n.Reason, n.Advice = "Kaizala refused the file: it is too large", "Make it smaller, or send it another way."
 	case answer.Status == 415:

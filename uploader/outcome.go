@@ -1,7 +1,6 @@
 package uploader
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -11,69 +10,6 @@ import (
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
-
-// verdict is what the outcome of a step means for what comes next.
-type verdict int
-
-const (
-	advance       verdict = iota // the step is done
-	withdraw                     // the file changed or went away: forget the delivery, the file settles anew
-	letGo                        // some images of an album did: the others go on without them
-	refused                      // this file's fault, for good: failed/
-	uploadAgain                  // the action was refused for a mediaResource of an earlier run
-	uncertain                    // the action may have been taken although no answer says so
-	retryFile                    // something about this file, here: it waits, others go on
-	retryFolder                  // the group or the folder: it waits, others go on
-	retryAll                     // the destination: everything waits
-	interruptedBy                // the daemon is stopping
-	disowned                     // the ledger does not have it as it was left: nobody knows whether it was posted
-	knownAgain                   // it is a file that was posted already, and is not filed yet
-	filedBefore                  // a file lies where an earlier delivery filed it: it is no new one
-)
-
-// classify is the one table of outcomes: whose fault is it? d is at its stage still.
-func classify(d *delivery, err error) verdict {
-	answer, onWire := errors.AsType[*kaizala.Error](err)
-	switch {
-	case err == nil:
-		return advance
-	case errors.Is(err, ledger.ErrFiled):
-		return filedBefore
-	case isForGood(err):
-		return disowned
-	case isLost(err) && d.isOpen() && !d.unknown:
-		if _, some := err.(troubles); some {
-			return letGo
-		}
-		return withdraw
-	case isKnown(err):
-		return knownAgain
-	case isForAll(err):
-		return retryFolder
-	case isBlameless(err):
-		return retryFile
-	case isLost(err), errors.Is(err, errUnknown):
-		return uncertain
-	case errors.Is(err, context.Canceled) && !(onWire && answer.MayHaveActed):
-		return interruptedBy
-	case !onWire || errors.Is(err, kaizala.ErrContent): // reading the file
-		return retryFile
-	case answer.MayHaveActed:
-		return uncertain
-	case answer.Fault == kaizala.FaultFile && d.stage == toPost && d.resumed:
-		return uploadAgain
-	case answer.Fault == kaizala.FaultFile:
-		return refused
-	case answer.Fault == kaizala.FaultGroup:
-		return retryFolder
-	}
-	return retryAll
-}
-
-// isLost reports whether err says that the file that settled is not there any more.
-func isLost(err error) bool {
-	return errors.Is(err, errChanged) || errors.Is(err, errVanished) || errors.Is(err, errFolderGone)
-}
 
 // settle applies the verdict on d's last step to d and to the queue. It only decides; telling and the next step's work
 // are the callers'.
@@ -116,6 +52,10 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 		}
 		d.lane.pause.fail(now)
 		d.lane.pause.obey(now.Add(retryAfter(err)))
+	case unprovenFolder:
+		q.unprovenFolder(now, d, err)
+	case unproven:
+		q.unproven(now, d, err)
 	case retryAll:
 		q.retryAll(now, d, err)
 	case knownAgain:
@@ -165,8 +105,12 @@ func (q *queue) giveUp(d *delivery, n filing.Note) {
 
 // advance moves d on after a step that succeeded.
 func (q *queue) advance(now time.Time, d *delivery) {
+	if d.stage == toHold {
+		q.held(now, d)
+		return
+	}
 	d.pause.end()
-	d.failedAt = false
+	d.failedAt, d.tries, d.sent, d.asked, d.heldTimes = false, 0, 0, 0, 0
 	switch d.stage {
 	case toClaim, toKeep:
 		d.stage++
@@ -206,12 +150,16 @@ func (q *queue) uploaded(d *delivery) {
 // places again.
 func (q *queue) success(at stage) {
 	q.passed[at]++
+	q.first = nil       // its pause ends below
+	if at == toUpload { // what is held could not be uploaded
+		q.releaseHeld()
+	}
 	if !q.pause.end() {
 		return
 	}
 	for _, l := range q.turns {
 		for _, waiting := range l.active {
-			if !waiting.busy && !waiting.blamed && !waiting.unknown { // the next doubt about that is to come late
+			if !waiting.busy && !waiting.blamed && !waiting.unknown && !waiting.isHeld() { // the next doubt about that is to come late
 				waiting.pause.end()
 			}
 		}
@@ -223,6 +171,7 @@ func (q *queue) success(at stage) {
 func (q *queue) postSucceeded(l *lane) {
 	l.posted++
 	l.pause.end()
+	q.groupsPass()
 	for _, other := range q.turns {
 		if other.doubted {
 			other.pause.end()

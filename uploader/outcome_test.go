@@ -71,6 +71,22 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toPost, ofFile(400), how{resumed: true}, uploadAgain, toUpload, ""},
 		{toUpload, ofFile(400), how{resumed: true}, refused, toFail, ""},
 
+		{toUpload, wordless(ofFile(400)), how{}, unproven, toUpload, "q"},
+		{toUpload, wordless(ofFile(404)), how{}, unproven, toUpload, "q"},
+		{toUpload, wordless(ofFile(413)), how{}, unproven, toUpload, "q"},
+		{toUpload, wordless(ofFile(415)), how{resumed: true}, unproven, toUpload, "q"},
+		{toUpload, unsent(wordless(ofFile(413))), how{}, unproven, toUpload, "q"},
+		{toPost, wordless(ofFile(400)), how{}, unproven, toPost, "q"},
+		{toPost, wordless(ofFile(413)), how{unknown: true}, unproven, toPost, "q"},
+		{toPost, wordless(ofFile(400)), how{resumed: true}, unproven, toPost, "q"},
+		{toPost, wordless(ofFile(400)), how{hold: true}, unproven, toPost, "q"},
+		{toUpload, &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: denied}, how{}, refused, toFail, ""}, // not sent at all
+
+		{toPost, wordless(ofGroup(403)), how{}, unprovenFolder, toPost, "l"},
+		{toPost, wordless(ofGroup(404)), how{}, unprovenFolder, toPost, "l"},
+		{toPost, wordless(ofGroup(410)), how{unknown: true}, unprovenFolder, toPost, "l"},
+		{toPost, &kaizala.Error{Call: "actions", Fault: kaizala.FaultGroup, Err: denied}, how{}, retryFolder, toPost, "l"},
+
 		{toPost, ofGroup(403), how{}, retryFolder, toPost, "l"},
 		{toPost, ofGroup(404), how{}, retryFolder, toPost, "l"},
 
@@ -78,6 +94,13 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toUpload, destination(401), how{}, retryAll, toUpload, "q"},
 		{toUpload, destination(429), how{}, retryAll, toUpload, "q"},
 		{toUpload, destination(500), how{}, retryAll, toUpload, "q"},
+		{toUpload, inVain(destination(0)), how{}, retryAll, toUpload, "q"},
+		{toUpload, inVain(destination(504)), how{}, retryAll, toUpload, "q"},
+		{toUpload, destination(200), how{}, retryAll, toUpload, "q"}, // a captive portal
+		{toUpload, destination(302), how{}, retryAll, toUpload, "q"},
+		{toPost, destination(302), how{}, retryAll, toPost, "q"},
+		{toPost, doubtful(200), how{}, uncertain, toPost, "dq"},
+		{toPost, doubtful(200), how{hold: true}, uncertain, toFail, "lq"},
 		{toPost, destination(429), how{}, retryAll, toPost, "q"},
 		{toPost, destination(503), how{hold: true}, retryAll, toPost, "q"},
 
@@ -670,12 +693,16 @@ func TestNotesSayWhatHappened(t *testing.T) {
 	}
 	large := ofFile(413)
 	large.Code, large.Message = "TooBig", "no"
+	proxy := wordless(ofFile(413))
+	proxy.Server, proxy.Message = "nginx", "413 Request Entity Too Large"
 	for _, c := range []struct {
 		d     *delivery
 		err   error
 		holds []string
 	}{
 		{at(toUpload), large, []string{"too large", "TooBig", "no", "413", "smaller"}},
+		{at(toUpload), proxy, []string{"answered 413", "without an error code of Kaizala's", "nginx", "proxy", "smaller"}},
+		{at(toPost), wordless(ofFile(400)), []string{"answered 400", "without an error code of Kaizala's"}},
 		{at(toUpload), ofFile(415), []string{"extension", "415"}},
 		{at(toPost), ofFile(400), []string{"message", "400"}},
 		{at(toUpload), ofFile(400), []string{"refused the file", "400"}},
@@ -686,6 +713,13 @@ func TestNotesSayWhatHappened(t *testing.T) {
 		for _, want := range c.holds {
 			if !strings.Contains(text, want) {
 				t.Errorf("%v: %q is missing in %s", c.err, want, text)
+			}
+		}
+	}
+	for _, err := range []error{proxy, wordless(ofFile(415)), wordless(ofFile(400)), destination(500), inVain(destination(0))} {
+		for _, at := range []*delivery{at(toUpload), at(toPost)} {
+			if n := noteOf(at, err); strings.Contains(n.Reason, "Kaizala refused") || strings.Contains(n.Reason, "it is too large") {
+				t.Errorf("it claims what nobody said: %s", n.Reason)
 			}
 		}
 	}

@@ -46,6 +46,9 @@ type queue struct {
 	drained                   bool        // nothing more will settle
 	passed                    passed
 	stoodAside                bool      // what failed last stands aside for another try
+	first                     *delivery // it let another post be tried after it, and is to be the next again
+	someHeld                  bool      // some deliveries are held
+	groups                    pause     // of the folders that are unproven: their groups fare alike
 	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
 }
 
@@ -126,7 +129,7 @@ func (q *queue) nextLocal(now time.Time) *delivery {
 
 // isLocal reports whether the next step of d, which is taken up, needs no call.
 func (q *queue) isLocal(d *delivery) bool {
-	return d.stage == toClaim && !q.stopping || d.stage == toKeep || d.stage == toDivide
+	return d.stage == toClaim && !q.stopping || d.stage == toKeep || d.stage == toDivide || d.stage == toHold
 }
 
 // lingers reports whether d still waits for others to be moved with it.
@@ -159,7 +162,7 @@ func (l *lane) isProbing(p *pause) bool {
 // upload stood aside, for which a post would take the opportunity to overtake it.
 func (q *queue) nextCall(now time.Time) *delivery {
 	first, second := q.nextPost, q.nextUpload
-	if n := q.pause.failures; n > 0 && (n%2 == 1 || q.stoodAside) {
+	if n := q.pause.failures; n > 0 && (n%2 == 1 || q.stoodAside) && q.first == nil {
 		first, second = second, first
 	}
 	d := first(now)
@@ -246,7 +249,7 @@ func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {
 // time tries it; while its file system hangs, none.
 func (q *queue) laneReady(now time.Time, l *lane) bool {
 	return l.hanging == 0 && !l.stuck() && !l.isProbing(&l.pause) && q.ready(now, &l.pause) &&
-		!l.isProbing(&l.sick) && q.ready(now, &l.sick)
+		!l.isProbing(&l.sick) && q.ready(now, &l.sick) && q.groupsReady(now, l)
 }
 
 // begin marks the step of d as under way and lets the next folder have its turn.
@@ -330,7 +333,7 @@ func (q *queue) hopeless(tries int) bool {
 			continue
 		}
 		for d := range q.all(l) {
-			if max(l.pause.failures, d.pause.failures, 2*d.doubts) < tries {
+			if !d.isHeld() && max(l.pause.failures, d.pause.failures, 2*d.doubts) < tries {
 				return false
 			}
 		}

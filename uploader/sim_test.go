@@ -310,12 +310,34 @@ func destination(status int) *kaizala.Error {
 	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultDestination}
 }
 
+// ofFile and ofGroup are refusals by the service itself.
 func ofFile(status int) *kaizala.Error {
-	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultFile}
+	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultFile, Spoken: true, BodySent: true}
 }
 
 func ofGroup(status int) *kaizala.Error {
-	return &kaizala.Error{Call: "actions", Status: status, Fault: kaizala.FaultGroup}
+	return &kaizala.Error{Call: "actions", Status: status, Fault: kaizala.FaultGroup, Spoken: true}
+}
+
+// wordless is a refusal that claims the fault of err, without the service's word.
+func wordless(err *kaizala.Error) *kaizala.Error {
+	claimed := *err
+	claimed.Spoken = false
+	return &claimed
+}
+
+// inVain is err after the file had left.
+func inVain(err *kaizala.Error) *kaizala.Error {
+	sent := *err
+	sent.BodySent = true
+	return &sent
+}
+
+// unsent is err before any of the file had left.
+func unsent(err *kaizala.Error) *kaizala.Error {
+	asked := *err
+	asked.BodySent = false
+	return &asked
 }
 
 func doubtful(status int) *kaizala.Error {

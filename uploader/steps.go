@@ -37,6 +37,8 @@ func (u *Uploader) step(ctx context.Context, d *delivery) error {
 		return u.remember(lasting, d, u.fail(lasting, d))
 	case toWithdraw, toDivide:
 		return u.withdraw(lasting, d)
+	case toHold:
+		return u.hold(lasting, d)
 	}
 	panic("uploader: a delivery without a stage")
 }

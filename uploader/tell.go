@@ -38,12 +38,21 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
 	case v == advance || v == interruptedBy || v == withdraw || d.stage == toDivide:
 	case d.stage == toFail && was != toFail: // told when it has been moved
-	case v == retryAll || v == uncertain:
+	case d.stage == toHold && was != toHold && d.blamed && d.heldTimes > 1: // told already
+	case d.stage == toHold && was != toHold:
+		l.logOf(d).Warn().Str("reason", d.Reason).Time("until", d.heldUntil).Msg("the file is held: it cannot be uploaded, and nothing " +
+			"shows why. It stays where it is. Look whether a proxy in between limits the size of uploads")
+	case v == retryAll || v == uncertain || v == unproven:
 		l.tellOutage(was, err)
 	case errors.Is(err, errAway):
 		l.tellAway(d, err)
 	case isForAll(err) || was == toFile || was == toFail:
 		l.tellUnfilable(d, err)
+	case v == unprovenFolder && l.queue.groups.failures > 0:
+		l.tellGroups(err)
+	case v == unprovenFolder && d.lane.pause.failures == 1:
+		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the group is refused, though not by Kaizala's own word: its folder waits, " +
+			"and tries again by itself")
 	case v == retryFolder && d.lane.pause.failures == 1:
 		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the group refuses: its folder waits, and tries again by itself")
 	case d.pause.failures == 1 || d.pause.failures > 0 && d.pause.failures%10 == 0:
@@ -113,6 +122,8 @@ type outage struct {
 const (
 	// outageTries is how many failures in a row are worth a line, after some three seconds: fewer may be chance, or one file's.
 	outageTries = 6
+	// groupsTries is how many of several groups' together are.
+	groupsTries = 3
 	// outageFrom is for how long everything must wait to be worth one, however few there were.
 	outageFrom = 10 * time.Second
 )
@@ -125,13 +136,23 @@ func (l *loop) tellOutage(at stage, err error) {
 	}
 	l.outage = outage{told: true, at: at}
 	if answer, ok := errors.AsType[*kaizala.Error](err); ok && answer.Unauthorized() {
-		l.Log.Error().Str("error", reasonOf(err)).Int("waiting", l.waiting()).
-			Msg("Kaizala refuses the token: nothing is sent, and the files stay where they are. " +
+		l.Log.Error().Str("error", reasonOf(err)).Bool("kaizalas_own_word", answer.Spoken).Int("waiting", l.waiting()).
+			Msg("the token is refused: nothing is sent, and the files stay where they are. " +
 				"Look at application_id, application_secret and refresh_token (which ends after a year)")
 		return
 	}
 	l.Log.Warn().Str("error", reasonOf(err)).Int("waiting", l.waiting()).
 		Msg("the destination cannot take files now: they stay where they are, and go on by themselves")
+}
+
+// tellGroups says once that the groups are refused alike.
+func (l *loop) tellGroups(err error) {
+	if l.outage.told || l.queue.groups.failures < groupsTries {
+		return
+	}
+	l.outage = outage{told: true, at: toPost}
+	l.Log.Warn().Str("error", reasonOf(err)).Int("waiting", l.waiting()).
+		Msg("several groups are refused alike, and no post passes: the files stay where they are, and go on by themselves")
 }
 
 func (l *loop) waiting() int {

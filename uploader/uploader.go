@@ -2,7 +2,7 @@
 // settled, and files them away.
 //
 // One loop owns all state. What is to be done next is decided by a pure data structure (queue.go) and what an outcome
-// means by one table (outcome.go); each step with its I/O (steps.go) runs in a goroutine of its own and owns its
+// means by one table (verdict.go); each step with its I/O (steps.go) runs in a goroutine of its own and owns its
 // delivery meanwhile.
 //
 // An album is one delivery of several images. When it cannot be posted as it is (images change or vanish, the service

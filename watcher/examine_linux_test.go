@@ -28,7 +28,7 @@ func heldUntil(t *testing.T, f watcher.Folder, reason string, undo func()) {
 // waitFor waits until text was logged.
 func (r *running) waitFor(text string) {
 	r.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for tick := time.NewTicker(10 * time.Millisecond); !strings.Contains(r.log.String(), text); <-tick.C {
 		if time.Now().After(deadline) {
 			r.t.Fatalf("%q was not logged; log:\n%s", text, r.log)
@@ -86,17 +86,18 @@ func TestStateOfAxel(t *testing.T) {
 
 // TestTornFileIsHandedOverAsTorn lets one file stay without its end, and makes another one whole in time.
 func TestTornFileIsHandedOverAsTorn(t *testing.T) {
-	f := folder(t.TempDir())
-	f.VerifyEnding, f.TruncatedAfter = true, time.Second
+	impatient, patient := folder(t.TempDir()), folder(t.TempDir())
+	impatient.VerifyEnding, impatient.TruncatedAfter = true, time.Second
+	patient.VerifyEnding, patient.TruncatedAfter = true, time.Hour // the user's time
 	whole := "%PDF-1.7\n" + strings.Repeat("x", 5000) + "\nstartxref\n0\n%%EOF\n"
-	r := start(t, f)
-	write(t, f.Path+"/torn.pdf", whole[:3000])
-	write(t, f.Path+"/resumed.pdf", whole[:3000])
+	r := start(t, impatient, patient)
+	write(t, patient.Path+"/resumed.pdf", whole[:3000])
 	r.waitFor("%%EOF")
-	write(t, f.Path+"/resumed.pdf", whole)
+	write(t, patient.Path+"/resumed.pdf", whole)
 	if s := r.next(); s.Name != "resumed.pdf" || s.Torn != "" {
 		t.Fatalf("got %+v", s)
 	}
+	write(t, impatient.Path+"/torn.pdf", whole[:3000])
 	if s := r.next(); s.Name != "torn.pdf" || !strings.Contains(s.Torn, "%%EOF") {
 		t.Fatalf("got %+v", s)
 	}
@@ -105,9 +106,9 @@ func TestTornFileIsHandedOverAsTorn(t *testing.T) {
 func TestSparseFileIsTorn(t *testing.T) {
 	f := folder(t.TempDir())
 	f.VerifyEnding, f.TruncatedAfter = true, 500*time.Millisecond
-	r := start(t, f)
 	write(t, f.Path+"/a.mp3", "x")
 	must(t, os.Truncate(f.Path+"/a.mp3", 1<<20))
+	r := start(t, f)
 	if s := r.next(); !strings.Contains(s.Torn, "holes") {
 		t.Fatalf("got %+v", s)
 	}

@@ -43,3 +43,16 @@ func remoteName(number uint32) string {
 	}
 	return ""
 }
+
+// countsLinks reports whether a link count of two says that a file of path has two names.
+func countsLinks(path string) bool {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return true
+	}
+	switch uint32(st.Type) { //nolint:unconvert // its width differs by architecture
+	case 0x7366746e, 0x5346544e, unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC: // ntfs3, ntfs: they count the short name
+		return false
+	}
+	return true
+}

@@ -4,3 +4,5 @@ package watcher
 
 // RemoteFS cannot tell here; the daemon is made for Linux.
 func RemoteFS(string) string { return "" }
+
+func countsLinks(string) bool { return true }

@@ -80,11 +80,11 @@ func (c *counted) reset() {
 	}
 }
 
-// TestHeldBackIsCheap: while nothing happens, a folder of a thousand files that are held back, each for real, is listed once
+// TestHeldBackIsCheap: while nothing happens, a folder of hundreds of files that are held back, each for real, is listed once
 // a minute, each file is looked into as seldom as their number demands, and nothing of them is read again.
 // BenchmarkHeldBackForReal says what that costs. The clock is synctest's, so that no machine is too slow.
 func TestHeldBackIsCheap(t *testing.T) {
-	const many = 1000
+	const many = 500
 	for reason, hold := range heldBack() {
 		t.Run(reason, func(t *testing.T) {
 			f, names := heldFolder(t, many, hold)

@@ -191,7 +191,11 @@ func (l *loop) onEvent(ev fsnotify.Event, ok bool) {
 		l.gather.stir(time.Now(), name) // rsync and others write under a name like this, and then rename
 		return
 	}
-	l.files.Touch(time.Now(), name)
+	if ev.Op == fsnotify.Chmod {
+		l.files.TouchLooks(time.Now(), name)
+	} else {
+		l.files.Touch(time.Now(), name)
+	}
 	l.ask(name)
 }
 
@@ -274,6 +278,9 @@ func (l *loop) onSighting(now time.Time, s sighting) {
 		l.tell(s.name, l.files.Fail(now, s.name, "cannot look at it: "+s.err.Error()))
 	case s.dir:
 		l.files.Gone(s.name)
+		if s.filed {
+			l.tellOnce(s.name, "it is a folder of files that were filed away: it holds "+l.folder.Mark)
+		}
 		if !l.folder.Recursive {
 			l.tellOnce(s.name, "it is a folder, and recursive = false")
 		}

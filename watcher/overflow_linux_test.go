@@ -36,7 +36,7 @@ func TestRealOverflow(t *testing.T) {
 	must(t, os.Remove(dir+"/0"))
 	must(t, os.WriteFile(dir+"/last", []byte("x"), 0o600))
 	got := map[string]bool{}
-	for deadline := time.After(20 * time.Second); len(got) < files; {
+	for deadline := time.After(time.Minute); len(got) < files; {
 		select {
 		case b := <-r.settled:
 			s := b[0]

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/mounts"
 	"kaizala-drop/watcher"
 )
 
@@ -219,8 +220,8 @@ func (r *running) nextOf(missing map[string]bool) file.Settled {
 	select {
 	case b := <-r.settled:
 		return b[0]
-	case <-time.After(20 * time.Second):
-		r.t.Fatalf("none of %v settled in 20 s", missing)
+	case <-time.After(time.Minute):
+		r.t.Fatalf("none of %v settled in a minute", missing)
 		return file.Settled{}
 	}
 }
@@ -267,21 +268,6 @@ func TestThroughASymbolicLink(t *testing.T) {
 	r.expect("b.pdf")
 	write(t, top+"/two/sub/c.pdf", "x")
 	r.expect("sub/c.pdf")
-}
-
-func TestGoneBeforeItSettles(t *testing.T) {
-	dir := t.TempDir()
-	f := eventsOnly(dir)
-	f.Settle = 300 * time.Millisecond
-	r := start(t, f)
-	for i := range 50 {
-		path := fmt.Sprintf("%s/%d.pdf", dir, i)
-		write(t, path, "x")
-		must(t, os.Remove(path))
-	}
-	write(t, dir+"/moved.pdf", "x")
-	must(t, os.Rename(dir+"/moved.pdf", dir+"/kept.pdf"))
-	r.expect("kept.pdf")
 }
 
 func TestOrderOfWriting(t *testing.T) {
@@ -377,7 +363,7 @@ func TestOnce(t *testing.T) {
 			folders, settled := make(chan []watcher.Folder, 1), make(chan file.Batch)
 			folders <- c.folders
 			w := watcher.Watcher{Folders: folders, Settled: settled, Once: true, Log: zerolog.Nop()}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- w.Run(ctx) }()
@@ -417,7 +403,7 @@ func inChild(t *testing.T, attr *syscall.SysProcAttr) bool {
 // says waits until the log has part times times.
 func (r *running) says(part string, times int) {
 	r.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for strings.Count(r.log.String(), part) < times {
@@ -514,4 +500,48 @@ func TestOutOfInstances(t *testing.T) {
 	write(t, dir+"/b.pdf", "x")
 	r.expect("b.pdf")
 	r.says("fs.inotify.max_user_instances=1024", 1)
+}
+
+// TestMarkedFolderIsNotEntered: what was filed away stays filed away when done/ is renamed or moved, also while the daemon
+// looks; what is dragged out of it is taken.
+func TestMarkedFolderIsNotEntered(t *testing.T) {
+	dir := t.TempDir()
+	for _, sub := range []string{"done", "sub/deeper/failed"} {
+		write(t, filepath.Join(dir, sub, ".mark"), "")
+		write(t, filepath.Join(dir, sub, "old.mp3"), "filed")
+		write(t, filepath.Join(dir, sub, "inner/older.mp3"), "filed")
+	}
+	f := often(dir)
+	f.Exclude, f.Mark = []string{filepath.Join(dir, "done")}, ".mark"
+	r := start(t, f)
+	write(t, filepath.Join(dir, "a.mp3"), "new")
+	r.expect("a.mp3")
+	must(t, os.Rename(filepath.Join(dir, "done"), filepath.Join(dir, "done 2026")))
+	must(t, os.Rename(filepath.Join(dir, "sub/deeper"), filepath.Join(dir, "elsewhere")))
+	write(t, filepath.Join(dir, "b.mp3"), "new")
+	r.expect("b.mp3")
+	must(t, os.Rename(filepath.Join(dir, "done 2026/old.mp3"), filepath.Join(dir, "old.mp3")))
+	r.expect("old.mp3")
+	if said := strings.Count(r.log.String(), "it is a folder of files that were filed away"); said < 2 {
+		t.Errorf("it was said of %d folders:\n%s", said, r.log)
+	}
+}
+
+// TestLinkCountsThatMeanNothing: FUSE file systems count links as they please, so what has two there is taken.
+func TestLinkCountsThatMeanNothing(t *testing.T) {
+	for name, make := range map[string]func(testing.TB) *mounts.Mount{
+		"ntfs-3g": func(t testing.TB) *mounts.Mount { return mounts.NTFS(t, "windows_names") },
+		"bindfs":  func(t testing.TB) *mounts.Mount { return mounts.Bindfs(t, t.TempDir()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := make(t).Path
+			write(t, filepath.Join(dir, "a long name.mp3"), "content")
+			if err := os.Link(filepath.Join(dir, "a long name.mp3"), filepath.Join(dir, ".second")); err != nil {
+				t.Logf("no second name: %v", err)
+			}
+			f := often(dir)
+			f.SettleRemote = f.Settle
+			start(t, f).expect("a long name.mp3")
+		})
+	}
 }

@@ -40,22 +40,25 @@ type answer struct {
 type sighting struct {
 	name string
 	look Look
-	gone bool  // nothing lies there
-	dir  bool  // a folder: it has been listed too if the watched folder is recursive
-	err  error // it could not be looked at
+	gone bool // nothing lies there
+	dir  bool // a folder: it has been listed too if the watched folder is recursive
+	// filed says that the folder is a done/ or failed/, under whatever name: it is left alone.
+	filed bool
+	err   error // it could not be looked at
 }
 
 // scout does all the I/O of one watched folder: it watches, lists and looks, and may hang on a dead share for as long
 // as it likes. It owns the set of watched folders.
 type scout struct {
-	folder  Folder
-	notify  *fsnotify.Watcher // nil: there is none, all is polled
-	filter  filter
-	watched map[string]file.Identity // absolute path -> the folder that was watched there
-	torn    map[string]tornFile      // what was found torn, so that it is not read again unchanged
-	beside  neighbours               // for one answer
-	remote  string
-	calls   *hang.Calls // those that may hang
+	folder   Folder
+	notify   *fsnotify.Watcher // nil: there is none, all is polled
+	filter   filter
+	watched  map[string]file.Identity // absolute path -> the folder that was watched there
+	torn     map[string]tornFile      // what was found torn, so that it is not read again unchanged
+	beside   neighbours               // for one answer
+	remote   string
+	linkless bool        // a file system here has no hard links that mean anything
+	calls    *hang.Calls // those that may hang
 }
 
 func newScout(f Folder, notify *fsnotify.Watcher) *scout {
@@ -100,7 +103,7 @@ func (s *scout) list(ctx context.Context, a *answer) {
 		s.forgetBelow(s.folder.Path)
 		return
 	}
-	a.root, s.remote = root, ""
+	a.root, s.remote, s.linkless = root, "", false
 	s.prune()
 	before := len(a.seen)
 	s.enter(ctx, ".", root, a)
@@ -124,8 +127,13 @@ func (s *scout) prune() {
 	}
 }
 
+// lstat looks at path. Where a link count tells nothing it is 1: on network and FUSE file systems it is what their makers
+// please, and NTFS counts the short name of DOS as one of two.
 func (s *scout) lstat(path string) (info file.Info, err error) {
 	err = s.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
+	if s.remote != "" || s.linkless {
+		info.Links = min(info.Links, 1)
+	}
 	return info, err
 }
 
@@ -188,8 +196,13 @@ func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
 	case err != nil:
 		a.seen = append(a.seen, sighting{name: name, err: err})
 	case info.Mode.IsDir():
-		a.seen = append(a.seen, sighting{name: name, look: found, dir: true})
-		if s.folder.Recursive && !s.excluded(info) {
+		seen := sighting{name: name, look: found, dir: true}
+		enter := s.folder.Recursive && !s.excluded(info)
+		if enter {
+			seen.filed = s.isMarked(path)
+		}
+		a.seen = append(a.seen, seen)
+		if enter && !seen.filed {
 			s.enter(ctx, name, info, a)
 		}
 	default:
@@ -212,6 +225,13 @@ func (s *scout) excluded(dir file.Info) bool {
 	})
 }
 
+// isMarked reports whether the folder at path is a done/ or failed/ that was renamed or moved here.
+func (s *scout) isMarked(path string) (marked bool) {
+	mark := filepath.Join(path, s.folder.Mark)
+	err := s.calls.Do("look at", mark, func() (err error) { _, err = file.Lstat(mark); return err })
+	return s.folder.Mark != "" && err == nil
+}
+
 // watch makes sure that path, which is the folder info, is watched.
 func (s *scout) watch(path string, info file.Info, a *answer) {
 	old, known := s.watched[path]
@@ -223,6 +243,7 @@ func (s *scout) watch(path string, info file.Info, a *answer) {
 		if remote := RemoteFS(path); remote != "" {
 			s.remote = remote
 		}
+		s.linkless = s.linkless || !countsLinks(path)
 	}
 	if s.notify == nil || s.remote != "" {
 		return

@@ -31,6 +31,7 @@ type candidate struct {
 	last    Look
 	looked  bool          // last is valid
 	changed time.Time     // when a change was last observed
+	calm    time.Time     // when it was quiet last, or a change was observed that may have been of its bytes
 	pause   time.Duration // the longest time without one since the last look
 	still   time.Time     // since when neither a change was observed nor another reason than that it looks cut off
 	order   uint64        // of that change
@@ -63,9 +64,31 @@ func (s *Settler) SetTruncatedAfter(d time.Duration) { s.truncatedAfter = d }
 func (s *Settler) Touch(now time.Time, name string) {
 	c := s.candidate(now, name)
 	c.round = s.round
+	c.calm = now
 	if !c.handed { // of a file that was handed over, only a look tells whether it is another one now
 		s.restart(now, c)
 	}
+}
+
+// TouchLooks takes a hint that attributes of name have changed, its permissions say. Where they go on changing long after its
+// bytes did, they are not waited for.
+func (s *Settler) TouchLooks(now time.Time, name string) {
+	c := s.candidate(now, name)
+	c.round = s.round
+	if !c.handed && !s.onlyStirred(now, c) {
+		s.restart(now, c)
+	}
+}
+
+// Where nothing but changes of its attributes has kept a file from being quiet for stirredFor times the quiet time, and
+// stirredLeast, they do not restart that any more: an indexer, or a job that mends permissions, may never end.
+const (
+	stirredFor   = 4
+	stirredLeast = 5 * time.Second
+)
+
+func (s *Settler) onlyStirred(now time.Time, c *candidate) bool {
+	return now.Sub(c.calm) >= max(stirredFor*s.patience.quiet(), stirredLeast)
 }
 
 // Look takes what a look at name found and judges it. A difference from the look before is a change, whether there was
@@ -78,6 +101,10 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 	c := s.candidate(now, name)
 	c.round = s.round
 	same := c.looked && c.last.Identity == look.Identity
+	if !c.looked || !sameBytes(c.last.Identity, look.Identity) {
+		c.calm = now
+	}
+	same = same || !c.handed && s.onlyStirred(now, c)
 	grew := c.looked && c.last.Size > 0 && c.last.SameFile(look.Identity) && look.Size > c.last.Size
 	reason, final := s.refuse(look)
 	if same && !look.Examined { // what the last closer look found still holds
@@ -97,6 +124,9 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 	}
 	c.pause = 0
 	quiet := asked.Sub(c.changed) >= s.patience.quiet()
+	if quiet && same {
+		c.calm = now
+	}
 	switch {
 	case final:
 		v := s.holdBack(now, c, reason)
@@ -114,6 +144,11 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 		return Verdict{}
 	}
 	return s.handOver(c, Verdict{Settled: true})
+}
+
+// sameBytes reports whether what differs between two looks at a file are its attributes at most.
+func sameBytes(a, b file.Identity) bool {
+	return a.SameFile(b) && a.Size == b.Size && a.Mtime == b.Mtime
 }
 
 func (s *Settler) handOver(c *candidate, v Verdict) Verdict {
@@ -203,7 +238,7 @@ func (s *Settler) IsHanded(f file.Settled) bool {
 func (s *Settler) candidate(now time.Time, name string) *candidate {
 	c, ok := s.candidates[name]
 	if !ok {
-		c = &candidate{name: name, place: notWaiting}
+		c = &candidate{name: name, calm: now, place: notWaiting}
 		s.candidates[name] = c
 		s.restart(now, c)
 	}

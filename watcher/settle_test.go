@@ -521,7 +521,7 @@ func parseLook(t *testing.T, words []string) Look {
 	if _, err := fmt.Sscanf(words[0], "%d@%d", &size, &version); err != nil {
 		t.Fatal(words, err)
 	}
-	l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: size, Mtime: 1, Ctime: version}, Links: 1}}
+	l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: size, Mtime: version, Ctime: version}, Links: 1}}
 	if len(words) == 1 {
 		return l
 	}
@@ -577,7 +577,7 @@ func (m *model) step(n uint32) {
 		if old, ok := m.exists[name]; ok {
 			m.stale[name] = old
 		}
-		l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: arg % 4, Ctime: m.version}, Links: 1}}
+		l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: arg % 4, Mtime: m.version, Ctime: m.version}, Links: 1}}
 		if arg%7 == 0 {
 			l.Hold = Hold{Reason: "open for writing"}
 		}
@@ -801,4 +801,36 @@ func FuzzSettler(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(playModel)
+}
+
+// TestAttributesThatChangeForEver keep no file from settling once its bytes were quiet for long; its bytes do.
+func TestAttributesThatChangeForEver(t *testing.T) {
+	const settle = 5 * time.Second
+	look := func(mtime, ctime int64) Look {
+		return Look{Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: 10, Mtime: mtime, Ctime: ctime}, Links: 1}, Examined: true}
+	}
+	for name, c := range map[string]struct {
+		hint  func(s *Settler, now time.Time)
+		mtime func(i int) int64
+		ends  bool
+	}{
+		"chmod each second":    {func(s *Settler, now time.Time) { s.TouchLooks(now, "a") }, func(int) int64 { return 1 }, true},
+		"chmod without events": {func(*Settler, time.Time) {}, func(int) int64 { return 1 }, true},
+		"written each second":  {func(s *Settler, now time.Time) { s.Touch(now, "a") }, func(i int) int64 { return int64(i) }, false},
+		"touched each second":  {func(s *Settler, now time.Time) { s.TouchLooks(now, "a") }, func(i int) int64 { return int64(i) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, now, settled := NewSettler(settle, false), start0, -1
+			for i := range 60 {
+				c.hint(s, now)
+				if v := s.Look(now, now, "a", look(c.mtime(i), int64(i))); v.Settled && settled < 0 {
+					settled = i
+				}
+				now = now.Add(time.Second)
+			}
+			if ended := settled >= stirredFor*5 && settled <= stirredFor*5+5; ended != c.ends {
+				t.Errorf("settled after %d s", settled)
+			}
+		})
+	}
 }

@@ -40,6 +40,7 @@ type Folder struct {
 	AlbumWindow    time.Duration // how close together
 	AlbumMax       int           // images in one Batch, 1 or more
 	Exclude        []string      // absolute paths never entered: done/ and failed/
+	Mark           string        // the name of a file: a subfolder that holds it is never entered
 	Ignore         []string      // globs of names left alone, added to BuiltinIgnore
 }
 

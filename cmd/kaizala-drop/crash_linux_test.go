@@ -253,7 +253,7 @@ func (c *crashWorld) untilKilled(cmd *exec.Cmd, name string, kill func()) {
 	go func() { exited <- cmd.Wait() }()
 	idle := time.NewTicker(20 * time.Millisecond)
 	defer idle.Stop()
-	enough := time.After(time.Minute)
+	enough := time.After(5 * time.Minute)
 	for {
 		select {
 		case err := <-exited:
@@ -273,7 +273,7 @@ func (c *crashWorld) untilKilled(cmd *exec.Cmd, name string, kill func()) {
 		case <-enough:
 			kill()
 			<-exited
-			c.t.Fatalf("the daemon has not come to the end in a minute:\n%s", &c.log)
+			c.t.Fatalf("the daemon has not come to the end in five minutes:\n%s", &c.log)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/sandbox"
@@ -250,7 +249,7 @@ func TestGroupRefusedHoldsOnlyItsFolder(t *testing.T) {
 	})
 	p := w.daemon()
 	for i := range 3 {
-		must(t, os.WriteFile(fmt.Sprintf("%s/%d.pdf", w.folder("refused"), i), []byte("x"), 0o644))
+		w.drop("refused", fmt.Sprint(i, ".pdf"), "x")
 	}
 	p.waitFor("the group refuses")
 	for i := range 3 {
@@ -290,7 +289,7 @@ func TestOutageMovesNothing(t *testing.T) {
 	for i := range 20 {
 		name := fmt.Sprintf("%02d.pdf", i)
 		want = append(want, name)
-		must(t, os.WriteFile(filepath.Join(w.folder("drop"), name), []byte("x"), 0o644))
+		w.drop("drop", name, "x")
 	}
 	p.waitFor("the destination cannot take files now")
 	if got := files(t, w.folder("drop")); len(got) != 20 || got["00.pdf"] != "x" {
@@ -305,7 +304,8 @@ func TestOutageMovesNothing(t *testing.T) {
 	p.stop()
 }
 
-// TestRemount mounts a tmpfs over the watched folder, takes it away and mounts it again.
+// TestRemount mounts a tmpfs over the watched folder, takes it away and mounts it again. How soon that is seen is a matter of
+// the watcher's tests.
 func TestRemount(t *testing.T) {
 	if os.Geteuid() != 0 {
 		needs(t, "root, to mount")
@@ -325,15 +325,10 @@ func TestRemount(t *testing.T) {
 	p := w.daemon()
 	must(t, os.WriteFile(drop+"/before.pdf", []byte("x"), 0o644))
 	w.filed("drop", 1)
-	within := time.Second + 200*time.Millisecond + 5*time.Second // rescan, settle, and what a busy machine takes for the rest
 	arrives := func(name string) {
 		t.Helper()
-		begun := time.Now()
 		must(t, os.WriteFile(filepath.Join(drop, name), []byte("x"), 0o644))
 		eventually(t, func() error { _, err := os.Stat(filepath.Join(drop, "done", name)); return err })
-		if took := time.Since(begun); took > within {
-			t.Errorf("%s was picked up after %v, want %v at most", name, took, within)
-		}
 	}
 	for i := range 2 {
 		mount()

@@ -14,6 +14,7 @@ import (
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/tokenfile"
@@ -53,7 +54,7 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 			Path: f.Path, Recursive: f.Recursive, Settle: f.Settle, SettleRemote: f.SettleRemote, Rescan: f.Rescan,
 			AllowHardlinks: f.AllowHardlinks, VerifyEnding: f.VerifyEnding, TruncatedAfter: f.TruncatedAfter,
 			Album: f.Album, AlbumWindow: f.AlbumWindow, AlbumMax: f.AlbumMax,
-			Exclude: []string{f.Done, f.Failed}, Ignore: f.Ignore,
+			Exclude: []string{f.Done, f.Failed}, Mark: filing.Mark, Ignore: f.Ignore,
 		}
 	}
 	return toPost, toWatch

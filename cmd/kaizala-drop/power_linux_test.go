@@ -235,8 +235,8 @@ func (p *powerWorld) life() {
 	cmd := p.daemonToCut()
 	select {
 	case <-moment:
-	case <-time.After(10 * time.Second):
-		p.t.Error("the moment of the cut has not come")
+	case <-time.After(2 * time.Minute):
+		p.t.Fatal("the moment of the cut has not come")
 	}
 	p.cut(cmd)
 }

@@ -26,7 +26,7 @@ func TestManyFilesInOrder(t *testing.T) {
 	for i := range each {
 		for _, folder := range folders {
 			content := strings.Repeat(fmt.Sprintf("%s %d ", folder, i), 20_000)[:20_000]
-			must(t, os.WriteFile(fmt.Sprintf("%s/scan %04d.pdf", w.folder(folder), i), []byte(content), 0o644))
+			w.drop(folder, fmt.Sprintf("scan %04d.pdf", i), content)
 		}
 	}
 	for _, folder := range folders {
@@ -62,7 +62,7 @@ func TestManyFilesInOrder(t *testing.T) {
 // around lists the messages of a group near the i-th one.
 func around(w *world, group string, i int) []string {
 	names := postsOf(w.sandbox, group)
-	return names[max(0, i-3):min(len(names), i+80)]
+	return names[max(0, i-3):min(len(names), i+20)]
 }
 
 // TestTree copies in a tree of 500 subfolders with 5 files each.

@@ -23,6 +23,7 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(s.String(), func(t *testing.T) {
 			w := newWorld(t, "", "drop")
+			w.reconfigure("log_format", "shutdown_grace = \"1h\"\nlog_format")
 			w.drop("drop", "a.pdf", "x")
 			arrived, goOn := make(chan bool, 10), make(chan bool)
 			w.between(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -38,13 +39,9 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 			<-arrived
 			must(t, p.Process.Signal(s))
 			p.waitFor("stopping")
-			begun := time.Now()
 			must(t, p.Process.Signal(s))
-			if code := p.wait(); code != 128+int(s) {
+			if code := p.wait(); code != 128+int(s) { // which does not wait for the grace
 				t.Errorf("exit code %d", code)
-			}
-			if took := time.Since(begun); took > 10*time.Second {
-				t.Errorf("it took %v, with a grace of 20 s", took)
 			}
 			close(goOn)
 			w.between(nil)
@@ -103,7 +100,7 @@ func TestStoppingInTime(t *testing.T) {
 	}
 	told := ""
 	for buffer := make([]byte, 4096); !strings.Contains(told, "STOPPING=1"); {
-		must(t, socket.SetReadDeadline(time.Now().Add(10*time.Second)))
+		must(t, socket.SetReadDeadline(time.Now().Add(time.Minute)))
 		n, err := socket.Read(buffer)
 		must(t, err)
 		told += string(buffer[:n]) + "\n"

@@ -64,9 +64,12 @@ func (a *authority) before(w *world) func(rw http.ResponseWriter, r *http.Reques
 	}
 }
 
+// drop puts a whole file there at once: one that is found half written waits, and others overtake it.
 func (w *world) drop(folder, name, content string) {
 	w.t.Helper()
-	must(w.t, os.WriteFile(filepath.Join(w.folder(folder), name), []byte(content), 0o644))
+	hidden := filepath.Join(w.folder(folder), ".dropped")
+	must(w.t, os.WriteFile(hidden, []byte(content), 0o644))
+	must(w.t, os.Rename(hidden, filepath.Join(w.folder(folder), name)))
 }
 
 // TestNewRefreshTokenOutlivesACrash: it is used after SIGKILL, as long as the configuration holds the one it replaced.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/sandbox"
 )
 
@@ -251,7 +252,7 @@ func files(t testing.TB, dir string) map[string]string {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || d.Name() == filing.Mark {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -272,7 +273,7 @@ func (w *world) filed(folder string, n int) {
 		}
 		total, done := 0, 0
 		_ = filepath.WalkDir(w.folder(folder), func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() {
+			if err == nil && !d.IsDir() && d.Name() != filing.Mark {
 				total++
 				if strings.HasPrefix(path, w.folder(folder)+"/done/") {
 					done++

@@ -429,7 +429,7 @@ func (f *rewritten) play(t *testing.T) {
 		t.Error(err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	select {
 	case <-f.due:

@@ -309,7 +309,7 @@ func ftpKillings() []killing {
 func smbKillings() []killing {
 	explorer := func(name, file string) killing {
 		return killing{name: name, file: file, needs: []string{"smbd"}, start: func(v *visit) *exec.Cmd {
-			return v.own("share " + v.z.servers.smbd + "; truncate 100; fill 0-50; wait 10s; fill 50-100; close")
+			return v.own("share " + v.z.servers.smbd + "; truncate 100; fill 0-50; wait 2m; fill 50-100; close")
 		}}
 	}
 	smbclient := killing{name: "smbclient", file: "letter.docx", needs: []string{"smbclient", "smbd"}, at: 60 << 10,
@@ -353,7 +353,7 @@ func ownKillings() []killing {
 	// own is killed when it has done all steps, and before it can close what it has not closed.
 	own := func(name, file string, end func(*testing.T, *visit), script string) killing {
 		return killing{name: name + ", killed", file: file, grows: ".done", at: -1, end: end, start: func(v *visit) *exec.Cmd {
-			return v.own(script + "; put .done; wait 1m")
+			return v.own(script + "; put .done; wait 5m")
 		}}
 	}
 	return []killing{

@@ -124,7 +124,7 @@ func (z *zoo) open() {
 		fmt.Fprintf(&folders, "[[folder]]\npath = %q\ngroup_id = %q\n%s\n", v.dir, v.name+"@2", v.settings)
 	}
 	config := fmt.Sprintf("state_dir = %q\nlog_format = \"json\"\n[kaizala]\nendpoint = %q\naccess_token = %q\ncalls_per_minute = 0\n"+
-		"[defaults]\nsettle = \"1s\"\ntruncated_after = \"5s\"\nrescan = \"1s\"\n%s", z.dir+"/state", z.url, fixedToken, folders.String())
+		"[defaults]\nsettle = \"1s\"\ntruncated_after = \"20s\"\nrescan = \"1s\"\n%s", z.dir+"/state", z.url, fixedToken, folders.String())
 	must(z.t, os.WriteFile(z.config, []byte(config), 0o600))
 	z.daemon = z.start("run", "--config", z.config)
 	eventually(z.t, func() error {
@@ -137,7 +137,7 @@ func (z *zoo) open() {
 
 // let has a writer come after a while, in its own goroutine.
 func (z *zoo) let(v *visit, bring func(v *visit) error, after time.Duration) {
-	ctx, cancel := context.WithTimeout(z.t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(z.t.Context(), 5*time.Minute)
 	v.Context = ctx
 	go func() {
 		defer cancel()

@@ -151,7 +151,7 @@ func (m Move) nearest() (looked, error) {
 			return it, errLink(path)
 		case err == nil && !it.mode.IsDir():
 			return it, inTheWay(path)
-		case errors.Is(err, unix.ENOTDIR): // further up
+		case oneOf(err, unix.ENOTDIR), within && oneOf(err, unix.ENAMETOOLONG, unix.EINVAL, unix.EILSEQ): // further up
 		case err == nil || !absent(err):
 			return it, err
 		case !within && !m.mayMake(path):

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"kaizala-drop/internal/file"
@@ -20,7 +21,7 @@ func (t *trip) copyOver() error {
 	if !isFile(info.Identity, t.Want) {
 		return ErrReplaced
 	}
-	dst, err := t.create(&t.twin, t.twinPath())
+	dst, err := t.create(&t.twin, t.twinPath(t.to.Name()))
 	if err != nil {
 		return step("make a copy of it", err)
 	}
@@ -32,7 +33,7 @@ func (t *trip) copyOver() error {
 		err = t.look() // unchanged all the while
 	}
 	if err != nil {
-		t.discard(&t.twin)
+		t.discard(&t.twin) //nolint:errcheck // the next try finds it
 	}
 	return err
 }
@@ -57,9 +58,14 @@ func (t *trip) fill(dst, src *os.File, mode os.FileMode) error {
 	return nil
 }
 
-// twinPath is where the copy is made: the same path at each try.
-func (m Move) twinPath() string {
-	return hidden(filepath.Join(m.target(), filepath.Base(m.Name)), m.Want)
+// twinPath is where the copy is made in the target: the same path at each try.
+func (m Move) twinPath(target string) string {
+	return hidden(filepath.Join(target, filepath.Base(m.Name)), m.Want)
+}
+
+// markPath is where the copy's last name is written down where it cannot have two.
+func (m Move) markPath(target string) string {
+	return strings.TrimSuffix(m.twinPath(target), hiddenEnd) + ".at" + hiddenEnd
 }
 
 // create makes a new file and notes that it is ours. The caller closes it.

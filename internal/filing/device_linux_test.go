@@ -142,7 +142,7 @@ func fill(t testing.TB, dir string) {
 
 func list(t testing.TB, dir string) string {
 	t.Helper()
-	out, err := exec.Command("find", dir).CombinedOutput()
+	out, err := exec.Command("find", dir, "!", "-name", Mark).CombinedOutput()
 	noError(t, err)
 	return string(out)
 }

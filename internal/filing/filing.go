@@ -65,6 +65,8 @@ type Note struct {
 	Attempts      int
 	Advice        string // what to do about it, beside putting the file into the folder again
 	Group, Action string
+
+	as string // where it lies below failed/, if that does not take its name
 }
 
 // Filer files files away. It is safe for concurrent use; moves at the same time share their directory syncs, so there
@@ -92,19 +94,19 @@ func newFiler(c calls) *Filer {
 // fs.ErrPermission, ...). With an error and an empty dest the file still lies where it was, or an earlier move of it is
 // not finished yet. With an error and a dest it was moved there, but a sync or the removal of what was copied gave an
 // error: a power cut may undo the move. After any error, the same move with Again makes what is still to be made.
-func (f *Filer) Move(m Move) (dest string, err error) { return f.run(m, "") }
+func (f *Filer) Move(m Move) (dest string, err error) { return f.run(m, nil) }
 
 // Fail is Move with a note beside the file, which lies at dest plus ".reason.txt".
 //
 // The note is written first: no file is ever seen in failed/ without its reason. A name of more than 244 bytes is
 // shortened, so that the name of the note still has room for it.
 func (f *Filer) Fail(m Move, n Note) (dest string, err error) {
-	return f.run(m, n.text(m.Name, time.Local))
+	return f.run(m, &n)
 }
 
-func (f *Filer) run(m Move, note string) (dest string, err error) {
+func (f *Filer) run(m Move, note *Note) (dest string, err error) {
 	if m.Again {
-		if dest, err := f.resume(m, limitOf(note)); dest != "" || err != nil {
+		if dest, err := f.resume(m, note); dest != "" || err != nil {
 			return dest, err
 		}
 	}
@@ -113,7 +115,7 @@ func (f *Filer) run(m Move, note string) (dest string, err error) {
 		return "", m.explain(err)
 	}
 	defer t.end()
-	t.text = note
+	t.noted = note
 	dest, err = t.place()
 	if err == nil {
 		dest, err = t.settle(dest)

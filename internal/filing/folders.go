@@ -3,6 +3,7 @@ package filing
 import (
 	"errors"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,28 +38,63 @@ func (f *Filer) makeFolders(m Move, o owner) (string, error) {
 	dir := filepath.Clean(m.Dir)
 	if below, err := filepath.Rel(m.Folder, filepath.Dir(dir)); err == nil && filepath.IsLocal(below) {
 		// A done/ such as "archive/done": what belongs to the watched folder may be made, anything else is not ours to make.
-		if _, err := f.makeEach(m.Folder, below, o, os.Stat); err != nil {
+		if err := f.makeEach(m.Folder, below, o); err != nil {
 			return "", err
 		}
 	}
 	if err := f.makeFolder(dir, o, os.Stat); err != nil {
 		return "", err
 	}
-	// Below, a link could lead the file anywhere, with the daemon's rights: whoever may write to done/ can make one.
-	return f.makeEach(dir, filepath.Dir(m.Name), o, os.Lstat)
+	for part := range m.parts(dir) {
+		var err error
+		if dir, err = f.makeSubfolder(dir, part, o); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
 }
 
-func (f *Filer) makeEach(dir, below string, o owner, stat statFunc) (string, error) {
+// maxPath is how long a path may be in the target before the file's own name, in bytes: PATH_MAX is 4096 with the NUL.
+const maxPath = 4096 - 1 - 2*maxName
+
+// parts are the subfolders of the file that are kept below dir: as many as a path has room for.
+func (m Move) parts(dir string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		size := len(dir)
+		for part := range strings.SplitSeq(filepath.Dir(filepath.Clean(m.Name)), "/") {
+			if size += len("/") + len(part); part != "." && (size > maxPath || !yield(part)) {
+				return
+			}
+		}
+	}
+}
+
+// makeSubfolder makes a folder below done/, in the first spelling that is taken there. A link is not followed: it could lead
+// the file anywhere, with the daemon's rights, and whoever may write to done/ can make one.
+func (f *Filer) makeSubfolder(dir, part string, o owner) (string, error) {
+	asked := nameLimit(dir)
+	for s := firstSpelling(part, asked); ; {
+		path := filepath.Join(dir, s.numbered(part, 1, 0))
+		err := f.makeFolder(path, o, os.Lstat)
+		next, ok := s.after(err, dir, part, asked, 0)
+		if !ok {
+			return path, err
+		}
+		s = next
+	}
+}
+
+func (f *Filer) makeEach(dir, below string, o owner) error {
 	for part := range strings.SplitSeq(filepath.Clean(below), "/") {
 		if part == "." {
 			continue
 		}
 		dir = filepath.Join(dir, part)
-		if err := f.makeFolder(dir, o, stat); err != nil {
-			return "", err
+		if err := f.makeFolder(dir, o, os.Stat); err != nil {
+			return err
 		}
 	}
-	return dir, nil
+	return nil
 }
 
 type statFunc func(string) (fs.FileInfo, error)

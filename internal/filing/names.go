@@ -23,8 +23,11 @@ const (
 // extension. "a.pdf" becomes "a (2).pdf", "a.tar.gz" "a.tar (2).gz", "a" and ".a" "a (2)" and ".a (2)". The stem gives
 // way where there is no room, whole runes at a time.
 func numbered(name string, n, limit int) string {
-	ext := extension(name)
-	stem, suffix := name[:len(name)-len(ext)], ""
+	ext, suffix := extension(name), ""
+	if len(ext) > limit/2 {
+		ext = "" // where names are that short
+	}
+	stem := name[:len(name)-len(ext)]
 	if n > 1 {
 		suffix = " (" + strconv.Itoa(n) + ")"
 	}
@@ -53,11 +56,11 @@ func shorten(s string, size int) string {
 	return s[:size]
 }
 
-// lay calls put with a path for name in dir that is not taken, and with another one as long as put's error is EEXIST. It
-// returns where put succeeded.
-func lay(dir, name string, limit int, taken func(path string) (bool, error), put func(path string) error) (string, error) {
+// lay calls put with a path in dir that is not taken, the first of those that name gives, and with another one as long as
+// put's error is EEXIST. It returns where put succeeded.
+func lay(dir string, name func(n int) string, taken func(path string) (bool, error), put func(path string) error) (string, error) {
 	number := 1
-	path := func(n int) string { return filepath.Join(dir, numbered(name, n, limit)) }
+	path := func(n int) string { return filepath.Join(dir, name(n)) }
 	for range maxLost {
 		var err error
 		if number, err = firstFree(number, func(n int) (bool, error) { return taken(path(n)) }); err != nil {

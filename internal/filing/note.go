@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ func (n Note) text(name string, local *time.Location) string {
 		}
 	}
 	line("File", file.Printable(name))
+	line("Lies as", file.Printable(n.as))
 	line("Reason", clean(n.Reason))
 	if !n.When.IsZero() {
 		line("When", n.When.In(local).Format("Monday, 2 January 2006, 15:04:05 MST (UTC-07:00)"))
@@ -112,6 +114,24 @@ func (f *Filer) release(path string) {
 	delete(f.noting, path)
 }
 
+// textFor is what the note says of the file that will lie at path: that it has another name than its own, but for a number.
+func (t *trip) textFor(path string) string {
+	n := *t.noted
+	if n.as = ""; !t.keepsName(path) {
+		n.as, _ = filepath.Rel(t.Dir, path)
+	}
+	return n.text(t.Name, time.Local)
+}
+
+func (t *trip) keepsName(path string) bool {
+	base, own := filepath.Base(path), filepath.Base(t.Name)
+	inOwn := filepath.Dir(path) == filepath.Join(t.Dir, filepath.Dir(t.Name))
+	ext := extension(own)
+	number, is := strings.CutPrefix(strings.TrimSuffix(base, ext), strings.TrimSuffix(own, ext)+" (")
+	_, err := strconv.Atoi(strings.TrimSuffix(number, ")"))
+	return inOwn && (base == own || is && err == nil)
+}
+
 // writeNote writes the note at path, which must be free: EEXIST. Whoever may enter the folder may read it.
 func (t *trip) writeNote(path string) error {
 	f, err := t.create(&t.note, path)
@@ -125,7 +145,7 @@ func (t *trip) writeNote(path string) error {
 		return step("write the note to it", err)
 	}
 	give(f, t.owner, t.owner.mode.Perm()&^0o111)
-	_, err = f.WriteString(t.text)
+	_, err = f.WriteString(t.textFor(strings.TrimSuffix(path, noteSuffix)))
 	if err == nil {
 		err = f.Sync()
 	}
@@ -133,7 +153,7 @@ func (t *trip) writeNote(path string) error {
 		err = closeErr
 	}
 	if err != nil {
-		t.discard(&t.note)
+		t.discard(&t.note) //nolint:errcheck // told apart by what it holds
 		return step("write the note to it", err)
 	}
 	return nil

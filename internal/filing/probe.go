@@ -89,7 +89,7 @@ func (f *Filer) probeMove(m Move) (string, error) {
 func (t *trip) settleProbe(dest string) error {
 	landed, err := t.settle(dest)
 	if err != nil && landed == "" {
-		t.discard(&t.twin)
+		err = and(err, t.discard(&t.twin))
 	}
 	return and(err, t.dropSpare())
 }

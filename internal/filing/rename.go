@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -27,36 +28,63 @@ func realCalls() calls {
 // noReplace renames without replacing: EEXIST when to is taken, EXDEV when it is on another device.
 func (f *Filer) noReplace(from, to string) error {
 	err := f.calls.rename(from, to)
-	if oneOf(err, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP) {
-		err = f.relink(from, to)
+	if !oneOf(err, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP) {
+		return err
 	}
-	return err
+	if isMadeUp(filepath.Dir(from)) {
+		return f.renameReserved(from, to)
+	}
+	return f.relink(from, to)
 }
 
-// relink gives the file its new name with link(2), which never replaces either, then takes the old one away.
+// relink gives the file its new name with link(2), which never replaces either, then takes the old one away. Two names for
+// one file are a danger, for a writer who opens the old one writes into what was filed: so it is asked first whether the
+// old name can be taken away, and if that fails all the same, the new one goes.
 func (f *Filer) relink(from, to string) error {
 	before, err := file.Lstat(from)
 	if err != nil {
 		return err
 	}
+	if err := leavable(from); err != nil {
+		return err
+	}
+	free := isAbsent(to)
 	err = f.calls.link(from, to)
 	// EPERM also when fs.protected_hardlinks forbids the link because the file is somebody else's (proc_sys_fs(5)).
 	if oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK) {
 		return f.renameReserved(from, to)
 	}
 	now, lookErr := file.Lstat(to)
-	lost := errors.Is(err, unix.EEXIST) && before.Links == 1 && lookErr == nil && now.SameFile(before.Identity)
+	lost := free && errors.Is(err, unix.EEXIST) && lookErr == nil && now.SameFile(before.Identity)
 	if err != nil && !lost { // lost: NFS asked twice, and the second answer was about the first's success
 		return err
 	}
 	if lookErr != nil {
-		return lookErr
+		return and(lookErr, os.Remove(to))
 	}
 	err = f.remove(from, now.SameFile)
 	if err == nil || !lies(from, now.SameFile) {
 		return nil // an error about what is done: the new name is the one that is left, and must stay
 	}
-	return and(err, f.remove(to, now.SameFile))
+	return and(err, f.unmake(to, now.SameFile))
+}
+
+// leavable tells, by looking, whether the file can be taken out of its folder.
+func leavable(path string) error {
+	it, err := lookAt(path, false)
+	if err != nil {
+		return cause(err)
+	}
+	from, err := lookAt(filepath.Dir(path), true)
+	if err != nil {
+		return cause(err)
+	}
+	return canLeave(from, it)
+}
+
+func isAbsent(path string) bool {
+	_, err := file.Lstat(path)
+	return absent(err)
 }
 
 // lies reports whether the wanted file can be seen at path.
@@ -65,22 +93,58 @@ func lies(path string, wanted func(file.Identity) bool) bool {
 	return err == nil && wanted(info.Identity)
 }
 
-// renameReserved takes the name with an empty file of our own, then renames over that.
+// placeText is what lies under a name that is reserved for a file, so that it is told apart after a crash.
+func placeText(tag string) string { return "kaizala-drop is moving a file here: " + tag + "\n" }
+
+// placeTag is of the file that a name is reserved for; what has a hidden name has it there.
+func placeTag(path string, id file.Identity) string {
+	name := filepath.Base(path)
+	tag, is := strings.CutPrefix(strings.TrimSuffix(name, hiddenEnd), hiddenTag)
+	if !is {
+		tag = tagOf(name, id)
+	}
+	return tag
+}
+
+// renameReserved takes the name with a file of our own, then renames over that: the file never has two names.
 func (f *Filer) renameReserved(from, to string) error {
+	info, err := file.Lstat(from)
+	if err != nil {
+		return err
+	}
 	place, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
+	_, _ = place.WriteString(placeText(placeTag(from, info.Identity))) // on a full disk it stays empty
 	place.Close()
 	ours, err := file.Lstat(to)
 	if err != nil {
-		return err
+		return and(err, os.Remove(to))
 	}
 	if err := f.calls.replace(from, to); err != nil {
-		empty := func(id file.Identity) bool { return isFile(id, ours.Identity) }
-		return and(err, f.remove(to, empty))
+		return and(err, f.unmake(to, func(id file.Identity) bool { return isFile(id, ours.Identity) }))
 	}
 	return nil
+}
+
+// isPlace reports whether a name was reserved for a file, and a crash came before the file.
+func isPlace(path, tag string) bool {
+	info, err := file.Lstat(path)
+	if err != nil || !info.Mode.IsRegular() || info.Size != int64(len(placeText(tag))) {
+		return false
+	}
+	text, err := os.ReadFile(path)
+	return err == nil && string(text) == placeText(tag)
+}
+
+// unmake is remove for what we made ourselves in the target: where it cannot be set aside it is removed as it is.
+func (f *Filer) unmake(path string, wanted func(file.Identity) bool) error {
+	err := f.remove(path, wanted)
+	if err != nil && lies(path, wanted) {
+		err = os.Remove(path)
+	}
+	return err
 }
 
 // remove removes path if what lies there is the wanted file. unlink(2) takes a name and not a file, so between a look
@@ -94,18 +158,20 @@ func (f *Filer) remove(path string, wanted func(file.Identity) bool) error {
 	if err != nil {
 		return err
 	}
+	it := hold(path)
+	defer it.release()
 	aside := hidden(path, info.Identity)
 	err = f.calls.replace(path, aside)
 	switch {
 	case absent(err):
 		return nil
-	case oneOf(err, unix.ENOSPC, unix.EDQUOT):
+	case oneOf(err, unix.ENOSPC, unix.EDQUOT, unix.ENAMETOOLONG):
 		return os.Remove(path) // not even room for a longer name: better the narrow race than a disk that stays full
 	case err != nil:
 		return err
 	}
-	info, err = file.Lstat(aside)
-	if err == nil && wanted(info.Identity) {
+	now, err := file.Lstat(aside)
+	if err == nil && (wanted(now.Identity) || it.is(info.Identity, now.Identity)) {
 		if err = os.Remove(aside); err == nil || absent(err) {
 			return nil
 		}
@@ -115,7 +181,7 @@ func (f *Filer) remove(path string, wanted func(file.Identity) bool) error {
 
 // restore moves a file that was set aside back, under a new name if its own is taken meanwhile.
 func (f *Filer) restore(aside, path string) error {
-	_, err := lay(filepath.Dir(path), filepath.Base(path), maxName, exists, func(back string) error {
+	_, err := f.layIn(filepath.Dir(path), filepath.Base(path), 0, exists, func(back string) error {
 		return f.noReplace(aside, back)
 	})
 	if err != nil {
@@ -124,14 +190,34 @@ func (f *Filer) restore(aside, path string) error {
 	return nil
 }
 
-// hidden is a name beside path that nobody else uses, and that no watcher takes for a file. It is always the same for
-// one file, so that what a crash leaves under it is found again.
+const hiddenTag, hiddenEnd = ".kaizala-drop-", ".tmp"
+
+// hidden is a name beside path that nobody else uses, that no watcher takes for a file, and that every file system takes. It
+// is always the same for one file, so that what a crash leaves under it is found again.
 func hidden(path string, id file.Identity) string {
-	const tag, ext, length = ".kaizala-drop-", ".tmp", 12
 	dir, name := filepath.Split(path)
+	return dir + hiddenTag + tagOf(name, id) + hiddenEnd
+}
+
+func tagOf(name string, id file.Identity) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %s", id.Ino, id.Size, id.Mtime, name))
-	name = shorten(name, maxName-len(".")-len(tag)-length-len(ext))
-	return dir + "." + name + tag + hex.EncodeToString(sum[:])[:length] + ext
+	return hex.EncodeToString(sum[:])[:length]
+}
+
+// hiddenBefore is the name that the first version gave, after which a crash can have come, too. It found no place where
+// names are short, or cannot have every character.
+func hiddenBefore(path string, id file.Identity) string {
+	dir, name := filepath.Split(path)
+	short := shorten(name, maxName-len(".")-len(hiddenTag)-length-len(hiddenEnd))
+	return dir + "." + short + hiddenTag + tagOf(name, id) + hiddenEnd
+}
+
+// leftHidden is the hidden name under which something was left.
+func leftHidden(path string, id file.Identity) string {
+	if before := hiddenBefore(path, id); !isAbsent(before) && isAbsent(hidden(path, id)) {
+		return before
+	}
+	return hidden(path, id)
 }
 
 func oneOf(err error, errnos ...unix.Errno) bool {

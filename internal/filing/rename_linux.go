@@ -1,6 +1,10 @@
 package filing
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/file"
+)
 
 // renameNoReplace is renameat2(2). FUSE and NFS answer EINVAL, kernels before 3.15 ENOSYS.
 func renameNoReplace(from, to string) error {
@@ -10,4 +14,59 @@ func renameNoReplace(from, to string) error {
 			return err
 		}
 	}
+}
+
+// nameLimit asks how many bytes a name in dir may have.
+func nameLimit(dir string) int {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil || st.Namelen < shortest {
+		return maxName
+	}
+	return int(st.Namelen)
+}
+
+// isMadeUp reports whether inode numbers and link counts in dir are what a FUSE program or a server makes of them: two names
+// of one file may have two numbers, and a file a new one with each name. That leaves no way to tell whether link(2) and
+// unlink(2) did what they should.
+func isMadeUp(dir string) bool {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil {
+		return false
+	}
+	switch uint32(st.Type) { //nolint:unconvert // int32 on some
+	case unix.FUSE_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.V9FS_MAGIC:
+		return true
+	}
+	return false
+}
+
+// held is a file that stays the same whatever name it gets. It need not be readable.
+type held struct {
+	fd int
+	ok bool
+}
+
+func hold(path string) held {
+	for {
+		fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != unix.EINTR {
+			return held{fd, err == nil}
+		}
+	}
+}
+
+func (h held) release() {
+	if h.ok {
+		unix.Close(h.fd)
+	}
+}
+
+// is reports whether it was the file that before describes, and is the one that now does, although its inode number changed.
+func (h held) is(before, now file.Identity) bool {
+	if !h.ok || now.Size != before.Size || now.Mtime != before.Mtime {
+		return false
+	}
+	var st unix.Stat_t
+	err := retry(func() error { return unix.Fstat(h.fd, &st) })
+	return err == nil && st.Dev == now.Dev && st.Ino == now.Ino
 }

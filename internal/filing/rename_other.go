@@ -2,7 +2,24 @@
 
 package filing
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/file"
+)
 
 // renameNoReplace sends the caller to link and unlink, which every unix has.
 func renameNoReplace(string, string) error { return unix.ENOSYS }
+
+func nameLimit(string) int { return maxName }
+
+func isMadeUp(string) bool { return false }
+
+// held is for file systems whose inode numbers change with the name; elsewhere than on Linux none is known.
+type held struct{}
+
+func hold(string) held { return held{} }
+
+func (held) release() {}
+
+func (held) is(_, _ file.Identity) bool { return false }

@@ -8,8 +8,26 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// target is the folder that the file goes to.
-func (m Move) target() string { return filepath.Join(m.Dir, filepath.Dir(m.Name)) }
+// target is the folder that the file went to: its subfolders may have other names there.
+func (m Move) target() string {
+	dir := filepath.Clean(m.Dir)
+	for part := range m.parts(dir) {
+		dir = subfolder(dir, part)
+	}
+	return dir
+}
+
+// subfolder is where a subfolder is found, or else would be looked for.
+func subfolder(dir, part string) string {
+	asked := nameLimit(dir)
+	for _, s := range spellings(part, asked, 0) {
+		path := filepath.Join(dir, s.numbered(part, 1, 0))
+		if info, err := file.Lstat(path); err == nil && info.Mode.IsDir() {
+			return path
+		}
+	}
+	return filepath.Join(dir, part)
+}
 
 // resume finishes a move that was broken off, by a crash at whatever moment. Without a dest and an error there is nothing
 // to finish, and what stood in the way is gone: the move is to be made from its beginning.
@@ -20,34 +38,69 @@ func (m Move) target() string { return filepath.Join(m.Dir, filepath.Dir(m.Name)
 //	the file under a second name in the target         the first name was removed (where there is no renameat2)
 //	the original set aside under a hidden name         it was removed
 //	the file in the target, and nowhere else           the caller heard of it, or its emptied folder was removed
-func (f *Filer) resume(m Move, limit int) (dest string, err error) {
-	t := &trip{Filer: f, Move: m}
-	mine := isThe(m.Want)
-	if twin, err := file.Lstat(m.twinPath()); err == nil && twin.Links == 1 {
-		if err := os.Remove(m.twinPath()); err != nil {
-			return "", m.explain(step("remove an unfinished copy", err))
-		}
-	} else if err == nil {
-		t.spare, mine = m.twinPath(), twin.SameFile
+func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
+	t := &trip{Filer: f, Move: m, held: hold(m.source()), noted: note}
+	defer t.held.release()
+	target := m.target()
+	if dest, err = t.findTwin(target); err != nil {
+		return "", m.explain(err)
 	}
-	aside := hidden(m.source(), m.Want)
-	setAside, original := lies(aside, isThe(m.Want)), m.original()
-	dest = t.landedAs(limit, mine)
-	if dest == "" && t.spare == "" && !setAside && !original {
-		dest = t.landedAs(limit, isLike(m.Want))
+	aside := leftHidden(m.source(), m.Want)
+	setAside, original := lies(aside, isSetAside(m.Want)), m.original()
+	if dest == "" {
+		dest = t.landedAs(target, isThe(m.Want))
+	}
+	if dest == "" && !setAside && !original {
+		dest = t.landedAs(target, isLike(m.Want))
 	}
 	switch {
 	case dest == "" && setAside: // what it became is not there any more: it is the only one
 		return "", f.restore(aside, m.source())
 	case dest == "":
-		return "", t.dropSpare()
+		return "", nil
 	}
 	return t.conclude(dest, aside)
+}
+
+// findTwin finds the copy under its hidden name, and the name that it has beside. One that has no other is removed.
+func (t *trip) findTwin(target string) (dest string, err error) {
+	path := leftHidden(filepath.Join(target, filepath.Base(t.Name)), t.Want)
+	twin, err := file.Lstat(path)
+	if err != nil {
+		return t.findMarked(target), nil
+	}
+	if dest = t.landedAs(target, twin.SameFile); dest != "" {
+		t.spare = path
+		return dest, nil
+	}
+	return "", step("remove an unfinished copy", os.Remove(path))
+}
+
+// findMarked finds the copy where it could have no second name: its name was written down before it got it.
+func (t *trip) findMarked(target string) (dest string) {
+	mark := t.markPath(target)
+	name, err := os.ReadFile(mark)
+	if err != nil || !filepath.IsLocal(string(name)) || filepath.Base(string(name)) != string(name) {
+		return ""
+	}
+	dest = filepath.Join(target, string(name))
+	if !lies(dest, isLike(t.Want)) {
+		os.Remove(mark)
+		return ""
+	}
+	t.spare = mark
+	return dest
 }
 
 // isThe matches one file in one state.
 func isThe(want file.Identity) func(file.Identity) bool {
 	return func(id file.Identity) bool { return isFile(id, want) }
+}
+
+// isSetAside matches what lies under a hidden name that is made of the file's own identity: where inode numbers are made up, it
+// may have got another with that name.
+func isSetAside(want file.Identity) func(file.Identity) bool {
+	return func(id file.Identity) bool { return id.Size == want.Size && id.Mtime == want.Mtime }
 }
 
 // coarsest is how far apart the times of a file system are: those of FAT.
@@ -60,24 +113,35 @@ func isLike(want file.Identity) func(file.Identity) bool {
 	}
 }
 
-// landedAs finds the file among those of its name in the target: the last one that may be it.
-func (t *trip) landedAs(limit int, mine func(file.Identity) bool) string {
-	for n, found := 1, ""; ; n++ {
-		path := filepath.Join(t.target(), numbered(filepath.Base(t.Name), n, limit))
-		info, err := file.Lstat(path)
-		if err != nil {
+// landedAs finds the file among those of its name in the target, in whichever spelling: the last one that may be it. A name
+// that was reserved for it, and never taken, is free again.
+func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found string) {
+	name := filepath.Base(t.Name)
+	for _, s := range spellings(name, nameLimit(target), t.room()) {
+		for n := 1; ; n++ {
+			path := filepath.Join(target, s.numbered(name, n, t.room()))
+			info, err := file.Lstat(path)
+			if err != nil {
+				break
+			}
+			switch {
+			case info.Mode.IsRegular() && mine(info.Identity):
+				found = path
+			case isPlace(path, tagOf(name, t.Want)):
+				_ = os.Remove(path)
+			}
+		}
+		if found != "" {
 			return found
 		}
-		if info.Mode.IsRegular() && mine(info.Identity) {
-			found = path
-		}
 	}
+	return ""
 }
 
 // conclude makes the last steps of a move whose file lies at dest.
 func (t *trip) conclude(dest, aside string) (string, error) {
 	var err error
-	if t.to, err = openDir(t.target()); err != nil {
+	if t.to, err = openDir(filepath.Dir(dest)); err != nil {
 		return "", t.explain(err)
 	}
 	defer t.to.Close()
@@ -99,7 +163,7 @@ func (t *trip) conclude(dest, aside string) (string, error) {
 // dropAside removes the original that was set aside, once what it became is on disk. That must come before the copy's
 // second name goes: after it, nothing would tell that the original is not the only one.
 func (t *trip) dropAside(dest, aside string) error {
-	if !lies(aside, isThe(t.Want)) {
+	if !lies(aside, isSetAside(t.Want)) {
 		return nil
 	}
 	if err := and(t.syncContent(dest), t.syncs.sync(t.to)); err != nil {

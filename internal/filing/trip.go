@@ -18,10 +18,11 @@ type trip struct {
 	Move
 	from, to *os.File // the folders it leaves and goes to. Open from the start: what is in use is not unmounted
 	owner    owner    // of the watched folder
-	text     string   // of the note to lie beside it; "" for none
+	held     held     // the file itself
+	noted    *Note    // to lie beside it; nil for none
 
 	twin   written // the copy on the target's device, from when the two are found to differ
-	spare  string  // its second name, which stays until the original is gone; "" for none
+	spare  string  // its second name, or its mark, which stays until the original is gone; "" for none
 	note   written
 	copied bool // and its content was synced
 	landed bool
@@ -44,7 +45,7 @@ func (f *Filer) begin(m Move) (*trip, error) {
 	if err != nil {
 		return nil, m.because(err)
 	}
-	t := &trip{Filer: f, Move: m, from: from}
+	t := &trip{Filer: f, Move: m, from: from, held: hold(m.source())}
 	if err = m.look(); err == nil {
 		err = t.openTarget()
 	}
@@ -72,16 +73,21 @@ func (t *trip) openTarget() (err error) {
 	if same {
 		return fmt.Errorf("%s is the folder that the file lies in already", quote(dir))
 	}
+	if err == nil {
+		t.mark(filepath.Clean(t.Dir))
+	}
 	return err
 }
 
 // end clears away what only a file that has landed may leave behind.
 func (t *trip) end() {
 	if !t.landed {
-		t.discard(&t.note)
-		t.discard(&t.twin)
-		t.dropSpare() //nolint:errcheck // the next try finds it
+		t.discard(&t.note) //nolint:errcheck // what is left is told apart by its name, and in nobody's way
+		if t.discard(&t.twin) == nil {
+			t.dropSpare() //nolint:errcheck // the next try finds it
+		}
 	}
+	t.held.release()
 	t.from.Close()
 	if t.to != nil {
 		t.to.Close()
@@ -89,31 +95,33 @@ func (t *trip) end() {
 }
 
 // discard removes what we made, unless somebody else put something in its place.
-func (t *trip) discard(w *written) {
+func (t *trip) discard(w *written) error {
+	var err error
 	if w.path != "" {
-		t.remove(w.path, w.same) //nolint:errcheck // what is left is told apart by its name, and in nobody's way
+		err = t.unmake(w.path, w.same)
 	}
 	*w = written{}
+	return err
 }
 
-// place brings the file under the first free name.
+// place brings the file under the first free name that the target takes.
 func (t *trip) place() (string, error) {
-	return lay(t.to.Name(), filepath.Base(t.Name), limitOf(t.text), t.taken, t.put)
+	return t.layIn(t.to.Name(), filepath.Base(t.Name), t.room(), t.taken, t.put)
 }
 
-// limitOf leaves room for the name of the note.
-func limitOf(note string) int {
-	if note == "" {
-		return maxName
+// room is for the end of the note's name.
+func (t *trip) room() int {
+	if t.noted == nil {
+		return 0
 	}
-	return maxName - len(noteSuffix)
+	return len(noteSuffix)
 }
 
 // taken reports whether path is somebody's, or the place of its note. A note of ours whose file is not there is
 // nobody's: a crash came between, or a person took the file away.
 func (t *trip) taken(path string) (bool, error) {
 	is, err := exists(path)
-	if is || err != nil || t.text == "" {
+	if is || err != nil || t.noted == nil {
 		return is, err
 	}
 	is, err = exists(path + noteSuffix)
@@ -122,7 +130,7 @@ func (t *trip) taken(path string) (bool, error) {
 
 // put brings the file to path, its note first. The error is EEXIST when path is taken.
 func (t *trip) put(path string) error {
-	if t.text != "" {
+	if t.noted != nil {
 		if !t.reserve(path) {
 			return unix.EEXIST
 		}
@@ -136,7 +144,7 @@ func (t *trip) put(path string) error {
 	}
 	err := t.carry(path)
 	if err != nil {
-		t.discard(&t.note)
+		t.discard(&t.note) //nolint:errcheck // told apart by what it holds
 	}
 	return err
 }
@@ -162,15 +170,35 @@ func (t *trip) carry(path string) error {
 func (t *trip) nameTwin(path string) error {
 	err := t.calls.link(t.twin.path, path)
 	switch {
-	case err == nil:
+	case err == nil && lies(path, t.twin.same):
 		t.spare = t.twin.path
+	case err == nil: // two names that cannot be told for one: one is enough
+		if err = os.Remove(path); err == nil {
+			err = t.nameMarked(path)
+		}
 	case oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK):
-		err = t.noReplace(t.twin.path, path)
+		err = t.nameMarked(path)
 	}
-	if err == nil {
-		t.twin.path = path
+	if err != nil {
+		return err
 	}
-	return err
+	t.twin.path = path
+	if info, err := file.Lstat(path); err == nil { // where the inode number changes with the name
+		t.twin.id = info.Identity
+	}
+	return nil
+}
+
+// nameMarked is nameTwin where it cannot have two names: a hidden file that holds the name tells the same.
+func (t *trip) nameMarked(path string) error {
+	mark := t.markPath(t.to.Name())
+	_ = os.WriteFile(mark, []byte(filepath.Base(path)), 0o600) // on a full disk it goes without
+	if err := t.noReplace(t.twin.path, path); err != nil {
+		os.Remove(mark)
+		return err
+	}
+	t.spare = mark
+	return nil
 }
 
 func (t *trip) dropSpare() error {
@@ -195,7 +223,7 @@ func (t *trip) moveTo(path string) error {
 		return step("rename it", err)
 	}
 	info, err := file.Lstat(path)
-	if err != nil || isFile(info.Identity, t.Want) {
+	if err != nil || isFile(info.Identity, t.Want) || t.held.is(t.Want, info.Identity) {
 		return nil // where there is nothing to look at, somebody was quick to take it on from there
 	}
 	return t.putBack(path)
@@ -206,12 +234,12 @@ func (t *trip) moveTo(path string) error {
 func (t *trip) arrived(path string) bool {
 	_, err := file.Lstat(t.source())
 	info, there := file.Lstat(path)
-	return absent(err) && there == nil && isFile(info.Identity, t.Want)
+	return absent(err) && there == nil && (isFile(info.Identity, t.Want) || t.held.is(t.Want, info.Identity))
 }
 
 // putBack returns a file that was not meant to be moved, under its own name or, if that is taken again, a new one.
 func (t *trip) putBack(path string) error {
-	_, err := lay(t.from.Name(), filepath.Base(t.Name), maxName, exists, func(back string) error {
+	_, err := t.layIn(t.from.Name(), filepath.Base(t.Name), 0, exists, func(back string) error {
 		return t.noReplace(path, back)
 	})
 	if err != nil {

@@ -46,14 +46,16 @@ func (k call) limit() int64 {
 
 // answer is what one sending brought back: headers at least.
 type answer struct {
-	status  int
-	header  http.Header
-	body    []byte // as far as it could be read
-	err     error  // why not further
-	why     error  // what is to be said of a refusal besides what it says itself
-	code    string // errorCode
-	message string
-	secrets []string // that the request carried: no text may show them
+	status   int
+	header   http.Header
+	body     []byte // as far as it could be read
+	err      error  // why not further
+	why      error  // what is to be said of a refusal besides what it says itself
+	code     string // errorCode
+	message  string
+	spoken   bool     // it is the service's own error body
+	bodySent bool     // bytes of the request's body had left
+	secrets  []string // that the request carried: no text may show them
 }
 
 // unauthorized reports whether the token was refused. Kaizala says so with errorCode InvalidToken under any status.
@@ -162,7 +164,7 @@ func (c *Client) send(ctx context.Context, k call, to string, header http.Header
 		}
 		return err
 	}
-	req, err := c.request(w.traced(watched, connected), k, to, header, s)
+	req, err := c.request(s.traced(w.traced(watched, connected)), k, to, header, s)
 	if err != nil {
 		return nil, &Error{Call: k.name, Err: err}
 	}
@@ -184,9 +186,11 @@ func (c *Client) send(ctx context.Context, k call, to string, header http.Header
 	case err != nil:
 		err = cause(ctx, watched, err, header)
 	}
+	bodySent := s.begun() && w.reached()
 	if a == nil {
-		return nil, &Error{Call: k.name, MayHaveActed: k.name == callActions && w.reached(), Err: err}
+		return nil, &Error{Call: k.name, BodySent: bodySent, MayHaveActed: k.name == callActions && w.reached(), Err: err}
 	}
+	a.bodySent = bodySent
 	if a.err = err; a.ok() && a.err == nil && !s.complete() {
 		a.err = errors.New("the answer came before the whole request was sent")
 	}
@@ -228,6 +232,9 @@ func readAnswer(resp *http.Response, limit int64, w *watchdog, secrets []string)
 	var said struct{ Message, ErrorCode any }
 	if json.Unmarshal(a.body, &said) == nil {
 		a.code, a.message = shown(said.ErrorCode, secrets), shown(said.Message, secrets)
+		a.spoken = a.err == nil && isSpoken(a.body)
+	} else if a.err == nil && a.status/100 != 2 { // a part of one could show a part of a secret
+		a.message = beginning(a.body, secrets)
 	}
 	return a
 }

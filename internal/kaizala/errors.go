@@ -11,7 +11,8 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// Fault says whose fault a failure is, and so what should wait for what.
+// Fault says whose fault a failure is by what it looks like, and so what should wait for what. That of a file or of a
+// group is no more than a claim unless Error.Proven reports true.
 type Fault int
 
 const (
@@ -39,9 +40,12 @@ type Error struct {
 	Call       string        // "accessToken", "media", "actions" or "groups": the one that failed, not the one asked for
 	Status     int           // of the answer; 0: there was none
 	Code       string        // errorCode of the answer, "" if it had none; safe to print, at most 300 bytes or so
-	Message    string        // message of the answer, likewise
+	Message    string        // message of the answer, or how its text begins, likewise
+	Server     string        // who answered, as the answer's own header Server has it, likewise
 	RetryAfter time.Duration // how long the answer asks to wait, at most 7 days; 0: it does not say
 	Fault      Fault
+	Spoken     bool // the service itself gave the answer: its JSON error body, an object with a string errorCode, came whole
+	BodySent   bool // bytes of the request's body had left, so that the call cost something
 	// MayHaveActed: the action may have been taken although no answer says so. Only ever true of actions.
 	MayHaveActed bool
 	Err          error // what went wrong besides the status, if anything
@@ -58,6 +62,9 @@ func (e *Error) Error() string {
 	if e.Status != 0 {
 		b.WriteString(": answered " + strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
 	}
+	if e.Fault != FaultDestination && !e.Proven() {
+		b.WriteString(" without an error code of Kaizala's, as something in between would" + e.by())
+	}
 	for _, text := range []string{e.Code, e.Message} {
 		if text != "" {
 			b.WriteString(": " + text)
@@ -71,6 +78,18 @@ func (e *Error) Error() string {
 	}
 	return b.String()
 }
+
+// by says who seems to have answered.
+func (e *Error) by() string {
+	if e.Server == "" {
+		return ""
+	}
+	return " (it calls itself " + e.Server + ")"
+}
+
+// Proven reports whether Fault is certain: the service itself spoke, or it was found out on this side of the wire. A
+// status alone is nobody's word: proxies, gateways and captive portals answer with any of them, for any request.
+func (e *Error) Proven() bool { return e.Spoken || e.Status == 0 }
 
 // Unauthorized reports whether the token, or what one is asked for with, was refused: no waiting alone cures that.
 func (e *Error) Unauthorized() bool {
@@ -91,13 +110,14 @@ func (k call) refused(a *answer, err error) *Error {
 	}
 	fault, acted := classify(k.name, status)
 	return &Error{
-		Call: k.name, Status: a.status, Code: a.code, Message: a.message, RetryAfter: retryAfter(a.header, time.Now()),
-		Fault: fault, MayHaveActed: acted, Err: err,
+		Call: k.name, Status: a.status, Code: a.code, Message: a.message, Server: clean(a.header.Get("Server"), a.secrets),
+		RetryAfter: retryAfter(a.header, time.Now()), Fault: fault, Spoken: a.spoken, BodySent: a.bodySent, MayHaveActed: acted, Err: err,
 	}
 }
 
-// classify is the one table of answers that are not the one hoped for: whose fault, and may an action have been taken?
-// What is not listed is the destination's fault: then nothing moves, and nothing is lost.
+// classify is the one table of answers that are not the one hoped for: whose fault does the status claim it to be, and may
+// an action have been taken? What is not listed is the destination's fault: then nothing moves, and nothing is lost. The
+// claims against a file or a group need evidence (Error.Spoken; that others pass is for the caller to know).
 //
 //	status                          accessToken, groups   media         actions
 //	400 411 413 414 415 422         destination           file          file
@@ -105,7 +125,7 @@ func (k call) refused(a *answer, err error) *Error {
 //	404 410                         destination           file          group
 //	every other, and no answer      destination           destination   destination
 //
-// 404 on media is how IIS says that a request is too long. 401 is also what any answer with errorCode InvalidToken counts
+// 404 on media is how IIS says that a request is too long, and how a proxy says that it has nobody to ask. 401 is also what any answer with errorCode InvalidToken counts
 // as; it gets here only when a new token did not cure it.
 //
 // An action may have been taken after 2xx (its answer could not be understood), 303 (HTTP's "done, see there"), and where
@@ -184,6 +204,25 @@ func parseRefusals(raw json.RawMessage) []Refusal {
 		refused = append(refused, Refusal{shown(r.Subscriber, nil), shown(r.ErrorReason, nil), shown(r.ErrorCode, nil)})
 	}
 	return refused
+}
+
+// isSpoken reports whether body is the service's own error body: {"message","errorCode","errorCategoryKey"}, of which the
+// errorCode is a string that says something. Gateways answer {"message":"..."}, {"error":{...}}, HTML or nothing.
+func isSpoken(body []byte) bool {
+	var said map[string]json.RawMessage
+	var code *string
+	return json.Unmarshal(body, &said) == nil && json.Unmarshal(said["errorCode"], &code) == nil && code != nil &&
+		strings.TrimSpace(*code) != ""
+}
+
+// beginning is how the text of an answer begins that is no JSON object.
+func beginning(body []byte, secrets []string) string {
+	const longest = 100
+	text := clean(strings.Join(strings.Fields(strings.ToValidUTF8(string(body), "?")), " "), secrets)
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	}
+	return text
 }
 
 // shown turns a JSON value from the network into text for people: a string, a number, or nothing.

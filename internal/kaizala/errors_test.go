@@ -1,9 +1,13 @@
 package kaizala
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -74,11 +78,113 @@ func TestInvalidTokenCountsAs401UnderAnyStatus(t *testing.T) {
 		s := serve(t, say(status, `{"message":"m","errorCode":"InvalidToken","errorCategoryKey":"AuthException"}`))
 		for _, name := range []string{callMedia, callActions, callGroups} {
 			e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), name))
-			want := Error{Call: name, Status: status, Code: "InvalidToken", Message: "m", Err: errFixedRefused}
+			want := Error{Call: name, Status: status, Code: "InvalidToken", Message: "m", Spoken: true, BodySent: name != callGroups,
+				Err: errFixedRefused}
 			if *e != want {
 				t.Errorf("%s %d: got %+v", name, status, e)
 			}
 		}
+	}
+}
+
+// TestWhoseWordItIs: only the service's documented error body, come whole, is its word; whatever else answers is shown as
+// what it is, and claims the fault without proving it.
+func TestWhoseWordItIs(t *testing.T) {
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	z.Write([]byte(`{"message":"m","errorCode":"TooLarge"}`))
+	z.Close()
+	for body, spoken := range map[string]bool{
+		`{"message":"m","errorCode":"TooLarge","errorCategoryKey":"x"}`: true,
+		"\uFEFF" + `{"errorCode":"TooLarge"}`:                           true,
+		``:                                                              false,
+		`default backend - 404`:                                         false,
+		`<html><title>404</title></html>`:                               false,
+		`{"message":"no Route matched with those values"}`:              false,
+		`{"errorCode":""}`:                                              false,
+		`{"errorCode":" \t"}`:                                           false,
+		`{"errorCode":null}`:                                            false,
+		`{"errorCode":404}`:                                             false,
+		`{"errorCode":{"code":"TooLarge"}}`:                             false,
+		`{"errorCode":["TooLarge"]}`:                                    false,
+		`{"ErrorCode":"TooLarge"}`:                                      false,
+		`{"error":{"code":"TooLarge"}}`:                                 false,
+		`{"error":{"errorCode":"TooLarge"}}`:                            false,
+		`[{"errorCode":"TooLarge"}]`:                                    false,
+		`"errorCode"`:                                                   false,
+		`null`:                                                          false,
+		`{"message":"m","errorCode":"TooLarge"`:                         false,
+		`{"message":"m","errorCode":"TooLarge"} <!>`:                    false,
+		zipped.String():                                                 false,
+	} {
+		for _, status := range []int{400, 404, 413, 403} {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Server", "nginx/1.2")
+				w.WriteHeader(status)
+				io.WriteString(w, body)
+			})
+			for _, name := range []string{callMedia, callActions} {
+				e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), name))
+				if e.Spoken != spoken || e.Proven() != spoken || !e.BodySent || len(e.Message) > 200 {
+					t.Errorf("%s answered %d %q: got %+v", name, status, body, *e)
+				}
+				doubt := e.Fault != FaultDestination && !spoken
+				if strings.Contains(e.Error(), "without an error code of Kaizala's, as something in between would (it calls itself nginx/1.2)") != doubt {
+					t.Errorf("%s answered %d %q: %q", name, status, body, e)
+				}
+			}
+			s.Close()
+		}
+	}
+}
+
+// TestWordThatWasCutOff is none: the end of the answer was lost, though what came of it looks whole.
+func TestWordThatWasCutOff(t *testing.T) {
+	for _, sent := range []string{"Content-Length: 100\r\n\r\n%s", "Transfer-Encoding: chunked\r\n\r\n26\r\n%s\r\nzz\r\n"} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			c, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				fmt.Fprintf(c, "HTTP/1.1 404 Not Found\r\n"+sent, `{"message":"m","errorCode":"TooLarge"}`)
+				c.Close()
+			}
+		})
+		e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), callMedia))
+		if e.Spoken || e.Status != 404 || !e.BodySent {
+			t.Errorf("%q: got %+v", sent, *e)
+		}
+	}
+}
+
+// TestBodySent: nothing of the file left where nobody listened, and where the headers alone were refused.
+func TestBodySent(t *testing.T) {
+	large := Part{Name: "a.mp4", MIME: "video/mp4", Size: 2 << 20, Open: func() io.Reader { return io.LimitReader(zeros{}, 2<<20) }}
+	small := part("a.pdf", "x")
+	for _, c := range []struct {
+		name   string
+		part   Part
+		handle http.HandlerFunc // nil: nobody listens
+		want   bool
+	}{
+		{"nobody", small, nil, false},
+		{"small, not read", small, say(404, ""), true},
+		{"large, asked first", large, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }, false},
+		{"large, read", large, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); w.WriteHeader(413) }, true},
+		{"large, reset in the middle", large, func(w http.ResponseWriter, r *http.Request) {
+			io.CopyN(io.Discard, r.Body, 1<<20)
+			panic(http.ErrAbortHandler)
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			url := "http://127.0.0.1:1"
+			if c.handle != nil {
+				url = serve(t, c.handle).URL
+			}
+			_, err := fixed(t, url).Upload(t.Context(), []Part{c.part})
+			if e := wireError(t, err); e.BodySent != c.want {
+				t.Errorf("got %+v", *e)
+			}
+		})
 	}
 }
 
@@ -187,11 +293,11 @@ func FuzzRetryAfter(f *testing.F) {
 
 // TestThrottledIsTold: whoever keeps the budget hears of each 429, also of one to the client's own call for a token.
 func TestThrottledIsTold(t *testing.T) {
-	at := time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat)
+	at := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
 	for _, c := range []struct {
 		header   string
 		min, max time.Duration
-	}{{"7", 7 * time.Second, 7 * time.Second}, {at, 80 * time.Second, 91 * time.Second}, {"", 0, 0}, {"soon", 0, 0}} {
+	}{{"7", 7 * time.Second, 7 * time.Second}, {at, 50 * time.Minute, time.Hour + time.Second}, {"", 0, 0}, {"soon", 0, 0}} {
 		server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", c.header)
 			w.WriteHeader(http.StatusTooManyRequests)

@@ -2,14 +2,17 @@ package kaizala
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/http/httptrace"
 	"net/textproto"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -135,6 +138,9 @@ type sending struct {
 	sent    int64      // bytes in all
 	err     error      // why the content could not be had
 	closed  bool
+
+	started atomic.Bool // bytes of the body were handed over
+	early   atomic.Bool // the answer began before that: what is sent after it is broken off
 }
 
 func newSending(p *payload, w *watchdog) *sending { return &sending{payload: p, watch: w} }
@@ -151,6 +157,7 @@ func (s *sending) Read(p []byte) (int, error) {
 		}
 		if n := s.next(p); n > 0 {
 			s.sent += int64(n)
+			s.started.Store(true)
 			return n, nil
 		}
 	}
@@ -229,6 +236,8 @@ func (s *sending) rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.piece, s.offset, s.content, s.sent, s.err, s.closed = 0, 0, nil, 0, nil, false
+	s.started.Store(false)
+	s.early.Store(false)
 }
 
 // failed says why the content could not be had, or nil.
@@ -237,6 +246,17 @@ func (s *sending) failed() error {
 	defer s.mu.Unlock()
 	return s.err
 }
+
+// traced has net/http tell when an answer begins.
+func (s *sending) traced(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotFirstResponseByte: func() { s.early.Store(!s.started.Load()) },
+		Got1xxResponse:       func(int, textproto.MIMEHeader) error { s.early.Store(false); return nil }, // it wants the body
+	})
+}
+
+// begun reports whether the body was handed to the network before its answer came.
+func (s *sending) begun() bool { return s.started.Load() && !s.early.Load() }
 
 // complete reports whether all of every part was handed to the network.
 func (s *sending) complete() bool {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -197,4 +198,20 @@ func TestSecondProcess(t *testing.T) {
 	_, _ = io.Copy(io.Discard, out)
 	_ = cmd.Wait()
 	open(t, dir)
+}
+
+const openDir = "KAIZALA_DROP_LEDGER_OPEN"
+
+// opener is a process that opens a ledger and closes it, all in one thread: strace counts the calls of each by itself.
+func opener(dir string) int {
+	runtime.LockOSThread()
+	l, err := Open(dir)
+	if err == nil {
+		err = l.Close()
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
 }

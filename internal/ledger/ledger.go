@@ -10,6 +10,9 @@
 //	sqlite3 -readonly ledger.db 'SELECT * FROM waiting'
 //	sqlite3 -readonly ledger.db "SELECT * FROM history WHERE 'scan.pdf' IN (name, claimed_as)"
 //
+// A release may change its schema, but only by adding to it: tables, columns and views keep the names and the order that
+// they have. See Open for the copy that is kept of the ledger from before.
+//
 // One goroutine, Run, writes. It puts all steps that are waiting into one transaction, so that many deliveries share
 // the cost of one sync of the disk; a step that is refused does not touch the others of its transaction.
 //

@@ -21,6 +21,8 @@ const fileName = "ledger.db"
 // Open takes state_dir dir, which it makes (mode 0700) if it is missing, and opens the ledger in it, making it or
 // bringing its schema up to date as needed. It starts no goroutine: call Run for that. The caller closes the ledger.
 //
+// Before the schema of a ledger changes, it is copied to ledger.db.vN, N being its schema until then: Prune removes that.
+//
 // A second opener, in whatever process, gets an error that wraps ErrLocked. Whatever is found in the ledger's place,
 // damaged, foreign or newer, is left as it is and named in the error. A ledger that was made and is missing or empty is
 // an error too, and not made anew: who wants that removes ledger.made.
@@ -191,6 +193,11 @@ func (l *Ledger) bringUpToDate() error {
 	if err := l.check(); err != nil {
 		return err
 	}
+	if 0 < version && version < len(migrations()) {
+		if err := l.keepCopy(version); err != nil {
+			return err
+		}
+	}
 	var mode string // kept in the file, so the readers' connections need not ask for it
 	if err := l.w.get(&mode, "PRAGMA journal_mode = WAL"); err != nil {
 		return err
@@ -214,8 +221,7 @@ func (l *Ledger) version() (int, error) {
 	case app != applicationID && (app != 0 || version != 0 || objects != 0):
 		return 0, errors.New("a database, but of another program: move it away or name another state_dir")
 	case version > known:
-		return 0, fmt.Errorf("written by a newer kaizala-drop (schema %d, this one knows %d): "+
-			"install that version again, or put back the copy from before the update", version, known)
+		return 0, l.newer(version, known)
 	}
 	return version, nil
 }
@@ -228,6 +234,11 @@ func (l *Ledger) check() error {
 	if err := l.w.get(&found, "PRAGMA integrity_check(1)"); err != nil {
 		return err
 	}
+	return sound(found)
+}
+
+// sound judges the answer of integrity_check.
+func sound(found string) error {
 	if found != "ok" {
 		return fmt.Errorf("%s: %s", damaged, strings.Join(strings.Fields(found), " "))
 	}

@@ -10,17 +10,8 @@ import (
 
 // TestReadmeQueries asks the queries of the README with the sqlite3 program while the ledger is in use.
 func TestReadmeQueries(t *testing.T) {
-	program, err := exec.LookPath("sqlite3")
-	if err != nil && os.Getenv("KAIZALA_DROP_CI") != "" {
-		t.Fatal(err)
-	} else if err != nil {
-		t.Skip(err)
-	}
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	queries := regexp.MustCompile(`(?m)^sqlite3 -readonly ledger\.db "(.*)"`).FindAllStringSubmatch(string(readme), -1)
+	program := needs(t, "sqlite3")
+	queries := readmeQueries(t)
 	l := run(t, t.TempDir())
 	renamed := sample(1, 1)
 	renamed.Files[0].Name = "scan.pdf"
@@ -45,9 +36,33 @@ func TestReadmeQueries(t *testing.T) {
 		t.Fatalf("%d queries in the README, want %d", len(queries), len(want))
 	}
 	for i, q := range queries {
-		out, err := exec.Command(program, "-readonly", l.path(), q[1]).CombinedOutput()
+		out, err := exec.Command(program, "-readonly", l.path(), q).CombinedOutput()
 		if err != nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), want[i]) {
-			t.Errorf("%s: %v\n%s", q[1], err, out)
+			t.Errorf("%s: %v\n%s", q, err, out)
 		}
 	}
+}
+
+// readmeQueries are the queries that the README gives.
+func readmeQueries(t *testing.T) []string {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	try(t, err)
+	var all []string
+	for _, q := range regexp.MustCompile(`(?m)^sqlite3 -readonly ledger\.db "(.*)"`).FindAllStringSubmatch(string(readme), -1) {
+		all = append(all, q[1])
+	}
+	return all
+}
+
+// needs finds a program, without which the test is skipped, or fails where all must run.
+func needs(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil && os.Getenv("KAIZALA_DROP_CI") != "" {
+		t.Fatal(err)
+	} else if err != nil {
+		t.Skipf("%v: apt-get install %s", err, program)
+	}
+	return path
 }

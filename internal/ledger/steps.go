@@ -215,7 +215,16 @@ const pruneAtOnce = 500
 
 // Prune deletes the finished deliveries that were finished before the given time, and returns how many. It takes
 // several transactions for many; an error, or the end of ctx, leaves those already deleted deleted.
+//
+// It also removes the copy that Open kept of the ledger in an older schema, if it has worked for a day since then: it
+// holds a step that was taken 24 hours or more after that by the system's clock, and is checked as by Open.
 func (l *Ledger) Prune(ctx context.Context, before time.Time) (int, error) {
+	kept := l.dropCopies(ctx) // first, for it asks the history
+	n, err := l.pruneHistory(ctx, before)
+	return n, errors.Join(err, kept)
+}
+
+func (l *Ledger) pruneHistory(ctx context.Context, before time.Time) (int, error) {
 	limit := timeText(before)
 	for total := 0; ; {
 		var n int64

@@ -1,0 +1,182 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// keptFor is how long the ledger must have worked before the copy of its older self goes.
+const keptFor = 24 * time.Hour
+
+// forMigration is the room, in bytes, that a migration is given beside the copy: it is written to the -wal first.
+const forMigration = 1 << 20
+
+// copyPath is where the ledger is kept as it was in an older schema.
+func (l *Ledger) copyPath(version int) string { return fmt.Sprintf("%s.v%d", l.path(), version) }
+
+// keepCopy keeps the ledger as it is, with all that its -wal holds, before a migration changes it. The copy gets its name
+// when all of it is on the disk, so that a file of that name is whole. One that is there from an earlier try or an earlier
+// update is replaced, for steps may have been taken since then by the older program.
+func (l *Ledger) keepCopy(version int) error {
+	var bytes int64
+	err := l.w.get(&bytes, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+	if err != nil {
+		return err
+	}
+	path := l.copyPath(version)
+	part := path + ".part"
+	if err = removePart(part); err == nil { // left by an earlier try, in which the power went
+		err = l.roomFor(bytes + forMigration)
+	}
+	if err == nil {
+		err = l.copyTo(part)
+	}
+	if err == nil {
+		err = settle(part, path)
+	}
+	if err != nil {
+		_ = removePart(part) // the next try does it, at the latest
+		return fmt.Errorf("cannot keep a copy, which comes before its schema is changed: %d bytes are needed for %q: %w; "+
+			"the ledger is as it was", bytes+forMigration, path, err)
+	}
+	return nil
+}
+
+// roomFor asks before the disk is filled: it may be that of the folders.
+func (l *Ledger) roomFor(bytes int64) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(l.dir, &st); err != nil || st.Blocks == 0 {
+		return nil // some have no numbers
+	}
+	free := uint64(st.Bavail) * uint64(st.Bsize) //nolint:unconvert // other types on Darwin
+	if free < uint64(bytes) {
+		return fmt.Errorf("its disk has %d bytes: make room there", free)
+	}
+	return nil
+}
+
+// removePart removes what was copied so far, and the journal that SQLite has beside it.
+func removePart(path string) error {
+	var errs []error
+	for _, p := range []string{path + "-journal", path} {
+		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("%w: %s", err, remedy(err)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// copyTo makes the file itself, for SQLite would let others read it.
+func (l *Ledger) copyTo(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, remedy(err))
+	}
+	if err := f.Close(); err != nil { // SQLite must not find it open: see prepareFile
+		return err
+	}
+	if _, err := l.w.conn.ExecContext(context.Background(), "VACUUM INTO ?", path); err != nil {
+		return err
+	}
+	return syncFile(path)
+}
+
+// settle gives a file that is on the disk its name for good.
+func settle(part, path string) error {
+	err := os.Rename(part, path)
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, remedy(err))
+	}
+	return nil
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("%w: %s", err, remedy(err))
+	}
+	return nil
+}
+
+// dropCopies removes what keepCopy kept, once the ledger has worked for a day in its new schema: it holds a step that
+// was taken a day or more after the copy was made, and all of it is sound. Time is counted by the system's clock, from the
+// copy's modification time to the step's updated_at; a day on which nothing was recorded is none.
+func (l *Ledger) dropCopies(ctx context.Context) error {
+	for version := 1; version < len(migrations()); version++ {
+		path := l.copyPath(version)
+		due, err := l.outlived(ctx, path)
+		if err == nil && due {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			return fmt.Errorf("the ledger's copy %q is kept: %w", path, err)
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) outlived(ctx context.Context, path string) (bool, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	from := info.ModTime().Add(keptFor)
+	if time.Now().Before(from) {
+		return false, nil
+	}
+	var worked bool
+	err = l.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM delivery WHERE updated_at >= ?)", timeText(from)).Scan(&worked)
+	if err != nil || !worked {
+		return false, err
+	}
+	err = l.checkAgain(ctx)
+	return err == nil, err
+}
+
+// checkAgain does what check does, and the writer does not wait for it. A connection that may only read does not know of
+// the CHECK constraints, so that it takes one of its own.
+func (l *Ledger) checkAgain(ctx context.Context) error {
+	db, err := openDB(l.path(), 1, url.Values{})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var found string
+	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&found); err != nil {
+		return err
+	}
+	return sound(found)
+}
+
+// newer refuses a ledger of a later schema, and says which copy this program can go on with.
+func (l *Ledger) newer(version, known int) error {
+	back := "or put back the copy from before the update"
+	for v := known; v > 0; v-- {
+		info, err := os.Lstat(l.copyPath(v))
+		if err == nil && info.Mode().IsRegular() {
+			back = fmt.Sprintf("or, to go back to this one, move %s and %s-wal away and copy %q, which is how it was at %s, to %s: "+
+				"what was posted since then and is not yet moved is posted again", fileName, fileName,
+				filepath.Base(l.copyPath(v)), timeText(info.ModTime()), fileName)
+			break
+		}
+	}
+	return fmt.Errorf("written by a newer kaizala-drop (schema %d, this one knows %d): install that version again, %s",
+		version, known, back)
+}

@@ -1,0 +1,134 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kaizala-drop/internal/kaizala"
+)
+
+// A file that cannot be uploaded, while nothing else shows whose fault that is, must not be sent for ever: what it costs
+// may be much, and nobody would hear of it. It is held, with a warning, and tried again as soon as another upload passes,
+// at the next start, and else at long intervals.
+
+const (
+	sentMost  = 3                // uploads in vain whose body had left
+	askedMost = 8                // that were refused for their headers, and cost nothing
+	lastTry   = 20 * time.Second // at least so long after the last but one the last of sentMost is made
+	heldLook  = 5 * time.Minute  // between two looks at a file that is held: is it there still?
+	cheap     = 8 << 20          // bytes: what may be sent in vain every hour
+)
+
+// holdPause is how long a delivery is held the nth time, from 1 on.
+func holdPause(nth int, isCheap bool) time.Duration {
+	steps := []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour}
+	if isCheap {
+		steps = []time.Duration{15 * time.Minute, time.Hour}
+	}
+	return steps[min(nth, len(steps))-1]
+}
+
+// inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
+// were too many of them. From then on it is also held between failures that others' passing shows to be its own.
+func (q *queue) inVain(now time.Time, d *delivery, err error) {
+	answer, onWire := errors.AsType[*kaizala.Error](err)
+	if !onWire || d.stage != toUpload || isTheirs(err) {
+		return
+	}
+	switch {
+	case d.blamed:
+	case answer.BodySent && (answer.Status != 503 || d.bytes() > cheap): // 503 says that it is about no file
+		d.sent++
+	case answer.Fault == kaizala.FaultFile:
+		d.asked++
+	default:
+		return
+	}
+	switch {
+	case d.sent >= sentMost || d.asked >= askedMost:
+		q.hold(now, d, err)
+	case d.sent == sentMost-1 && !d.blamed:
+		d.pause.extend(now.Add(lastTry))
+	}
+}
+
+// hold has d wait for long, or for another upload to pass; the more often those passed in vain, the longer after it.
+func (q *queue) hold(now time.Time, d *delivery, err error) {
+	d.heldTimes++
+	d.heldUntil = now.Add(max(holdPause(d.heldTimes, d.bytes() <= cheap || d.sent < sentMost), retryAfter(err)))
+	d.notBefore = now
+	if d.blamed {
+		d.notBefore = now.Add(min(pauseFirst<<min(d.Attempts, 10), pauseMost))
+	}
+	d.Reason = heldReason(d, err)
+	d.stage, d.noted = toHold, false
+	d.pause.end()
+	q.someHeld = true
+}
+
+// heldReason says in plain words what is known, and no more.
+func heldReason(d *delivery, err error) string {
+	what := fmt.Sprintf("%d uploads of it failed, and none passed that would show whether it is to blame", max(d.sent, d.asked))
+	if d.blamed {
+		what = fmt.Sprintf("its upload failed %d times while others passed", d.Attempts)
+	}
+	return fmt.Sprintf("held: %s; Kaizala itself does not say why (the last: %s); it is tried again once another upload passes, "+
+		"at the next start, or at %s", what, reasonOf(err), d.heldUntil.Format("2006-01-02 15:04"))
+}
+
+// held goes on after a look at d, which is held.
+func (q *queue) held(now time.Time, d *delivery) {
+	d.noted = true
+	d.pause.end()
+	if !now.Before(d.heldUntil) {
+		d.stage = toUpload
+		return
+	}
+	d.pause.fail(now)
+	d.pause.extend(now.Add(min(heldLook, d.heldUntil.Sub(now))))
+}
+
+// releaseHeld has everything that is held tried again.
+func (q *queue) releaseHeld() {
+	if !q.someHeld {
+		return
+	}
+	q.someHeld = false
+	for _, l := range q.turns {
+		for _, d := range l.active {
+			d.letGoOn()
+		}
+	}
+}
+
+// letGoOn has d tried again now, if it is held.
+func (d *delivery) letGoOn() {
+	if d.stage == toHold {
+		d.heldUntil = d.notBefore
+		d.pause.end()
+	}
+}
+
+// bytes is how many an upload of d sends.
+func (d *delivery) bytes() (n int64) {
+	for _, f := range d.toSend() {
+		n += f.ID.Size
+	}
+	return n
+}
+
+// hold writes down why d is held, and looks whether it is there still: what is gone, or was replaced, waits for nothing.
+func (u *Uploader) hold(ctx context.Context, d *delivery) error {
+	if err := d.unchanged(); err != nil && isLost(err) {
+		return err
+	}
+	if d.noted {
+		return nil
+	}
+	return inLedger(u.Ledger.Waits(ctx, d.ID, d.Attempts, d.Reason))
+}
+
+// isHeld reports whether d is held: nobody who waits for the end of a run should wait for that.
+func (d *delivery) isHeld() bool { return d.stage == toHold }

@@ -1,0 +1,105 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+
+	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
+)
+
+// verdict is what the outcome of a step means for what comes next.
+type verdict int
+
+const (
+	advance        verdict = iota // the step is done
+	withdraw                      // the file changed or went away: forget the delivery, the file settles anew
+	letGo                         // some images of an album did: the others go on without them
+	refused                       // this file's fault, for good: failed/
+	unproven                      // refused as if it were this file's fault, and nobody's word for it
+	uploadAgain                   // the action was refused for a mediaResource of an earlier run
+	uncertain                     // the action may have been taken although no answer says so
+	retryFile                     // something about this file, here: it waits, others go on
+	retryFolder                   // the group or the folder: it waits, others go on
+	unprovenFolder                // refused as if it were the group's fault, and nobody's word for it
+	retryAll                      // the destination: everything waits
+	interruptedBy                 // the daemon is stopping
+	disowned                      // the ledger does not have it as it was left: nobody knows whether it was posted
+	knownAgain                    // it is a file that was posted already, and is not filed yet
+	filedBefore                   // a file lies where an earlier delivery filed it: it is no new one
+)
+
+// classify is the one table of outcomes: whose fault is it? d is at its stage still. What happens on this side of the wire
+// comes first; what a call was answered is judgeCall's.
+func classify(d *delivery, err error) verdict {
+	answer, onWire := errors.AsType[*kaizala.Error](err)
+	switch {
+	case err == nil:
+		return advance
+	case errors.Is(err, ledger.ErrFiled):
+		return filedBefore
+	case isForGood(err):
+		return disowned
+	case isLost(err) && d.isOpen() && !d.unknown:
+		if _, some := err.(troubles); some {
+			return letGo
+		}
+		return withdraw
+	case isKnown(err):
+		return knownAgain
+	case isForAll(err):
+		return retryFolder
+	case isBlameless(err):
+		return retryFile
+	case isLost(err), errors.Is(err, errUnknown):
+		return uncertain
+	case errors.Is(err, context.Canceled) && !(onWire && answer.MayHaveActed):
+		return interruptedBy
+	case !onWire || errors.Is(err, kaizala.ErrContent): // reading the file
+		return retryFile
+	}
+	return judgeCall(d.stage == toPost && d.resumed, answer)
+}
+
+// judgeCall is the part of the table that is about calls. A status alone is nobody's word, whatever it claims: it may be
+// that of a proxy which has nobody to ask, or of a captive portal. The service's word is its own error body
+// (kaizala.Error.Spoken).
+//
+//	the call failed with                   evidence                          it is
+//	an answer to a post that was lost      none is needed                    uncertain: when_unknown decides
+//	a refusal of the file or the message   the service's word                the file's: failed/ at once; of a post with a
+//	                                                                         resource of an earlier run, it is uploaded again
+//	  the same                             others of its kind pass between   the file's: failed/ after max_attempts such
+//	                                       its failures                      failures; an album is divided before
+//	  the same                             none: nothing else passes         the destination's: everything waits; an upload in
+//	                                                                         vain is made three times, then held (hold.go)
+//	a refusal of the group                 the service's word                the group's: its folder waits
+//	  the same                             others' posts pass, or none       nobody knows: its folder waits
+//	  the same, of several groups          none: no post passes              the destination's: their folders wait together
+//	everything else                        none is needed                    the destination's: everything waits; what fails
+//	                                                                         while others of its kind pass is the file's, after
+//	                                                                         max_attempts failures
+//
+// That others pass is counted where the outcome is applied (blame.go).
+func judgeCall(oldResource bool, answer *kaizala.Error) verdict {
+	switch {
+	case answer.MayHaveActed:
+		return uncertain
+	case answer.Fault == kaizala.FaultFile && !answer.Proven():
+		return unproven
+	case answer.Fault == kaizala.FaultFile && oldResource:
+		return uploadAgain
+	case answer.Fault == kaizala.FaultFile:
+		return refused
+	case answer.Fault == kaizala.FaultGroup && !answer.Proven():
+		return unprovenFolder
+	case answer.Fault == kaizala.FaultGroup:
+		return retryFolder
+	}
+	return retryAll
+}
+
+// isLost reports whether err says that the file that settled is not there any more.
+func isLost(err error) bool {
+	return errors.Is(err, errChanged) || errors.Is(err, errVanished) || errors.Is(err, errFolderGone)
+}
