@@ -387,6 +387,53 @@ func TestTwoDaemons(t *testing.T) {
 	}
 }
 
+// TestHandedOver: a folder that a reload takes out of one daemon goes to the other one by itself.
+func TestHandedOver(t *testing.T) {
+	w := newWorld(t, "", "drop", "other")
+	first := w.daemon()
+	second := w.start("run", "--config", w.second("drop@2", w.folder("drop")))
+	second.waitFor("another kaizala-drop serves it")
+	w.configure("", "other")
+	must(t, first.Process.Signal(syscall.SIGHUP))
+	second.waitFor("the folder can be served now")
+	w.fill(w.folder("drop"))
+	w.allFiled("drop", filled)
+	if strings.Contains(first.log(), `"delivered"`) || len(w.sandbox.Posts()) != filled {
+		t.Errorf("%d messages, want %d of the second daemon", len(w.sandbox.Posts()), filled)
+	}
+}
+
+// TestBecomesReadOnly: a folder that turns read-only while it is served is said once, loses nothing, and is delivered once
+// when it can be written again.
+func TestBecomesReadOnly(t *testing.T) {
+	w := newWorld(t, "", "drop", "well")
+	drop := w.folder("drop")
+	mounted(t, drop, "-t", "tmpfs", "tmpfs")
+	p := w.daemon()
+	for round := range 2 {
+		w.fill(drop)
+		eventually(t, func() error { // who has a file open for writing keeps it from being so
+			return exec.Command("mount", "-o", "remount,ro", drop).Run()
+		})
+		eventually(t, func() error {
+			if n, _ := p.warnings(drop); n != round+1 {
+				return fmt.Errorf("said %d times", n)
+			}
+			return nil
+		})
+		w.fill(w.folder("well"))
+		w.allFiled("well", filled*(round+1))
+		remount(t, drop, "rw")
+		w.allFiled("drop", filled*(round+1))
+	}
+	if n := len(w.sandbox.Posts()); n != 4*filled {
+		t.Errorf("%d messages, want %d", n, 4*filled)
+	}
+	if n, line := p.warnings(drop); n != 2 {
+		t.Errorf("said %d times, want once each time: %s", n, line)
+	}
+}
+
 // TestUnmountWhileServed: a stick can be taken out while the daemon runs, as nothing of it keeps the mount busy; and the
 // next one that is put in is served too, and kept from others.
 func TestUnmountWhileServed(t *testing.T) {
