@@ -61,12 +61,12 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		d.log.Warn().Strs("hanging", hanging).Msg("stopping without waiting any longer for what does not answer: " +
 			"look at these file systems. What was under way there is found out at the next start")
 		book.Leaving(strings.Join(hanging, "; "))
-		if d.once {
-			err = errors.Join(err, fmt.Errorf("no answer from the file system: %s", strings.Join(hanging, "; ")))
+		if d.once && err == nil {
+			err = fmt.Errorf("no answer from the file system: %s", strings.Join(hanging, "; "))
 		}
 	}
 	stopWriting()
-	closing := part{writing.name, start(func() error { <-writing.ended; return book.Close() })}
+	closing := part{writing.name, start(func() error { return errors.Join(<-writing.ended, d.close(book)) })}
 	closeIn, cancel := context.WithTimeout(context.WithoutCancel(ctx), endMargin)
 	defer cancel()
 	late, ended := await(closeIn, keeping, closing)

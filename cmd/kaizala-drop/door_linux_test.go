@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -308,14 +309,14 @@ func TestOneDirectoryTwice(t *testing.T) {
 	}
 }
 
-// second is another daemon's configuration: its own state_dir, the same sandbox, and folders by path.
-func (w *world) second(paths ...string) (config string) {
+// second is another daemon's configuration: its own state_dir, the same sandbox, and folders by path, all for one group.
+func (w *world) second(group string, paths ...string) (config string) {
 	w.t.Helper()
 	text, err := os.ReadFile(w.config)
 	must(w.t, err)
 	head, _, _ := strings.Cut(strings.Replace(string(text), w.dir+"/state", w.dir+"/state2", 1), "[[folder]]")
 	for _, path := range paths {
-		head += fmt.Sprintf("[[folder]]\npath = %q\ngroup_id = \"drop@2\"\n", path)
+		head += fmt.Sprintf("[[folder]]\npath = %q\ngroup_id = %q\n", path, group)
 	}
 	config = w.dir + "/second.toml"
 	must(w.t, os.WriteFile(config, []byte(head), 0o600))
@@ -339,7 +340,7 @@ func TestTwoDaemons(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "", "drop", "other")
 			path := other(t, w)
-			config := w.second(path, w.folder("own"))
+			config := w.second("drop@2", path, w.folder("own"))
 			must(t, os.Mkdir(w.folder("own"), 0o755))
 			first := w.daemon()
 			again := w.start("run", "--config", config)
@@ -386,6 +387,53 @@ func TestTwoDaemons(t *testing.T) {
 	}
 }
 
+// TestHandedOver: a folder that a reload takes out of one daemon goes to the other one by itself.
+func TestHandedOver(t *testing.T) {
+	w := newWorld(t, "", "drop", "other")
+	first := w.daemon()
+	second := w.start("run", "--config", w.second("drop@2", w.folder("drop")))
+	second.waitFor("another kaizala-drop serves it")
+	w.configure("", "other")
+	must(t, first.Process.Signal(syscall.SIGHUP))
+	second.waitFor("the folder can be served now")
+	w.fill(w.folder("drop"))
+	w.allFiled("drop", filled)
+	if strings.Contains(first.log(), `"delivered"`) || len(w.sandbox.Posts()) != filled {
+		t.Errorf("%d messages, want %d of the second daemon", len(w.sandbox.Posts()), filled)
+	}
+}
+
+// TestBecomesReadOnly: a folder that turns read-only while it is served is said once, loses nothing, and is delivered once
+// when it can be written again.
+func TestBecomesReadOnly(t *testing.T) {
+	w := newWorld(t, "", "drop", "well")
+	drop := w.folder("drop")
+	mounted(t, drop, "-t", "tmpfs", "tmpfs")
+	p := w.daemon()
+	for round := range 2 {
+		w.fill(drop)
+		eventually(t, func() error { // who has a file open for writing keeps it from being so
+			return exec.Command("mount", "-o", "remount,ro", drop).Run()
+		})
+		eventually(t, func() error {
+			if n, _ := p.warnings(drop); n != round+1 {
+				return fmt.Errorf("said %d times", n)
+			}
+			return nil
+		})
+		w.fill(w.folder("well"))
+		w.allFiled("well", filled*(round+1))
+		remount(t, drop, "rw")
+		w.allFiled("drop", filled*(round+1))
+	}
+	if n := len(w.sandbox.Posts()); n != 4*filled {
+		t.Errorf("%d messages, want %d", n, 4*filled)
+	}
+	if n, line := p.warnings(drop); n != 2 {
+		t.Errorf("said %d times, want once each time: %s", n, line)
+	}
+}
+
 // TestUnmountWhileServed: a stick can be taken out while the daemon runs, as nothing of it keeps the mount busy; and the
 // next one that is put in is served too, and kept from others.
 func TestUnmountWhileServed(t *testing.T) {
@@ -410,7 +458,7 @@ func TestUnmountWhileServed(t *testing.T) {
 		t.Errorf("%d messages, want %d", n, 3*filled)
 	}
 	mounted(t, drop, "-t", "tmpfs", "tmpfs")
-	again := w.second(drop)
+	again := w.second("drop@2", drop)
 	eventually(t, func() error { // the first one has looked at what lies there now
 		p := w.start("run", "--once", "--config", again)
 		if code := p.wait(); code != 1 || !strings.Contains(p.log(), "another kaizala-drop serves it") {
@@ -433,11 +481,11 @@ func deads() map[string]func(*testing.T) dead {
 	return map[string]func(*testing.T) dead{
 		"bindfs stopped": func(t *testing.T) dead {
 			m := mounts.Bindfs(t, t.TempDir())
-			return dead{hang: m.Stop, answer: m.Cont, path: m.Path, kills: true}
+			return dead{hang: m.Stop, answer: sync.OnceFunc(m.Cont), path: m.Path, kills: true}
 		},
 		"ext4 frozen": func(t *testing.T) dead {
 			path := mounts.Ext4(t)
-			return dead{hang: func() { mounts.Freeze(t, path) }, answer: func() { mounts.Thaw(t, path) }, path: path}
+			return dead{hang: func() { mounts.Freeze(t, path) }, answer: sync.OnceFunc(func() { mounts.Thaw(t, path) }), path: path}
 		},
 	}
 }
@@ -462,6 +510,7 @@ func TestHangingAtStart(t *testing.T) {
 			cmd := exec.Command(os.Args[0], "run", "--config", w.config)
 			cmd.Env = append(os.Environ(), runMain+"=1", env)
 			p := startProcess(t, cmd)
+			t.Cleanup(d.answer) // before it is waited for: nothing ends what is frozen
 			w.allFiled("well", filled)
 			w.ready(told, 1)
 			p.waitFor(`"hangs":`)
@@ -494,20 +543,22 @@ func TestHangingAtStart(t *testing.T) {
 			}
 
 			w.drop("well", "once.pdf", "x")
-			once := w.start("run", "--once", "--config", w.second(w.folder("dead"), w.folder("well")))
-			w.allFiled("well", filled+1)
+			once := w.start("run", "--once", "--config", w.second("well@2", w.folder("dead"), w.folder("well")))
+			t.Cleanup(d.answer)
 			once.waitFor(`"message":"stopped"`)
-			if n := len(w.sandbox.Posts()); n != 2*filled+1 {
-				t.Errorf("%d messages, want %d while the folder hangs", n, 2*filled+1)
+			want := fmt.Sprintf("folder %q does not answer", w.folder("dead"))
+			if !d.kills { // the process that hangs has all that it had
+				want = fmt.Sprintf("it has ended and hangs in the kernel (pid %d", p.Process.Pid)
+			}
+			if code := once.wait(); code != 1 || !strings.Contains(once.log(), want) {
+				t.Errorf("run --once: exit code %d, want %q", code, want)
 			}
 			d.answer()
-			if code := once.wait(); code != 1 || !strings.Contains(once.log(), fmt.Sprintf("folder %q does not answer", w.folder("dead"))) {
-				t.Errorf("run --once: exit code %d", code)
-			}
 			p.wait()
 
 			p = w.start("run", "--config", w.config)
 			w.allFiled("dead", filled)
+			w.allFiled("well", filled+1)
 			if n := len(w.sandbox.Posts()); n != 3*filled+1 {
 				t.Errorf("%d messages, want %d", n, 3*filled+1)
 			}
@@ -529,6 +580,7 @@ func TestHangingAtReload(t *testing.T) {
 			w.configure("", "well")
 			p := w.daemon()
 			d.hang()
+			t.Cleanup(d.answer)
 			for _, names := range [][]string{{"well", "dead"}, {"dead", "added"}} {
 				w.configure("", names...)
 				must(t, p.Process.Signal(syscall.SIGHUP))

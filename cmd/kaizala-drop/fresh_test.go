@@ -151,6 +151,23 @@ func TestNothingLeftToKeep(t *testing.T) {
 	})
 }
 
+// TestKeepAfterTheEnd: a call that hung until the end still brings a token, which is kept, and is not waited for for ever.
+func TestKeepAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := newTokenKeeper(tokenfile.File{Dir: t.TempDir(), Configured: "configured"}, zerolog.Nop())
+		ctx, stop := context.WithCancel(t.Context())
+		ended := start(func() error { return tokens.run(ctx) })
+		stop()
+		must(t, <-ended)
+		tokens.keep("the-next")
+		kept, err := tokens.file.Load()
+		must(t, err)
+		if kept != "the-next" {
+			t.Errorf("kept %q", kept)
+		}
+	})
+}
+
 // TestFixedTokenIsLeftAlone: there is nothing to renew.
 func TestFixedTokenIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

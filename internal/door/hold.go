@@ -14,7 +14,7 @@ type Holder struct {
 }
 
 func (h Holder) Error() string {
-	text := "another process has it"
+	text := "a process has it that does not answer; it is stopped, or it has ended and hangs in the kernel"
 	if h.StateDir != "" {
 		text = "another kaizala-drop serves it, with state_dir " + h.StateDir
 	}

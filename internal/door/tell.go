@@ -16,7 +16,7 @@ func (l *loop) onEnded(now time.Time, e ended) {
 	d := e.d
 	d.trying = false
 	for _, other := range e.v.others {
-		l.close(now, other, fmt.Errorf("it is one with the folder %q, which comes first in the configuration", d.folder.Path))
+		other.up, other.tryAt, l.changed = false, now, true // which says why
 	}
 	switch {
 	case d.gone:

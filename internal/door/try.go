@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,19 @@ type sighting struct {
 	id       file.Identity // of the directory that the path leads to
 	claim    overlap.Claim
 	writable bool // as far as access(2) knows
+	at       time.Time
+}
+
+// fullLook is how long a brief look at a folder that is up is enough: links and mounts seldom change below one that stays.
+const fullLook = time.Minute
+
+// asBefore reports whether a brief look shows that the folder is still what was seen.
+func (s *sighting) asBefore(path string) bool {
+	if time.Since(s.at) >= fullLook {
+		return false
+	}
+	info, err := file.Stat(path)
+	return err == nil && info.Mode.IsDir() && info.SameFile(s.id) && (!s.writable || unix.Access(path, unix.W_OK|unix.X_OK) == nil)
 }
 
 // trouble is why a folder cannot be served, in one of the steps to it.
@@ -80,7 +94,7 @@ func look(f config.Folder, stateDir string, at func(string)) (s sighting, err er
 	if !info.Mode.IsDir() {
 		return s, away(errNoFolder)
 	}
-	s.id = info.Identity
+	s.id, s.at = info.Identity, time.Now()
 	at("listing the folder")
 	if err := readable(f.Path); err != nil {
 		return s, away(err)
@@ -120,6 +134,9 @@ type verdict struct {
 
 // try tries to let d in, with f as its settings. up is what was seen when it came in, if it is in with these.
 func (r *registry) try(d *door, f config.Folder, probe func(folder, dir string) error, up *sighting) (v verdict) {
+	if up != nil && up.asBefore(f.Path) {
+		return verdict{seen: *up}
+	}
 	if v.seen, v.err = look(f, r.stateDir, d.at); v.err != nil {
 		return v
 	}
