@@ -47,6 +47,9 @@ func (f *Filer) begin(m Move) (*trip, error) {
 	}
 	t := &trip{Filer: f, Move: m, from: from, held: hold(m.source())}
 	if err = m.look(); err == nil {
+		err = step("look at it", t.held.err)
+	}
+	if err == nil {
 		err = t.openTarget()
 	}
 	if err != nil {
@@ -220,10 +223,21 @@ func (t *trip) moveTo(path string) error {
 		return step("rename it", err)
 	}
 	info, err := file.Lstat(path)
-	if err != nil || isFile(info.Identity, t.Want) || t.held.is(t.Want, info.Identity) {
+	if err != nil {
 		return nil // where there is nothing to look at, somebody was quick to take it on from there
 	}
+	if same, err := t.isWanted(info.Identity); same || err != nil {
+		return nil //nolint:nilerr // likewise
+	}
 	return t.putBack(path)
+}
+
+// isWanted reports whether what lies in the target is the file itself. Its inode number may have changed with its name.
+func (t *trip) isWanted(id file.Identity) (bool, error) {
+	if isFile(id, t.Want) {
+		return true, nil
+	}
+	return t.held.is(t.Want, id)
 }
 
 // arrived tells a rename that worked from one that says so: where the answer was lost, NFS asks again, and the second
@@ -231,7 +245,11 @@ func (t *trip) moveTo(path string) error {
 func (t *trip) arrived(path string) bool {
 	_, err := file.Lstat(t.source())
 	info, there := file.Lstat(path)
-	return absent(err) && there == nil && (isFile(info.Identity, t.Want) || t.held.is(t.Want, info.Identity))
+	if !absent(err) || there != nil {
+		return false
+	}
+	same, _ := t.isWanted(info.Identity)
+	return same
 }
 
 // putBack returns a file that was not meant to be moved, under its own name or, if that is taken again, a new one.
