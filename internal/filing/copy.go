@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"kaizala-drop/internal/file"
 )
 
@@ -81,4 +83,52 @@ func (t *trip) create(w *written, path string) (*os.File, error) {
 	}
 	*w = written{path, info.Identity}
 	return f, nil
+}
+
+// nameTwin gives the copy its name. Its first one stays until the original is gone: a copy with two names is what tells,
+// after a crash, that only the end of the move is left.
+func (t *trip) nameTwin(path string) error {
+	err := t.calls.link(t.twin.path, path)
+	switch {
+	case err == nil && lies(path, t.twin.same):
+		t.spare = t.twin.path
+	case err == nil: // two names that cannot be told for one: one is enough
+		if err = os.Remove(path); err == nil {
+			err = t.nameMarked(path)
+		}
+	case oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK):
+		err = t.nameMarked(path)
+	}
+	if err != nil {
+		return err
+	}
+	t.twin.path = path
+	if info, err := file.Lstat(path); err == nil { // where the inode number changes with the name
+		t.twin.id = info.Identity
+	}
+	return nil
+}
+
+// nameMarked is nameTwin where it cannot have two names: a hidden file that holds the name tells the same.
+func (t *trip) nameMarked(path string) error {
+	mark := t.markPath(t.to.Name())
+	_ = os.WriteFile(mark, []byte(filepath.Base(path)), 0o600) // on a full disk it goes without
+	if err := t.noReplace(t.twin.path, path); err != nil {
+		os.Remove(mark)
+		return err
+	}
+	t.spare = mark
+	return nil
+}
+
+func (t *trip) dropSpare() error {
+	if t.spare == "" {
+		return nil
+	}
+	err := os.Remove(t.spare)
+	if absent(err) {
+		err = nil
+	}
+	t.spare = ""
+	return err
 }

@@ -1,14 +1,29 @@
 // Package filing turns a delivered or refused file into one that lies in done/ or failed/, never over another.
 //
-// A name that is taken gets a number: scan.pdf, scan (2).pdf, scan (3).pdf. That nothing is overwritten does not hang
-// on looking first but on the kernel: renameat2(2) with RENAME_NOREPLACE, link(2) and unlink(2) where a file system
-// has no such rename, a name reserved with O_EXCL where it has no links either. Between two devices a file is copied,
-// and the original goes only once the copy is on disk under its final name.
+// What holds on every file system, whatever step fails, with whatever error:
 //
-// When anything fails, the file lies where it lay. After a crash the same move with Again finishes what was begun: what
-// is left half way (a copy, a second name, a file set aside, a note without its file) is told by its name or its inode.
-// A file system that has neither renameat2 nor links can be left with an empty file in done/, or with a copy beside the
-// original, which then takes the next number: nothing there tells whose they are.
+//   - Nothing is overwritten. A name that is taken gets a number: scan.pdf, scan (2).pdf, scan (3).pdf. That does not hang on
+//     looking first but on the kernel: renameat2(2) with RENAME_NOREPLACE, link(2) and unlink(2) where a file system has no
+//     such rename, a name reserved with O_EXCL and renamed over where it has no links, or makes its inode numbers up (FUSE, SMB).
+//   - When anything fails, the file lies where it lay. It has one name in the end, and never one in the folder and one in done/
+//     as the same file, which a later write in the folder could reach. Before link(2) it is asked whether the old name can be
+//     removed; if that fails all the same, the new one is removed. Only a disk that fails both removals leaves the two names, to
+//     the next try.
+//   - Between two devices a file is copied, and the original goes only once the copy is on disk under its final name. If the
+//     original cannot go, the copy does.
+//   - Every name finds a place. It is kept where the target takes it. Where the target says that it does not, and does take
+//     another name, it is changed as far as that needs: cut at a rune's end but with its extension, freed of what Windows refuses
+//     ("10:15" becomes "10-15"), of what is not ASCII, or but for the extension replaced. Limits are asked with statfs(2) and
+//     learned from ENAMETOOLONG. The note tells both names, and so do, to those who know the file's own, the path returned.
+//     Subfolders below done/ alike.
+//   - What is made on the way (a copy, a file set aside) has a hidden name of at most 33 bytes of ASCII, which no watcher takes
+//     for a file.
+//   - A link count decides nothing, and an inode number that changes with the name is no other file.
+//   - After a crash the same move with Again finishes what was begun: what is left half way (a copy, a second name, a file set
+//     aside, a reserved name, a note without its file) is told by its name, its inode or what it holds.
+//
+// What a failing disk can leave is an empty file in done/, where it made one and said that it did not, and then could not
+// remove it.
 package filing
 
 import (
@@ -87,7 +102,8 @@ func newFiler(c calls) *Filer {
 	return &Filer{calls: c, syncs: newSyncs(c.fsync), noting: map[string]bool{}}
 }
 
-// Move moves a file to m.Dir and tells its path there. When it returns, the move is on disk, and so is what
+// Move moves a file to m.Dir and tells its path there, which ends in another name than m.Name where that is taken, or is
+// refused by the file system. When it returns, the move is on disk, and so is what
 // the file holds.
 //
 // Errors that errors.Is finds: ErrGone, ErrFolderGone, ErrReplaced, or what the system said (syscall.ENOSPC,
@@ -98,8 +114,8 @@ func (f *Filer) Move(m Move) (dest string, err error) { return f.run(m, nil) }
 
 // Fail is Move with a note beside the file, which lies at dest plus ".reason.txt".
 //
-// The note is written first: no file is ever seen in failed/ without its reason. A name of more than 244 bytes is
-// shortened, so that the name of the note still has room for it.
+// The note is written first: no file is ever seen in failed/ without its reason. A name that is less than 11 bytes shorter
+// than the longest is cut, so that the name of the note has room.
 func (f *Filer) Fail(m Move, n Note) (dest string, err error) {
 	return f.run(m, &n)
 }

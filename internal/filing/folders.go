@@ -74,13 +74,23 @@ func (m Move) parts(dir string) iter.Seq[string] {
 func (f *Filer) makeSubfolder(dir, part string, o owner) (string, error) {
 	asked := nameLimit(dir)
 	for s := firstSpelling(part, asked); ; {
-		path := filepath.Join(dir, s.numbered(part, 1, 0))
-		err := f.makeFolder(path, o, os.Lstat)
+		path, err := f.makeSpelled(dir, part, s, o)
 		next, ok := s.after(err, dir, part, asked, 0)
 		if !ok {
 			return path, err
 		}
 		s = next
+	}
+}
+
+// makeSpelled makes a folder of this spelling. A changed one may be a file's by chance, and gets a number then.
+func (f *Filer) makeSpelled(dir, part string, s spelling, o owner) (string, error) {
+	for n := 1; ; n++ {
+		path := filepath.Join(dir, s.numbered(part, n, 0))
+		err := f.makeFolder(path, o, os.Lstat)
+		if !errors.Is(err, unix.ENOTDIR) || s.numbered(part, 1, 0) == part || n > maxLost {
+			return path, err
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ func (f *Filer) renameReserved(from, to string) error {
 	}
 	place, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return and(err, sweepEmpty(to, err))
 	}
 	_, _ = place.WriteString(placeText(placeTag(from, info.Identity))) // on a full disk it stays empty
 	place.Close()
@@ -126,6 +126,14 @@ func (f *Filer) renameReserved(from, to string) error {
 		return and(err, f.unmake(to, func(id file.Identity) bool { return isFile(id, ours.Identity) }))
 	}
 	return nil
+}
+
+// sweepEmpty removes what was made although the answer was an error: a file without a byte, under a name that was free.
+func sweepEmpty(path string, err error) error {
+	if info, lookErr := file.Lstat(path); errors.Is(err, unix.EEXIST) || lookErr != nil || !info.Mode.IsRegular() || info.Size > 0 {
+		return nil
+	}
+	return os.Remove(path)
 }
 
 // isPlace reports whether a name was reserved for a file, and a crash came before the file.
@@ -159,6 +167,9 @@ func (f *Filer) remove(path string, wanted func(file.Identity) bool) error {
 		return err
 	}
 	it := hold(path)
+	if it.err != nil {
+		return it.err
+	}
 	defer it.release()
 	aside := hidden(path, info.Identity)
 	err = f.calls.replace(path, aside)
@@ -171,7 +182,11 @@ func (f *Filer) remove(path string, wanted func(file.Identity) bool) error {
 		return err
 	}
 	now, err := file.Lstat(aside)
-	if err == nil && (wanted(now.Identity) || it.is(info.Identity, now.Identity)) {
+	same := err == nil && wanted(now.Identity)
+	if err == nil && !same {
+		same, err = it.is(info.Identity, now.Identity)
+	}
+	if same {
 		if err = os.Remove(aside); err == nil || absent(err) {
 			return nil
 		}

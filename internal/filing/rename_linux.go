@@ -42,31 +42,31 @@ func isMadeUp(dir string) bool {
 
 // held is a file that stays the same whatever name it gets. It need not be readable.
 type held struct {
-	fd int
-	ok bool
+	fd  int
+	err error // why it could not be held
 }
 
 func hold(path string) held {
 	for {
 		fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != unix.EINTR {
-			return held{fd, err == nil}
+			return held{fd, err}
 		}
 	}
 }
 
 func (h held) release() {
-	if h.ok {
+	if h.err == nil {
 		unix.Close(h.fd)
 	}
 }
 
 // is reports whether it was the file that before describes, and is the one that now does, although its inode number changed.
-func (h held) is(before, now file.Identity) bool {
-	if !h.ok || now.Size != before.Size || now.Mtime != before.Mtime {
-		return false
+func (h held) is(before, now file.Identity) (bool, error) {
+	if h.err != nil || now.Size != before.Size || now.Mtime != before.Mtime {
+		return false, nil
 	}
 	var st unix.Stat_t
 	err := retry(func() error { return unix.Fstat(h.fd, &st) })
-	return err == nil && st.Dev == now.Dev && st.Ino == now.Ino
+	return err == nil && st.Dev == now.Dev && st.Ino == now.Ino, err
 }

@@ -16,10 +16,10 @@ func nameLimit(string) int { return maxName }
 func isMadeUp(string) bool { return false }
 
 // held is for file systems whose inode numbers change with the name; elsewhere than on Linux none is known.
-type held struct{}
+type held struct{ err error }
 
 func hold(string) held { return held{} }
 
 func (held) release() {}
 
-func (held) is(_, _ file.Identity) bool { return false }
+func (held) is(_, _ file.Identity) (bool, error) { return false, nil }

@@ -21,9 +21,15 @@ func (m Move) target() string {
 func subfolder(dir, part string) string {
 	asked := nameLimit(dir)
 	for _, s := range spellings(part, asked, 0) {
-		path := filepath.Join(dir, s.numbered(part, 1, 0))
-		if info, err := file.Lstat(path); err == nil && info.Mode.IsDir() {
-			return path
+		for n := 1; n <= maxLost; n++ {
+			path := filepath.Join(dir, s.numbered(part, n, 0))
+			info, err := file.Lstat(path)
+			if err == nil && info.Mode.IsDir() {
+				return path
+			}
+			if err != nil || n == 1 && filepath.Base(path) == part {
+				break
+			}
 		}
 	}
 	return filepath.Join(dir, part)

@@ -165,7 +165,7 @@ func refuses(dir, name string) bool {
 func tryName(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return and(err, sweepEmpty(path, err))
 	}
 	f.Close()
 	return os.Remove(path)

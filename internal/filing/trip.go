@@ -47,6 +47,9 @@ func (f *Filer) begin(m Move) (*trip, error) {
 	}
 	t := &trip{Filer: f, Move: m, from: from, held: hold(m.source())}
 	if err = m.look(); err == nil {
+		err = step("look at it", t.held.err)
+	}
+	if err == nil {
 		err = t.openTarget()
 	}
 	if err != nil {
@@ -165,54 +168,6 @@ func (t *trip) carry(path string) error {
 	return nil
 }
 
-// nameTwin gives the copy its name. Its first one stays until the original is gone: a copy with two names is what tells,
-// after a crash, that only the end of the move is left.
-func (t *trip) nameTwin(path string) error {
-	err := t.calls.link(t.twin.path, path)
-	switch {
-	case err == nil && lies(path, t.twin.same):
-		t.spare = t.twin.path
-	case err == nil: // two names that cannot be told for one: one is enough
-		if err = os.Remove(path); err == nil {
-			err = t.nameMarked(path)
-		}
-	case oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK):
-		err = t.nameMarked(path)
-	}
-	if err != nil {
-		return err
-	}
-	t.twin.path = path
-	if info, err := file.Lstat(path); err == nil { // where the inode number changes with the name
-		t.twin.id = info.Identity
-	}
-	return nil
-}
-
-// nameMarked is nameTwin where it cannot have two names: a hidden file that holds the name tells the same.
-func (t *trip) nameMarked(path string) error {
-	mark := t.markPath(t.to.Name())
-	_ = os.WriteFile(mark, []byte(filepath.Base(path)), 0o600) // on a full disk it goes without
-	if err := t.noReplace(t.twin.path, path); err != nil {
-		os.Remove(mark)
-		return err
-	}
-	t.spare = mark
-	return nil
-}
-
-func (t *trip) dropSpare() error {
-	if t.spare == "" {
-		return nil
-	}
-	err := os.Remove(t.spare)
-	if absent(err) {
-		err = nil
-	}
-	t.spare = ""
-	return err
-}
-
 // moveTo moves within one device, then looks at what was moved: another file may have come under the name since look.
 func (t *trip) moveTo(path string) error {
 	err := t.noReplace(t.source(), path)
@@ -223,10 +178,21 @@ func (t *trip) moveTo(path string) error {
 		return step("rename it", err)
 	}
 	info, err := file.Lstat(path)
-	if err != nil || isFile(info.Identity, t.Want) || t.held.is(t.Want, info.Identity) {
+	if err != nil {
 		return nil // where there is nothing to look at, somebody was quick to take it on from there
 	}
+	if same, err := t.isWanted(info.Identity); same || err != nil {
+		return nil //nolint:nilerr // likewise
+	}
 	return t.putBack(path)
+}
+
+// isWanted reports whether what lies in the target is the file itself. Its inode number may have changed with its name.
+func (t *trip) isWanted(id file.Identity) (bool, error) {
+	if isFile(id, t.Want) {
+		return true, nil
+	}
+	return t.held.is(t.Want, id)
 }
 
 // arrived tells a rename that worked from one that says so: where the answer was lost, NFS asks again, and the second
@@ -234,7 +200,11 @@ func (t *trip) moveTo(path string) error {
 func (t *trip) arrived(path string) bool {
 	_, err := file.Lstat(t.source())
 	info, there := file.Lstat(path)
-	return absent(err) && there == nil && (isFile(info.Identity, t.Want) || t.held.is(t.Want, info.Identity))
+	if !absent(err) || there != nil {
+		return false
+	}
+	same, _ := t.isWanted(info.Identity)
+	return same
 }
 
 // putBack returns a file that was not meant to be moved, under its own name or, if that is taken again, a new one.

@@ -1,0 +1,210 @@
+package filing
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/mounts"
+)
+
+// TestEveryStepFails lets each call that a move makes of a file system fail, once and from then on, with each error, and then
+// moves again without failures. Whatever failed, the file is there once, or as two files of which neither can reach the other;
+// and in the end it is filed once, with nothing beside it but its note.
+func TestEveryStepFails(t *testing.T) {
+	needsRoot(t)
+	t.Setenv("TMPDIR", "/dev/shm") // of what lies there a sync costs nothing
+	ways := []struct {
+		name    string
+		options []string
+		far     bool // the folder on tmpfs, done/ on the failing one
+		back    bool // the other way round
+	}{
+		{name: "reserve", options: []string{"-noreplace=false"}},
+		{name: "copy from there, inodes made up", options: []string{"-path-inodes", "-noreplace=false"}, back: true},
+		{name: "copy there without links", options: []string{"-noreplace=false", "-links=false"}, far: true},
+		{name: "copy there", options: nil, far: true},
+		{name: "rename", options: nil},
+		{name: "reserve, inodes made up", options: []string{"-path-inodes", "-noreplace=false", "-nlink=2"}},
+		{name: "copy there, inodes made up", options: []string{"-path-inodes", "-noreplace=false"}, far: true},
+	}
+	errnos := []unix.Errno{unix.EIO, unix.ENOSPC, unix.EACCES, unix.EROFS, unix.ENAMETOOLONG, unix.EINVAL, unix.ENOENT, unix.EEXIST, unix.EXDEV, unix.ESTALE, unix.EDQUOT}
+	stride, further := 1, 23 // how many steps further the next one is to fail, with the first error and the others
+	if os.Getenv("KAIZALA_DROP_CI") == "" {
+		ways, errnos, stride = ways[:2], errnos[:1], 19
+	}
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			backing := t.TempDir()
+			m := mounts.OddAt(t, backing, w.options...)
+			steps := 0
+			for i, errno := range errnos {
+				step := stride
+				if i > 0 {
+					step = further
+				}
+				for _, count := range []int{1, 1 << 20} {
+					for skip := i; ; skip += step {
+						f := &faulty{T: t, odd: m, backing: backing, far: w.far, back: w.back}
+						if !f.fails(skip, count, errno) {
+							break
+						}
+						steps++
+					}
+				}
+			}
+			t.Logf("%d failures", steps)
+			if steps < 4*len(errnos) {
+				t.Errorf("only %d failures", steps)
+			}
+		})
+	}
+}
+
+type faulty struct {
+	*testing.T
+	odd       *mounts.Mount
+	backing   string
+	far, back bool
+	in, done  string // as the filer sees them
+	seen      []string
+}
+
+// fails reports whether there was a call to fail after so many.
+func (f *faulty) fails(skip, count int, errno unix.Errno) bool {
+	f.Helper()
+	what := fmt.Sprintf("%v %d times after %d", errno, count, skip)
+	entries, err := os.ReadDir(f.backing)
+	noError(f, err)
+	for _, e := range entries {
+		noError(f, os.RemoveAll(filepath.Join(f.backing, e.Name())))
+	}
+	other := f.TempDir()
+	f.in, f.done = f.odd.Path+"/in", f.odd.Path+"/in/done"
+	f.seen = []string{f.backing}
+	switch {
+	case f.far:
+		f.in, f.done = other+"/in", f.odd.Path+"/done"
+		f.seen = append(f.seen, other)
+	case f.back:
+		f.done = other + "/done"
+		f.seen = append(f.seen, other)
+	}
+	const content = "the whole content"
+	mkdir(f, f.done, 0o755)
+	write(f, filepath.Join(f.in, "a:b.pdf"), content)
+	write(f, filepath.Join(f.done, "a:b.pdf"), "another")
+	m := desk{f, f.in, f.done}.move("a:b.pdf")
+	sum := sha256.Sum256([]byte(content))
+	m.SHA256 = sum[:]
+
+	f.odd.Fail("any", skip, count, errno)
+	dest, err := New().Fail(m, Note{Reason: "refused"})
+	hit := f.odd.Clear()
+	visible := f.lies(content, what)
+	if err == nil && (dest == "" || len(visible) != 1) {
+		f.Errorf("%s: %q, nil, and there is %q", what, dest, visible)
+	}
+	m.Again = true
+	for range 2 {
+		again, err := New().Fail(m, Note{Reason: "refused"})
+		if err != nil || again == "" {
+			f.Errorf("%s: again: %q, %v (before: %q)", what, again, err, visible)
+		}
+		dest = again
+	}
+	if visible = f.lies(content, what); len(visible) != 1 {
+		f.Errorf("%s: in the end there is %q", what, visible)
+	}
+	if text, err := os.ReadFile(dest + noteSuffix); err != nil || !strings.Contains(string(text), "refused") {
+		f.Errorf("%s: the note beside %q is %q, %v", what, dest, text, err)
+	}
+	f.nothingElse(what, count > 1)
+	return hit > 0 && !f.Failed()
+}
+
+// lies tells where the content can be seen under a name that is not hidden. There is one, or there are two that share nothing.
+func (f *faulty) lies(content, what string) (visible []string) {
+	f.Helper()
+	inodes := map[uint64]string{}
+	for _, top := range f.seen {
+		noError(f, filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			noError(f, err)
+			hidden := strings.HasPrefix(e.Name(), ".")
+			switch {
+			case strings.HasSuffix(path, noteSuffix) || hidden:
+			case string(text) == content:
+				visible = append(visible, path)
+				info, err := os.Lstat(path)
+				noError(f, err)
+				if other, is := inodes[sys(info).Ino]; is {
+					f.Errorf("%s: %q and %q are one file", what, path, other)
+				}
+				inodes[sys(info).Ino] = path
+			case string(text) != "another" && string(text) != "" && !strings.HasPrefix(string(text), "kaizala-drop is moving"):
+				f.Errorf("%s: %q holds %q", what, path, text)
+			}
+			return nil
+		}))
+	}
+	if len(visible) == 0 && !f.setAside(content) {
+		f.Errorf("%s: the file is lost", what)
+	}
+	if len(visible) > 2 {
+		f.Errorf("%s: there is %q", what, visible)
+	}
+	return visible
+}
+
+// setAside reports whether the file lies under a hidden name, from which the next try brings it back.
+func (f *faulty) setAside(content string) bool {
+	found := false
+	for _, top := range f.seen {
+		noError(f, filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && strings.HasPrefix(e.Name(), hiddenTag) {
+				text, err := os.ReadFile(path)
+				found = found || err == nil && string(text) == content
+			}
+			return err
+		}))
+	}
+	return found
+}
+
+// nothingElse wants two files and a note in done/, and nothing anywhere else.
+func (f *faulty) nothingElse(what string, persistent bool) {
+	f.Helper()
+	var files []string
+	for _, top := range f.seen {
+		noError(f, filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() {
+				files = append(files, path)
+			}
+			return err
+		}))
+	}
+	if persistent { // who cannot even remove may leave an empty file that nobody can tell the owner of, with its note
+		files = slices.DeleteFunc(files, func(path string) bool {
+			return isEmpty(path) || strings.HasSuffix(path, noteSuffix) && isEmpty(strings.TrimSuffix(path, noteSuffix))
+		})
+	}
+	if len(files) != 3 {
+		f.Errorf("%s: there are %q", what, files)
+	}
+}
+
+func isEmpty(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Size() == 0
+}
