@@ -1,7 +1,6 @@
 package filing
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -19,13 +18,13 @@ import (
 // unix.ENOSPC, unix.ENOTDIR, ...), and ErrFolderGone. Apart from dir itself nothing is left behind, unless the error says so.
 // It is safe for concurrent use, and takes as long as the file systems take.
 func (f *Filer) Probe(folder, dir string) error {
-	m := Move{Folder: folder, Name: ".kaizala-drop-probe-" + rand.Text()[:length] + ".tmp", Dir: dir}
+	m := Move{Folder: folder, Name: probeName(dir), Dir: dir}
 	err := m.check()
 	if err == nil {
 		err = m.isThere()
 	}
 	if err == nil {
-		err = f.probe(m)
+		_, err, _ = f.making.Do(m.source(), func() (any, error) { return nil, f.probe(m) })
 	}
 	if err != nil {
 		return fmt.Errorf("files of %s cannot be filed in %s: %w%s", quote(folder), quote(dir), err, advice(err))
@@ -49,7 +48,22 @@ func (m Move) isThere() error {
 	return nil
 }
 
+// probeName is always the same for one dir: what a crash left of an earlier probe is found by the next one.
+func probeName(dir string) string {
+	return hiddenTag + "probe-" + tagOf(dir, file.Identity{}) + hiddenEnd
+}
+
+// sweepOld removes what a crash left of an earlier probe.
+func (m Move) sweepOld() {
+	for _, path := range []string{m.source(), filepath.Join(m.Dir, m.Name)} {
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+			_ = sweep(path) // what stays is in the way of this one, which says so
+		}
+	}
+}
+
 func (f *Filer) probe(m Move) error {
+	m.sweepOld()
 	trial, err := os.OpenFile(m.source(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return step("make a file in the watched folder", err)

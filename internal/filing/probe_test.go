@@ -134,3 +134,15 @@ func failing(c calls, fails func() bool, answer error) calls {
 	}
 	return c
 }
+
+// TestProbeOfACrash: what a probe that was killed has left is gone after the next one.
+func TestProbeOfACrash(t *testing.T) {
+	d := newDesk(t)
+	mkdir(t, d.done, 0o755)
+	for _, dir := range []string{d.folder, d.done} {
+		noError(t, os.WriteFile(filepath.Join(dir, probeName(d.done)), nil, 0o600))
+	}
+	noError(t, New().Probe(d.folder, d.done))
+	everything(t, d.folder, "done")
+	everything(t, d.done)
+}
