@@ -111,7 +111,12 @@ func (d *delivery) isAlbum() bool { return len(d.Files) > 1 }
 // resume makes the delivery that the ledger tells of go on where it was.
 func resume(l *lane, known ledger.Delivery) *delivery {
 	d := &delivery{Delivery: known, lane: l, stage: toUpload, known: true, resumed: known.Resource != ""}
+	_, sendable := media.ByName(d.name())
 	switch known.State {
+	case ledger.Claimed:
+		if !sendable { // an earlier version had claimed it, and was stopped before it gave it up
+			d.refuse(unsupported(d.name()))
+		}
 	case ledger.Uploaded:
 		d.stage = toPost
 	case ledger.Posting:

@@ -599,6 +599,30 @@ func TestStopBeforeTheFirstFolders(t *testing.T) {
 	})
 }
 
+// TestTornFileIsGivenUpInOneStep: a crash at any moment leaves no ledger by which a torn file, or one of an unknown type,
+// would be posted.
+func TestTornFileIsGivenUpInOneStep(t *testing.T) {
+	both(t, func(w *world) {
+		w.must(os.WriteFile(w.dir+"/failed", nil, 0o644)) // a file where a folder should be, so that it stays
+		ctx, stop := context.WithCancel(w.t.Context())
+		w.start(ctx, w.folder())
+		torn := w.write("torn.pdf", "%PDF")
+		torn.Torn = "no end"
+		w.settled <- file.Batch{torn}
+		w.drop("bad.txt", "text")
+		for len(w.unfinished()) < 2 {
+			time.Sleep(time.Millisecond)
+		}
+		for _, d := range w.unfinished() {
+			if d.State != ledger.Failed || d.Reason == "" {
+				t.Errorf("%s is %s, for the reason %q", d.Files[0].Name, d.State, d.Reason)
+			}
+		}
+		stop()
+		<-w.result
+	})
+}
+
 func TestUnknownAnswer(t *testing.T) {
 	for _, hold := range []bool{false, true} {
 		t.Run(fmt.Sprint("hold ", hold), func(t *testing.T) {

@@ -232,8 +232,12 @@ func (u *Uploader) file(ctx context.Context, d *delivery) error {
 
 // fail moves the refused files to failed/, each with the reason beside it.
 func (u *Uploader) fail(ctx context.Context, d *delivery) error {
-	if err := u.claim(ctx, d); err != nil { // refused by its name, it was never taken up
-		return err
+	if d.ID == 0 { // refused for its name or because it is torn, it was never taken up
+		d.State = ledger.Failed
+		if err := u.claim(ctx, d); err != nil {
+			return err
+		}
+		d.decided = true
 	}
 	if !d.decided {
 		if err := u.despite(d, u.Ledger.Failed(ctx, d.ID, d.note.Reason)); err != nil {

@@ -68,6 +68,9 @@ func (m *memory) Claim(ctx context.Context, d ledger.Delivery) (int64, error) {
 	}
 	m.last++
 	row := ledger.Delivery{ID: m.last, Folder: d.Folder, Action: d.Action, State: ledger.Claimed, SettledAt: d.SettledAt}
+	if d.State == ledger.Failed {
+		row.State, row.Reason = ledger.Failed, d.Reason
+	}
 	for _, f := range d.Files {
 		row.Files = append(row.Files, ledger.File{Name: f.Name, ID: f.ID})
 	}

@@ -140,7 +140,8 @@ func (c *crashWorld) serve(rw http.ResponseWriter, r *http.Request) bool {
 // answer is the service's, whoever is killed meanwhile.
 func (c *crashWorld) answer(rw http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v1/media" && r.ContentLength > tooLarge {
-		http.Error(rw, "too large", http.StatusRequestEntityTooLarge)
+		rw.WriteHeader(http.StatusRequestEntityTooLarge)
+		fmt.Fprint(rw, `{"message":"too large","errorCode":"RequestTooLarge"}`)
 		return
 	}
 	c.sandbox.ServeHTTP(rw, r)

@@ -49,13 +49,14 @@ func (m Move) isThere() error {
 }
 
 // probeName is always the same for one dir: what a crash left of an earlier probe is found by the next one.
-func probeName(dir string) string {
-	return hiddenTag + "probe-" + tagOf(dir, file.Identity{}) + hiddenEnd
-}
+func probeName(dir string) string { return probeTag + tagOf(dir, file.Identity{}) + hiddenEnd }
+
+const probeTag = hiddenTag + "probe-"
 
 // sweepOld removes what a crash left of an earlier probe.
 func (m Move) sweepOld() {
-	for _, path := range []string{m.source(), filepath.Join(m.Dir, m.Name)} {
+	at, there := m.source(), filepath.Join(m.Dir, m.Name)
+	for _, path := range []string{at, there, hidden(at, m.Want), hidden(there, m.Want)} {
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 			_ = sweep(path) // what stays is in the way of this one, which says so
 		}

@@ -211,6 +211,9 @@ const hiddenTag, hiddenEnd = ".kaizala-drop-", ".tmp"
 // is always the same for one file, so that what a crash leaves under it is found again.
 func hidden(path string, id file.Identity) string {
 	dir, name := filepath.Split(path)
+	if strings.HasPrefix(name, probeTag) { // each probe makes another file, and is to find what the last one left
+		id = file.Identity{}
+	}
 	return dir + hiddenTag + tagOf(name, id) + hiddenEnd
 }
 

@@ -21,7 +21,8 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 func timeText(t time.Time) string { return t.UTC().Format(timeLayout) }
 
 // Claim records a new delivery and returns its id. Of d it takes Folder, Action, SettledAt and, of each of Files, Name
-// and ID. A file that another open delivery has, in this very state, cannot be claimed again: that would post it twice.
+// and ID. With the State Failed it is given up in the same step, for its Reason: a crash after it must not have the file
+// taken for one to be posted. A file that another open delivery has, in this very state, cannot be claimed again: that would post it twice.
 //
 // Nor can a file that a finished delivery has moved to this very path, be it in done/ or in failed/, and that has the
 // inode, the size and the modification time it had: the error wraps ErrFiled. Such a file is found when another name is
@@ -48,8 +49,12 @@ func (l *Ledger) Claim(ctx context.Context, d Delivery) (int64, error) {
 
 func (w *writer) claim(d Delivery) (int64, error) {
 	now := timeText(time.Now())
-	result, err := w.result(`INSERT INTO delivery (folder, action, state, settled_at, claimed_at, updated_at)
-		VALUES (?, ?, 'claimed', ?, ?, ?)`, []byte(d.Folder), string(d.Action), timeText(d.SettledAt), now, now)
+	state, reason := Claimed, ""
+	if d.State == Failed {
+		state, reason = Failed, d.Reason
+	}
+	result, err := w.result(`INSERT INTO delivery (folder, action, state, reason, settled_at, claimed_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, []byte(d.Folder), string(d.Action), string(state), reason, timeText(d.SettledAt), now, now)
 	if err != nil {
 		return 0, err
 	}
