@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +19,7 @@ import (
 // unix.ENOSPC, unix.ENOTDIR, ...), and ErrFolderGone. Apart from dir itself nothing is left behind, unless the error says so.
 // It is safe for concurrent use, and takes as long as the file systems take.
 func (f *Filer) Probe(folder, dir string) error {
-	m := Move{Folder: folder, Name: probeName(dir), Dir: dir}
+	m := Move{Folder: folder, Name: probeName(folder, dir), Dir: dir}
 	err := m.check()
 	if err == nil {
 		err = m.isThere()
@@ -48,19 +49,29 @@ func (m Move) isThere() error {
 	return nil
 }
 
-// probeName is always the same for one dir: what a crash left of an earlier probe is found by the next one.
-func probeName(dir string) string { return probeTag + tagOf(dir, file.Identity{}) + hiddenEnd }
+// probeName is always the same for one folder and dir, and the hidden names of its file begin with it: what a crash left of
+// an earlier probe is found by the next one.
+func probeName(folder, dir string) string {
+	return probeTag + tagOf(folder+"\x00"+dir, file.Identity{}) + hiddenEnd
+}
 
 const probeTag = hiddenTag + "probe-"
 
 // sweepOld removes what a crash left of an earlier probe.
 func (m Move) sweepOld() {
-	at, there := m.source(), filepath.Join(m.Dir, m.Name)
-	for _, path := range []string{at, there, hidden(at, m.Want), hidden(there, m.Want)} {
-		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
-			_ = sweep(path) // what stays is in the way of this one, which says so
+	for _, dir := range []string{m.Folder, m.Dir} {
+		left, _ := filepath.Glob(escape(dir) + "/" + strings.TrimSuffix(m.Name, hiddenEnd) + "*")
+		for _, path := range left {
+			if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+				_ = sweep(path) // what stays is in the way of this one, which says so
+			}
 		}
 	}
+}
+
+// escape has filepath.Match take path as it is.
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
 func (f *Filer) probe(m Move) error {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/file"
 )
 
 // TestProbe: where files can be filed, the probe says so in each way of moving, makes done/, and leaves nothing.
@@ -139,8 +141,9 @@ func failing(c calls, fails func() bool, answer error) calls {
 func TestProbeOfACrash(t *testing.T) {
 	d := newDesk(t)
 	mkdir(t, d.done, 0o755)
-	for _, dir := range []string{d.folder, d.done} {
-		noError(t, os.WriteFile(filepath.Join(dir, probeName(d.done)), nil, 0o600))
+	name := probeName(d.folder, d.done)
+	for _, path := range []string{d.folder + "/" + name, d.done + "/" + name, hidden(d.folder+"/"+name, file.Identity{Ino: 7})} {
+		noError(t, os.WriteFile(path, nil, 0o600))
 	}
 	noError(t, New().Probe(d.folder, d.done))
 	everything(t, d.folder, "done")

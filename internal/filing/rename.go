@@ -211,8 +211,8 @@ const hiddenTag, hiddenEnd = ".kaizala-drop-", ".tmp"
 // is always the same for one file, so that what a crash leaves under it is found again.
 func hidden(path string, id file.Identity) string {
 	dir, name := filepath.Split(path)
-	if strings.HasPrefix(name, probeTag) { // each probe makes another file, and is to find what the last one left
-		id = file.Identity{}
+	if strings.HasPrefix(name, probeTag) { // so that the next probe finds it
+		return dir + strings.TrimSuffix(name, hiddenEnd) + "-" + tagOf(name, id) + hiddenEnd
 	}
 	return dir + hiddenTag + tagOf(name, id) + hiddenEnd
 }
