@@ -247,10 +247,10 @@ func TestGroupRefusedHoldsOnlyItsFolder(t *testing.T) {
 		}
 		return false
 	})
-	p := w.daemon()
 	for i := range 3 {
 		w.drop("refused", fmt.Sprint(i, ".pdf"), "x")
 	}
+	p := w.daemon()
 	p.waitFor("the group refuses")
 	for i := range 3 {
 		must(t, os.WriteFile(fmt.Sprintf("%s/%d.pdf", w.folder("good"), i), []byte("x"), 0o644))
@@ -284,13 +284,13 @@ func TestOutageMovesNothing(t *testing.T) {
 		http.Error(rw, "<html>down</html>", http.StatusServiceUnavailable)
 		return true
 	})
-	p := w.daemon()
 	var want []string
 	for i := range 20 {
 		name := fmt.Sprintf("%02d.pdf", i)
 		want = append(want, name)
 		w.drop("drop", name, "x")
 	}
+	p := w.daemon()
 	p.waitFor("the destination cannot take files now")
 	if got := files(t, w.folder("drop")); len(got) != 20 || got["00.pdf"] != "x" {
 		t.Errorf("during the outage the folder holds %v", got)
