@@ -58,10 +58,8 @@ func hostileNames() []string {
 	for _, r := range "<>:\"\\|?*\x01\x1f\x7f\t\n" {
 		names = append(names, fmt.Sprintf("in%cside.pdf", r), fmt.Sprintf("%cbefore.jpg", r), fmt.Sprintf("behind%c", r))
 	}
-	for _, device := range []string{"CON", "nul", "Aux", "prn.txt", "COM1", "lpt9.pdf", "com0.x.y", "COM¹.pdf"} {
-		names = append(names, device)
-	}
 	return append(names,
+		"CON", "nul", "Aux", "prn.txt", "COM1", "lpt9.pdf", "com0.x.y", "COM¹.pdf",
 		"space.pdf ", "dots...", "...", ". .", " ", " before.pdf", "both. .", "a..pdf", ".hidden", "-rf", "--", "~", "$MFT", "#1.pdf", "%41.pdf",
 		"e\u0301.pdf", "é.pdf", "É.pdf", "ß.pdf", "SS.pdf", "ſ.pdf", "İ.pdf", "ı.pdf", "K.pdf", "\u202efdp.exe", "a\u00a0b.pdf", "\ufeff.pdf",
 		"😀.pdf", strings.Repeat("😀", 60)+".pdf", strings.Repeat("😀", 63), "\ufffd.pdf", "a.\x80\x81", "\xed\xa0\x80.pdf", "\xc3", "\xc3.pdf",
