@@ -16,7 +16,7 @@
 //     ("10:15" becomes "10-15"), of what is not ASCII, or but for the extension replaced. Limits are asked with statfs(2) and
 //     learned from ENAMETOOLONG. The note tells both names, and so do, to those who know the file's own, the path returned.
 //     Subfolders below done/ alike.
-//   - What is made on the way (a copy, a file set aside) has a hidden name of at most 33 bytes of ASCII, which no watcher takes
+//   - What is made on the way (a copy, a file set aside) has a hidden name of at most 36 bytes of ASCII, which no watcher takes
 //     for a file.
 //   - A link count decides nothing, and an inode number that changes with the name is no other file.
 //   - After a crash the same move with Again finishes what was begun: what is left half way (a copy, a second name, a file set

@@ -75,7 +75,7 @@ func (f *Filer) makeSubfolder(dir, part string, o owner) (string, error) {
 	asked := nameLimit(dir)
 	for s := firstSpelling(part, asked); ; {
 		path, err := f.makeSpelled(dir, part, s, o)
-		next, ok := s.after(err, dir, part, asked, 0)
+		next, ok := s.after(err, 1, dir, part, asked, 0)
 		if !ok {
 			return path, err
 		}

@@ -119,18 +119,20 @@ func isLike(want file.Identity) func(file.Identity) bool {
 	}
 }
 
+// gap is how many numbers may be missing before those that are looked at: a person takes files away.
+const gap = 4
+
 // landedAs finds the file among those of its name in the target, in whichever spelling: the last one that may be it. A name
 // that was reserved for it, and never taken, is free again.
 func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found string) {
 	name := filepath.Base(t.Name)
 	for _, s := range spellings(name, nameLimit(target), t.room()) {
-		for n := 1; ; n++ {
+		for n, missing := 1, 0; missing < gap; n++ {
 			path := filepath.Join(target, s.numbered(name, n, t.room()))
 			info, err := file.Lstat(path)
-			if err != nil {
-				break
-			}
 			switch {
+			case err != nil:
+				missing++
 			case info.Mode.IsRegular() && mine(info.Identity):
 				found = path
 			case isPlace(path, tagOf(name, t.Want)):

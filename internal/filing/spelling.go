@@ -98,9 +98,11 @@ func undevice(name string) string {
 // layIn is lay, with another spelling as long as the file system refuses the name. Every name finds a place.
 func (f *Filer) layIn(dir, name string, room int, taken func(string) (bool, error), put func(string) error) (string, error) {
 	asked := nameLimit(dir)
+	last := 1 // what an error is about
 	for s := firstSpelling(name, asked); ; {
-		dest, err := lay(dir, func(n int) string { return s.numbered(name, n, room) }, taken, put)
-		next, ok := s.after(err, dir, name, asked, room)
+		number := func(n int) string { last = n; return s.numbered(name, n, room) }
+		dest, err := lay(dir, number, taken, put)
+		next, ok := s.after(err, last, dir, name, asked, room)
 		if !ok {
 			return dest, err
 		}
@@ -112,21 +114,22 @@ func (f *Filer) layIn(dir, name string, room int, taken func(string) (bool, erro
 // that counts in other units than bytes.
 func firstSpelling(name string, asked int) spelling { return spelling{asItIs, max(asked, len(name))} }
 
-// after is the spelling to try next, if err says that this one was refused.
-func (s spelling) after(err error, dir, name string, asked, room int) (spelling, bool) {
-	now := s.numbered(name, 1, room)
-	if errors.Is(err, unix.ENAMETOOLONG) {
-		return s.shorter(len(now)+room, asked)
-	}
+// after is the spelling to try next, if err says that this one, with its n-th number, was refused.
+func (s spelling) after(err error, n int, dir, name string, asked, room int) (spelling, bool) {
 	if err == nil || !mayBeTheName(err) {
 		return s, false
+	}
+	now := s.numbered(name, n, room)
+	if errors.Is(err, unix.ENAMETOOLONG) {
+		next, ok := s.shorter(len(now)+room, asked)
+		return next, ok && refuses(dir, now+strings.Repeat("x", room))
 	}
 	for next := s; next.form+1 < forms; {
 		next.form++
 		if next.form == plain && !oneOf(err, unix.EINVAL, unix.EILSEQ) {
 			break // nothing is odd about the name
 		}
-		if next.numbered(name, 1, room) != now {
+		if next.numbered(name, n, room) != now {
 			return next, refuses(dir, now)
 		}
 	}

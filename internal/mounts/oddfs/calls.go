@@ -45,10 +45,14 @@ func (o *oddFS) Mknod(c cancel, in *fuse.MknodIn, name string, out *fuse.EntryOu
 }
 
 func (o *oddFS) Mkdir(c cancel, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	if s := o.before("mkdir", name); !s.Ok() {
-		return s
+	s := o.before("mkdir", name)
+	if s.Ok() {
+		s = o.RawFileSystem.Mkdir(c, in, name, out)
 	}
-	return o.RawFileSystem.Mkdir(c, in, name, out)
+	if s.Ok() {
+		o.show(in.NodeId, name, out)
+	}
+	return s
 }
 
 func (o *oddFS) Symlink(c cancel, in *fuse.InHeader, to, name string, out *fuse.EntryOut) fuse.Status {

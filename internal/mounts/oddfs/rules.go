@@ -114,10 +114,10 @@ func (o *oddFS) before(operation string, names ...string) fuse.Status {
 
 // show makes up what is told of a file that was found under a name.
 func (o *oddFS) show(parent uint64, name string, out *fuse.EntryOut) {
-	if o.pathInodes && out.Attr.Mode&syscall.S_IFMT == syscall.S_IFREG {
-		h := fnv.New64a()
-		fmt.Fprint(h, parent, "/", name)
+	if o.pathInodes {
 		o.mu.Lock()
+		h := fnv.New64a()
+		fmt.Fprint(h, o.inodes[parent], "/", name) // of the path, for the number of a node is not always the same
 		o.inodes[out.NodeId] = h.Sum64()
 		o.mu.Unlock()
 	}
@@ -127,7 +127,7 @@ func (o *oddFS) show(parent uint64, name string, out *fuse.EntryOut) {
 func (o *oddFS) attr(node uint64, attr *fuse.Attr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if ino, ok := o.inodes[node]; ok {
+	if ino, ok := o.inodes[node]; ok && attr.Mode&syscall.S_IFMT == syscall.S_IFREG {
 		attr.Ino = ino
 	}
 	if o.nlink > 0 && attr.Mode&syscall.S_IFMT == syscall.S_IFREG {
