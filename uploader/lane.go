@@ -24,6 +24,7 @@ type lane struct {
 	moveAt time.Time // when what is posted is moved next, all of it together
 
 	hanging  int   // steps whose file system does not answer
+	hangTold bool  // that was said
 	filling  bool  // taking up deliveries until enough are: claims share their commits
 	posting  bool  // one of them: posts of one folder keep their order
 	pause    pause // the group refuses, or the folder is not there

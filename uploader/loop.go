@@ -208,9 +208,8 @@ func (l *loop) onSettled(b file.Batch, ok bool) {
 func (l *loop) onOutcome(o outcome) {
 	d, was := o.d, o.d.stage
 	v := classify(d, o.err)
-	hung := d.lane.hanging
 	l.queue.ended(d, was)
-	l.tellAnswers(d.lane, hung)
+	l.tellAnswers(d.lane)
 	l.queue.settle(time.Now(), d, v, o.err)
 	if v == withdraw {
 		d.gone = errors.Is(o.err, errVanished)

@@ -99,16 +99,18 @@ func (l *loop) tellRecognised() {
 // tellHung says once of a folder that its file system hangs.
 func (l *loop) tellHung(d *delivery) {
 	call, ok := d.calls.First()
-	if !ok || d.lane.hanging > 1 { // it has just returned, or was said
+	if !ok || d.lane.hangTold { // it has just returned, or was said
 		return
 	}
+	d.lane.hangTold = true
 	l.logOf(d).Warn().Stringer("hangs", call).Stringer("for", time.Since(call.Since).Round(time.Second)).
 		Msg("the file system does not answer: this folder waits for it, the others go on. Is the server of the share gone, the disk frozen?")
 }
 
-// tellAnswers says that the file system of a lane, of which so many steps hung, answers again.
-func (l *loop) tellAnswers(of *lane, hung int) {
-	if hung > 0 && of.hanging == 0 {
+// tellAnswers says that the file system of a lane answers again.
+func (l *loop) tellAnswers(of *lane) {
+	if of.hangTold && of.hanging == 0 {
+		of.hangTold = false
 		l.Log.Info().Str("folder", file.Printable(of.folder.Path)).Msg("the file system answers again")
 	}
 }

@@ -39,18 +39,20 @@ func faults() []fault {
 	const full, broken, denied = "ENOSPC", "EIO", "EACCES"
 	var all []fault
 	add := func(calls, path, file, state string, errnos ...string) {
+		from := "start"
+		if state == "posted" { // from the start, it would not be posted
+			from = "/actions"
+		}
 		for _, errno := range errnos {
-			all = append(all, fault{"start", calls, errno, strings.Fields(path), []string{file}, state})
+			all = append(all, fault{from, calls, errno, strings.Fields(path), []string{file}, state})
 		}
 	}
-	add("mkdirat", "in/done", "in/done", "posted", full, broken, denied)
 	add("openat", "in/done", "in/done", "posted", broken, denied)
 	add("renameat2", "in/a.pdf in/done/a.pdf", "a.pdf", "posted", full, broken, denied, "EROFS", "EDQUOT")
 	add("fsync", "in/done/a.pdf", "a.pdf", "posted", full, broken)
 	add("fsync", "in/done", "in/done", "posted", full, broken)
 	add("fsync", "in", "a.pdf", "posted", full, broken)
 
-	add("mkdirat", "far/done", "b.pdf", "posted", full, broken, denied)
 	add("openat", "far/done", "b.pdf", "posted", broken, denied)
 	add("openat", "far/done/~b.pdf", "b.pdf", "posted", full, broken, denied)
 	add("copy_file_range,write", "far/done/~b.pdf", "b.pdf", "posted", full, broken)
@@ -65,7 +67,6 @@ func faults() []fault {
 	add("unlinkat", "", "b.pdf", "posted", broken, denied)
 	add("fsync", "", "b.pdf", "posted", full, broken)
 
-	add("mkdirat", "in/failed", "in/failed", "failed", full, broken, denied)
 	add("openat", "in/failed", "in/failed", "failed", broken, denied)
 	add("openat", "in/failed/bad.txt.reason.txt", "bad.txt", "failed", full, broken, denied, "EDQUOT")
 	add("write", "in/failed/bad.txt.reason.txt", "bad.txt", "failed", full, broken)
@@ -281,7 +282,7 @@ func (d *diskWorld) path(path string) string {
 	}
 	id := d.ids[name]
 	sum := digest(fmt.Sprintf("%d %d %d %s", id.Ino, id.Size, id.Mtime, name))
-	return dir + "." + name + ".kaizala-drop-" + sum[:12] + ".tmp"
+	return dir + ".kaizala-drop-" + sum[:12] + ".tmp"
 }
 
 // strace is the arguments that make system calls fail.

@@ -26,7 +26,8 @@ func TestOnceSortsGoodFromBad(t *testing.T) {
 	}
 	w.between(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/v1/media" && r.ContentLength > int64(len(huge)) {
-			http.Error(rw, "<html>too large</html>", http.StatusRequestEntityTooLarge)
+			rw.WriteHeader(http.StatusRequestEntityTooLarge)
+			fmt.Fprint(rw, `{"message":"too large","errorCode":"RequestTooLarge"}`)
 			return true
 		}
 		return false

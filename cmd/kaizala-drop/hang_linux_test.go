@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -24,10 +25,14 @@ var hangAt = []struct {
 const (
 	sickFiles = 60
 	wellFiles = 200
+	soon      = `settle_remote = "300ms"` // a FUSE file system is not waited for as if it were a network's
 )
 
 // hangs has the file system of the folder "dead" stop answering as soon as so many of its calls have come in.
 func (w *world) hangs(d dead, call int64) (hung chan bool) {
+	if d.answer != nil {
+		w.t.Cleanup(d.answer) // or what hangs could not be killed
+	}
 	var calls atomic.Int64
 	hung = make(chan bool)
 	w.between(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -74,11 +79,13 @@ func TestHangingUnderWay(t *testing.T) {
 	for kind, make := range deads() {
 		for _, at := range hangAt {
 			t.Run(kind+" at "+at.name, func(t *testing.T) {
-				w := newWorld(t, "", "well", "dead", "added")
+				t.Parallel() // it mostly waits
+				w := newWorld(t, soon, "well", "dead", "added")
 				d := make(t)
+				d.answer = sync.OnceFunc(d.answer)
 				must(t, os.Remove(w.folder("dead")))
 				must(t, os.Symlink(d.path, w.folder("dead")))
-				w.configure("", "well", "dead")
+				w.configure(soon, "well", "dead")
 				p := w.daemon()
 				p.waitForTimes(`"message":"watching`, 2)
 				hung := w.hangs(d, at.call)
@@ -88,7 +95,7 @@ func TestHangingUnderWay(t *testing.T) {
 				w.endedWell("well", wellFiles)
 				p.waitFor("the file system does not answer")
 
-				w.configure("", "well", "dead", "added")
+				w.configure(soon, "well", "dead", "added")
 				must(t, p.Process.Signal(syscall.SIGHUP))
 				w.fill(w.folder("added"))
 				w.allFiled("added", filled)
@@ -112,11 +119,13 @@ func TestHangingUnderWay(t *testing.T) {
 func TestStopWhileHanging(t *testing.T) {
 	for kind, make := range deads() {
 		t.Run(kind, func(t *testing.T) {
-			w := newWorld(t, "", "well", "dead")
+			t.Parallel()
+			w := newWorld(t, soon, "well", "dead")
 			d := make(t)
+			d.answer = sync.OnceFunc(d.answer)
 			must(t, os.Remove(w.folder("dead")))
 			must(t, os.Symlink(d.path, w.folder("dead")))
-			w.configure("", "well", "dead")
+			w.configure(soon, "well", "dead")
 			w.reconfigure("log_format", "shutdown_grace = \"2s\"\nlog_format")
 			p := w.daemon()
 			p.waitForTimes(`"message":"watching`, 2)
@@ -172,7 +181,7 @@ func (p *process) waitForTimes(text string, times int) {
 // TestFileSystemDies: the program behind a folder is killed under way, so every call fails from then on; the other folder goes
 // on, and when the folder is mounted again all of it is delivered once.
 func TestFileSystemDies(t *testing.T) {
-	w := newWorld(t, "", "well", "dead")
+	w := newWorld(t, soon, "well", "dead")
 	src := t.TempDir()
 	m := mounts.Bindfs(t, src)
 	must(t, os.Remove(w.folder("dead")))
