@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"kaizala-drop/internal/media"
 )
@@ -88,36 +87,24 @@ func BenchmarkMissingEnd(b *testing.B) {
 	}
 }
 
-// TestQuick holds down the time for a file on the local disk: 200 us are demanded for this and the probe for writers, which
-// takes 5. It is the best of some medians, as other programs may have the processor for a while.
-func TestQuick(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector takes longer")
-	}
-	const most, rounds, runs = 190 * time.Microsecond, 7, 101
-	dir := t.TempDir()
+// TestUsualCost holds down what is read of a usual file, and of one that breaks off. The benchmarks show the time.
+func TestUsualCost(t *testing.T) {
 	files := fiveMB()
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		f := fileWith(t, filepath.Join(dir, name), files[name])
-		medians := make([]time.Duration, rounds)
-		for i := range medians {
-			took := make([]time.Duration, runs)
-			for j := range took {
-				start := time.Now()
-				endOf(t, f, name, len(files[name]))
-				took[j] = time.Since(start)
-			}
-			slices.Sort(took)
-			medians[i] = took[runs/2]
+		r := strictBytes(files[name])
+		missingEnd(t, typeOf(t, name).Ext, r)
+		t.Logf("%-16s %4d reads, %7d bytes", name, r.reads, r.bytes)
+		reads, bytes := int64(20), int64(20<<10)
+		switch {
+		case strings.HasPrefix(name, "torn"):
+			reads, bytes = 100, media.MaxBytes
+		case name == "with depth.jpg":
+			bytes = 300 << 10
+		case name == "pieces.mp4":
+			reads, bytes = 30, 90<<10
 		}
-		slices.Sort(medians)
-		t.Logf("%-16s %8v, with other programs running %8v", name, medians[0], medians[rounds-1])
-		bound := most
-		if strings.HasPrefix(name, "torn") {
-			bound = 2 * most // a noisy machine's: 96 us were seen; and it is looked for the end of one state once
-		}
-		if medians[0] > bound {
-			t.Errorf("%s: %v, at most %v are allowed", name, medians[0], bound)
+		if r.reads > reads || r.bytes > bytes {
+			t.Errorf("%s: %d reads, %d bytes; %d and %d are allowed", name, r.reads, r.bytes, reads, bytes)
 		}
 	}
 }
