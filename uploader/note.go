@@ -29,9 +29,11 @@ func noteOf(d *delivery, err error) filing.Note {
 	case !answer.Spoken || answer.Fault != kaizala.FaultFile: // nobody said that
 	case answer.Status == 413:
 		n.Reason, n.Advice = "Kaizala refused the file: it is too large", "Make it smaller, or send it another way."
+		n.Same = true
 	case answer.Status == 415:
 		n.Reason = "Kaizala refused the file: it is not what its extension says"
 		n.Advice = "Save it again in the format of its extension, or correct the extension."
+		n.Same = true
 	case d.stage == toPost:
 		n.Reason = "Kaizala took the file but refused the message with it"
 	default:
@@ -62,7 +64,9 @@ func disownedNote(d *delivery, err error) filing.Note {
 func truncated(torn string) filing.Note {
 	return filing.Note{
 		Reason: "truncated: " + file.Printable(torn) + ", and nothing was written to it any more",
-		Advice: "Save, scan or copy it again. If the file is whole as it is, set verify_ending = false for its folder.",
+		Advice: "If it opens as it should, it is whole: set verify_ending = false for its folder in the configuration, and put it " +
+			"into the folder then. If it does not, save, scan or copy it again.",
+		Same: true,
 	}
 }
 
@@ -74,5 +78,6 @@ func unsupported(name string) filing.Note {
 	return filing.Note{
 		Reason: file.Printable(reason),
 		Advice: "Convert it to one of " + strings.Join(media.Extensions(), " ") + ", or send it another way.",
+		Same:   true,
 	}
 }

@@ -74,6 +74,7 @@ func (m Move) source() string { return filepath.Join(m.Folder, m.Name) }
 type Note struct {
 	When          time.Time // shown in local time
 	Reason        string    // plain words
+	Same          bool      // put into the folder again as it is, the file would end the same way: the note does not advise it
 	Status        int       // of HTTP
 	ServerMessage string
 	ErrorCode     string

@@ -48,7 +48,11 @@ func (n Note) text(name string, local *time.Location) string {
 	if advice := clean(n.Advice); advice != "" {
 		b.WriteString(advice + "\n")
 	}
-	b.WriteString("To send the file, put it into the folder again. This note can be deleted.\n")
+	again := "To send the file, put it into the folder again."
+	if n.Same {
+		again = "Put into the folder again as it is, it would only come back here."
+	}
+	b.WriteString(again + " This note can be deleted.\n")
 	return b.String()
 }
 

@@ -52,6 +52,22 @@ To send the file, put it into the folder again. This note can be deleted.
 	}
 }
 
+// TestNoteOfTheSameEnd: where the file would come back, the note does not say that it can be put into the folder again.
+func TestNoteOfTheSameEnd(t *testing.T) {
+	const want = `kaizala-drop put this file aside and will not send it again by itself.
+
+File:      a.pdf
+Reason:    truncated
+
+What to do:
+Scan it again.
+Put into the folder again as it is, it would only come back here. This note can be deleted.
+`
+	if got := (Note{Reason: "truncated", Same: true, Advice: "Scan it again."}).text("a.pdf", time.UTC); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 func TestNoteIsBounded(t *testing.T) {
 	for _, message := range []string{
 		strings.Repeat("é", 1<<20), strings.Repeat("\xff", 1<<20),

@@ -26,6 +26,7 @@ func TestWhatIsSaid(t *testing.T) {
 	zeroDoc := layOut(zeros, layout{shift: 9, fatFirst: true}).data
 	docx, _ := archive(rng, true)
 	ftyp, moov := box("ftyp", []byte("isom\x00\x00\x02\x00")), box("moov", make([]byte, 100))
+	index := movie(film{format: "avc1", at: 100, sizes: []int{9, 9}})
 	fragment := box("moof", box("mfhd", make([]byte, 8)))
 	mdat := box("mdat", ending(rng, 50_000))
 	heif := box("ftyp", []byte("heic\x00\x00\x00\x00mif1heic"))
@@ -98,9 +99,10 @@ func TestWhatIsSaid(t *testing.T) {
 		{"a.mp4", join(ftyp, moov, wideBox("mdat", nil)[:9]), "the video's last box (mdat) says 16 bytes, 9 are there"},
 		{"a.mp4", join(ftyp, moov, box("mdat", make([]byte, 100_000))),
 			"the video ends with 100,000 zero bytes" + notYet},
-		{"zeros after.mp4", join(ftyp, mdat, moov, make([]byte, 100_000)), ""},
-		{"zeros in free.mp4", join(ftyp, mdat, moov, box("free", make([]byte, 100_000))), ""},
-		{"bytes after.mp4", join(ftyp, mdat, moov, []byte("\x00\x00\xff\x00SEFH trailer")), ""},
+		{"a.mp4", join(ftyp, mdat, moov), "the video ends with 100 zero bytes" + notYet},
+		{"zeros after.mp4", join(ftyp, mdat, index, make([]byte, 100_000)), ""},
+		{"zeros in free.mp4", join(ftyp, mdat, index, box("free", make([]byte, 100_000))), ""},
+		{"bytes after.mp4", join(ftyp, mdat, index, []byte("\x00\x00\xff\x00SEFH trailer")), ""},
 		{"a.mp4", join(ftyp, mdat, moov, []byte("\x00\x00\x01\x00udta")),
 			"the video's last box (udta) says 256 bytes, 8 are there"},
 		{"a.mp4", join(ftyp, moov, mdat[:9]), "the video's last box (mdat) says 50,009 bytes, 9 are there"},

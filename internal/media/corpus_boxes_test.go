@@ -23,40 +23,92 @@ func wideBox(kind string, content []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(b, uint64(16+len(content))), content...)
 }
 
+// film is what a moov box tells of one track.
+type film struct {
+	format    string
+	at        int   // where its samples begin, in one chunk
+	sizes     []int // of the samples
+	fixed     int   // the size of all of them, if not 0
+	wide      bool  // offsets of 64 bits
+	fragments bool
+}
+
+// movie is the moov box of a film of such tracks.
+func movie(tracks ...film) []byte {
+	be := binary.BigEndian
+	long := func(numbers ...int) []byte {
+		var b []byte
+		for _, n := range numbers {
+			b = be.AppendUint32(b, uint32(n))
+		}
+		return b
+	}
+	children := [][]byte{box("mvhd", make([]byte, 96), long(len(tracks)+1))}
+	for i, f := range tracks {
+		stco := box("stco", long(0, 1, f.at))
+		if f.wide {
+			stco = box("co64", long(0, 1, 0, f.at))
+		}
+		sizes, n := long(f.sizes...), len(f.sizes)
+		if f.fixed > 0 {
+			sizes = nil
+		}
+		table := box("stbl", box("stsd", long(0, 1), box(f.format, make([]byte, 78))), box("stts", long(0, 1, n, 1)),
+			box("stsc", long(0, 1, 1, n, 1)), box("stsz", long(0, f.fixed, n), sizes), stco)
+		if f.fragments {
+			table = box("stbl", box("stsd", long(0, 1), box(f.format, make([]byte, 78))), box("stts", long(0, 0)),
+				box("stsc", long(0, 0)), box("stsz", long(0, 0, 0)), box("stco", long(0, 0)))
+			children = append(children, box("mvex", box("trex", long(0, i+1, 1, 0, 0, 0))))
+		}
+		children = append(children, box("trak", box("tkhd", long(3, 0, 0, i+1), make([]byte, 68)),
+			box("mdia", box("mdhd", make([]byte, 24)), box("hdlr", make([]byte, 24), []byte("x")),
+				box("minf", box("vmhd", make([]byte, 12)), box("dinf", box("dref", long(0, 1), box("url ", long(1)))), table))))
+	}
+	return box("moov", children...)
+}
+
 func mp4File(rng *rand.Rand) specimen {
 	ftyp := box("ftyp", []byte("isom\x00\x00\x02\x00isomiso2avc1mp41"))
-	moov := box("moov", box("mvhd", noise(rng, 100)), box("trak", noise(rng, rng.IntN(5000))), []byte{0, 0, 0, 1})
-	media := ending(rng, rng.IntN(60_000))
+	sizes := make([]int, 1+rng.IntN(200))
+	total := 0
+	for i := range sizes {
+		sizes[i] = 1 + rng.IntN(600)
+		total += sizes[i]
+	}
+	media := ending(rng, total-1)
 	mdat := box("mdat", media)
 	if rng.IntN(3) == 0 {
 		mdat = wideBox("mdat", media)
 	}
 	sp := specimen{ext: ".mp4"}
+	moovAt := func(media int) []byte { return movie(film{format: "avc1", at: media, sizes: sizes}) }
+	size := len(moovAt(0))
 	from := func(n int) { sp.passes = append(sp.passes, span{n, len(sp.data)}) }
 	switch rng.IntN(5) {
 	case 0:
 		sp.style = "moov first"
+		moov := moovAt(len(ftyp) + size + 8 + len(mdat) - total)
 		sp.data = bytes.Join([][]byte{ftyp, moov, box("free"), mdat}, nil)
 	case 1:
 		sp.style = "moov last"
-		sp.data = bytes.Join([][]byte{ftyp, box("free"), mdat, moov}, nil)
-		sp.sure = len(sp.data) - len(moov) + 8
+		sp.data = bytes.Join([][]byte{ftyp, box("free"), mdat, moovAt(len(ftyp) + len(mdat) + 8 - total)}, nil)
+		sp.sure = len(sp.data) - 3 // the last offset in it
 	case 2:
 		sp.style = "to the end"
 		binary.BigEndian.PutUint32(mdat, 0)
 		mdat = append(mdat[:4:4], append([]byte("mdat"), media...)...)
-		sp.data = bytes.Join([][]byte{ftyp, moov, mdat}, nil)
-		from(len(ftyp) + len(moov) + 8)
+		sp.data = bytes.Join([][]byte{ftyp, moovAt(len(ftyp) + size + 8), mdat}, nil)
+		from(len(ftyp) + size + 8)
 		return sp
 	default:
-		return fragmentedMP4(rng, append(ftyp, moov...))
+		return fragmentedMP4(rng, append(ftyp, movie(film{format: "avc1", fragments: true})...))
 	}
 	end := len(sp.data)
 	switch rng.IntN(3) {
 	case 0:
 		sp.style += ", free last"
 		sp.data = append(sp.data, box("free", make([]byte, 40+rng.IntN(4000)))...)
-		sp.passes = append(sp.passes, span{end, end + 8})
+		from(end)
 	case 1:
 		sp.style += ", trailer"
 		sp.data = append(sp.data, append([]byte{0xF0, 0, 0, 1, 0x80, 2, 3, 4}, ending(rng, 3000)...)...)
@@ -170,7 +222,8 @@ func compoundFile(rng *rand.Rand) specimen {
 		parts = append(parts, part{"stream", ending(rng, 4096+rng.IntN(40_000))})
 	}
 	if rng.IntN(2) == 0 {
-		parts = append(parts, part{"mini", ending(rng, 64*(1+rng.IntN(100))-1)}, part{"minifat", noise(rng, 8)})
+		parts = append(parts, part{"mini", ending(rng, 64*(1+rng.IntN(100))-1)}, part{kind: "minifat"})
+		parts[len(parts)-1].data = miniTable(len(parts[len(parts)-2].data) / 64)
 	}
 	parts = append(parts, part{kind: "dir"})
 	rng.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
@@ -180,6 +233,16 @@ func compoundFile(rng *rand.Rand) specimen {
 		short:    rng.IntN(2) == 0,
 		free:     rng.IntN(4),
 	})
+}
+
+// miniTable is a mini FAT of so many sectors in one chain.
+func miniTable(sectors int) []byte {
+	var b []byte
+	for i := range sectors {
+		b = binary.LittleEndian.AppendUint32(b, uint32(i+1))
+	}
+	copy(b[len(b)-4:], "\xfe\xff\xff\xff")
+	return b
 }
 
 type part struct {
@@ -322,6 +385,8 @@ func (c *compoundWriter) fillDirectory(header []byte) {
 		switch start := uint32(c.starts[i]); p.kind {
 		case "stream":
 			rest = append(rest, directoryEntry("Stream", 2, start, len(p.data))...)
+		case "book":
+			rest = append(rest, directoryEntry("Workbook", 2, start, len(p.data))...)
 		case "mini":
 			root = directoryEntry("Root Entry", 5, start, len(p.data))
 		case "minifat":
@@ -333,6 +398,12 @@ func (c *compoundWriter) fillDirectory(header []byte) {
 		}
 	}
 	copy(dir, append(root, rest...))
+	if len(rest) > 0 { // the root's child, and then each one's right sibling
+		binary.LittleEndian.PutUint32(dir[76:], 1)
+	}
+	for i := 2; i <= len(rest)/128; i++ {
+		binary.LittleEndian.PutUint32(dir[(i-1)*128+72:], uint32(i))
+	}
 }
 
 func directoryEntry(name string, kind byte, start uint32, size int) []byte {

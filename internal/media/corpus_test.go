@@ -211,7 +211,11 @@ func (w *pdfWriter) trailer(startxref int) {
 		startxref = table
 	}
 	fmt.Fprintf(w, "trailer%s<</Size %d/Root 1 0 R>>%s", w.eol, len(w.offs), w.eol)
-	fmt.Fprintf(w, "startxref%s%d%s%%%%EOF", w.eol, startxref, w.eol)
+	fmt.Fprintf(w, "startxref%s%d", w.eol, startxref)
+	if startxref > 0 { // readers need no more
+		w.passes = append(w.passes, span{w.Len(), w.Len() + len(w.eol) + 1})
+	}
+	fmt.Fprintf(w, "%s%%%%EOF", w.eol)
 	w.open = w.Len()
 	w.WriteString(w.eol)
 }
@@ -252,7 +256,9 @@ func pdfFile(rng *rand.Rand) specimen {
 		w.offs = append(w.offs, w.Len())
 		fmt.Fprintf(w, "7 0 obj%s<</Length %d>>%sstream\n", w.eol, len(inner.data), w.eol)
 		for _, s := range inner.passes[:len(inner.passes)-1] {
-			w.passes = append(w.passes, span{w.Len() + s.from, w.Len() + s.to})
+			if bytes.HasSuffix(inner.data[:s.from], []byte("%%EOF")) { // its offsets are none of this file
+				w.passes = append(w.passes, span{w.Len() + s.from, w.Len() + s.to})
+			}
 		}
 		if strings.HasPrefix(inner.style, "linearized") {
 			// Its first section does not know the outer file, and its startxref counts for nothing there.

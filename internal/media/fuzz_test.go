@@ -4,17 +4,20 @@ import (
 	"bytes"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"kaizala-drop/internal/media"
 )
 
 // fuzz gives the fuzzer a file of one format in three parts: a head, a gap of one byte's repetition as long as it likes
-// (terabytes cost nothing here), a tail. missingEnd holds the check to its bounds; that the bounds are constants makes
-// it linear in time.
+// (terabytes cost nothing here), a tail. missingEnd holds the check to its bounds of reads and of bytes, whatever they say.
 func fuzz(f *testing.F, ext, magic string) {
 	generate := generators()[ext]
-	if generate == nil {
+	switch {
+	case strings.HasSuffix(magic, "heic"):
+		generate = mp4File
+	case generate == nil:
 		generate = wavFile
 	}
 	for i := range 12 {
@@ -23,6 +26,12 @@ func fuzz(f *testing.F, ext, magic string) {
 		middle := len(data) / 2
 		f.Add(data, int64(0), byte(0), []byte{})
 		f.Add(data[:middle], int64(1)<<(5*i), byte(i*3), data[middle:])
+	}
+	for _, h := range hostiles(f) {
+		if typeOf(f, h.name).Ext == ext {
+			n := len(h.data)
+			f.Add(h.data[:min(n, 3000)], int64(1<<20), h.data[n/2], h.data[max(0, n-3000):])
+		}
 	}
 	f.Fuzz(func(t *testing.T, head []byte, gap int64, filler byte, tail []byte) {
 		if !bytes.HasPrefix(head, []byte(magic)) {
@@ -63,6 +72,7 @@ func FuzzPDF(f *testing.F)      { fuzz(f, ".pdf", "%PDF-") }
 func FuzzZIP(f *testing.F)      { fuzz(f, ".docx", "PK\x03\x04") }
 func FuzzCompound(f *testing.F) { fuzz(f, ".doc", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") }
 func FuzzISOMedia(f *testing.F) { fuzz(f, ".mp4", "\x00\x00\x00\x0cftypisom") }
+func FuzzHEIF(f *testing.F)     { fuzz(f, ".png", "\x00\x00\x00\x0cftypheic") }
 func FuzzWAV(f *testing.F)      { fuzz(f, ".wav", "RIFF") }
 func FuzzUnknown(f *testing.F)  { fuzz(f, ".mp3", "") }
 

@@ -6,39 +6,46 @@ import (
 )
 
 // itemsAre reports that the items of a HEIF picture are there without media data (mdat): all that the iloc in its meta
-// box names lies in meta's own idat, or in the file before limit (ISO/IEC 14496-12, 8.11.3 and 8.11.11). Where iloc
-// cannot be read, an idat is enough.
+// box names lies in meta's own idat, or in the file before limit. Where iloc cannot be read, an idat is enough.
 func (f *film) itemsAre(limit int64) (bool, error) {
+	last, known, idat, err := f.items()
+	if known {
+		return last <= limit, err
+	}
+	return idat, err
+}
+
+// items says where the last byte in the file lies that the iloc in meta names (ISO/IEC 14496-12, 8.11.3 and 8.11.11), if
+// that can be read, and whether meta has an idat, as far as that was looked for.
+func (f *film) items() (last int64, known, idat bool, err error) {
 	off, end := f.meta.off+f.meta.header, f.meta.off+f.meta.size
 	version, err := f.at(off, 4)
 	if err != nil {
-		return false, err
+		return 0, false, false, err
 	}
 	if allZero(version) { // QuickTime's meta has none
 		off += 4
 	}
-	idat := false
 	for n := 0; off < end && n < 100; n++ {
 		b, ok, err := f.box(off)
-		switch {
-		case err != nil:
-			return false, err
-		case !ok || b.size > end-off:
-			return idat, nil
-		case b.kind == "idat":
+		if err != nil || !ok || b.size > end-off {
+			return 0, false, idat, err
+		}
+		switch b.kind {
+		case "idat":
 			idat = true
-		case b.kind == "iloc":
+		case "iloc":
 			content, err := f.at(off+b.header, int(min(chunk, b.size-b.header)))
 			if err != nil {
-				return false, err
+				return 0, false, idat, err
 			}
 			if last, known := itemsEnd(content); known {
-				return last <= limit, nil
+				return last, true, idat, nil
 			}
 		}
 		off += b.size
 	}
-	return idat, nil
+	return 0, false, idat, nil
 }
 
 // itemsEnd is where the last byte in the file lies that an iloc names, 0 if it names none there. known is false if it
@@ -60,7 +67,11 @@ func itemsEnd(iloc []byte) (end int64, known bool) {
 		inFile := version == 0 || f.next(2)&15 == 0
 		inFile = f.next(2) == 0 && inFile // not in another file
 		base := f.next(int(lengths >> 4 & 15))
-		for range f.next(2) {
+		extents := f.next(2)
+		if lengths&^0xF0 == 0 {
+			extents = min(extents, 1) // they are all alike, and take no room
+		}
+		for range extents {
 			f.next(int(lengths & 15))
 			at, n := f.next(int(lengths>>12)), f.next(int(lengths>>8&15))
 			if known = true; inFile && n == 0 {

@@ -65,6 +65,9 @@ type film struct {
 	open           bool   // a fragment whose media data are not there
 	last           string // type of the last box
 	meta           box    // of a HEIF picture
+	moov           box    // of a film, or of a sequence of pictures
+	moof           box    // of the last fragment
+	content        box    // the last one that is no padding (free, skip, wide)
 }
 
 type box struct {
@@ -83,17 +86,14 @@ func (f *film) missing() (string, error) {
 			return "", err
 		}
 	}
+	said := f.lacks()
 	if b.off < f.size {
-		return f.brokenOff(b, ok)
+		said, err = f.brokenOff(b, ok)
 	}
-	if lacks := f.lacks(); lacks != "" || !slices.Contains([]string{"mdat", "moov"}, f.last) {
-		return lacks, nil
+	if err != nil || said != "" {
+		return said, err
 	}
-	zeros, err := f.unfilled(f.size)
-	if err != nil || zeros == 0 {
-		return "", err
-	}
-	return zeroTail("the "+f.name, zeros), nil
+	return f.hollow()
 }
 
 // walk goes from box to box as far as they are whole: to the end of the file, to a box that is longer, or to what cannot
@@ -125,9 +125,12 @@ func (f *film) walk() (b box, ok bool, err error) {
 // brokenOff judges b, which is longer than the file, or what is there in its place.
 func (f *film) brokenOff(b box, ok bool) (string, error) {
 	left := f.size - b.off
-	trailer, err := f.trailer(b, ok)
+	whole, err := f.trailer(b, ok)
+	if err == nil && !whole && ok {
+		whole, err = f.nothingIn(b)
+	}
 	switch {
-	case err != nil || trailer:
+	case err != nil || whole:
 		return "", err
 	case !ok && f.indexed && f.media:
 		return "the " + f.name + " breaks off: its last " + plural(left, "byte") + " begin no box", nil
@@ -165,15 +168,18 @@ func (f *film) trailer(b box, ok bool) (bool, error) {
 }
 
 func (f *film) add(b box) {
-	switch f.last = b.kind; b.kind {
+	if f.last = b.kind; !slices.Contains(padding(), b.kind) {
+		f.content = b
+	}
+	switch b.kind {
 	case "moov":
-		f.indexed = true
+		f.indexed, f.moov = true, b
 	case f.index:
 		f.indexed, f.meta = true, b
 	case "mdat", "imda":
 		f.media, f.open = true, false
 	case "moof":
-		f.fragments, f.open = true, true
+		f.fragments, f.open, f.moof = true, true, b
 	case "mfra":
 		f.fragments, f.open = false, false
 	}

@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"encoding/binary"
+	"unicode/utf8"
 )
 
 // jpegEnd wants an EOI marker (FF D9) after the start of the first scan: ITU-T T.81 (ISO/IEC 10918-1), annex B.
@@ -13,13 +14,14 @@ import (
 //
 // What cameras write after the EOI (zeros, previews, second images of the Multi-Picture Format, the film of a motion
 // photo) is not judged. Zeros are left out however many they are; anything else is looked through for 768 KiB, where
-// what is compressed holds a pair FF D9 by chance. What is larger and is not compressed (depth, temperatures) gives
-// itself away: it is followed by Samsung's directory, or there are bytes in it that no scan can have.
+// what is compressed holds a pair FF D9 by chance. What is larger and is not compressed (depth, temperatures, text) gives
+// itself away: there are bytes in it that no scan can have, or 64 KiB have none that every scan has. A Samsung phone's
+// directory at the end tells that all before it is there, of whatever size; its panoramas have no EOI.
 //
 // A cut passes after the EOI, in what was appended to the picture; and, in scans after the first one, within 768 KiB
 // behind a segment that holds a pair FF D9 (but only tables lie between scans in files that are known) and behind more
 // than 64 KiB of segments. A whole file is held back if more than 768 KiB after its EOI hold neither such a pair nor, in
-// the last 128 KiB, what no scan can have: text, or numbers too small for a byte FF.
+// the last 192 KiB, what no scan can have.
 func jpegEnd(s *source, _ []byte) (string, error) {
 	const missing = "the JPEG has no end marker (FF D9)"
 	head, err := jpegHeader(s)
@@ -47,6 +49,10 @@ func jpegHasEOI(s *source, head jpegHead, last int64) (bool, error) {
 	at, err := s.findLast(eoi, near, last, chunk)
 	if err != nil || at >= 0 {
 		return at >= 0, err
+	}
+	seft, err := jpegSamsung(s, last)
+	if err != nil || seft {
+		return seft, err
 	}
 	if head.plain && last-head.scan > lookBack {
 		trailer, err := jpegTrailer(s, last)
@@ -103,20 +109,25 @@ func jpegHeader(s *source) (head jpegHead, err error) {
 	return head, nil
 }
 
-// jpegTrailer reports that the bytes before last, a long way without an EOI, are no part of a scan: the EOI is still
-// further back. A Samsung phone's trailer ends with the length of its directory and SEFT; others are searched for what
-// can stand neither in a scan nor in the segments between scans. The first 64 KiB that are looked at do not count: they
-// can be the content of a segment, which may be anything.
-func jpegTrailer(s *source, last int64) (bool, error) {
+// jpegSamsung reports the trailer of a Samsung phone, which ends with the length of its directory and SEFT. Panoramas
+// have it without an EOI before it.
+func jpegSamsung(s *source, last int64) (bool, error) {
 	const seft = "SEFT"
 	b, err := s.at(last-int64(len(seft)), len(seft))
-	if err != nil || string(b) == seft {
-		return err == nil, err
-	}
+	return string(b) == seft, err
+}
+
+// jpegTrailer reports that the bytes before last, a long way without an EOI, are no part of a scan: the EOI is still
+// further back. They are searched for what can stand neither in a scan nor in the segments between scans. The first 64 KiB
+// that are looked at do not count: they can be the content of a segment, which may be anything.
+func jpegTrailer(s *source, last int64) (bool, error) {
 	for off := last - 3*chunk; off < last; {
 		b, err := s.at(off, int(min(chunk, last-off)))
 		if err != nil {
 			return false, err
+		}
+		if len(b) == chunk && jpegNoScan(b) {
+			return true, nil
 		}
 		n, foreign := jpegForeign(b, last-2*chunk-off)
 		if foreign {
@@ -125,6 +136,39 @@ func jpegTrailer(s *source, last int64) (bool, error) {
 		off += n
 	}
 	return false, nil
+}
+
+// jpegNoScan reports that b, 64 KiB, is no part of a scan, as no byte FF is in it; one in 256 is, in what is compressed. A
+// plain surface alone is compressed to the same few bytes again and again, which are no text; nothing longer than the 10
+// blocks of an MCU (B.2.3), of two codes of 16 bits each, is so repeated.
+func jpegNoScan(b []byte) bool {
+	const longest, shortest = 10 * 2 * 16, 4
+	if bytes.IndexByte(b, 0xFF) >= 0 {
+		return false
+	}
+	least := longest
+	if isText(b) {
+		least = shortest
+	}
+	for period := 1; period < least; period++ {
+		if bytes.Equal(b[period:], b[:len(b)-period]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isText reports UTF-8 without control characters, of which a piece begins and ends b.
+func isText(b []byte) bool {
+	for range utf8.UTFMax - 1 {
+		if !utf8.RuneStart(b[0]) {
+			b = b[1:]
+		}
+		if r, n := utf8.DecodeLastRune(b); r == utf8.RuneError && n == 1 {
+			b = b[:len(b)-1]
+		}
+	}
+	return utf8.Valid(b) && !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' })
 }
 
 // jpegForeign reports bytes from b[from] on that do not belong to a JPEG, if b begins in a scan: FF before what is no

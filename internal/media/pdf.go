@@ -2,106 +2,176 @@ package media
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
+	"strings"
 )
 
-// pdfEnd wants %%EOF, and after it nothing that belongs to a PDF: ISO 32000-2, 7.5.5 and 7.5.6.
+// pdfEnd wants %%EOF, and after it nothing that belongs to a PDF: ISO 32000-2, 7.5.4 to 7.5.6.
 //
 // Zeros at the end are left out however many they are, then 448 KiB are looked through. What follows the last %%EOF may
 // be anything (line ends, a web server's HTML) but not an object or a cross-reference table: they are an incremental
-// update that was begun, the rest of a linearized file, or of a file that has another PDF embedded. Their keywords count
-// at the start of a line, where writers put them. The %%EOF near the start of a linearized file (annex F) belongs to a
-// section whose startxref is 0: it is no end while the file is shorter than its /L says.
+// update that was begun, the rest of a linearized file, or of a file that has another PDF embedded. Their first words
+// count at the start of a line, where writers put them: "12 0 obj", "xref" with "0 5" on the next line. Where the
+// startxref before the %%EOF does not lead to a table of this file, as an embedded one's does not, endobj and endstream
+// count too. Without %%EOF a last startxref is an end if it leads to a table, and if nothing that belongs to a PDF follows,
+// nor half of a %%EOF: readers go by it.
 //
-// A cut passes after the %%EOF of an earlier revision, or of an embedded PDF, as far as the first whole keyword after
-// it (obj, endobj, endstream, xref, startxref); and in junk before the header, where nothing tells a PDF yet.
+// The %%EOF near the start of a linearized file (annex F) belongs to a section whose startxref is 0: it is no end while
+// the file is shorter than its /L says.
+//
+// A cut passes in the line end after the offset that startxref gives; after the %%EOF of an earlier revision, or of an embedded PDF, as far
+// as the first of those words after it; and in junk before the header, where nothing tells a PDF yet.
 func pdfEnd(s *source, head []byte) (string, error) {
-	const (
-		missing  = "the PDF has no %%EOF near its end"
-		marker   = "%%EOF"
-		lookBack = 448 << 10 // these bytes may be read a second time, forwards
-	)
 	end, err := s.dataEnd()
 	if err != nil {
 		return "", err
 	}
-	eof, err := s.findLast(marker, 0, end, lookBack)
+	p := pdf{source: s, head: head, end: end}
+	missing, err := p.missing()
+	if err != nil || missing == "" {
+		return "", err
+	}
+	if whole, err := p.endsWithoutMarker(); err != nil || whole {
+		return "", err
+	}
+	return missing, nil
+}
+
+type pdf struct {
+	*source
+	head []byte
+	end  int64 // without the zeros behind it
+}
+
+const (
+	pdfMarker    = "%%EOF"
+	pdfStart     = "startxref"
+	pdfLookBack  = 448 << 10 // for the marker; these bytes may be read a second time, forwards,
+	pdfStartBack = 32 << 10  // and so may these, for a startxref without a marker
+)
+
+// missing judges the last %%EOF, and what follows it.
+func (p *pdf) missing() (string, error) {
+	const missing = "the PDF has no %%EOF near its end"
+	eof, err := p.findLast(pdfMarker, 0, p.end, pdfLookBack)
 	switch {
 	case err != nil:
 		return "", err
 	case eof < 0:
 		return missing, nil
 	}
-	goesOn, err := pdfGoesOn(s, eof+int64(len(marker)), end)
+	before, err := p.at(max(0, eof-sample), int(min(eof, sample)))
+	if err != nil {
+		return "", err
+	}
+	offset, _, given := pdfOffset(before)
+	own := false
+	if given {
+		if own, err = p.leadsToTable(offset); err != nil {
+			return "", err
+		}
+	}
+	goesOn, err := p.goesOn(eof+int64(len(pdfMarker)), own)
 	switch {
 	case err != nil:
 		return "", err
 	case goesOn:
 		return missing + ": it goes on after the last one", nil
 	}
-	if length := linearizedLength(head); length > end {
-		before, err := s.at(max(0, eof-sample), int(min(eof, sample)))
-		if err != nil || !startxrefIsZero(before) {
-			return "", err
-		}
-		return missing + ": it says " + plural(length, "byte") + ", " + areThere(end), nil
+	if length := linearizedLength(p.head); length > p.end && given && offset == 0 {
+		return missing + ": it says " + plural(length, "byte") + ", " + areThere(p.end), nil
 	}
 	return "", nil
 }
 
-// pdfGoesOn reports a keyword of a PDF's structure at the start of a line in [from, to), where a line starts.
-func pdfGoesOn(s *source, from, to int64) (bool, error) {
-	starts := true
-	for n := int64(2 << 10); ; n = chunk {
-		b, err := s.at(from, int(min(n, to-from)))
+// endsWithoutMarker reports that the file ends with a startxref and the offset of a table.
+func (p *pdf) endsWithoutMarker() (bool, error) {
+	start, err := p.findLast(pdfStart, 0, p.end, pdfStartBack)
+	if err != nil || start < 0 {
+		return false, err
+	}
+	b, err := p.at(start, int(min(sample, p.end-start)))
+	if err != nil {
+		return false, err
+	}
+	offset, rest, given := pdfOffset(b)
+	rest = bytes.TrimLeft(rest, pdfSpace)
+	cut := len(rest) > 0 && strings.HasPrefix(pdfMarker, string(rest))
+	perhapsCut := isDigit(b[len(b)-1])
+	if !given || cut {
+		return false, nil
+	}
+	own, err := p.leadsToTable(offset)
+	if err == nil && own && perhapsCut {
+		own, err = p.tableIsLast(offset, start)
+	}
+	if err != nil || !own {
+		return false, err
+	}
+	goesOn, err := p.goesOn(start+int64(len(pdfStart)), true)
+	return !goesOn, err
+}
+
+// leadsToTable reports that a cross-reference table or an object with one in its stream (7.5.8) stands at offset, counted
+// from the begin of the file or, as readers do, from its header.
+func (p *pdf) leadsToTable(offset int64) (bool, error) {
+	header := int64(max(0, bytes.Index(p.head, []byte("%PDF-"))))
+	for _, at := range slices.Compact([]int64{offset, header + offset}) {
+		if offset <= 0 || offset >= p.end-header {
+			return false, nil
+		}
+		b, err := p.at(at, 2*sample)
 		if err != nil {
 			return false, err
 		}
-		if starts && pdfKeyword(b) || pdfKeywordAfter(b, '\n') || pdfKeywordAfter(b, '\r') {
+		if b = bytes.TrimLeft(b, pdfSpace); pdfTable(b) || pdfObject(b) && bytes.Contains(b, []byte("/XRef")) {
 			return true, nil
 		}
-		if from+int64(len(b)) >= to {
-			return false, nil
-		}
-		from, starts = from+int64(len(b))-pdfKeywordLen-1, false
 	}
+	return false, nil
 }
 
-func pdfKeywordAfter(b []byte, eol byte) bool {
-	for {
-		i := bytes.IndexByte(b, eol)
-		if i < 0 {
-			return false
-		}
-		if b = b[i+1:]; pdfKeyword(b) {
-			return true
-		}
+// tableIsLast reports that the table at offset, and nothing else, stands before start. Where the file ends with an
+// offset, its last digits may be missing, and the rest of them lead to another table.
+func (p *pdf) tableIsLast(offset, start int64) (bool, error) {
+	if offset >= start || start-offset > chunk/2 {
+		return false, nil
 	}
+	b, err := p.at(offset, int(start-offset))
+	objects := bytes.Count(b, []byte("endobj"))
+	return objects == 0 || objects == 1 && bytes.Contains(b, []byte("/XRef")), err
 }
 
-const pdfKeywordLen = 64 // as far as a line is looked at
+// goesOn reports words of a PDF's structure at the start of a line in [from, end), where a line starts.
+func (p *pdf) goesOn(from int64, own bool) (bool, error) {
+	starts := true
+	for n := int64(2 << 10); from < p.end; n = chunk {
+		b, err := p.at(from, int(min(n, p.end-from)))
+		if err != nil {
+			return false, err
+		}
+		last := from+int64(len(b)) >= p.end
+		if pdfWords(b, starts, last, own) {
+			return true, nil
+		}
+		if last {
+			break
+		}
+		from, starts = from+int64(len(b))-3*pdfWordsLen, false
+	}
+	return false, nil
+}
 
-// pdfKeyword reports a keyword that line begins with: "12 0 obj<<", "endstream", "xref". A trailer has a cross-reference
-// table before it, and is a word in other texts too.
-func pdfKeyword(line []byte) bool {
-	line = bytes.TrimLeft(line[:min(len(line), pdfKeywordLen)], " \t\f\x00")
-	n := 0
-	for n < len(line) && isAlphanumeric(line[n]) {
-		n++
+// pdfOffset is the number after the last startxref in b, and what follows it.
+func pdfOffset(b []byte) (offset int64, rest []byte, given bool) {
+	i := lastIndex(b, []byte(pdfStart))
+	if i < 0 {
+		return 0, nil, false
 	}
-	switch string(line[:n]) {
-	case "endobj", "endstream", "startxref":
-		return true
-	case "xref":
-		rest := bytes.TrimLeft(line[n:], " \t")
-		return len(rest) == 0 || rest[0] == '\r' || rest[0] == '\n'
-	}
-	if !isNumber(line[:n]) {
-		return false
-	}
-	words := bytes.FieldsFunc(line, isPDFSpace)
-	return len(words) > 2 && isNumber(words[1]) && bytes.HasPrefix(words[2], []byte("obj")) &&
-		(len(words[2]) == 3 || !isAlphanumeric(words[2][3]))
+	b = bytes.TrimLeft(b[i+len(pdfStart):], pdfSpace)
+	n, err := strconv.ParseInt(string(b[:digits(b)]), 10, 64)
+	return n, b[digits(b):], err == nil
 }
 
 // linearizedLength is /L of a linearization dictionary, which is the first object and near the start; 0 if there is none.
@@ -114,26 +184,9 @@ func linearizedLength(head []byte) int64 {
 	dict, _, _ = bytes.Cut(dict, []byte(">>"))
 	for rest := range bytes.SplitSeq(dict, []byte("/")) {
 		value, ok := bytes.CutPrefix(rest, []byte("L"))
-		if n, err := strconv.ParseInt(string(bytes.TrimFunc(value, isPDFSpace)), 10, 64); ok && err == nil {
+		if n, err := strconv.ParseInt(string(bytes.Trim(value, pdfSpace)), 10, 64); ok && err == nil {
 			return n
 		}
 	}
 	return 0
-}
-
-func startxrefIsZero(before []byte) bool {
-	i := lastIndex(before, []byte("startxref"))
-	return i >= 0 && string(bytes.TrimFunc(before[i+len("startxref"):], isPDFSpace)) == "0"
-}
-
-func isPDFSpace(r rune) bool {
-	return r == 0 || r == '\t' || r == '\n' || r == '\f' || r == '\r' || r == ' '
-}
-
-func isAlphanumeric(c byte) bool {
-	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
-}
-
-func isNumber(word []byte) bool {
-	return len(word) > 0 && len(bytes.Trim(word, "0123456789")) == 0
 }

@@ -14,8 +14,10 @@ const (
 	chunk    = 64 << 10
 	sample   = 512
 
-	// zerosAllowed is where zeros at the end stop being content in a format that cannot tell them from it.
-	zerosAllowed = 64 << 10
+	// zerosCounted is how many zeros at the end are counted one by one.
+	zerosCounted = 16 << 10
+	// fewZeros are too few for a look at what they cover.
+	fewZeros = 64
 )
 
 // errBudget ends a check that would cost too much.
@@ -121,18 +123,17 @@ func (s *source) dataEndBefore(limit int64) (int64, error) {
 	return low + lastNonZero(b) + 1, err
 }
 
-// unfilled counts the zeros that end at limit, if they are so many that they must be content which is not there yet: 0
-// for fewer than 64 KiB. Those are looked at one by one.
-func (s *source) unfilled(limit int64) (int64, error) {
+// zerosBefore counts the zeros that end at limit: those within 16 KiB one by one, more as dataEndBefore does.
+func (s *source) zerosBefore(limit int64) (int64, error) {
+	for _, n := range []int64{sample, zerosCounted} {
+		from := max(0, limit-n)
+		b, err := s.at(from, int(limit-from))
+		if err != nil || !allZero(b) {
+			return int64(len(b)) - lastNonZero(b) - 1, err
+		}
+	}
 	end, err := s.dataEndBefore(limit)
-	if err != nil || limit-end < zerosAllowed {
-		return 0, err
-	}
-	b, err := s.at(limit-zerosAllowed, zerosAllowed)
-	if err != nil || !allZero(b) {
-		return 0, err
-	}
-	return limit - end, nil
+	return max(min(limit, zerosCounted), limit-end), err
 }
 
 // lastIndex is bytes.LastIndex, ten times as fast where there is little to find: only searching forward is vectorized.

@@ -7,19 +7,19 @@ import (
 )
 
 // wavEnd wants as many bytes as the RIFF header says and a data chunk among them: Multimedia Programming Interface and
-// Data Specifications 1.0 (IBM, Microsoft, 1991), "Resource Interchange File Format" and "WAVE"; for RF64 and BW64, whose
-// lengths stand in a ds64 chunk, EBU Tech 3306 and ITU-R BS.2088.
+// Data Specifications 1.0 (IBM, Microsoft, 1991), "Resource Interchange File Format" and "WAVE"; for RF64 and BW64, EBU
+// Tech 3306 and ITU-R BS.2088: a length in the ds64 chunk counts where the one of 32 bits is 0xFFFFFFFF.
 //
 // A program that writes to a pipe, or that was killed, leaves a placeholder for the lengths: 0, 0xFFFFFFFF or near
 // 0x7FFFFFFF. Such a file goes on to its end, wherever that is, and passes if it has a data chunk, unless that gives a
-// length of its own. A RIFF length too great by the 8 bytes of its header, as some programs write, and a missing
-// padding byte pass if the chunks fill the file. Bytes after the end are not judged; nor are zeros, which are silence.
+// length of its own. A RIFF length that is too great, as some programs write, and a missing padding byte pass if the chunks
+// fill the file, the sound among them. Bytes after the end are not judged; nor are zeros, which are silence.
 //
 // Some programs (Python's wave module) write a header that fits what they have at first, of no sound (36 in RIFF, 0 in
 // data) or of the first piece of it, and correct it when they close the file. Written to a pipe, a whole file stays so;
 // killed, a torn one: the sound is then bytes after the end, which nothing tells from what others append there.
 //
-// A cut passes in the padding byte at the end, in bytes after the end, before a last chunk without content, and wherever
+// A cut passes in the padding byte at the end, in bytes after the end, between two chunks after the sound, and wherever
 // it likes in a file of unknown length, once the data chunk has begun, or behind the lengths of a header that was not
 // corrected.
 func wavEnd(s *source, head []byte) (string, error) {
@@ -29,7 +29,7 @@ func wavEnd(s *source, head []byte) (string, error) {
 	}
 	known, end := !placeholder(w.riff), w.riff+8
 	switch {
-	case known && end > s.size && !(w.filled && end <= s.size+9):
+	case known && end > s.size && !(w.filled && w.begun):
 		return "the WAV says " + plural(end, "byte") + ", " + areThere(s.size), nil
 	case !w.begun:
 		return "the WAV has no sound (data chunk)", nil
@@ -62,7 +62,7 @@ type wav struct {
 // walk goes from chunk to chunk, 1,000 of them, until one reaches to the end of the file or beyond.
 func (w *wav) walk() error {
 	le := binary.LittleEndian
-	var wide int64
+	var riff, wide int64
 	off := int64(12)
 	for range 1000 {
 		h, err := w.at(off, 8+16)
@@ -73,7 +73,10 @@ func (w *wav) walk() error {
 		switch string(h[:4]) {
 		case "ds64":
 			if len(h) == 24 && off == 12 {
-				w.riff, wide = wide64(h[8:]), wide64(h[16:])
+				riff, wide = wide64(h[8:]), wide64(h[16:])
+			}
+			if w.riff == math.MaxUint32 {
+				w.riff = riff
 			}
 		case "data":
 			if n == math.MaxUint32 && wide != 0 {

@@ -1,0 +1,113 @@
+package media
+
+import "slices"
+
+// Flags of the boxes that tell of a fragment's samples: ISO/IEC 14496-12, 8.8.7 and 8.8.8.
+const (
+	tfhdBase        = 0x01
+	tfhdSize        = 0x10
+	trunOffset      = 0x01
+	trunFirstFlags  = 0x04
+	trunSize        = 0x200
+	trunEachSample  = 0xF00
+	maxFragmentRuns = 64
+)
+
+// fragmentRun is what a track's fragment tells of its samples.
+type fragmentRun struct {
+	base, size int64 // of what offsets are counted from; of a sample, if it is not told of each
+}
+
+// hollowFragment reports a sample of the last fragment that has nothing but the zeros from off on. A run whose offset is
+// not told, or whose samples' sizes are not, is left out; all tracks must be of codecs that are known.
+func (x *filmIndex) hollowFragment(off int64) (bool, error) {
+	known := func(t track) bool { return slices.Contains(codecs(), t.format) }
+	if len(x.tracks) == 0 || !slices.ContainsFunc(x.tracks, known) || slices.ContainsFunc(x.tracks, func(t track) bool { return !known(t) }) {
+		return false, nil
+	}
+	runs := 0
+	return x.within(x.moof, func(traf box) (bool, error) {
+		run := fragmentRun{base: x.moof.off}
+		if traf.kind != "traf" {
+			return false, nil
+		}
+		return x.within(traf, func(b box) (bool, error) {
+			if runs++; runs > maxFragmentRuns {
+				return false, errBudget
+			}
+			content, err := x.at(b.off+b.header, int(min(chunk, b.size-b.header)))
+			f := fields{left: content}
+			switch {
+			case err != nil || b.kind != "tfhd" && b.kind != "trun":
+				return false, err
+			case b.kind == "tfhd":
+				run.head(&f)
+				return false, nil
+			}
+			return run.hollow(&f, off, x.size), nil
+		})
+	})
+}
+
+// within goes through the boxes in b, until one of them is what is looked for, or something is no box.
+func (f *film) within(b box, is func(box) (bool, error)) (bool, error) {
+	for off, end := b.off+b.header, b.off+b.size; end-off >= 8; {
+		child, ok, err := f.box(off)
+		if err != nil || !ok || child.size > end-off {
+			return false, err
+		}
+		if found, err := is(child); err != nil || found {
+			return found, err
+		}
+		off += child.size
+	}
+	return false, nil
+}
+
+// head reads a tfhd.
+func (r *fragmentRun) head(f *fields) {
+	flags := f.next(4)
+	f.next(4) // the track
+	if flags&tfhdBase > 0 {
+		r.base = f.next(8)
+	}
+	for _, flag := range []int64{0x02, 0x08} {
+		if flags&flag > 0 {
+			f.next(4)
+		}
+	}
+	if flags&tfhdSize > 0 {
+		r.size = f.next(4)
+	}
+}
+
+// hollow reads a trun.
+func (r *fragmentRun) hollow(f *fields, off, size int64) bool {
+	flags, n := f.next(4), f.next(4)
+	if flags&trunOffset == 0 {
+		return false
+	}
+	at := r.base + int64(int32(f.next(4)))
+	if flags&trunFirstFlags > 0 {
+		f.next(4)
+	}
+	for ; n > 0 && !f.broken; n-- {
+		length := r.size
+		for flag := int64(0x100); flag <= 0x800; flag <<= 1 {
+			if flags&flag == 0 {
+				continue
+			}
+			if v := f.next(4); flag == trunSize {
+				length = v
+			}
+		}
+		if f.broken || flags&trunEachSample == 0 {
+			return false
+		}
+		if at >= off && length >= sampleSeen && at+length <= size {
+			return true
+		}
+		at += length
+	}
+	return false
+}
