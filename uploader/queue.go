@@ -21,12 +21,22 @@ const (
 	postsFactor = 2
 	// aheadFactor times maxUploads is how many deliveries of one folder may be claimed and not yet posted.
 	aheadFactor = 4
+	// smallUpload is the size, in bytes, below which all files of a delivery together count as small.
+	smallUpload = 1 << 20
+)
+
+const (
+	// SmallUploads is how many uploads there may be beyond MaxUploads while long ones are under way. At least so many are small,
+	// which so never wait for long ones of other folders.
+	SmallUploads = 1
+	// Connections is how many calls of the destination may be under way beyond MaxUploads: the small uploads, and a post.
+	Connections = SmallUploads + 1
 )
 
 // queue decides which delivery takes its next step. It is a pure data structure: no clock, no I/O, no goroutine.
 //
 // Posts go before uploads, folders take turns, posts of one folder go in its order. At most maxUploads uploads are under
-// way at once; the destination has one connection more, so a post never waits for a long upload.
+// way at once, and one small one more; the destination has a connection more than that, so a post never waits for a long upload.
 type queue struct {
 	maxUploads  int
 	maxAttempts int
@@ -38,6 +48,7 @@ type queue struct {
 	pause pause   // of the destination
 
 	uploading, posting, local int         // steps under way, but for those that hang
+	long                      int         // uploads among them that are not small
 	steps                     []*delivery // all that are under way
 	hung                      []*delivery // those that were found hanging, and that nobody has taken notice of yet
 	passed                    passed
@@ -212,18 +223,35 @@ func (q *queue) firstToPost(now time.Time, l *lane) *delivery {
 }
 
 func (q *queue) nextUpload(now time.Time) *delivery {
-	if q.uploading >= q.maxUploads {
+	if q.uploading >= q.mostUploads() {
 		return nil
 	}
 	for _, l := range q.turns {
 		if !q.laneReady(now, l) {
 			continue
 		}
-		if d := q.firstToUpload(now, l); d != nil {
+		if d := q.firstToUpload(now, l); d != nil && (d.isSmall() || q.long < q.maxUploads) {
 			return d
 		}
 	}
 	return nil
+}
+
+// mostUploads is how many uploads there may be at once: one more, beside long ones, so that small ones need not wait for those.
+func (q *queue) mostUploads() int {
+	if q.long > 0 {
+		return q.maxUploads + SmallUploads
+	}
+	return q.maxUploads
+}
+
+// isSmall reports whether all files of d together are small.
+func (d *delivery) isSmall() bool {
+	var size int64
+	for i := range d.Files {
+		size += d.Files[i].ID.Size
+	}
+	return size < smallUpload
 }
 
 func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {
@@ -252,6 +280,9 @@ func (q *queue) begin(d *delivery, now time.Time) {
 	switch d.stage {
 	case toUpload:
 		q.uploading++
+		if d.long = !d.isSmall(); d.long {
+			q.long++
+		}
 	case toPost:
 		q.posting++
 		d.lane.posting = true
@@ -268,7 +299,7 @@ func (q *queue) ended(d *delivery, was stage) {
 	if d.hanging {
 		d.lane.hanging--
 	} else {
-		q.free(was)
+		q.free(d, was)
 	}
 	d.busy, d.hanging = false, false
 	if was == toPost {
@@ -277,11 +308,14 @@ func (q *queue) ended(d *delivery, was stage) {
 	q.steps = slices.DeleteFunc(q.steps, func(x *delivery) bool { return x == d })
 }
 
-// free gives back what a step of that stage holds of what all folders share.
-func (q *queue) free(was stage) {
+// free gives back what a step of d at that stage holds of what all folders share.
+func (q *queue) free(d *delivery, was stage) {
 	switch was {
 	case toUpload:
 		q.uploading--
+		if d.long {
+			q.long--
+		}
 	case toPost:
 		q.posting--
 	default:
