@@ -51,7 +51,7 @@ func TestHeldBackIsCheap(t *testing.T) {
 					VerifyEnding: true, TruncatedAfter: 24 * time.Hour}
 				r.start(newLoop(f, false, zerolog.New(&r.log)), make(chan fsnotify.Event), nil, newScout(f, nil).run)
 				r.none(3 * time.Minute)
-				r.said("left where it is", files)
+				r.said("left where it is", 1)
 				const idle = 5 * time.Minute
 				before := processorTime(t)
 				r.none(idle)

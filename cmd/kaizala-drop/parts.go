@@ -50,7 +50,7 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 			Path: f.Path, Recursive: f.Recursive, Settle: f.Settle, SettleRemote: f.SettleRemote, Rescan: f.Rescan,
 			AllowHardlinks: f.AllowHardlinks, VerifyEnding: f.VerifyEnding, TruncatedAfter: f.TruncatedAfter,
 			Album: f.Album, AlbumWindow: f.AlbumWindow, AlbumMax: f.AlbumMax,
-			Exclude: []string{f.Done, f.Failed}, Ignore: f.Ignore,
+			Exclude: []string{f.Done, f.Failed}, Ignore: f.Ignore, WarnAfter: f.WarnAfter,
 		}
 	}
 	return toPost, toWatch
