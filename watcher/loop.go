@@ -69,7 +69,7 @@ func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
 		gather:   newGatherer(f),
 		asked:    map[string]bool{},
 		unlisted: map[string]bool{},
-		report:   newReport(f.WarnAfter),
+		report:   newReport(f.WarnAfter, f.Settle),
 		ignored:  map[string]int{},
 	}
 }

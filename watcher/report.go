@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// sayQuiet is how long nothing more of a kind must have come before it is said, and sayLatest how long that may take:
-	// what is dropped together is said together.
+	// sayQuiet is how long nothing more of a kind must have come before it is said, or settle if that is less, and sayLatest how
+	// long that may take: what is dropped together is said together.
 	sayQuiet  = time.Second
 	sayLatest = 10 * time.Second
 	// sayAgain is how long a kind is not said again after it was, and doubles each time, up to sayAgainMost.
@@ -27,6 +27,7 @@ type report struct {
 	states    map[Kind]state
 	order     []state
 	warnAfter time.Duration // 0 = never
+	sayQuiet  time.Duration
 	entries   map[string]*entry
 	kinds     map[Kind]*saying
 	checkAt   time.Time // when to look for what is worth a warning; zero while there is nothing
@@ -60,8 +61,8 @@ type line struct {
 	over    bool // no more of what was warned of
 }
 
-func newReport(warnAfter time.Duration) *report {
-	r := &report{order: states(), states: map[Kind]state{}, warnAfter: warnAfter, entries: map[string]*entry{}, kinds: map[Kind]*saying{}}
+func newReport(warnAfter, settle time.Duration) *report {
+	r := &report{order: states(), states: map[Kind]state{}, warnAfter: warnAfter, sayQuiet: min(sayQuiet, settle), entries: map[string]*entry{}, kinds: map[Kind]*saying{}}
 	for _, st := range r.order {
 		r.states[st.kind] = st
 	}
@@ -157,7 +158,7 @@ func (r *report) next() (at time.Time, ok bool) {
 		if len(s.fresh) == 0 {
 			continue
 		}
-		if due := s.due(); !ok || due.Before(at) {
+		if due := r.due(s); !ok || due.Before(at) {
 			at, ok = due, true
 		}
 	}
@@ -165,8 +166,8 @@ func (r *report) next() (at time.Time, ok bool) {
 }
 
 // due is when the names that are not said yet are to be.
-func (s *saying) due() time.Time {
-	due := earlier(s.last.Add(sayQuiet), s.first.Add(sayLatest))
+func (r *report) due(s *saying) time.Time {
+	due := earlier(s.last.Add(r.sayQuiet), s.first.Add(sayLatest))
 	if again := s.saidAt.Add(s.hush); due.Before(again) {
 		return again
 	}
@@ -177,7 +178,7 @@ func (s *saying) due() time.Time {
 func (r *report) lines(now time.Time, all bool) (lines []line) {
 	for _, st := range r.order {
 		s, ok := r.kinds[st.kind]
-		if !ok || len(s.fresh) == 0 || !all && now.Before(s.due()) {
+		if !ok || len(s.fresh) == 0 || !all && now.Before(r.due(s)) {
 			continue
 		}
 		if now.Sub(s.saidAt) > 2*sayAgainMost {
