@@ -79,7 +79,7 @@ func states() []state {
 			"copy in what it leads to, and delete it"},
 		{KindSpecial, "no regular file: only regular files are sent", warnLate, false, false,
 			"delete it"},
-		{KindDenied, "this user may not read it", warnSoon, true, false,
+		{KindDenied, "cannot look at it: this user may not read it", warnSoon, true, false,
 			"chmod g+r it, with the daemon in the file's group; have whoever writes it use umask 027; " +
 				"or give the daemon the capability CAP_DAC_READ_SEARCH (AmbientCapabilities= in the unit)"},
 		{KindUnseen, "it cannot be looked at", warnSoon, true, false,

@@ -324,9 +324,12 @@ func (l *loop) onSighting(now time.Time, s sighting) {
 			l.report.mention(now, KindOldNote, s.name)
 		}
 	case s.err != nil:
-		v := l.files.Fail(now, s.name, "cannot look at it: "+s.err.Error())
-		if v.Reason != "" {
-			l.hold(now, s.name, kindOfError(s.err), v.Reason)
+		kind, reason := kindOfError(s.err), "cannot look at it: "+s.err.Error()
+		if kind == KindDenied {
+			reason = stateOf(kind).reason
+		}
+		if v := l.files.Fail(now, s.name, reason); v.Reason != "" {
+			l.hold(now, s.name, kind, reason)
 		}
 	case s.dir:
 		l.files.Gone(s.name)

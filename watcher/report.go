@@ -181,14 +181,15 @@ func (r *report) lines(now time.Time, all bool) (lines []line) {
 		if !ok || len(s.fresh) == 0 || !all && now.Before(r.due(s)) {
 			continue
 		}
+		l, ok := r.about(st.kind, s.fresh)
+		if s.fresh = nil; !ok {
+			continue
+		}
 		if now.Sub(s.saidAt) > 2*sayAgainMost {
 			s.hush = 0
 		}
 		s.saidAt, s.hush = now, min(max(2*s.hush, sayAgain), sayAgainMost)
-		if l, ok := r.about(st.kind, s.fresh); ok {
-			lines = append(lines, l)
-		}
-		s.fresh = nil
+		lines = append(lines, l)
 	}
 	if !r.checkAt.IsZero() && (all || !now.Before(r.checkAt)) {
 		lines = append(lines, r.warnings(now, all)...)
@@ -204,6 +205,9 @@ func (r *report) about(kind Kind, names []string) (line, bool) {
 		e, known := r.entries[name]
 		if kind == KindOldNote {
 			e, known = &entry{kind: kind, reason: r.states[kind].reason}, true
+		}
+		if known && e.kind != kind && e.said == kind { // it was not said after all
+			e.said = ""
 		}
 		if _, twice := reasons[name]; twice || !known || e.kind != kind {
 			continue
@@ -238,19 +242,19 @@ func (r *report) about(kind Kind, names []string) (line, bool) {
 // soon is worth it now.
 func (r *report) warnings(now time.Time, all bool) (lines []line) {
 	r.checkAt = time.Time{}
-	byKind, late := map[Kind][]string{}, map[Kind]bool{}
-	for name, e := range r.entries {
-		byKind[e.kind] = append(byKind[e.kind], name)
+	count, late := map[Kind]int{}, map[Kind]bool{}
+	for _, e := range r.entries {
+		count[e.kind]++
 		late[e.kind] = late[e.kind] || r.isLate(now, e) || all && r.states[e.kind].warns == warnSoon
 	}
 	for _, st := range r.order {
-		if len(byKind[st.kind]) > 0 {
+		s, n := r.kinds[st.kind], count[st.kind]
+		if n > 0 {
 			r.check(now, st.kind)
 		}
-		s, n := r.kinds[st.kind], len(byKind[st.kind])
 		switch {
 		case late[st.kind] && (s == nil || s.warned == 0 || n >= warnWorse*s.warned):
-			l, _ := r.about(st.kind, byKind[st.kind])
+			l, _ := r.about(st.kind, r.namesOf(st.kind))
 			l.warn = true
 			r.saying(st.kind).warned = n
 			lines = append(lines, l)
@@ -260,6 +264,15 @@ func (r *report) warnings(now time.Time, all bool) (lines []line) {
 		}
 	}
 	return lines
+}
+
+func (r *report) namesOf(kind Kind) (names []string) {
+	for name, e := range r.entries {
+		if e.kind == kind {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // isLate reports whether e is worth a warning.

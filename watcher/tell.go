@@ -57,21 +57,63 @@ func (l *loop) keepReported(a answer) {
 	l.report.keep(func(name string, kind Kind) bool { return seen[name] || l.files.Knows(name) })
 }
 
-// say says what is to be said of the files that are not handed over: a line for each kind.
+// say says what is to be said of the files that are not handed over: a line for each kind, or one for all if many come
+// together.
 func (l *loop) say(now time.Time, all bool) {
+	var left, late []line
 	for _, line := range l.report.lines(now, all) {
-		st := l.report.states[line.kind]
 		switch {
 		case line.over:
 			l.log.Info().Str("kind", string(line.kind)).Str("reason", line.reason).Msg("over: no file waits for this any more that was warned of")
 		case line.warn:
-			l.about(l.log.Warn(), line).Str("to_do", st.todo).Time("since", line.since).Msg("left where it is, and has been for long: a person has to look")
+			late = append(late, line)
 		case line.kind == KindOldNote:
 			l.about(l.log.Info(), line).Msg("not a file to send")
 		default:
-			l.about(l.log.Info(), line).Msg("left where it is")
+			left = append(left, line)
 		}
 	}
+	if len(left) > togetherFrom {
+		l.aboutAll(l.log.Info(), left, false).Msg("left where they are")
+		left = nil
+	}
+	for _, line := range left {
+		l.about(l.log.Info(), line).Msg("left where it is")
+	}
+	const look = ", and has been for long: a person has to look"
+	if len(late) > togetherFrom {
+		l.aboutAll(l.log.Warn(), late, true).Msg("left where it is" + look)
+		late = nil
+	}
+	for _, line := range late {
+		l.about(l.log.Warn(), line).Str("to_do", l.report.states[line.kind].todo).Time("since", line.since).Msg("left where it is" + look)
+	}
+}
+
+// togetherFrom is how many kinds have a line each when they are said at once; more have one for all of them.
+const togetherFrom = 2
+
+// aboutAll adds what lines are about: for each kind its reason, how many, and the first of them.
+func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Event {
+	kinds, n := zerolog.Dict(), 0
+	for _, of := range lines {
+		n += len(of.names)
+		text := fmt.Sprintf("%s: %s", file.Printable(of.reason), counted(of.names))
+		if todo {
+			text += " -- " + l.report.states[of.kind].todo
+		}
+		kinds.Str(string(of.kind), text)
+	}
+	return e.Int("files", n).Dict("kinds", kinds)
+}
+
+// counted lists names that are as they are on disk: how many, and the first of them.
+func counted(names []string) string {
+	text := file.Printable(strings.Join(names[:min(len(names), namesMost)], ", "))
+	if len(names) > namesMost {
+		text += ", ..."
+	}
+	return fmt.Sprintf("%d: %s", len(names), text)
 }
 
 // namesMost is how many names a line of the log has.
