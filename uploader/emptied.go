@@ -82,7 +82,7 @@ func junk() []string {
 		"thumbs.db", "ehthumbs.db", "desktop.ini", // Windows
 		"@eadir", "@synoeastream", "@synoresource", // Synology
 		".@__thumb", "@__thumb", // QNAP
-		".directory", // KDE
+		".directory",       // KDE
 		"zbthumbnail.info", // cameras and phones
 	}
 }
