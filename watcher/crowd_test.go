@@ -69,7 +69,8 @@ func TestScanBehindMarkers(t *testing.T) {
 }
 
 // TestHolesProveACrashOnlyInPlace: what was moved into place whole may have holes, also at its end; what was written under its
-// name may not; and of what lay there before only the end must be there.
+// name may not; and what lay there before may have some
+// inside if the last that was done to it was no write.
 func TestHolesProveACrashOnlyInPlace(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -81,17 +82,20 @@ func TestHolesProveACrashOnlyInPlace(t *testing.T) {
 		{"moved, at the end", fsnotify.Create, HolesAtEnd, false},
 		{"written, inside", fsnotify.Write, HolesInside, true},
 		{"written, at the end", fsnotify.Write, HolesAtEnd, true},
-		{"there before, inside", 0, HolesInside, false},
+		{"there before, inside", 0, HolesInside, true},
+		{"renamed before, inside", fsnotify.Rename, HolesInside, false},
+		{"renamed before, at the end", fsnotify.Rename, HolesAtEnd, true},
 		{"there before, at the end", 0, HolesAtEnd, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
-				if c.came == 0 {
+				before := c.came == 0 || c.came == fsnotify.Rename
+				if before {
 					w.write("x", 10)
 				}
 				r := startRig(t, w, false)
-				if c.came != 0 {
+				if !before {
 					r.none(time.Second)
 					w.write("x", 10)
 					r.event("x", fsnotify.Create)
@@ -99,7 +103,13 @@ func TestHolesProveACrashOnlyInPlace(t *testing.T) {
 				if c.came == fsnotify.Write {
 					r.event("x", fsnotify.Write)
 				}
-				w.do(func() { l := w.files["x"]; l.Holes = c.holes; w.files["x"] = l })
+				w.do(func() {
+					l := w.files["x"]
+					if l.Holes = c.holes; c.came == fsnotify.Rename {
+						l.Ctime += 1000
+					}
+					w.files["x"] = l
+				})
 				if c.torn {
 					r.none(time.Minute)
 					r.said("it has holes", 1)

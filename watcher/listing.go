@@ -32,7 +32,7 @@ func (l *loop) onListing(now time.Time, a answer) {
 }
 
 // tellUnlisted says that subfolders cannot be listed, of each once, and again only if it could be in between: one line with a
-// count for those of one answer.
+// count where there are many.
 func (l *loop) tellUnlisted(a answer) {
 	before := l.unlisted
 	if a.whole {
@@ -49,11 +49,13 @@ func (l *loop) tellUnlisted(a answer) {
 		}
 		l.unlisted[text] = true
 	}
-	switch slices.SortFunc(news, compareNames); {
-	case len(news) == 1:
-		l.log.Warn().Str("error", news[0]).Msg("a subfolder cannot be listed: what lies in it waits")
-	case len(news) > 1:
-		l.log.Warn().Int("subfolders", len(news)).Strs("errors", news[:min(len(news), namesMost)]).Msg("subfolders cannot be listed: what lies in them waits")
+	slices.SortFunc(news, compareNames)
+	if len(news) > apartMost {
+		l.log.Warn().Int("subfolders", len(news)).Strs("errors", news[:namesMost]).Msg("subfolders cannot be listed: what lies in them waits")
+		return
+	}
+	for _, text := range news {
+		l.log.Warn().Str("error", text).Msg("a subfolder cannot be listed: what lies in it waits")
 	}
 }
 

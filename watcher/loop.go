@@ -371,7 +371,8 @@ func (l *loop) isTornBy(s sighting) bool {
 	case HolesAtEnd:
 		return how != originMoved
 	case HolesInside:
-		return how == originWritten
+		lastWritten := s.look.Mtime == s.look.Ctime // a rename, and setting the times, changes the ctime alone
+		return how == originWritten || how == originUnknown && lastWritten
 	}
 	return false
 }

@@ -52,13 +52,13 @@ type saying struct {
 
 // line is what is to be said.
 type line struct {
-	kind    Kind
-	reason  string   // of all of them
-	names   []string // all that it is about, in order; each with its own reason if they differ
-	waiting int      // how many of the kind there are
-	since   time.Time
-	warn    bool // for longer than is ordinary
-	over    bool // no more of what was warned of
+	kind   Kind
+	reason string   // of all of them
+	names  []string // all that it is about, in order
+	each   []string // the reason of each
+	since  time.Time
+	warn   bool // for longer than is ordinary
+	over   bool // no more of what was warned of
 }
 
 func newReport(warnAfter, settle time.Duration) *report {
@@ -219,22 +219,13 @@ func (r *report) about(kind Kind, names []string) (line, bool) {
 		}
 	}
 	slices.SortFunc(l.names, compareNames)
-	for i, name := range l.names {
-		if i == 0 {
-			l.reason = reasons[name]
-		} else if l.reason != reasons[name] {
-			l.reason = ""
-		}
+	l.reason = r.states[kind].reason
+	for _, name := range l.names {
+		l.each = append(l.each, reasons[name])
 	}
-	if l.reason == "" {
-		l.reason = r.states[kind].reason
-		for i, name := range l.names {
-			if of := reasons[name]; of != l.reason {
-				l.names[i] = name + " (" + of + ")"
-			}
-		}
+	if len(slices.Compact(slices.Clone(l.each))) == 1 {
+		l.reason = l.each[0]
 	}
-	l.waiting = len(l.names)
 	return l, len(l.names) > 0
 }
 

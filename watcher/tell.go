@@ -73,7 +73,7 @@ func (l *loop) say(now time.Time, all bool) {
 			left = append(left, line)
 		}
 	}
-	if len(left) > togetherFrom {
+	if left = apart(left); len(left) > togetherFrom && slices.ContainsFunc(left, func(of line) bool { return len(of.names) > 1 }) {
 		l.aboutAll(l.log.Info(), left, false).Msg("left where they are")
 		left = nil
 	}
@@ -90,15 +90,31 @@ func (l *loop) say(now time.Time, all bool) {
 	}
 }
 
-// togetherFrom is how many kinds have a line each when they are said at once; more have one for all of them.
-const togetherFrom = 2
+const (
+	// togetherFrom is how many kinds have a line each when they are said at once; more have one for all of them.
+	togetherFrom = 2
+	// apartMost is how many files have a line each when they are said at once.
+	apartMost = 8
+)
+
+// apart makes a line of each file where there are few.
+func apart(lines []line) (each []line) {
+	for _, of := range lines {
+		for i, name := range of.names {
+			if each = append(each, line{kind: of.kind, reason: of.each[i], names: []string{name}, each: of.each[i : i+1], since: of.since}); len(each) > apartMost {
+				return lines
+			}
+		}
+	}
+	return each
+}
 
 // aboutAll adds what lines are about: for each kind its reason, how many, and the first of them.
 func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Event {
 	kinds, n := zerolog.Dict(), 0
 	for _, of := range lines {
 		n += len(of.names)
-		text := fmt.Sprintf("%s: %s", file.Printable(of.reason), counted(of.names))
+		text := fmt.Sprintf("%s: %d: %s", file.Printable(of.reason), len(of.names), strings.Join(of.first(), ", "))
 		if todo {
 			text += " -- " + l.report.states[of.kind].todo
 		}
@@ -107,29 +123,30 @@ func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Even
 	return e.Int("files", n).Dict("kinds", kinds)
 }
 
-// counted lists names that are as they are on disk: how many, and the first of them.
-func counted(names []string) string {
-	text := file.Printable(strings.Join(names[:min(len(names), namesMost)], ", "))
-	if len(names) > namesMost {
-		text += ", ..."
-	}
-	return fmt.Sprintf("%d: %s", len(names), text)
-}
-
 // namesMost is how many names a line of the log has.
 const namesMost = 5
 
 // about adds what a line is about: one file, or how many and the first of them.
 func (l *loop) about(e *zerolog.Event, of line) *zerolog.Event {
-	names := make([]string, 0, namesMost)
-	for _, name := range of.names[:min(len(of.names), namesMost)] {
-		names = append(names, file.Printable(name))
-	}
 	e.Str("kind", string(of.kind)).Str("reason", file.Printable(of.reason))
 	if len(of.names) == 1 {
-		return e.Str("file", names[0])
+		return e.Str("file", file.Printable(of.names[0]))
 	}
-	return e.Int("files", len(of.names)).Strs("first", names)
+	return e.Int("files", len(of.names)).Strs("first", of.first())
+}
+
+// first gives the first names of a line, fit to print, each with its reason if they differ.
+func (of line) first() (names []string) {
+	for i, name := range of.names[:min(len(of.names), namesMost)] {
+		if of.each[i] != of.reason {
+			name += " (" + of.each[i] + ")"
+		}
+		names = append(names, file.Printable(name))
+	}
+	if len(of.names) > namesMost {
+		names = append(names, "...")
+	}
+	return names
 }
 
 // tellIgnored says how many names each rule is for, when one has come that was not said, or is for ten times as many.
