@@ -21,16 +21,6 @@ const (
 	postsFactor = 2
 	// aheadFactor times maxUploads is how many deliveries of one folder may be claimed and not yet posted.
 	aheadFactor = 4
-	// smallUpload is the size, in bytes, below which all files of a delivery together count as small.
-	smallUpload = 1 << 20
-)
-
-const (
-	// SmallUploads is how many uploads there may be beyond MaxUploads while long ones are under way. At least so many are small,
-	// which so never wait for long ones of other folders.
-	SmallUploads = 1
-	// Connections is how many calls of the destination may be under way beyond MaxUploads: the small uploads, and a post.
-	Connections = SmallUploads + 1
 )
 
 // queue decides which delivery takes its next step. It is a pure data structure: no clock, no I/O, no goroutine.
@@ -235,23 +225,6 @@ func (q *queue) nextUpload(now time.Time) *delivery {
 		}
 	}
 	return nil
-}
-
-// mostUploads is how many uploads there may be at once: one more, beside long ones, so that small ones need not wait for those.
-func (q *queue) mostUploads() int {
-	if q.long > 0 {
-		return q.maxUploads + SmallUploads
-	}
-	return q.maxUploads
-}
-
-// isSmall reports whether all files of d together are small.
-func (d *delivery) isSmall() bool {
-	var size int64
-	for i := range d.Files {
-		size += d.Files[i].ID.Size
-	}
-	return size < smallUpload
 }
 
 func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {

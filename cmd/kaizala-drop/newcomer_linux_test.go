@@ -223,3 +223,34 @@ func saidTogether(lines, words []string) bool {
 	}
 	return false
 }
+
+// TestEmptiedFoldersGiveTheirWatchesBack: a camera makes a folder an hour; once their pictures are filed the folders are gone,
+// and the kernel watches the drop folder alone.
+func TestEmptiedFoldersGiveTheirWatchesBack(t *testing.T) {
+	w := newWorld(t, "recursive = true\nremove_emptied = true", "drop")
+	p := w.daemon()
+	const hours = 40
+	for i := range hours {
+		dir := fmt.Sprintf("%s/2026-11-27/%02d", w.folder("drop"), i)
+		must(t, os.MkdirAll(dir, 0o755))
+		must(t, os.WriteFile(dir+"/picture.jpg", []byte("x"), 0o644))
+		must(t, os.WriteFile(dir+"/Thumbs.db", []byte("x"), 0o644))
+	}
+	w.filed("drop", hours)
+	eventually(t, func() error {
+		left, _ := filepath.Glob(w.folder("drop") + "/2026-11-27*")
+		watches := 0
+		infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", p.Process.Pid))
+		for _, path := range infos {
+			info, _ := os.ReadFile(path)
+			watches += strings.Count(string(info), "inotify wd:")
+		}
+		if len(left) > 0 || watches != 1 {
+			return fmt.Errorf("left are %v, and %d watches", left, watches)
+		}
+		return nil
+	})
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
