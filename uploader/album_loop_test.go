@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -487,6 +488,44 @@ func TestCrashAfterTheFolderWasRemoved(t *testing.T) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// TestJunkKeepsNoFolder: what systems leave for themselves goes with the folder that was emptied, and only with it: beside
+// anything else it stays, and so does all of a folder that a process works in.
+func TestJunkKeepsNoFolder(t *testing.T) {
+	w := newWorld(t, newMemory())
+	for _, path := range []string{
+		"day/.DS_Store", "day/Thumbs.db", "day/desktop.ini", "day/._1.jpg", "day/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "day/hour/.ds_store",
+		"kept/.DS_Store", "kept/.hidden", "dir/Thumbs.db", "dir/inner/1.txt", "work/Thumbs.db",
+	} {
+		w.must(os.MkdirAll(filepath.Dir(filepath.Join(w.dir, path)), 0o755))
+		w.write(path, "x")
+	}
+	outside := w.dir + "/outside"
+	w.must(os.Mkdir(outside, 0o755))
+	w.write("outside/1.jpg", "x")
+	w.must(os.Symlink(outside, w.dir+"/day/@tmp-link"))
+	w.must(os.Rename(w.dir+"/day/@tmp-link", w.dir+"/day/.localized")) // a link is junk by its name, and is not followed
+	worker := exec.Command("sleep", "60")
+	worker.Dir = w.dir + "/work"
+	w.must(worker.Start())
+	t.Cleanup(func() { _ = worker.Process.Kill(); _ = worker.Wait() })
+	d := &delivery{}
+	d.Folder = w.dir
+	for _, name := range []string{"day/hour/1.jpg", "kept/1.jpg", "dir/1.jpg", "work/1.jpg"} {
+		d.Files = append(d.Files, ledger.File{Name: name})
+	}
+	if !removeEmptied(d) {
+		t.Error("nothing was removed")
+	}
+	if _, err := os.Stat(w.dir + "/day"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("junk keeps its folder: %v", err)
+	}
+	for _, path := range []string{"kept/.DS_Store", "kept/.hidden", "dir/Thumbs.db", "dir/inner/1.txt", "work/Thumbs.db", "outside/1.jpg"} {
+		if _, err := os.Lstat(filepath.Join(w.dir, path)); err != nil {
+			t.Errorf("it is gone: %v", err)
 		}
 	}
 }

@@ -44,6 +44,7 @@ type delivery struct {
 	to    Folder // the lane's folder, as it was configured when the step began
 	stage stage
 	busy  bool
+	long  bool       // its upload, the last one begun, is not a small one
 	calls hang.Calls // of the step that is under way, on the file system
 	// hanging says that one of them has not returned for so long that the step no longer holds what others need.
 	hanging  bool

@@ -5,13 +5,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// removeEmptied removes the subfolders that the files of d were moved out of, and those they lie in, if nothing is left in
-// them. Never the watched folder; and what is left, even a hidden file, keeps its folder: the kernel removes none but an
-// empty one. What cannot be removed stays. It reports whether any of them is gone, by now or by an earlier run.
+// removeEmptied removes the subfolders that the files of d were moved out of, and those they lie in, if nothing but junk is
+// left in them. Never the watched folder; and what else is left, even a hidden file, keeps its folder: the kernel removes none
+// but an empty one, and so does a mount point. The folder that a program works in stays, too. What cannot be removed stays. It reports whether any of them is gone, by now or by an earlier run.
 func removeEmptied(d *delivery) (removed bool) {
 	var root *os.Root
 	tried := map[string]bool{}
@@ -34,13 +36,89 @@ func removeEmptied(d *delivery) (removed bool) {
 	return removed
 }
 
-// removeEmpty removes the empty folder dir, which must lie inside root whatever links there are, and reports whether there
-// is none now. unlinkat(2), unlike remove(3), never takes a file that is there in its place.
+// removeEmpty removes the folder dir if it is empty but for junk, and reports whether there is none now. It must lie inside
+// root whatever links there are. unlinkat(2), unlike remove(3), never takes a file that is there in its place.
 func removeEmpty(root *os.Root, dir string) bool {
 	parent, err := root.OpenFile(filepath.Dir(dir), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0) // never a FIFO, which would block
-	if err == nil {
-		defer parent.Close()
-		err = unix.Unlinkat(int(parent.Fd()), filepath.Base(dir), unix.AT_REMOVEDIR)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) // an earlier run was broken off after it
 	}
-	return err == nil || errors.Is(err, fs.ErrNotExist) // an earlier run was broken off after it
+	defer parent.Close()
+	base := filepath.Base(dir)
+	if isWorkedIn(int(parent.Fd()), base) {
+		return false
+	}
+	err = unix.Unlinkat(int(parent.Fd()), base, unix.AT_REMOVEDIR)
+	if err == unix.ENOTEMPTY || err == unix.EEXIST {
+		if !clearJunk(int(parent.Fd()), base, junkDepth) {
+			return false
+		}
+		err = unix.Unlinkat(int(parent.Fd()), base, unix.AT_REMOVEDIR)
+	}
+	return err == nil || errors.Is(err, fs.ErrNotExist)
+}
+
+// isWorkedIn reports whether a process has the folder base as its working directory, as a session of an FTP server has the one
+// that it puts the next file into. Only processes that this one may look at can be seen (proc(5), /proc/pid/cwd).
+func isWorkedIn(parent int, base string) bool {
+	var dir unix.Stat_t
+	if err := unix.Fstatat(parent, base, &dir, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return false
+	}
+	works, _ := filepath.Glob("/proc/[1-9]*/cwd")
+	return slices.ContainsFunc(works, func(path string) bool {
+		var st unix.Stat_t
+		return unix.Stat(path, &st) == nil && st.Dev == dir.Dev && st.Ino == dir.Ino
+	})
+}
+
+// junkDepth is how deep junk may lie in junk: a NAS keeps a folder of thumbnails for each file in @eaDir.
+const junkDepth = 3
+
+// junk are the names, in lower case, of what systems leave in a folder for themselves, and make again when they miss it.
+func junk() []string {
+	return []string{
+		".ds_store", ".localized", ".apdisk", // macOS
+		"thumbs.db", "ehthumbs.db", "desktop.ini", // Windows
+		"@eadir", "@synoeastream", "@synoresource", // Synology
+		".@__thumb", "@__thumb", // QNAP
+		".directory",       // KDE
+		"zbthumbnail.info", // cameras and phones
+	}
+}
+
+// isJunk reports whether name is one of those, or what macOS keeps beside each file of a share.
+func isJunk(name string) bool {
+	lower := strings.ToLower(name)
+	return strings.HasPrefix(lower, "._") || slices.Contains(junk(), lower)
+}
+
+// clearJunk removes what lies in the folder base if all of it is junk, and reports whether it did. Nothing is removed
+// beside something else. What lies in a folder that is junk is junk; a link is removed, never followed.
+func clearJunk(parent int, base string, depth int) bool {
+	fd, err := unix.Openat(parent, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	dir := os.NewFile(uintptr(fd), base)
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil || depth == junkDepth && slices.ContainsFunc(names, func(name string) bool { return !isJunk(name) }) {
+		return false
+	}
+	for _, name := range names {
+		if !removeJunk(fd, name, depth) {
+			return false
+		}
+	}
+	return true
+}
+
+// removeJunk removes one name, with what lies in it.
+func removeJunk(parent int, name string, depth int) bool {
+	err := unix.Unlinkat(parent, name, 0)
+	if (err == unix.EISDIR || err == unix.EPERM) && depth > 0 && clearJunk(parent, name, depth-1) { // POSIX says EPERM of a folder
+		err = unix.Unlinkat(parent, name, unix.AT_REMOVEDIR)
+	}
+	return err == nil || err == unix.ENOENT
 }

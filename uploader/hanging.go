@@ -23,7 +23,7 @@ func (q *queue) checkHanging(now time.Time) {
 		}
 		d.hanging = true
 		d.lane.hanging++
-		q.free(d.stage)
+		q.free(d, d.stage)
 		q.hung = append(q.hung, d)
 	}
 }

@@ -28,7 +28,7 @@ const (
 // queue decides which delivery takes its next step. It is a pure data structure: no clock, no I/O, no goroutine.
 //
 // Posts go before uploads, folders take turns, posts of one folder go in its order. At most maxUploads uploads are under
-// way at once; the destination has one connection more, so a post never waits for a long upload.
+// way at once, and one small one more; the destination has a connection more than that, so a post never waits for a long upload.
 type queue struct {
 	maxUploads  int
 	maxAttempts int
@@ -40,6 +40,7 @@ type queue struct {
 	pause pause   // of the destination
 
 	uploading, posting, local int         // steps under way, but for those that hang
+	long                      int         // uploads among them that are not small
 	steps                     []*delivery // all that are under way
 	hung                      []*delivery // those that were found hanging, and that nobody has taken notice of yet
 	recognised                []match     // files that were found to be posted already, and that was not told yet
@@ -222,14 +223,14 @@ func (q *queue) firstToPost(now time.Time, l *lane) *delivery {
 }
 
 func (q *queue) nextUpload(now time.Time) *delivery {
-	if q.uploading >= q.maxUploads {
+	if q.uploading >= q.mostUploads() {
 		return nil
 	}
 	for _, l := range q.turns {
 		if !q.laneReady(now, l) {
 			continue
 		}
-		if d := q.firstToUpload(now, l); d != nil {
+		if d := q.firstToUpload(now, l); d != nil && (d.isSmall() || q.long < q.maxUploads) {
 			return d
 		}
 	}
@@ -265,6 +266,9 @@ func (q *queue) begin(d *delivery, now time.Time) {
 		d.suspects, _ = d.lane.suspects(d)
 		d.earlier = d.lane.takeUpload(d)
 		q.uploading++
+		if d.long = !d.isSmall(); d.long {
+			q.long++
+		}
 	case toPost:
 		d.suspects, _ = d.lane.suspects(d)
 		if d.postBegun.IsZero() && !d.unknown {
@@ -285,7 +289,7 @@ func (q *queue) ended(d *delivery, was stage) {
 	if d.hanging {
 		d.lane.hanging--
 	} else {
-		q.free(was)
+		q.free(d, was)
 	}
 	d.busy, d.hanging, d.suspects = false, false, nil
 	d.keepLooks()
@@ -295,11 +299,14 @@ func (q *queue) ended(d *delivery, was stage) {
 	q.steps = slices.DeleteFunc(q.steps, func(x *delivery) bool { return x == d })
 }
 
-// free gives back what a step of that stage holds of what all folders share.
-func (q *queue) free(was stage) {
+// free gives back what a step of d at that stage holds of what all folders share.
+func (q *queue) free(d *delivery, was stage) {
 	switch was {
 	case toUpload:
 		q.uploading--
+		if d.long {
+			q.long--
+		}
 	case toPost:
 		q.posting--
 	default:

@@ -686,3 +686,81 @@ func (y *day) inOrder() {
 		}
 	}
 }
+
+// addSized adds files of a size, in bytes.
+func (s *sim) addSized(folder string, size int64, names ...string) {
+	for _, name := range names {
+		f := version(folder, name, 1)
+		f.At, f.ID.Size = s.now, size
+		s.q.add(file.Batch{f})
+	}
+}
+
+// TestSmallFilesPassLongOnes of other folders, however few uploads may be under way; each folder keeps its order, and the
+// long ones come to their end beside a stream of small ones.
+func TestSmallFilesPassLongOnes(t *testing.T) {
+	for _, maxUploads := range []int{1, 2, 4} {
+		t.Run(fmt.Sprint(maxUploads), func(t *testing.T) {
+			s := newSim(t, maxUploads, free{}, folder("/films"), folder("/more films"), folder("/invoices"), folder("/scans"))
+			s.takes = func(d *delivery) time.Duration {
+				if d.stage == toUpload && !d.isSmall() {
+					return time.Hour
+				}
+				return 100 * time.Millisecond
+			}
+			films := []string{"a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4"}
+			s.addSized("/films", smallUpload, films...)
+			s.addSized("/more films", 300<<20, "f.mp4", "g.mp4")
+			s.pass(time.Second)
+			if s.q.long != maxUploads {
+				t.Fatalf("%d long uploads are under way, want %d", s.q.long, maxUploads)
+			}
+			s.addSized("/invoices", 3000, numbered(30)...)
+			s.addSized("/scans", smallUpload-1, "scan.pdf")
+			s.addSized("/films", 10, "last.pdf")
+			s.pass(30 * time.Minute)
+			if len(s.posts) != 31 {
+				t.Errorf("%d small files were posted while the films were under way, want 31", len(s.posts))
+			}
+			for i := range 200 { // small ones never end, and keep no film from its slot
+				name := fmt.Sprintf("more %03d.pdf", i)
+				s.addSized("/invoices", 3000, name)
+				s.pass(2 * time.Minute)
+			}
+			s.run(10 * time.Hour)
+			var posted []string
+			for _, name := range s.posts {
+				if slices.Contains(films, name) || name == "last.pdf" {
+					posted = append(posted, name)
+				}
+			}
+			if want := append(films, "last.pdf"); !slices.Equal(posted, want) {
+				t.Errorf("the folder of films was posted in the order %v", posted)
+			}
+		})
+	}
+}
+
+// TestSmallFilesLeaveLongOnesTheirTurn: while small ones of many folders wait all the time, a long one gets a slot.
+func TestSmallFilesLeaveLongOnesTheirTurn(t *testing.T) {
+	s := newSim(t, 2, free{}, folder("/films"), folder("/other films"), folder("/a"), folder("/b"), folder("/c"))
+	s.takes = func(d *delivery) time.Duration {
+		if d.stage == toUpload && !d.isSmall() {
+			return time.Minute
+		}
+		return time.Second
+	}
+	for _, small := range []string{"/a", "/b", "/c"} {
+		s.addSized(small, 10, numbered(1000)...)
+	}
+	s.pass(10 * time.Second)
+	s.addSized("/films", 5<<20, "a.mp4")
+	s.addSized("/other films", 5<<20, "b.mp4")
+	s.pass(5 * time.Minute)
+	if !slices.Contains(s.posts, "a.mp4") || !slices.Contains(s.posts, "b.mp4") {
+		t.Error("a long one is not posted while there are small ones")
+	}
+	if left := s.known(); left == 0 {
+		t.Error("there were too few small ones to show it")
+	}
+}

@@ -176,11 +176,14 @@ func (s *sim) thaw() {
 
 // check holds the limits.
 func (s *sim) check() {
-	uploads, posts := 0, map[*lane]int{}
+	uploads, long, posts := 0, 0, map[*lane]int{}
 	for _, u := range s.underWay {
 		switch u.d.stage {
 		case toUpload:
 			uploads++
+			if !u.d.isSmall() {
+				long++
+			}
 		case toPost:
 			posts[u.d.lane]++
 			if posts[u.d.lane] > 1 {
@@ -188,8 +191,8 @@ func (s *sim) check() {
 			}
 		}
 	}
-	if uploads > s.q.maxUploads || len(posts) > postsFactor*s.q.maxUploads {
-		s.t.Fatalf("%d uploads and %d posts at once, with max_uploads %d", uploads, len(posts), s.q.maxUploads)
+	if uploads > s.q.maxUploads+min(long, 1) || long > s.q.maxUploads || len(posts) > postsFactor*s.q.maxUploads {
+		s.t.Fatalf("%d uploads, %d of them long, and %d posts at once, with max_uploads %d", uploads, long, len(posts), s.q.maxUploads)
 	}
 	for _, l := range s.q.turns {
 		most := aheadFactor * s.q.maxUploads

@@ -2,11 +2,13 @@ package watcher
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"kaizala-drop/internal/file"
 )
@@ -16,7 +18,16 @@ type companion struct {
 	before, after string // what stands around the other's name
 	cut           int    // how many letters of that are left out, from its begin
 	reason        string // why the other is held back, with %q for the companion
+	kind          Kind
 }
+
+// A lock file that a program left behind when it crashed, or on a share that went away, holds no longer when it is older than
+// lockLasts, and the kernel knows that nobody has it or its document open. Where that cannot be seen, it must be older
+// than lockLastsUnseen.
+const (
+	lockLasts       = 12 * time.Hour
+	lockLastsUnseen = 72 * time.Hour
+)
 
 // axelState ends the name of a companion too, but is too common to be ignored wherever it stands (BuiltinIgnore).
 const axelState = ".st"
@@ -28,16 +39,16 @@ func companions() []companion {
 		fetch = "another program is still fetching it, or was stopped half way: its file %q lies beside it"
 	)
 	return []companion{
-		{"~$", "", 0, open}, {"~$", "", 1, open}, {"~$", "", 2, open},
-		{".~lock.", "#", 0, open}, // LibreOffice
-		{".~", "", 0, open},       // WPS Office
-		{"", ".part", 0, fetch},   // Firefox
-		{"", ".crdownload", 0, fetch},
-		{"", ".opdownload", 0, fetch},
-		{"", ".filepart", 0, fetch}, // WinSCP
-		{"", ".aria2", 0, fetch},
-		{"", ".lftp-pget-status", 0, fetch},
-		{"", axelState, 0, fetch},
+		{"~$", "", 0, open, KindLocked}, {"~$", "", 1, open, KindLocked}, {"~$", "", 2, open, KindLocked},
+		{".~lock.", "#", 0, open, KindLocked}, // LibreOffice
+		{".~", "", 0, open, KindLocked},       // WPS Office
+		{"", ".part", 0, fetch, KindFetched},  // Firefox
+		{"", ".crdownload", 0, fetch, KindFetched},
+		{"", ".opdownload", 0, fetch, KindFetched},
+		{"", ".filepart", 0, fetch, KindFetched}, // WinSCP
+		{"", ".aria2", 0, fetch, KindFetched},
+		{"", ".lftp-pget-status", 0, fetch, KindFetched},
+		{"", axelState, 0, fetch, KindFetched},
 	}
 }
 
@@ -55,20 +66,70 @@ func (c companion) isOne(name string) bool {
 	return strings.HasPrefix(name, c.before) && strings.HasSuffix(name, c.after)
 }
 
-// companion gives the reason why name is held back on account of what lies beside it, or "". axel's state is held back
-// too as long as its file lies there: moved to failed/, it would not hold that back, and axel would write it again.
+// companion gives the reason why name is held back on account of what lies beside it, or "".
 func (s *scout) companion(name string) string {
-	dir, base := filepath.Split(name)
-	beside := s.beside.directory(filepath.Join(s.folder.Path, dir))
-	for _, c := range companions() {
-		if lock := c.of(base); beside.has(lock) {
-			return fmt.Sprintf(c.reason, file.Printable(lock))
-		}
-	}
-	if of, ok := strings.CutSuffix(base, axelState); ok && beside.lies(of) {
-		return fmt.Sprintf("a program notes in it how much it has fetched of %q", file.Printable(of))
+	for c, beside := range s.companions(name) {
+		return fmt.Sprintf(c.reason, file.Printable(beside))
 	}
 	return ""
+}
+
+// companions yields what lies beside name and holds it back, with its name. axel's state is held back too as long as its file
+// lies there: moved to failed/, it would not hold that back, and axel would write it again.
+func (s *scout) companions(name string) iter.Seq2[companion, string] {
+	return func(yield func(companion, string) bool) {
+		dir, base := filepath.Split(name)
+		beside := s.beside.directory(filepath.Join(s.folder.Path, dir))
+		for _, c := range companions() {
+			if lock := c.of(base); beside.has(lock) && !yield(c, lock) {
+				return
+			}
+		}
+		if of, ok := strings.CutSuffix(base, axelState); ok && beside.lies(of) {
+			yield(companion{reason: "a program notes in it how much it has fetched of %q", kind: KindFetched}, of)
+		}
+	}
+}
+
+// held gives why name, which is opened as f, is held back on account of what lies beside it. stale names a lock file that no
+// longer holds.
+func (s *scout) held(f *os.File, name string) (hold Hold, stale string) {
+	for c, beside := range s.companions(name) {
+		if c.kind == KindLocked && s.isStale(f, filepath.Join(filepath.Dir(name), beside)) {
+			stale = beside
+			continue
+		}
+		return Hold{Reason: fmt.Sprintf(c.reason, file.Printable(beside)), Recheck: recheckCompanion, Kind: c.kind}, ""
+	}
+	return Hold{}, stale
+}
+
+// isStale reports whether the lock file at name was left behind. Its age is that of its last writing: a program writes it when
+// it opens the document.
+func (s *scout) isStale(document *os.File, name string) bool {
+	info, err := file.Lstat(filepath.Join(s.folder.Path, name))
+	if err != nil || !info.Mode.IsRegular() {
+		return false
+	}
+	age := time.Since(time.Unix(0, info.Mtime))
+	if age < lockLasts {
+		return false
+	}
+	if age >= lockLastsUnseen && s.remote != "" {
+		return true
+	}
+	lock, _, err := file.Open(s.folder.Path, name)
+	if err != nil {
+		return age >= lockLastsUnseen
+	}
+	defer lock.Close()
+	for _, f := range []*os.File{document, lock} {
+		open, err := openAtAll(f)
+		if open || err != nil && age < lockLastsUnseen {
+			return false
+		}
+	}
+	return s.remote == "" || age >= lockLastsUnseen
 }
 
 // neighbours knows what lies beside the files that are looked into for one answer, by directory.

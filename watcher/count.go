@@ -21,7 +21,7 @@ func (s *scout) watches(dir string) int {
 	n := 1
 	for _, entry := range entries {
 		name := filepath.Join(dir, entry.Name())
-		if !s.folder.Recursive || !entry.IsDir() || s.filter.skips(name) {
+		if !s.folder.Recursive || !entry.IsDir() || s.leavesAlone(name) {
 			continue
 		}
 		if info, err := file.Lstat(filepath.Join(s.folder.Path, name)); err == nil && info.Mode.IsDir() && !s.excluded(info) {
@@ -29,4 +29,10 @@ func (s *scout) watches(dir string) int {
 		}
 	}
 	return n
+}
+
+// leavesAlone reports whether the folder name is not entered because of its name.
+func (s *scout) leavesAlone(name string) bool {
+	rule, filed := s.filter.rule(name, true)
+	return filed || rule != ""
 }

@@ -2,10 +2,13 @@ package watcher
 
 import (
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/media"
 )
 
@@ -21,33 +24,46 @@ const (
 
 // examine looks closer at a file whose quiet time is over: does a program have it open, and is it whole? What is
 // unchanged since it was found torn is not read again.
-func (s *scout) examine(name string, info file.Info, a *answer) (Hold, error) {
-	if reason := s.companion(name); reason != "" {
-		return Hold{Reason: reason, Recheck: recheckCompanion}, nil
-	}
+func (s *scout) examine(name string, found *sighting, a *answer) error {
+	info := found.look.Info
+	hold, err := s.examineAs(name, info, found, a)
+	found.look.Hold = hold
+	return err
+}
+
+func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answer) (Hold, error) {
 	f, opened, err := file.Open(s.folder.Path, name)
 	if err != nil {
 		return Hold{}, err
 	}
 	defer f.Close()
+	var hold Hold
+	if hold, found.stale = s.held(f, name); hold.Reason != "" {
+		return hold, nil
+	}
 	if opened.Identity != info.Identity {
-		return Hold{Reason: "it has just changed", Recheck: recheckChanged}, nil
+		return Hold{Reason: stateOf(KindChanged).reason, Recheck: recheckChanged, Kind: KindChanged}, nil
 	}
 	if s.remote == "" {
 		writing, err := openForWriting(f)
 		if writing {
-			return Hold{Reason: "it is open for writing", Recheck: s.folder.Settle}, nil
+			return Hold{Reason: stateOf(KindOpen).reason, Recheck: s.folder.Settle, Kind: KindOpen}, nil
 		}
 		if err != nil && a.leaseErr == nil {
 			a.leaseErr = err
 		}
 	}
+	if found.note = noteAt(f, name, info.Size); found.note != noNote { // one that is removed needs no reason
+		return Hold{Reason: stateOf(KindNote).reason, Kind: KindNote}, nil
+	}
 	if known, ok := s.torn[name]; ok && known.id == opened.Identity {
+		found.look.Holes = known.holes
 		return known.hold, nil
 	}
-	hold, err := s.wholeness(f, name, opened)
+	found.look.Holes = s.holes(f)
+	hold, err = s.wholeness(f, name, opened)
 	if hold.Torn {
-		s.torn[name] = tornFile{opened.Identity, hold}
+		s.torn[name] = tornFile{opened.Identity, hold, found.look.Holes}
 	} else {
 		delete(s.torn, name)
 	}
@@ -56,25 +72,79 @@ func (s *scout) examine(name string, info file.Info, a *answer) (Hold, error) {
 
 // tornFile is what was found of a file in one state.
 type tornFile struct {
-	id   file.Identity
-	hold Hold
+	id    file.Identity
+	hold  Hold
+	holes Holes
 }
 
-// wholeness looks for what a file that was cut off lacks.
+// holes looks for what was never written.
+func (s *scout) holes(f *os.File) Holes {
+	if !s.folder.VerifyEnding || s.remote != "" {
+		return NoHoles
+	}
+	some, atEnd := holesIn(f)
+	switch {
+	case atEnd:
+		return HolesAtEnd
+	case some:
+		return HolesInside
+	}
+	return NoHoles
+}
+
+// wholeness looks for what a file that was cut off lacks. A name of no type that is sent may be the temporary one of a file that
+// is renamed when it is whole.
 func (s *scout) wholeness(f *os.File, name string, info file.Info) (Hold, error) {
-	if !s.folder.VerifyEnding {
-		return Hold{}, nil
-	}
-	if s.remote == "" && isSparse(f) {
-		return Hold{Reason: "it has holes: its size was set, but not all of it was written", Torn: true}, nil
-	}
 	t, known := media.ByName(name)
-	if !known {
+	switch {
+	case !known && s.folder.TruncatedAfter > 0:
+		return Hold{Reason: stateOf(KindUnknown).reason, Torn: true, Kind: KindUnknown}, nil
+	case !known || !s.folder.VerifyEnding:
 		return Hold{}, nil
 	}
 	missing, err := media.MissingEnd(t, f, info.Size)
 	if err != nil || missing == "" {
 		return Hold{}, err
 	}
-	return Hold{Reason: missing, Torn: true}, nil
+	return Hold{Reason: missing, Torn: true, Kind: KindTorn}, nil
+}
+
+// note is whether a file is a note of the daemon's own, which was moved back with its file.
+type note int
+
+const (
+	noNote      note = iota
+	changedNote      // by a person
+	ownNote          // just as it was written
+)
+
+// noteAt looks whether f is one.
+func noteAt(f *os.File, name string, size int64) note {
+	if !filing.IsNoteName(name) || size > filing.NoteMost {
+		return noNote
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, filing.NoteMost))
+	switch ours, unchanged := filing.IsNote(text); {
+	case err != nil || !ours:
+		return noNote
+	case !unchanged:
+		return changedNote
+	}
+	return ownNote
+}
+
+// removeNote removes a note of the daemon's own, which says of itself that it can be deleted. It reports whether it is gone.
+func (s *scout) removeNote(name string, id file.Identity) bool {
+	path := filepath.Join(s.folder.Path, name)
+	err := s.calls.Do("remove the note", path, func() error {
+		info, err := file.Lstat(path)
+		if err == nil && info.Identity != id {
+			err = errors.New("it has just changed")
+		}
+		if err != nil {
+			return err
+		}
+		return os.Remove(path)
+	})
+	return err == nil
 }

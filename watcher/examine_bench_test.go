@@ -113,7 +113,9 @@ func (sp specimen) examined(t testing.TB, dir string) (look func()) {
 		clear(s.torn)
 		clear(s.beside)
 		var a answer
-		hold, err := s.examine(sp.name, info, &a)
+		found := sighting{look: Look{Info: info}}
+		err := s.examine(sp.name, &found, &a)
+		hold := found.look.Hold
 		if err != nil || a.leaseErr != nil || hold.Torn != sp.torn || (hold.Reason != "") != sp.torn {
 			t.Fatalf("%s: %+v, %v, %v", sp.name, hold, err, a.leaseErr)
 		}

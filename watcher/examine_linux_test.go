@@ -3,6 +3,7 @@ package watcher_test
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,55 @@ func TestSparseFileIsTorn(t *testing.T) {
 	}
 	must(t, os.WriteFile(f.Path+"/b.mp3", bytes.Repeat([]byte("x"), 1<<20), 0o644))
 	if s := r.next(); s.Name != "b.mp3" || s.Torn != "" {
+		t.Fatalf("got %+v", s)
+	}
+}
+
+// TestHolesOfRsync: rsync -S leaves zeros out and then moves the file into place: it is whole, whether it comes while the
+// folder is watched or lay there before. The same holes in a file that is written under its name are a crash.
+func TestHolesOfRsync(t *testing.T) {
+	rsync, err := exec.LookPath("rsync")
+	if err != nil {
+		if os.Getenv("KAIZALA_DROP_CI") != "" {
+			t.Fatal("this test needs rsync: apt-get install rsync")
+		}
+		t.Skip("this test needs rsync: apt-get install rsync")
+	}
+	f := folder(t.TempDir())
+	f.VerifyEnding, f.TruncatedAfter = true, time.Second
+	content := append(bytes.Repeat([]byte("x"), 1<<20), make([]byte, 4<<20)...)
+	content = append(content, bytes.Repeat([]byte("x"), 1<<20)...)
+	source := t.TempDir() + "/whole.mp3"
+	must(t, os.WriteFile(source, content, 0o644))
+	bring := func(name string) {
+		t.Helper()
+		if out, err := exec.Command(rsync, "-tS", source, f.Path+"/"+name).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		var st unix.Stat_t
+		must(t, unix.Stat(f.Path+"/"+name, &st))
+		if st.Blocks*512 >= st.Size {
+			t.Skip("this file system makes no holes: set TMPDIR to a folder on ext4, xfs or tmpfs")
+		}
+	}
+	bring("before.mp3")
+	r := start(t, f)
+	if s := r.next(); s.Name != "before.mp3" || s.Torn != "" {
+		t.Fatalf("got %+v", s)
+	}
+	bring("after.mp3")
+	if s := r.next(); s.Name != "after.mp3" || s.Torn != "" {
+		t.Fatalf("got %+v", s)
+	}
+	file, err := os.Create(f.Path + "/written.mp3")
+	must(t, err)
+	must(t, file.Truncate(int64(len(content))))
+	_, err = file.WriteAt(content[:1<<20], 0)
+	must(t, err)
+	_, err = file.WriteAt(content[:1<<20], 5<<20)
+	must(t, err)
+	must(t, file.Close())
+	if s := r.next(); s.Name != "written.mp3" || !strings.Contains(s.Torn, "holes") {
 		t.Fatalf("got %+v", s)
 	}
 }

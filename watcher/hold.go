@@ -9,8 +9,8 @@ import (
 // minHold and maxHold are the shortest and the longest time between two looks at a file that is held back and does not
 // change. A longer settle time counts instead.
 //
-// heldEach times their number, at most maxHeld, is the shortest one where many are held back: looking at them costs little
-// however many there are.
+// heldEach times their number, at most maxHeld, is the shortest one where many are held back for a reason of one kind: looking
+// at them costs little however many there are, and a file that is held back for another reason does not wait for them.
 const (
 	minHold  = 100 * time.Millisecond
 	maxHold  = time.Minute
@@ -47,11 +47,26 @@ func (s *Settler) holdBack(now time.Time, c *candidate, reason string) Verdict {
 		}
 	}
 	most = max(cmp.Or(hold.Recheck, most), s.patience.settle)
-	crowd := min(time.Duration(len(s.waiting))*heldEach, maxHeld)
+	kind := KindUnseen
+	if !c.failed {
+		kind = kindOfLook(c.last, reason)
+	}
+	s.join(c, kind)
+	crowd := min(time.Duration(s.crowds[kind])*heldEach, maxHeld)
 	c.reason = reason
 	c.hold = max(min(max(2*c.hold, s.patience.settle), most), crowd, minHold)
 	s.schedule(c, earlier(due, now.Add(c.hold)))
-	return Verdict{Reason: reason, News: news}
+	return Verdict{Reason: reason, Kind: kind, News: news}
+}
+
+// join counts c among those that are held back for a reason of that kind; "" is none.
+func (s *Settler) join(c *candidate, kind Kind) {
+	if c.crowd != "" {
+		s.crowds[c.crowd]--
+	}
+	if c.crowd = kind; kind != "" {
+		s.crowds[kind]++
+	}
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -79,9 +94,55 @@ func (s *Settler) refuse(l Look) (reason string, final bool) {
 // for nothing.
 func (s *Settler) Waits(yield func(name, reason string)) {
 	for name, c := range s.candidates {
-		leftAlone := c.looked && (!c.last.Mode.IsRegular() || c.last.Links > 1 && !s.allowHardlinks)
+		leftAlone := c.looked && (!c.last.Mode.IsRegular() || c.last.Links > 1 && !s.allowHardlinks || c.last.Hold.Kind == KindNote)
 		if c.hold > 0 && (c.failed || !leftAlone) {
 			yield(name, c.reason)
 		}
 	}
+}
+
+// Unquiet calls yield for each file that is on its way and was not quiet for so long that most is over, with when that began.
+func (s *Settler) Unquiet(now time.Time, most time.Duration, yield func(name string, since time.Time)) {
+	for name, c := range s.candidates {
+		if !c.handed && c.hold == 0 && now.Sub(c.since) >= most {
+			yield(name, c.since)
+		}
+	}
+}
+
+// IsUnquiet reports whether name is one of those.
+func (s *Settler) IsUnquiet(now time.Time, most time.Duration, name string) bool {
+	c, ok := s.candidates[name]
+	return ok && !c.handed && c.hold == 0 && now.Sub(c.since) >= most
+}
+
+// IsHeld reports whether name is held back, or will be as far as the last look tells: there is no hurry to look at it.
+func (s *Settler) IsHeld(name string) bool {
+	c, ok := s.candidates[name]
+	if !ok || !c.looked {
+		return false
+	}
+	reason, _ := s.refuse(c.last)
+	return c.hold > 0 || reason != ""
+}
+
+// Knows reports whether anything is known of name.
+func (s *Settler) Knows(name string) bool {
+	_, ok := s.candidates[name]
+	return ok
+}
+
+// Came notes how the file under name came there.
+func (s *Settler) Came(now time.Time, name string, how origin) { s.candidate(now, name).origin = how }
+
+// OriginOf tells it, with the newest look at it.
+func (s *Settler) OriginOf(name string, look Look) origin {
+	c, ok := s.candidates[name]
+	if !ok {
+		return originUnknown
+	}
+	if c.looked && c.last.SameFile(look.Identity) && (c.last.Size != look.Size || c.last.Mtime != look.Mtime) {
+		c.origin = originWritten
+	}
+	return c.origin
 }

@@ -1,23 +1,85 @@
 package watcher
 
 import (
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"kaizala-drop/internal/ignore"
+	"kaizala-drop/internal/media"
 )
 
 // BuiltinIgnore lists the names that are never candidates, as globs with one * at the most, at the start or the end,
-// that compare without regard to case: what desktops,
-// NAS boxes, browsers, editors and transfer programs leave beside the files that people mean. Names that begin with a
-// dot are never candidates either, files and folders alike.
+// that compare without regard to case: what desktops, NAS boxes, browsers, editors and transfer programs leave beside the
+// files that people mean. Files and folders alike; docs/states.md shows the list.
 func BuiltinIgnore() []string {
+	return slices.Concat([]string{
+		".*", // hidden on Unix: rsync's and vsftpd's temporary names, .DS_Store, ._* (AppleDouble), .nfs*, .fuse_hidden*,
+		// .~lock.*# (LibreOffice), .syncthing.*.tmp, .Trash-1000 (freedesktop.org Trash specification), .Trashes,
+		// .Spotlight-V100, .fseventsd, .TemporaryItems (macOS), .@__thumb (QNAP), .stversions and .stfolder (Syncthing)
+	}, ignoredFolders(), ignoredFiles(), temporaryNames())
+}
+
+// ignoredFolders are what systems keep on a volume or a share for themselves. What people had deleted lies in some.
+func ignoredFolders() []string {
 	return []string{
-		".*", // rsync's and vsftpd's temporary names, .DS_Store, ._*, .nfs*, .fuse_hidden*, .~lock.*#
-		"~$*", "*~",
-		"thumbs.db", "desktop.ini", "@eadir", "#recycle", "lost+found", "__macosx",
-		"*.tmp", "*.part", "*.partial", "*.crdownload", "*.download", "*.opdownload", "*.filepart", "*.aria2", "*.lftp-pget-status",
-		"*.swp", "*.swx",
+		"$recycle.bin", "recycler", "recycled", // Windows: NTFS since Vista, NTFS before it, FAT
+		"system volume information", "$windows.~bt", "$extend", // Windows
+		"found.000", "found.001", "found.002", "found.003", // chkdsk
+		"lost+found",                                                                                           // fsck of ext
+		"#recycle", "#snapshot", "@eadir", "@tmp", "@synoresource", "@synoeastream", "@sharesnap", "@sharebin", // Synology DSM
+		"@recycle", "@recently-snapshot", "@__thumb", // QNAP QTS
+		"~snapshot", ".snapshot", // NetApp ONTAP: for SMB, for NFS
+		"~syncthing~*",                     // Syncthing's temporary names on Windows
+		"__macosx", "network trash folder", // macOS: Archive Utility, AFP and Samba's vfs_fruit
+		"temporary items", "thevolumesettingsfolder", // the same
+		"@gmt-*",    // Samba's vfs_shadow_copy2
+		"$recycle*", // vfs_recycle as it is set up in many guides
+	}
+}
+
+// ignoredFiles are what systems and programs leave for themselves beside other files.
+func ignoredFiles() []string {
+	return []string{
+		"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", // Windows Explorer, Media Center
+		"icon\r",    // macOS: a folder's own picture
+		"~$*", "*~", // Microsoft Office's lock files; copies of Emacs, vim and gedit
+		"*.swp", "*.swx", "*.swo", // vim
+		"desktop.db", "desktop.df", // classic Mac OS
+	}
+}
+
+// temporaryNames are what programs write under until a file is whole.
+func temporaryNames() []string {
+	return []string{
+		"*.tmp", "*.temp", // many, Microsoft Office and Nextcloud among them
+		"*.part",                  // Firefox, KDE, wget scripts, ownCloud
+		"*.partial",               // Internet Explorer and the first Edge
+		"*.crdownload",            // Chrome and its kin
+		"*.download",              // Safari
+		"*.opdownload",            // Opera
+		"*.filepart",              // WinSCP
+		"*.aria2",                 // aria2's state
+		"*.lftp-pget-status",      // lftp's state
+		"*.ffs_tmp", "*.ffs_lock", // FreeFileSync
+		"*.!sync", "*.bts", // Resilio Sync (BitTorrent Sync)
+		"*.!qb",          // qBittorrent
+		"*.!ut",          // uTorrent and BitTorrent
+		"*.!bt",          // BitComet
+		"*.bc!",          // BitComet's older name
+		"*.jc!", "*.fb!", // FlashGet
+		"*.dtapart",                                  // DownThemAll
+		"*.ut!",                                      // uTorrent for Mac
+		"*.uploading",                                // web and FTP upload tools
+		"*.upload",                                   // managed file transfer gateways
+		"*.writing", "*.inprogress", "*.in_progress", // managed file transfer gateways, Apache Flink and Camel
+		"*.incomplete",   // IDM, Transmission
+		"*.unfinished",   // the same
+		"*.ytdl",         // yt-dlp's state
+		"*.td", "*.xltd", // Thunder
+		"*.drivedownload", "*.driveupload", // Google Drive
+		"*.owncloudsync.log", // ownCloud
+		"*.kate-swp",         // Kate
 	}
 }
 
@@ -27,12 +89,17 @@ type filter struct {
 	exact    map[string]bool // the built-in list, taken apart: it is asked of every name that is seen
 	prefixes []string
 	suffixes []string
-	own      []string
+	own      ignore.Patterns
 	exclude  map[string]bool // absolute paths
 }
 
 func newFilter(folder Folder) filter {
-	f := filter{root: folder.Path, own: folder.Ignore, exact: map[string]bool{}, exclude: map[string]bool{}}
+	f := filter{root: folder.Path, exact: map[string]bool{}, exclude: map[string]bool{}}
+	good := slices.DeleteFunc(slices.Clone(folder.Ignore), func(text string) bool { // the configuration refuses the others
+		_, _, err := ignore.Compile([]string{text}, "")
+		return err != nil
+	})
+	f.own, _, _ = ignore.Compile(good, "")
 	for _, glob := range BuiltinIgnore() {
 		switch before, after, isGlob := strings.Cut(glob, "*"); {
 		case !isGlob:
@@ -49,23 +116,43 @@ func newFilter(folder Folder) filter {
 	return f
 }
 
-// skips reports whether name, relative to the folder, is left alone. The folder's own globs match the last part of the
-// name or the whole of it; a bad one matches nothing (the configuration refuses it).
+// skips reports whether name, relative to the folder, is left alone whatever lies there.
 func (f filter) skips(name string) bool {
+	rule, own := f.rule(name, false)
+	return own || rule != ""
+}
+
+// rule gives the rule for which name is left alone, or "". done/ and failed/ have none: filed is true for them.
+func (f filter) rule(name string, isDir bool) (rule string, filed bool) {
+	if rule := f.builtin(strings.ToLower(filepath.Base(name))); rule != "" {
+		return rule, false
+	}
+	if rule := f.own.Match(name, isDir); rule != "" {
+		return rule, false
+	}
+	return "", len(f.exclude) > 0 && f.exclude[filepath.Join(f.root, name)]
+}
+
+func (f filter) builtin(lower string) (rule string) {
+	if f.exact[lower] {
+		return lower
+	}
+	for _, p := range f.prefixes {
+		if strings.HasPrefix(lower, p) {
+			return p + "*"
+		}
+	}
+	for _, s := range f.suffixes {
+		if strings.HasSuffix(lower, s) {
+			return "*" + s
+		}
+	}
+	return ""
+}
+
+// isNameless reports whether name is an extension that would be sent, and nothing before it.
+func isNameless(name string) bool {
 	base := filepath.Base(name)
-	lower := strings.ToLower(base)
-	if f.exact[lower] ||
-		slices.ContainsFunc(f.prefixes, func(p string) bool { return strings.HasPrefix(lower, p) }) ||
-		slices.ContainsFunc(f.suffixes, func(s string) bool { return strings.HasSuffix(lower, s) }) {
-		return true
-	}
-	for _, glob := range f.own {
-		if ok, _ := path.Match(glob, base); ok {
-			return true
-		}
-		if ok, _ := path.Match(glob, name); ok {
-			return true
-		}
-	}
-	return len(f.exclude) > 0 && f.exclude[filepath.Join(f.root, name)]
+	_, known := media.ByName(base)
+	return known && strings.LastIndexByte(base, '.') == 0
 }

@@ -7,4 +7,6 @@ import "os"
 // openForWriting cannot tell here; the daemon is made for Linux.
 func openForWriting(*os.File) (bool, error) { return false, errCannotTell }
 
-func isSparse(*os.File) bool { return false }
+func openAtAll(*os.File) (bool, error) { return false, errCannotTell }
+
+func holesIn(*os.File) (some, atEnd bool) { return false, false }

@@ -3,6 +3,7 @@ package watcher
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"kaizala-drop/internal/file"
@@ -30,7 +31,8 @@ func (l *loop) onListing(now time.Time, a answer) {
 	l.setRemote(a.remote, first)
 }
 
-// tellUnlisted says of each subfolder that it cannot be listed, once, and again only if it could be in between.
+// tellUnlisted says that subfolders cannot be listed, of each once, and again only if it could be in between: one line with a
+// count where there are many.
 func (l *loop) tellUnlisted(a answer) {
 	before := l.unlisted
 	if a.whole {
@@ -39,12 +41,21 @@ func (l *loop) tellUnlisted(a answer) {
 	if a.missing != nil {
 		l.unlisted[file.Printable(a.missing.Error())] = true
 	}
+	var news []string
 	for _, err := range a.partial {
 		text := file.Printable(err.Error())
 		if !before[text] {
-			l.log.Warn().Str("error", text).Msg("a subfolder cannot be listed: what lies in it waits")
+			news = append(news, text)
 		}
 		l.unlisted[text] = true
+	}
+	slices.SortFunc(news, compareNames)
+	if len(news) > apartMost {
+		l.log.Warn().Int("subfolders", len(news)).Strs("errors", news[:namesMost]).Msg("subfolders cannot be listed: what lies in them waits")
+		return
+	}
+	for _, text := range news {
+		l.log.Warn().Str("error", text).Msg("a subfolder cannot be listed: what lies in it waits")
 	}
 }
 

@@ -39,24 +39,26 @@ type loop struct {
 	filter    filter
 	files     *Settler
 	gather    *gatherer
-	outbox    []file.Batch        // settled, not yet taken
-	names     []string            // to be looked at with the next request, in order
-	asked     map[string]bool     // the same as a set
-	due       []string            // to be looked at after these, and into: their quiet time is over
-	list      bool                // the next request asks for a whole listing
-	away      bool                // a request is with the scout
-	calls     *hang.Calls         // what the scout does on the file system
-	hanging   bool                // the scout does not come back: what it does on the file system hangs
-	sentAt    time.Time           // when it, or the last one, was sent
-	listAt    time.Time           // when to list on the timer
-	retry     time.Duration       // > 0: the folder cannot be listed or watched, and this is the time to the next try
-	listed    bool                // the folder was listed at least once, or could not be in a run with once
-	remote    string              // the file system, if changes there bring no event
-	root      file.Info           // the folder when it was last listed
-	trouble   string              // what was said last about a folder that cannot be listed or watched
-	unlisted  map[string]bool     // why the folder or parts of it could not be listed the last time
-	leaseTold bool                // it was said that the kernel does not tell who is writing
-	toldOnce  map[string]struct{} // subfolders that were said to be left alone
+	outbox    []file.Batch    // settled, not yet taken
+	names     []string        // to be looked at with the next request, in order
+	asked     map[string]bool // the same as a set
+	due       []string        // to be looked at after these, and into: their quiet time is over
+	later     []string        // the same of those that are held back: a few after each of the others
+	list      bool            // the next request asks for a whole listing
+	away      bool            // a request is with the scout
+	calls     *hang.Calls     // what the scout does on the file system
+	hanging   bool            // the scout does not come back: what it does on the file system hangs
+	sentAt    time.Time       // when it, or the last one, was sent
+	listAt    time.Time       // when to list on the timer
+	retry     time.Duration   // > 0: the folder cannot be listed or watched, and this is the time to the next try
+	listed    bool            // the folder was listed at least once, or could not be in a run with once
+	remote    string          // the file system, if changes there bring no event
+	root      file.Info       // the folder when it was last listed
+	trouble   string          // what was said last about a folder that cannot be listed or watched
+	unlisted  map[string]bool // why the folder or parts of it could not be listed the last time
+	leaseTold bool            // it was said that the kernel does not tell who is writing
+	report    *report         // what is said of files that are not handed over
+	ignored   map[string]int  // how many names each rule was said to be for
 }
 
 func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
@@ -67,7 +69,8 @@ func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
 		gather:   newGatherer(f),
 		asked:    map[string]bool{},
 		unlisted: map[string]bool{},
-		toldOnce: map[string]struct{}{},
+		report:   newReport(f.WarnAfter, f.Settle),
+		ignored:  map[string]int{},
 	}
 }
 
@@ -87,6 +90,7 @@ func (l *loop) run(ctx context.Context) error {
 		now := time.Now()
 		l.onTime(now)
 		l.onGathered(now)
+		l.say(now, false)
 		timer.Reset(l.wake(now).Sub(now))
 		requests, next := l.nextRequest()
 		settled, first := l.nextSettled()
@@ -105,16 +109,12 @@ func (l *loop) run(ctx context.Context) error {
 		case settled <- first:
 			l.outbox = l.outbox[1:]
 		case <-ctx.Done():
+			l.say(time.Now(), true)
 			return ctx.Err()
 		}
 	}
+	l.say(time.Now(), true)
 	return l.left()
-}
-
-// finished reports that a run with once has nothing left to wait for, or waits for a folder that hangs.
-func (l *loop) finished() bool {
-	return l.once && l.hanging && len(l.outbox) == 0 || l.once && l.listed && !l.wants() && !l.away && len(l.outbox) == 0 && len(l.gather.sets) == 0 &&
-		!l.files.Busy(func(string) bool { return true })
 }
 
 // wake says when the timer must fire.
@@ -122,6 +122,9 @@ func (l *loop) wake(now time.Time) time.Time {
 	at := now.Add(l.folder.Rescan)
 	if ends, ok := l.gather.next(); ok {
 		at = earlier(at, ends)
+	}
+	if says, ok := l.report.next(); ok {
+		at = earlier(at, says)
 	}
 	if l.away { // nothing else to do before the answer comes
 		return earlier(at, l.hangsAt(now))
@@ -140,16 +143,21 @@ func (l *loop) nextRequest() (chan<- request, request) {
 	if l.away || !l.wants() {
 		return nil, request{}
 	}
-	return l.requests, request{names: l.names, whole: l.list, due: l.due}
+	return l.requests, request{names: l.names, whole: l.list, due: slices.Concat(l.due, l.later[:min(len(l.later), laterMost)])}
 }
 
+// laterMost is how many of those that are held back one request asks for. What has just settled waits for no more of them than
+// that.
+const laterMost = 512
+
 // wants reports whether there is anything to ask of the scout.
-func (l *loop) wants() bool { return l.list || len(l.names) > 0 || len(l.due) > 0 }
+func (l *loop) wants() bool { return l.list || len(l.names) > 0 || len(l.due) > 0 || len(l.later) > 0 }
 
 func (l *loop) sent(now time.Time) {
 	if l.list {
 		l.files.StartRound()
 	}
+	l.later = l.later[min(len(l.later), laterMost):]
 	l.away, l.list, l.names, l.due, l.asked, l.sentAt = true, false, nil, nil, map[string]bool{}, now
 }
 
@@ -191,10 +199,17 @@ func (l *loop) onEvent(ev fsnotify.Event, ok bool) {
 		l.gather.stir(time.Now(), name) // rsync and others write under a name like this, and then rename
 		return
 	}
+	now := time.Now()
 	if ev.Op == fsnotify.Chmod {
-		l.files.TouchLooks(time.Now(), name)
+		l.files.TouchLooks(now, name)
 	} else {
-		l.files.Touch(time.Now(), name)
+		l.files.Touch(now, name)
+	}
+	switch {
+	case ev.Has(fsnotify.Write):
+		l.files.Came(now, name, originWritten)
+	case ev.Has(fsnotify.Create):
+		l.files.Came(now, name, originMoved)
 	}
 	l.ask(name)
 }
@@ -232,7 +247,13 @@ func (l *loop) onTime(now time.Time) {
 		l.checkHanging(now)
 		return
 	}
-	l.due = append(l.due, l.files.Due(now)...)
+	for _, name := range l.files.Due(now) {
+		if l.files.IsHeld(name) {
+			l.later = append(l.later, name)
+		} else {
+			l.due = append(l.due, name)
+		}
+	}
 	if !l.listAt.IsZero() && !now.Before(l.listAt) {
 		l.list = true
 		l.listAt = now.Add(l.rescan())
@@ -263,58 +284,10 @@ func (l *loop) onAnswer(a answer) {
 	}
 	if a.whole && a.missing == nil && len(a.partial) == 0 {
 		l.files.EndRound()
+		l.keepReported(a)
+		l.tellIgnored(a.ignored)
 	}
 	if a.watchErr != nil && !a.whole { // a new subfolder could not be watched: list sooner
 		l.list = true
-	}
-}
-
-func (l *loop) onSighting(now time.Time, s sighting) {
-	switch {
-	case s.gone:
-		l.files.Gone(s.name)
-		delete(l.toldOnce, s.name)
-	case s.err != nil:
-		l.tell(s.name, l.files.Fail(now, s.name, "cannot look at it: "+s.err.Error()))
-	case s.dir:
-		l.files.Gone(s.name)
-		if s.filed {
-			l.tellOnce(s.name, "it is a folder of files that were filed away: it holds "+l.folder.Mark)
-		}
-		if !l.folder.Recursive {
-			l.tellOnce(s.name, "it is a folder, and recursive = false")
-		}
-	default:
-		v := l.files.Look(l.sentAt, now, s.name, s.look)
-		if v.Settled {
-			l.handOver(now, s, v)
-		}
-		l.tell(s.name, v)
-	}
-}
-
-func (l *loop) handOver(now time.Time, s sighting, v Verdict) {
-	settled := file.Settled{Folder: l.folder.Path, Name: s.name, ID: s.look.Identity, At: now}
-	if v.Torn {
-		settled.Torn = v.Reason
-	}
-	if !l.gather.add(now, settled) {
-		l.outbox = append(l.outbox, file.Batch{settled})
-	}
-}
-
-// onGathered hands over the images that have waited for each other.
-func (l *loop) onGathered(now time.Time) {
-	if at, ok := l.gather.next(); !ok || now.Before(at) {
-		return
-	}
-	coming := func(belongs func(string) bool) bool { return l.files.Coming(now, belongs) }
-	if l.once { // what is held back is left to another run
-		coming = l.files.Busy
-	}
-	for _, b := range l.gather.due(now, coming, l.files.IsHanded) {
-		l.log.Debug().Int("images", len(b)).Str("first", file.Printable(b[0].Name)).
-			Str("last", file.Printable(b[len(b)-1].Name)).Msg("gathered")
-		l.outbox = append(l.outbox, b)
 	}
 }

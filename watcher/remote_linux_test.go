@@ -18,9 +18,12 @@ func TestRemoteIsNotAsked(t *testing.T) {
 	must(t, err)
 	defer writer.Close()
 	s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
-	for _, c := range []struct{ remote, open, sparse string }{
-		{"", "it is open for writing", "it has holes: its size was set, but not all of it was written"},
-		{"fuse", "", ""},
+	for _, c := range []struct {
+		remote, open string
+		holes        Holes
+	}{
+		{"", "it is open for writing", HolesAtEnd},
+		{"fuse", "", NoHoles},
 	} {
 		s.remote = c.remote
 		clear(s.torn)
@@ -28,7 +31,10 @@ func TestRemoteIsNotAsked(t *testing.T) {
 		if a.leaseErr != nil {
 			t.Fatal(a.leaseErr)
 		}
-		for i, reason := range []string{c.open, c.sparse} {
+		if got := a.seen[1].look.Holes; got != c.holes {
+			t.Errorf("on %q: the holes found are %v, want %v", c.remote, got, c.holes)
+		}
+		for i, reason := range []string{c.open, ""} {
 			if got := a.seen[i].look; !got.Examined || got.Hold.Reason != reason {
 				t.Errorf("on %q: %s is held back for %q, want %q", c.remote, a.seen[i].name, got.Hold.Reason, reason)
 			}

@@ -34,6 +34,30 @@ type answer struct {
 	leaseErr error     // why the kernel does not say who is writing
 	partial  []error   // subfolders that could not be listed
 	seen     []sighting
+	ignored  map[string]*tally // what is left alone by its name, by rule, if whole
+}
+
+// tally counts the names that a rule is for.
+type tally struct {
+	n     int
+	first []string // some of them
+}
+
+// tallyMost is how many names are kept of each rule.
+const tallyMost = 5
+
+func (a *answer) ignore(rule, name string) {
+	if a.ignored == nil || rule == "" {
+		return
+	}
+	t := a.ignored[rule]
+	if t == nil {
+		t = &tally{}
+		a.ignored[rule] = t
+	}
+	if t.n++; len(t.first) < tallyMost {
+		t.first = append(t.first, name)
+	}
 }
 
 // sighting is one name below the folder, and what lay there.
@@ -45,6 +69,10 @@ type sighting struct {
 	// filed says that the folder is a done/ or failed/, under whatever name: it is left alone.
 	filed bool
 	err   error // it could not be looked at
+
+	nameless bool   // it is left alone, and has nothing but an extension for a name
+	note     note   // it is a note of the daemon's own
+	stale    string // a lock file beside it that no longer holds
 }
 
 // scout does all the I/O of one watched folder: it watches, lists and looks, and may hang on a dead share for as long
@@ -105,11 +133,12 @@ func (s *scout) list(ctx context.Context, a *answer) {
 	}
 	a.root, s.remote, s.linkless = root, "", false
 	s.prune()
+	a.ignored = map[string]*tally{}
 	before := len(a.seen)
 	s.enter(ctx, ".", root, a)
-	// In the order in which they were written, as far as that can be known now.
+	// In the order in which they were written, as far as that can be known now, or else as people count.
 	slices.SortStableFunc(a.seen[before:], func(x, y sighting) int {
-		return cmp.Or(cmp.Compare(x.look.Mtime, y.look.Mtime), cmp.Compare(x.name, y.name))
+		return cmp.Or(cmp.Compare(x.look.Mtime, y.look.Mtime), compareNames(x.name, y.name))
 	})
 }
 
@@ -175,15 +204,30 @@ func (s *scout) enter(ctx context.Context, dir string, info file.Info, a *answer
 
 // look looks at name, and into it if it is a file and that is wanted. A folder to be watched too is entered.
 func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
-	if s.filter.skips(name) {
+	if rule, filed := s.filter.rule(name, false); filed || rule != "" {
+		a.ignore(rule, name)
+		if isNameless(name) {
+			a.seen = append(a.seen, sighting{name: name, nameless: true})
+		}
 		return
 	}
 	path := filepath.Join(s.folder.Path, name)
 	info, err := s.lstat(path)
-	found := Look{Info: info}
+	if err == nil && info.Mode.IsDir() {
+		if rule, _ := s.filter.rule(name, true); rule != "" {
+			a.ignore(rule, name)
+			return
+		}
+	}
+	found := sighting{name: name, look: Look{Info: info}}
 	if err == nil && into && s.mayOpen(info) {
-		found.Examined = true
-		err = s.calls.Do("look into", path, func() (err error) { found.Hold, err = s.examine(name, info, a); return err })
+		found.look.Examined = true
+		err = s.calls.Do("look into", path, func() error { return s.examine(name, &found, a) })
+	}
+	if err == nil && found.note == ownNote && s.removeNote(name, info.Identity) {
+		found.gone = true
+		a.seen = append(a.seen, found)
+		return
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -196,17 +240,15 @@ func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
 	case err != nil:
 		a.seen = append(a.seen, sighting{name: name, err: err})
 	case info.Mode.IsDir():
-		seen := sighting{name: name, look: found, dir: true}
+		found.dir = true
 		enter := s.folder.Recursive && !s.excluded(info)
-		if enter {
-			seen.filed = s.isMarked(path)
-		}
-		a.seen = append(a.seen, seen)
-		if enter && !seen.filed {
+		found.filed = enter && s.isMarked(path)
+		a.seen = append(a.seen, found)
+		if enter && !found.filed {
 			s.enter(ctx, name, info, a)
 		}
 	default:
-		a.seen = append(a.seen, sighting{name: name, look: found})
+		a.seen = append(a.seen, found)
 	}
 }
 

@@ -1,6 +1,7 @@
 package watcher
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -168,11 +169,16 @@ func TestScoutListsInOrderOfWriting(t *testing.T) {
 		must(t, os.Chtimes(filepath.Join(dir, name), base, base.Add(time.Duration(i)*time.Second)))
 	}
 	must(t, os.Chtimes(filepath.Join(dir, "a"), base, base.Add(2*time.Second))) // as b: by name then
+	for i := range 12 {
+		name := filepath.Join(dir, fmt.Sprintf("IMG %d", i))
+		must(t, os.WriteFile(name, []byte("x"), 0o600))
+		must(t, os.Chtimes(name, base, base.Add(time.Minute))) // at once, as from a camera: as people count
+	}
 	var names []string
 	for _, seen := range list(t, scoutFor(t, Folder{Path: dir})).seen {
 		names = append(names, seen.name)
 	}
-	if !slices.Equal(names, []string{"c", "a", "b"}) {
+	if !slices.Equal(names, []string{"c", "a", "b", "IMG 0", "IMG 1", "IMG 2", "IMG 3", "IMG 4", "IMG 5", "IMG 6", "IMG 7", "IMG 8", "IMG 9", "IMG 10", "IMG 11"}) {
 		t.Fatalf("order %q", names)
 	}
 }
@@ -183,7 +189,11 @@ func TestFilter(t *testing.T) {
 		"a.pdf": false, ".a.pdf": true, "...": true, "sub/.a": true, "~$a.docx": true, "~WRD0001.TMP": true, "a.pdf~": true, "A.TMP": true,
 		"THUMBS.DB": true, "@eaDir": true, "LOST+FOUND": true, "a.Part": true, "-rf": false, "a\n.pdf": false, "\xff.pdf": false,
 		"done": true, "done2": false, "x/done": false, "x/failed": true, "failed": false,
-		"a.bak": true, "sub/a.bak": true, "a.BAK": false, "x/y.pdf": true, "y.pdf": false, "Draft 1.pdf": true, "[": false,
+		"a.bak": true, "sub/a.bak": true, "a.BAK": true, "x/y.pdf": true, "y.pdf": false, "Draft 1.pdf": true, "[": false,
+		"$RECYCLE.BIN": true, "System Volume Information": true, "FOUND.000": true, "found.pdf": false, "@Recycle": true, "@Recently-Snapshot": true,
+		"#snapshot": true, "~snapshot": true, "@tmp": true, "@SynoResource": true, ".Trash-1000": true, "RECYCLER": true, "Recycler.pdf": false,
+		"a.pdf.ffs_tmp": true, "a.pdf.!sync": true, "a.pdf.!qB": true, "a.pdf.temp": true, "a.pdf.uploading": true, "a.pdf.writing": true,
+		"a.pdf.incomplete": true, "a.pdf.inprogress": true, ".pdf": true,
 		"\u202ea.pdf": false, "tmp": false, "part": false,
 		"a.pdf.aria2": true, "a.pdf.opdownload": true, "a.pdf.lftp-pget-status": true, "a.pdf.st": false,
 	} {

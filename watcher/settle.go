@@ -21,9 +21,10 @@ type Settler struct {
 	allowHardlinks bool
 	truncatedAfter time.Duration // 0 = a torn file waits for ever
 	candidates     map[string]*candidate
-	waiting        dueQueue // the candidates to be looked at again, the earliest first
-	order          uint64   // counts changes, so that files that changed at one instant keep their order
-	round          uint64   // counts whole listings
+	waiting        dueQueue     // the candidates to be looked at again, the earliest first
+	order          uint64       // counts changes, so that files that changed at one instant keep their order
+	round          uint64       // counts whole listings
+	crowds         map[Kind]int // how many are held back, by the kind of the reason
 }
 
 type candidate struct {
@@ -42,13 +43,16 @@ type candidate struct {
 	failed  bool          // because it could not be looked at
 	hold    time.Duration // the time to the next look while it is held back, else 0
 	round   uint64        // in which it was last seen
+	since   time.Time     // when it came to be known, or was last handed over and then changed or given back
+	origin  origin        // of the file that lies under the name
+	crowd   Kind          // of the reason why it is held back, else ""
 }
 
 const notWaiting = -1
 
 // NewSettler returns a Settler that knows no file. allowHardlinks lets files pass that have more than one name.
 func NewSettler(settle time.Duration, allowHardlinks bool) *Settler {
-	return &Settler{patience: patience{settle: settle}, allowHardlinks: allowHardlinks, candidates: map[string]*candidate{}}
+	return &Settler{patience: patience{settle: settle}, allowHardlinks: allowHardlinks, candidates: map[string]*candidate{}, crowds: map[Kind]int{}}
 }
 
 // SetSettle changes the settle time for every change observed from now on.
@@ -115,7 +119,7 @@ func (s *Settler) Look(asked, now time.Time, name string, look Look) Verdict {
 		return Verdict{}
 	}
 	if !same || c.hold > 0 && reason == "" && look.Examined {
-		c.handed = false
+		c.leave(now)
 		s.restart(now, c)
 	}
 	var pause time.Duration
@@ -153,6 +157,7 @@ func sameBytes(a, b file.Identity) bool {
 
 func (s *Settler) handOver(c *candidate, v Verdict) Verdict {
 	s.remove(c)
+	s.join(c, "")
 	s.patience.handed()
 	c.handed, c.reason, c.hold = true, "", 0
 	return v
@@ -162,6 +167,7 @@ func (s *Settler) handOver(c *candidate, v Verdict) Verdict {
 func (s *Settler) Gone(name string) {
 	if c, ok := s.candidates[name]; ok {
 		s.remove(c)
+		s.join(c, "")
 		delete(s.candidates, name)
 	}
 }
@@ -169,8 +175,15 @@ func (s *Settler) Gone(name string) {
 // Release takes back a file that was handed over: if it is still there, it settles anew.
 func (s *Settler) Release(now time.Time, name string) {
 	if c, ok := s.candidates[name]; ok && c.handed {
-		c.handed = false
+		c.leave(now)
 		s.restart(now, c)
+	}
+}
+
+// leave begins anew with a file that was handed over.
+func (c *candidate) leave(now time.Time) {
+	if c.handed {
+		c.handed, c.since = false, now
 	}
 }
 
@@ -207,8 +220,14 @@ func (s *Settler) EndRound() {
 // Busy reports whether a file of which belongs is true is on its way to being handed over: neither handed over nor held
 // back, or torn, which ends after a while.
 func (s *Settler) Busy(belongs func(name string) bool) bool {
+	return s.BusyStill(time.Time{}, 0, belongs)
+}
+
+// BusyStill is Busy, but for what is Unquiet for most; 0 is for ever.
+func (s *Settler) BusyStill(now time.Time, most time.Duration, belongs func(name string) bool) bool {
 	for name, c := range s.candidates {
-		if !c.handed && (c.hold == 0 || c.last.Hold.Torn && s.truncatedAfter > 0) && belongs(name) {
+		busy := c.hold == 0 && (most == 0 || now.Sub(c.since) < most) || c.hold > 0 && c.last.Hold.Torn && s.truncatedAfter > 0
+		if !c.handed && busy && belongs(name) {
 			return true
 		}
 	}
@@ -238,7 +257,7 @@ func (s *Settler) IsHanded(f file.Settled) bool {
 func (s *Settler) candidate(now time.Time, name string) *candidate {
 	c, ok := s.candidates[name]
 	if !ok {
-		c = &candidate{name: name, calm: now, place: notWaiting}
+		c = &candidate{name: name, calm: now, place: notWaiting, since: now}
 		s.candidates[name] = c
 		s.restart(now, c)
 	}
@@ -250,6 +269,7 @@ func (s *Settler) restart(now time.Time, c *candidate) {
 	if c.hold == 0 && !c.changed.IsZero() { // else it was seen why nothing came
 		c.pause = max(c.pause, now.Sub(c.changed))
 	}
+	s.join(c, "")
 	s.order++
 	c.changed, c.still, c.order, c.hold = now, now, s.order, 0
 	s.schedule(c, now.Add(s.patience.quiet()))

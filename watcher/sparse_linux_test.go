@@ -49,6 +49,12 @@ func (d *draft) read() {
 	must(d.T, err)
 }
 
+// isSparse reports whether something of f was never written.
+func isSparse(f *os.File) bool {
+	some, _ := holesIn(f)
+	return some
+}
+
 // TestIsSparse writes files in many ways, whole and not, and asks before and after what was written is on the disk.
 func TestIsSparse(t *testing.T) {
 	for name, c := range map[string]struct {

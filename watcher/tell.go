@@ -3,31 +3,177 @@ package watcher
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 )
 
-func (l *loop) tell(name string, v Verdict) {
+// tellPause says that files are given more time from now on.
+func (l *loop) tellPause(name string, v Verdict) {
 	if v.Pause > 0 {
 		l.log.Info().Str("file", file.Printable(name)).Stringer("pause", v.Pause.Round(time.Millisecond)).
 			Stringer("settle", l.files.Quiet().Round(time.Millisecond)).
 			Msg("files are written with pauses here: waiting longer than settle says, until 50 files in a row came without")
 	}
-	if v.News {
-		l.log.Info().Str("file", file.Printable(name)).Str("reason", file.Printable(v.Reason)).Msg("left where it is")
+}
+
+// tellStale says of a file that is handed over that a lock file beside it does not count.
+func (l *loop) tellStale(s sighting) {
+	if s.stale != "" {
+		l.log.Info().Str("file", file.Printable(s.name)).Str("lock", file.Printable(s.stale)).
+			Msg("the lock file beside it is old, and no program has either of them open: it was left behind, and holds no longer")
 	}
 }
 
-func (l *loop) tellOnce(name, reason string) {
-	if _, told := l.toldOnce[name]; !told {
-		l.toldOnce[name] = struct{}{}
-		l.log.Info().Str("file", file.Printable(name)).Str("reason", reason).Msg("left where it is")
+// hold notes why name is not handed over.
+func (l *loop) hold(now time.Time, name string, kind Kind, reason string) {
+	if l.report.set(now, name, kind, reason) {
+		l.log.Debug().Str("file", file.Printable(name)).Str("kind", string(kind)).Msg("not handed over")
 	}
+}
+
+func kindOfError(err error) Kind {
+	if errors.Is(err, fs.ErrPermission) {
+		return KindDenied
+	}
+	return KindUnseen
+}
+
+// keepReported forgets what a whole listing did not show.
+func (l *loop) keepReported(a answer) {
+	seen := map[string]bool{}
+	for _, s := range a.seen {
+		if s.nameless || s.dir {
+			seen[s.name] = true
+		}
+	}
+	l.report.keep(func(name string, kind Kind) bool { return seen[name] || l.files.Knows(name) })
+}
+
+// say says what is to be said of the files that are not handed over: a line for each kind, or one for all if many come
+// together.
+func (l *loop) say(now time.Time, all bool) {
+	var left, late []line
+	for _, line := range l.report.lines(now, all) {
+		switch {
+		case line.over:
+			l.log.Info().Str("kind", string(line.kind)).Str("reason", line.reason).Msg("over: no file waits for this any more that was warned of")
+		case line.warn:
+			late = append(late, line)
+		case line.kind == KindOldNote:
+			l.about(l.log.Info(), line).Msg("not a file to send")
+		default:
+			left = append(left, line)
+		}
+	}
+	if left = apart(left); len(left) > togetherFrom && slices.ContainsFunc(left, func(of line) bool { return len(of.names) > 1 }) {
+		l.aboutAll(l.log.Info(), left, false).Msg("left where they are")
+		left = nil
+	}
+	for _, line := range left {
+		l.about(l.log.Info(), line).Msg("left where it is")
+	}
+	const look = ", and has been for long: a person has to look"
+	if len(late) > togetherFrom {
+		l.aboutAll(l.log.Warn(), late, true).Msg("left where it is" + look)
+		late = nil
+	}
+	for _, line := range late {
+		l.about(l.log.Warn(), line).Str("to_do", l.report.states[line.kind].todo).Time("since", line.since).Msg("left where it is" + look)
+	}
+}
+
+const (
+	// togetherFrom is how many kinds have a line each when they are said at once; more have one for all of them.
+	togetherFrom = 2
+	// apartMost is how many files have a line each when they are said at once.
+	apartMost = 8
+)
+
+// apart makes a line of each file where there are few.
+func apart(lines []line) (each []line) {
+	for _, of := range lines {
+		for i, name := range of.names {
+			if each = append(each, line{kind: of.kind, reason: of.each[i], names: []string{name}, each: of.each[i : i+1], since: of.since}); len(each) > apartMost {
+				return lines
+			}
+		}
+	}
+	return each
+}
+
+// aboutAll adds what lines are about: for each kind its reason, how many, and the first of them.
+func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Event {
+	kinds, n := zerolog.Dict(), 0
+	for _, of := range lines {
+		n += len(of.names)
+		text := fmt.Sprintf("%s: %d: %s", file.Printable(of.reason), len(of.names), strings.Join(of.first(), ", "))
+		if todo {
+			text += " -- " + l.report.states[of.kind].todo
+		}
+		kinds.Str(string(of.kind), text)
+	}
+	return e.Int("files", n).Dict("kinds", kinds)
+}
+
+// namesMost is how many names a line of the log has.
+const namesMost = 5
+
+// about adds what a line is about: one file, or how many and the first of them.
+func (l *loop) about(e *zerolog.Event, of line) *zerolog.Event {
+	e.Str("kind", string(of.kind)).Str("reason", file.Printable(of.reason))
+	if len(of.names) == 1 {
+		return e.Str("file", file.Printable(of.names[0]))
+	}
+	return e.Int("files", len(of.names)).Strs("first", of.first())
+}
+
+// first gives the first names of a line, fit to print, each with its reason if they differ.
+func (of line) first() (names []string) {
+	for i, name := range of.names[:min(len(of.names), namesMost)] {
+		if of.each[i] != of.reason {
+			name += " (" + of.each[i] + ")"
+		}
+		names = append(names, file.Printable(name))
+	}
+	if len(of.names) > namesMost {
+		names = append(names, "...")
+	}
+	return names
+}
+
+// tellIgnored says how many names each rule is for, when one has come that was not said, or is for ten times as many.
+func (l *loop) tellIgnored(by map[string]*tally) {
+	news, n := false, 0
+	for rule, t := range by {
+		n += t.n
+		news = news || l.ignored[rule] == 0 || t.n >= warnWorse*l.ignored[rule]
+	}
+	if !news {
+		return
+	}
+	rules := zerolog.Dict()
+	for _, rule := range slices.Sorted(maps.Keys(by)) {
+		t := by[rule]
+		l.ignored[rule] = max(l.ignored[rule], t.n)
+		slices.SortFunc(t.first, compareNames)
+		text := strings.Join(t.first, ", ")
+		if t.n > len(t.first) {
+			text += ", ..."
+		}
+		rules.Str(file.Printable(rule), fmt.Sprintf("%d: %s", t.n, file.Printable(text)))
+		for _, name := range t.first {
+			l.log.Debug().Str("file", file.Printable(name)).Str("rule", file.Printable(rule)).Msg("ignored")
+		}
+	}
+	l.log.Info().Int("names", n).Dict("rules", rules).Msg("ignored by their names")
 }
 
 // hangsAt is when to look whether what the scout does hangs.
@@ -70,6 +216,9 @@ func (l *loop) left() error {
 	}
 	var names []string
 	l.files.Waits(func(name, reason string) { names = append(names, file.Printable(name+" ("+reason+")")) })
+	l.files.Unquiet(time.Now(), l.folder.TruncatedAfter, func(name string, since time.Time) {
+		names = append(names, file.Printable(fmt.Sprintf("%s (%s, since %s)", name, stateOf(KindWriting).reason, since.Format(time.TimeOnly))))
+	})
 	if len(names) > 0 {
 		const most = 3
 		slices.Sort(names)

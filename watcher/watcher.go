@@ -41,7 +41,8 @@ type Folder struct {
 	AlbumMax       int           // images in one Batch, 1 or more
 	Exclude        []string      // absolute paths never entered: done/ and failed/
 	Mark           string        // the name of a file: a subfolder that holds it is never entered
-	Ignore         []string      // globs of names left alone, added to BuiltinIgnore
+	Ignore         []string      // patterns of names left alone (ignore.Compile), added to BuiltinIgnore
+	WarnAfter      time.Duration // how long a file may be held back before that is worth a warning; 0 = never
 }
 
 // Watcher watches folders and hands over what has settled in them.

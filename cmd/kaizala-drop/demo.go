@@ -203,7 +203,7 @@ func (d *demonstration) writeConfig() (path string, err error) {
 			"endpoint": d.sandbox.url, "application_id": "demo", "application_secret": "demo", "refresh_token": "demo",
 			"calls_per_minute": 0,
 		},
-		"defaults": table{"settle": "1s"},
+		"defaults": table{"settle": "1s", "truncated_after": "5s"},
 		"folder":   folders,
 	})
 	if err != nil {

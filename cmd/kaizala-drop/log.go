@@ -3,12 +3,17 @@ package main
 import (
 	"io"
 	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
+	_ "time/tzdata" // for machines and containers without a zone database: captions are not in UTC because of that
 
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/file"
 )
 
 // newLog makes the log of a run: readable on a terminal, JSON otherwise, or as the configuration says.
@@ -23,7 +28,31 @@ func newLog(out io.Writer, c config.Config) zerolog.Logger {
 	case isJournal(out):
 		out = journalWriter{out}
 	}
-	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+	log := zerolog.New(out).Level(level).With().Timestamp().Logger()
+	if name := os.Getenv("TZ"); !isZone(name) {
+		log.Warn().Str("TZ", file.Printable(name)).Msg("no time zone of that name is known: the times of captions and notes are in UTC. " +
+			"Set TZ to a name such as Europe/Berlin, or leave it unset")
+	}
+	if _, err := os.Stat("/proc/self/fd"); runtime.GOOS == "linux" && err != nil {
+		log.Warn().Msg("there is no /proc here, as in a chroot: files are opened by their names, and it cannot be seen whether a program works " +
+			"in a folder that is to be removed. Mount one (mount -t proc proc /proc; MountAPIVFS=yes in a unit)")
+	}
+	return log
+}
+
+// isZone reports whether TZ says a time zone as the time package takes it: a name of the database, of which the program
+// has a copy in it, or the path of a file. "" is UTC, and unset the zone of the machine.
+func isZone(tz string) bool {
+	name := strings.TrimPrefix(tz, ":")
+	if name == "" {
+		return true
+	}
+	if filepath.IsAbs(name) {
+		_, err := os.Stat(name)
+		return err == nil
+	}
+	_, err := time.LoadLocation(name)
+	return err == nil
 }
 
 func console(out io.Writer) io.Writer {
@@ -31,6 +60,6 @@ func console(out io.Writer) io.Writer {
 }
 
 func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
+	f, ok := under(out).(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
 }

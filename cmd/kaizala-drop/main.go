@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -17,11 +19,17 @@ const (
 	exitConfig = 78 // EX_CONFIG of sysexits(3)
 )
 
-func main() { os.Exit(execute(context.Background(), os.Args[1:])) }
+func main() {
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more ends no delivery
+	os.Exit(execute(context.Background(), os.Args[1:]))
+}
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string) int {
+	log := stderrPatient()
+	defer log.flush(patientEnd)
 	root := newRoot()
+	root.SetErr(log)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

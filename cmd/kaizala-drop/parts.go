@@ -48,13 +48,13 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 	for i, f := range folders {
 		toPost[i] = uploader.Folder{
 			Path: f.Path, Group: f.GroupID, Caption: f.Caption.Render, Done: f.Done, Failed: f.Failed,
-			HoldUnknown: f.WhenUnknown == "hold", RemoveEmptied: f.Album == "subfolder",
+			HoldUnknown: f.WhenUnknown == "hold", RemoveEmptied: f.RemoveEmptied,
 		}
 		toWatch[i] = watcher.Folder{
 			Path: f.Path, Recursive: f.Recursive, Settle: f.Settle, SettleRemote: f.SettleRemote, Rescan: f.Rescan,
 			AllowHardlinks: f.AllowHardlinks, VerifyEnding: f.VerifyEnding, TruncatedAfter: f.TruncatedAfter,
 			Album: f.Album, AlbumWindow: f.AlbumWindow, AlbumMax: f.AlbumMax,
-			Exclude: []string{f.Done, f.Failed}, Mark: filing.Mark, Ignore: f.Ignore,
+			Exclude: []string{f.Done, f.Failed}, Mark: filing.Mark, Ignore: f.Ignore, WarnAfter: f.WarnAfter,
 		}
 	}
 	return toPost, toWatch
@@ -79,7 +79,7 @@ func newClient(
 	return kaizala.New(kaizala.Options{
 		Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
 		RefreshToken: refreshToken, OnRefreshToken: keep, AccessToken: k.AccessToken.Reveal(),
-		MaxConns: k.MaxUploads + 1, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
+		MaxConns: k.MaxUploads + uploader.Connections, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled,
 	})
 }

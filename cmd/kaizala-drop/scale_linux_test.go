@@ -60,8 +60,8 @@ func TestManyFilesInOrder(t *testing.T) {
 			t.Errorf("%d messages in %q, want %d", next[folder], folder, each)
 		}
 	}
-	if conns := w.sandbox.MaxConns(); conns > 5 {
-		t.Errorf("%d connections at once, want at most max_uploads + 1 = 5", conns)
+	if conns := w.sandbox.MaxConns(); conns > 6 {
+		t.Errorf("%d connections at once, want at most max_uploads, one for small files and one for posts: 6", conns)
 	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d", code)

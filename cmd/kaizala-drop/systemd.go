@@ -33,7 +33,7 @@ func notify(state string) { _, _ = systemd.SdNotify(false, state) } // a lost me
 // isJournal reports whether out is this process's stderr, and that is the journal.
 func isJournal(out io.Writer) bool {
 	is, _ := journal.StderrIsJournalStream()
-	return is && out == io.Writer(os.Stderr)
+	return is && under(out) == io.Writer(os.Stderr)
 }
 
 // sayFatal says what ended the program. In the journal each line is a message of its own, and so needs a priority of its

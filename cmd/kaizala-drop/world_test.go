@@ -105,6 +105,9 @@ func (w *world) folder(name string) string { return filepath.Join(w.dir, name) }
 func (w *world) configure(settings string, folders ...string) {
 	w.t.Helper()
 	var b strings.Builder
+	if !strings.Contains(settings, "truncated_after") { // also the time that files of unknown types are given
+		settings = "truncated_after = \"1s\"\n" + settings
+	}
 	fmt.Fprintf(&b, "state_dir = %q\nlog_format = \"json\"\n[kaizala]\nendpoint = %q\napplication_id = \"a\"\napplication_secret = \"b\"\n"+
 		"refresh_token = \"c\"\ncalls_per_minute = 0\n[defaults]\nsettle = \"200ms\"\nrescan = \"1s\"\nverify_ending = false\n%s\n", w.dir+"/state", w.url, settings)
 	for _, name := range folders {

@@ -62,8 +62,10 @@ type Folder struct {
 	AlbumWindow    time.Duration // between images of one album, where Album is "window"
 	AlbumMax       int           // images, 1 to 100
 	AllowHardlinks bool
-	Done, Failed   string   // where files go; may not exist yet
-	Ignore         []string // patterns for path.Match, all well-formed, beside those that are built in
+	Done, Failed   string        // where files go; may not exist yet
+	Ignore         []string      // patterns for ignore.Compile, all well-formed, beside those that are built in
+	WarnAfter      time.Duration // a file that is held back or waits for so long is worth a warning
+	RemoveEmptied  bool          // directories inside that the daemon emptied; also where Album is "subfolder", whatever the file says
 	VerifyEnding   bool
 	WhenUnknown    string // "repost", "hold"
 }

@@ -27,6 +27,7 @@ func TestDefaults(t *testing.T) {
 			Settle: 5 * time.Second, SettleRemote: 15 * time.Second, TruncatedAfter: 2 * time.Minute, Rescan: time.Minute,
 			Album: "off", AlbumWindow: 5 * time.Second, AlbumMax: 10,
 			Done: dir + "/a/done", Failed: dir + "/a/failed", Ignore: []string{}, VerifyEnding: true, WhenUnknown: "repost",
+			WarnAfter: 15 * time.Minute,
 		}},
 		Warnings: []Problem{},
 	}
@@ -72,6 +73,8 @@ allow_hardlinks = true
 done = "$DIR/x/../out"
 failed = "../failed"
 ignore = ["*.bak", "~*"]
+warn_after = "1h"
+remove_emptied = true
 verify_ending = false
 when_unknown = "hold"
 `, env("CREDENTIALS_DIRECTORY", dir+"/secrets"))
@@ -86,6 +89,7 @@ when_unknown = "hold"
 		Settle: time.Minute, SettleRemote: 2 * time.Minute, TruncatedAfter: 3 * time.Minute, Rescan: time.Second,
 		Album: "window", AlbumWindow: time.Second, AlbumMax: 100, AllowHardlinks: true,
 		Done: dir + "/out", Failed: dir + "/failed", Ignore: []string{"*.bak", "~*"}, WhenUnknown: "hold",
+		WarnAfter: time.Hour, RemoveEmptied: true,
 	}
 	if !reflect.DeepEqual(f, wantFolder) {
 		t.Errorf("got  %+v\nwant %+v", f, wantFolder)
@@ -182,8 +186,9 @@ func TestAlbumsOfSubfoldersAreRecursive(t *testing.T) {
 		token + "[defaults]\nalbum = 'subfolder'\n" + folderA:                        true,
 		token + "[defaults]\nalbum = 'subfolder'\n" + folderA + "album = 'window'\n": false,
 	} {
-		if got := mustLoad(t, dir, text, env("TOKEN", "t")).Folders[0].Recursive; got != want {
-			t.Errorf("recursive is %v with\n%s", got, text)
+		f := mustLoad(t, dir, text, env("TOKEN", "t")).Folders[0]
+		if f.Recursive != want || f.RemoveEmptied != want {
+			t.Errorf("recursive is %v, remove_emptied %v with\n%s", f.Recursive, f.RemoveEmptied, text)
 		}
 	}
 }
@@ -191,6 +196,7 @@ func TestAlbumsOfSubfoldersAreRecursive(t *testing.T) {
 func TestOtherWaysToWriteIt(t *testing.T) {
 	dir := tree(t)
 	for name, text := range map[string]string{
+		"Notepad":     "\xef\xbb\xbf" + token + "[defaults]\nsettle='7s'\n" + folderA,
 		"dotted":      "kaizala.access_token = 'env:TOKEN'\ndefaults.settle = '7s'\n" + folderA,
 		"inline":      "folder = [{path = '$DIR/a', group_id = 'g'}]\ndefaults = {settle = '7s'}\nkaizala = {access_token='env:TOKEN'}",
 		"quoted":      "['kaizala']\n\"access_token\" = 'env:TOKEN'\n[\"defaults\"]\n\"s\\u0065ttle\" = '7s'\n" + folderA,

@@ -60,8 +60,9 @@ func (r *reader) folder(index int, table map[string]any, base Folder) Folder {
 			r.problem(r.lines.of(path), "this [[folder]] has no %s: add it (%s)", row.name, row.doc)
 		}
 	}
+	r.patternsBelow(index, f)
 	if f.Album == "subfolder" { // the subfolders are what it is about
-		f.Recursive, f.Caption.dropped = true, true
+		f.Recursive, f.RemoveEmptied, f.Caption.dropped = true, true, true
 	}
 	// What a longer quiet time is good for, it is good for on a network too.
 	f.SettleRemote = max(f.SettleRemote, f.Settle)

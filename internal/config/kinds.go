@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"math"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"unicode"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/ignore"
 )
 
 // Each function here makes the reader of one kind of value: it checks what the TOML library decoded, and stores it in a
@@ -184,7 +184,7 @@ func caption[T any](field func(*T) *Caption) read[T] {
 	}
 }
 
-// patterns are those of path.Match.
+// patterns are those of ignore.Compile.
 func patterns[T any](field func(*T) *[]string) read[T] {
 	return func(at place, value any, into *T) {
 		list, ok := value.([]any)
@@ -198,13 +198,19 @@ func patterns[T any](field func(*T) *[]string) read[T] {
 			s, ok := item.(string)
 			if !ok {
 				at.wrongType(`a list of texts, such as ["*.bak", "~*"]`, item)
-			} else if _, err := path.Match(s, ""); err != nil || s == "" {
-				at.problem("holds %q, which is not a pattern: * stands for any characters, ? for one, [a-c] for one of "+
-					"several, and a backslash takes their meaning from them", s)
+			} else if _, _, err := ignore.Compile([]string{s}, ""); err != nil {
+				at.problem("holds %q, which is not a pattern that could match: %v", s, err)
 			} else {
 				all = append(all, s)
 			}
 		}
 		*field(into) = all
+	}
+}
+
+// patternsBelow sees that the patterns of a folder are about what lies in it.
+func (r *reader) patternsBelow(index int, f Folder) {
+	if _, i, err := ignore.Compile(f.Ignore, f.Path); err != nil {
+		r.problem(r.folderLine(index, "ignore"), "ignore holds %q, which is not a pattern that could match: %v", f.Ignore[i], err)
 	}
 }

@@ -92,6 +92,8 @@ func mistakes() map[string]struct{ text, want string } {
 
 		// Patterns and captions
 		"pattern":          {token + folderA + "ignore = ['*.bak', 'a['] #!\n", `holds "a[", which is not a pattern`},
+		"pattern, path":    {token + folderA + "ignore = ['$DIR/a/private'] #!\n", "stands for the watched folder itself"},
+		"pattern, dots":    {token + folderA + "ignore = ['./private'] #!\n", "leave out ./"},
 		"pattern, line":    {token + folderA + "ignore = [\n'*.bak', # [[folder]]\n'[]', #!\n]\n", `holds "[]"`},
 		"pattern, empty":   {token + folderA + "ignore = [''] #!\n", "which is not a pattern"},
 		"template":         {token + folderA + "caption = '{{.Name' #!\n", "is not a usable template (1: unclosed action)"},

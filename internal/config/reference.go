@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"kaizala-drop/internal/file"
 )
@@ -115,7 +118,8 @@ func (p place) secretFile(path, missing string) (string, error) {
 	return text, nil
 }
 
-// readSecret gives a file's text without the newline that editors end it with.
+// readSecret gives a file's text without the newline that editors end it with, and without the byte order mark that those of
+// Windows begin it with.
 func readSecret(path string) (string, fs.FileMode, error) {
 	info, err := os.Stat(path) // before it is opened: opening a FIFO may wait for ever
 	if err != nil {
@@ -130,14 +134,49 @@ func readSecret(path string) (string, fs.FileMode, error) {
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	text := strings.TrimRight(string(data), "\r\n")
+	plain, decodeErr := decodeText(data)
+	text := strings.TrimRight(plain, "\r\n")
 	switch {
 	case err != nil:
 		return "", 0, err
 	case len(data) > maxSecret:
 		return "", 0, fmt.Errorf("it is larger than %d KiB: name a file with nothing in it but the secret", maxSecret>>10)
+	case decodeErr != nil:
+		return "", 0, decodeErr
 	case text == "":
 		return "", 0, errors.New("it is empty: write the secret into it")
 	}
 	return text, info.Mode(), nil
+}
+
+// The byte order marks of the Unicode Standard, section 23.8, as editors of Windows write them.
+const (
+	markUTF8    = "\xef\xbb\xbf"
+	markUTF16LE = "\xff\xfe"
+	markUTF16BE = "\xfe\xff"
+)
+
+// decodeText reads a text as an editor saved it: in UTF-8, or in UTF-16 with its byte order mark.
+func decodeText(data []byte) (string, error) {
+	text := strings.TrimPrefix(string(data), markUTF8)
+	var order binary.ByteOrder
+	switch {
+	case strings.HasPrefix(text, markUTF16LE):
+		order = binary.LittleEndian
+	case strings.HasPrefix(text, markUTF16BE):
+		order = binary.BigEndian
+	case utf8.ValidString(text) && !strings.Contains(text, "\x00"):
+		return text, nil
+	default:
+		return "", errors.New("it is no text in UTF-8: save it as UTF-8, with nothing in it but the secret")
+	}
+	raw := text[len(markUTF16LE):]
+	units := make([]uint16, len(raw)/2)
+	for i := range units {
+		units[i] = order.Uint16([]byte(raw[2*i:]))
+	}
+	if len(raw)%2 != 0 {
+		return "", errors.New("it begins as UTF-16 and is none: save it as UTF-8, with nothing in it but the secret")
+	}
+	return string(utf16.Decode(units)), nil
 }

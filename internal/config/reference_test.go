@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -38,5 +39,39 @@ func TestWithoutCredentials(t *testing.T) {
 	}
 	if c := mustLoad(t, dir, strings.NewReplacer("one", "good", "two", "good").Replace(file), inside); len(c.Unresolved)+len(c.Warnings) != 0 {
 		t.Errorf("got %v, %v", c.Unresolved, c.Warnings)
+	}
+}
+
+// TestSecretsAsEditorsSaveThem: Notepad's byte order marks are no part of the secret, and what is no text is refused as such.
+func TestSecretsAsEditorsSaveThem(t *testing.T) {
+	dir := tree(t)
+	const file = "[kaizala]\naccess_token = 'file:$DIR/secrets/saved'\n" + folderA
+	save := func(content string) {
+		if err := os.WriteFile(dir+"/secrets/saved", []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range map[string]string{
+		"as it is":        "töken\n",
+		"UTF-8 with mark": "\xef\xbb\xbftöken\r\n",
+		"UTF-16LE":        "\xff\xfet\x00\xf6\x00k\x00e\x00n\x00\r\x00\n\x00",
+		"UTF-16BE":        "\xfe\xff\x00t\x00\xf6\x00k\x00e\x00n",
+	} {
+		save(content)
+		if got := mustLoad(t, dir, file, env()).Kaizala.AccessToken.Reveal(); got != "töken" {
+			t.Errorf("%s: read as %q", name, got)
+		}
+	}
+	for content, want := range map[string]string{
+		"t\x00o\x00k\x00":      "no text in UTF-8",
+		"t\xf6ken":             "no text in UTF-8",
+		"\xff\xfet\x00o":       "UTF-16 and is none",
+		"\xef\xbb\xbf\r\n":     "it is empty",
+		"\xff\xfe\r\x00\n\x00": "it is empty",
+	} {
+		save(content)
+		if got := problemsOf(t, dir, file, env()); len(got) != 1 || !strings.Contains(got[0].Text, want) {
+			t.Errorf("%q: got %v, want %q", content, got, want)
+		}
 	}
 }

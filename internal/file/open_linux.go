@@ -10,7 +10,7 @@ import (
 )
 
 // openBeneath pins the file with O_PATH, which opens nothing, looks at what was pinned, and only then reopens that very
-// file through /proc (open(2), NOTES; openat2(2), RESOLVE_BENEATH).
+// file through /proc (open(2), NOTES; openat2(2), RESOLVE_BENEATH), or by its name where there is none.
 func openBeneath(folder, name string) (*os.File, Info, error) {
 	pin, err := pinBeneath(folder, name)
 	if err != nil {
@@ -25,15 +25,44 @@ func openBeneath(folder, name string) (*os.File, Info, error) {
 		return nil, Info{}, fmt.Errorf("%w: %s", ErrNotRegular, info.Mode.Type())
 	}
 	fd, err := openRetry(func() (int, error) {
-		return unix.Open(fmt.Sprintf("/proc/self/fd/%d", pin), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+		return unix.Open(fmt.Sprintf("/proc/self/fd/%d", pin), reading, 0)
 	})
+	if err == unix.ENOENT || err == unix.ENOTDIR {
+		fd, err = openAgain(folder, name, info)
+	}
 	if err != nil {
 		return nil, Info{}, err
 	}
 	return os.NewFile(uintptr(fd), filepath.Join(folder, name)), info, nil
 }
 
+const reading = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
+
+// openAgain opens what was pinned by its name, for lack of a /proc (in a chroot). Something else may have been put there
+// since: it does not block, and is closed again.
+func openAgain(folder, name string, pinned Info) (int, error) {
+	fd, err := openNamed(folder, name, reading)
+	if err != nil {
+		return -1, err
+	}
+	info, err := fstat(fd)
+	if err == nil && (!info.Mode.IsRegular() || !info.SameFile(pinned.Identity)) {
+		err = unix.ESTALE
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// pinBeneath opens nothing of the file, and holds it.
 func pinBeneath(folder, name string) (int, error) {
+	return openNamed(folder, name, unix.O_PATH|unix.O_CLOEXEC)
+}
+
+// openNamed follows no symbolic link below folder.
+func openNamed(folder, name string, flags int) (int, error) {
 	root, err := openRetry(func() (int, error) {
 		return unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
@@ -41,8 +70,8 @@ func pinBeneath(folder, name string) (int, error) {
 		return -1, err
 	}
 	defer unix.Close(root)
-	const flags = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	how := unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	flags |= unix.O_NOFOLLOW
+	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
 	fd, err := openRetry(func() (int, error) { return unix.Openat2(root, name, &how) })
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
 		// A kernel before 5.6, or a seccomp filter that does not know the call: only the last component is guarded.

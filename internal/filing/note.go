@@ -20,6 +20,7 @@ import (
 const (
 	noteSuffix = ".reason.txt"
 	noteHead   = "kaizala-drop put this file aside and will not send it again by itself.\n\n"
+	noteTail   = "This note can be deleted.\n"
 	maxText    = 2000 // runes of one text from outside
 )
 
@@ -52,8 +53,25 @@ func (n Note) text(name string, local *time.Location) string {
 	if n.Same {
 		again = "Put into the folder again as it is, it would only come back here."
 	}
-	b.WriteString(again + " This note can be deleted.\n")
+	b.WriteString(again + " " + noteTail)
 	return b.String()
+}
+
+// NoteMost is more than any note has, in bytes.
+const NoteMost = 64 << 10
+
+// IsNoteName reports whether a note may have that name.
+func IsNoteName(name string) bool { return strings.HasSuffix(strings.ToLower(name), noteSuffix) }
+
+// IsNote reports whether text is that of a note that was written here, told by its form, and whether it looks unchanged: from its
+// first line to its last.
+func IsNote(text []byte) (ours, unchanged bool) {
+	ours = bytes.HasPrefix(text, []byte(noteHead))
+	unchanged = ours && bytes.HasSuffix(text, []byte(noteTail))
+	for _, part := range []string{"\nFile: ", "\nReason: ", "\nWhat to do:\n"} {
+		unchanged = unchanged && bytes.Contains(text, []byte(part))
+	}
+	return ours, unchanged
 }
 
 func number(n int) string {

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+const (
+	// patientLines is how many writes of the log wait for a reader that stands still. A line has a few hundred bytes.
+	patientLines = 4096
+	// patientEnd is how long the end of the program waits for what was logged to be read.
+	patientEnd = 2 * time.Second
+)
+
+// patientWriter never has its caller wait: what is written waits for the reader in a buffer with an end. What does not fit
+// is lost, counted, and told when the reader goes on. It is safe for concurrent use.
+//
+// zerolog's diode does not fit: it loses the oldest lines, which say how trouble began, it polls, and its Close waits for a
+// reader that stands still.
+type patientWriter struct {
+	out   io.Writer
+	lines chan []byte
+	lost  atomic.Int64 // not told yet
+	idle  chan struct{}
+}
+
+// newPatientWriter starts the goroutine that writes to out; it ends with the process.
+func newPatientWriter(out io.Writer, lines int) *patientWriter {
+	w := &patientWriter{out: out, lines: make(chan []byte, lines), idle: make(chan struct{}, 1)}
+	go w.run()
+	return w
+}
+
+// Write takes p, or counts it as lost. It never fails: the log is not the work.
+func (w *patientWriter) Write(p []byte) (int, error) {
+	select {
+	case w.lines <- append([]byte(nil), p...):
+	default:
+		w.lost.Add(1)
+	}
+	return len(p), nil
+}
+
+func (w *patientWriter) run() {
+	for line := range w.lines {
+		if line == nil { // flush
+			w.idle <- struct{}{}
+			continue
+		}
+		if _, err := w.out.Write(line); err != nil {
+			w.lost.Add(1)
+			continue
+		}
+		if n := w.lost.Swap(0); n > 0 {
+			if _, err := w.out.Write(lostLine(line, n, time.Now())); err != nil {
+				w.lost.Add(n)
+			}
+		}
+	}
+}
+
+// flush waits until all is written, and for so long at the most. Nothing may be written meanwhile.
+func (w *patientWriter) flush(most time.Duration) {
+	end := time.After(most)
+	select {
+	case w.lines <- nil:
+	case <-end:
+		return
+	}
+	select {
+	case <-w.idle:
+	case <-end:
+	}
+}
+
+// lostLine says how many lines are missing, in the format of the line after which it comes: JSON, or text for people.
+func lostLine(after []byte, n int64, now time.Time) []byte {
+	const message = "so many lines of the log were lost: its reader stood still"
+	prefix, json := "", bytes.HasPrefix(after, []byte("{"))
+	if bytes.HasPrefix(after, []byte("<")) { // the journal's
+		prefix, json = fmt.Sprintf("<%d>", priority(zerolog.WarnLevel)), true
+	}
+	if json {
+		return fmt.Appendf(nil, "%s{\"level\":\"warn\",\"lines\":%d,\"time\":%q,\"message\":%q}\n", prefix, n, now.Format(time.RFC3339), message)
+	}
+	return fmt.Appendf(nil, "%s WRN %s lines=%d\n", now.Format(time.TimeOnly), message, n)
+}
+
+// under is what out writes to in the end.
+func under(out io.Writer) io.Writer {
+	if w, ok := out.(*patientWriter); ok {
+		return w.out
+	}
+	return out
+}
+
+// stderrPatient is the log of this process. That its reader is gone must not end the process (signal(7), SIGPIPE).
+func stderrPatient() *patientWriter { return newPatientWriter(os.Stderr, patientLines) }

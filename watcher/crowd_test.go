@@ -1,0 +1,122 @@
+package watcher
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// TestCrowdHoldsNobodyElse: however many are held back for one reason, a file that is held back for another is looked at again
+// as if it were alone.
+func TestCrowdHoldsNobodyElse(t *testing.T) {
+	s := NewSettler(5*time.Second, false)
+	look := func(now time.Time, name string, l Look) { s.Look(now, now, name, l) }
+	empty := parseLook(t, []string{"0@1"})
+	open := parseLook(t, []string{"10@1", "writing"})
+	open.Hold.Recheck, open.Hold.Kind = 5*time.Second, KindOpen
+	for _, at := range []time.Time{start0, start0.Add(5 * time.Second)} {
+		for i := range 3000 {
+			look(at, "marker "+strconv.Itoa(i), empty)
+		}
+		look(at, "scan.pdf", open)
+	}
+	now := start0.Add(10 * time.Second)
+	if due := s.Due(now); !slices.Contains(due, "scan.pdf") {
+		t.Errorf("due are %d, and the scan is not", len(due))
+	}
+}
+
+// TestScanBehindMarkers: of 3,000 empty markers that are held back, no more are looked at before a scan that has settled than
+// one request asks for, and none of those that wait already.
+func TestScanBehindMarkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		for i := range 3000 {
+			w.write(fmt.Sprintf("marker %d", i), 0)
+		}
+		w.write("scan.pdf", 10)
+		before := -1
+		w.delay = func() time.Duration {
+			if before < 0 && w.looks["scan.pdf"] > 0 {
+				before = 0
+				for name, n := range w.looks {
+					if name != "scan.pdf" {
+						before += n
+					}
+				}
+			}
+			return time.Millisecond
+		}
+		r := startRig(t, w, false)
+		r.within(time.Minute, "scan.pdf")
+		w.do(func() {
+			if before < 0 || before > laterMost {
+				t.Errorf("%d markers were looked at before the scan", before)
+			}
+		})
+		r.none(10 * time.Minute) // all of them are held back by now
+		w.do(func() { before = -1; clear(w.looks) })
+		w.write("scan.pdf", 20)
+		r.event("scan.pdf", fsnotify.Write)
+		r.within(simSettle+time.Second, "scan.pdf")
+		r.said("left where it is", 1)
+	})
+}
+
+// TestHolesProveACrashOnlyInPlace: what was moved into place whole may have holes, also at its end; what was written under its
+// name may not; and what lay there before may have some
+// inside if the last that was done to it was no write.
+func TestHolesProveACrashOnlyInPlace(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		came  fsnotify.Op // 0: no event
+		holes Holes
+		torn  bool
+	}{
+		{"moved, inside", fsnotify.Create, HolesInside, false},
+		{"moved, at the end", fsnotify.Create, HolesAtEnd, false},
+		{"written, inside", fsnotify.Write, HolesInside, true},
+		{"written, at the end", fsnotify.Write, HolesAtEnd, true},
+		{"there before, inside", 0, HolesInside, true},
+		{"renamed before, inside", fsnotify.Rename, HolesInside, false},
+		{"renamed before, at the end", fsnotify.Rename, HolesAtEnd, true},
+		{"there before, at the end", 0, HolesAtEnd, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				before := c.came == 0 || c.came == fsnotify.Rename
+				if before {
+					w.write("x", 10)
+				}
+				r := startRig(t, w, false)
+				if !before {
+					r.none(time.Second)
+					w.write("x", 10)
+					r.event("x", fsnotify.Create)
+				}
+				if c.came == fsnotify.Write {
+					r.event("x", fsnotify.Write)
+				}
+				w.do(func() {
+					l := w.files["x"]
+					if l.Holes = c.holes; c.came == fsnotify.Rename {
+						l.Ctime += 1000
+					}
+					w.files["x"] = l
+				})
+				if c.torn {
+					r.none(time.Minute)
+					r.said("it has holes", 1)
+				} else {
+					r.within(time.Minute, "x")
+				}
+			})
+		})
+	}
+}
