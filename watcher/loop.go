@@ -143,12 +143,23 @@ func (l *loop) nextRequest() (chan<- request, request) {
 	if l.away || !l.wants() {
 		return nil, request{}
 	}
-	return l.requests, request{names: l.names, whole: l.list, due: slices.Concat(l.due, l.later[:min(len(l.later), laterMost)])}
+	return l.requests, request{names: l.names, whole: l.list, due: slices.Concat(l.due, l.later[:l.laterNow()])}
 }
 
-// laterMost is how many of those that are held back one request asks for. What has just settled waits for no more of them than
-// that.
-const laterMost = 512
+// laterMost is how many of those that are held back one request asks for, and laterMostRemote the same where each look asks
+// another host. What has just settled waits for no more of them than that.
+const (
+	laterMost       = 2048
+	laterMostRemote = 256
+)
+
+// laterNow is how many of them the next request asks for.
+func (l *loop) laterNow() int {
+	if l.remote != "" {
+		return min(len(l.later), laterMostRemote)
+	}
+	return min(len(l.later), laterMost)
+}
 
 // wants reports whether there is anything to ask of the scout.
 func (l *loop) wants() bool { return l.list || len(l.names) > 0 || len(l.due) > 0 || len(l.later) > 0 }
@@ -157,7 +168,7 @@ func (l *loop) sent(now time.Time) {
 	if l.list {
 		l.files.StartRound()
 	}
-	l.later = l.later[min(len(l.later), laterMost):]
+	l.later = l.later[l.laterNow():]
 	l.away, l.list, l.names, l.due, l.asked, l.sentAt = true, false, nil, nil, map[string]bool{}, now
 }
 
