@@ -522,7 +522,7 @@ func TestMarkedFolderIsNotEntered(t *testing.T) {
 	r.expect("b.mp3")
 	must(t, os.Rename(filepath.Join(dir, "done 2026/old.mp3"), filepath.Join(dir, "old.mp3")))
 	r.expect("old.mp3")
-	if said := strings.Count(r.log.String(), "it is a folder of files that were filed away"); said < 2 {
+	if said := strings.Count(r.log.String(), `"kind":"filed"`); said < 2 {
 		t.Errorf("it was said of %d folders:\n%s", said, r.log)
 	}
 }

@@ -192,7 +192,7 @@ func (f *faulty) nothingElse(what string, persistent bool) {
 	var files []string
 	for _, top := range f.seen {
 		noError(f, filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
-			if err == nil && !e.IsDir() {
+			if err == nil && !e.IsDir() && e.Name() != Mark {
 				files = append(files, path)
 			}
 			return err

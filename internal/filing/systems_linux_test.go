@@ -232,7 +232,7 @@ func (p *pair) lie() {
 	got := map[string]string{}
 	for _, dir := range []string{p.folder, p.done} {
 		noError(p.t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() {
+			if err != nil || e.IsDir() || e.Name() == Mark {
 				return err
 			}
 			content, err := os.ReadFile(path)

@@ -125,7 +125,7 @@ func thorough() bool {
 // What a sound ends with can be zeros; what has no end passes always.
 func power() map[string][2]int {
 	return map[string][2]int{
-		".doc": {0, 60}, ".ppt": {0, 30}, ".xls": {5, 100}, ".xlsx": {5, 20}, ".docx": {0, 80}, ".pptx": {0, 30},
+		".doc": {0, 60}, ".ppt": {0, 30}, ".xls": {5, 100}, ".xlsx": {5, 20}, ".docx": {0, 150}, ".pptx": {0, 30},
 		".jpg": {0, 0}, ".png": {0, 0}, ".pdf": {25, 25}, ".mp4": {0, 90}, ".mp4 in fragments": {0, 250}, ".wav": {10, 10_000},
 	}
 }
