@@ -406,7 +406,7 @@ func TestDiskForReal(t *testing.T) {
 		d.daemon()
 		d.dropAll()
 		d.p.waitFor("make room")
-		d.waits("posted")
+		d.isNotPosted("a.pdf")
 		must(t, os.Remove(d.dir+"/in/done/filler"))
 		d.wantDelivered()
 	})
@@ -417,7 +417,7 @@ func TestDiskForReal(t *testing.T) {
 		d.daemon()
 		d.dropAll()
 		d.p.waitFor("must be writable")
-		d.waits("posted")
+		d.isNotPosted("a.pdf")
 		must(t, unix.Mount("none", d.dir+"/in/done", "", unix.MS_REMOUNT, ""))
 		d.wantDelivered()
 	})
@@ -432,7 +432,7 @@ func TestDiskForReal(t *testing.T) {
 		d.daemon()
 		d.dropAll()
 		d.p.waitFor("must be writable")
-		d.waits("posted")
+		d.isNotPosted("a.pdf")
 		change("-i")
 		d.wantDelivered()
 	})
@@ -447,4 +447,19 @@ func TestDiskForReal(t *testing.T) {
 		must(t, os.Remove(d.dir+"/state/filler"))
 		d.wantDelivered()
 	})
+}
+
+// isNotPosted wants a file of the folder in to lie where it was dropped, and nothing to be posted from there, once the other
+// folder has had its turn: what cannot be filed is not posted.
+func (d *diskWorld) isNotPosted(name string) {
+	d.t.Helper()
+	d.posted(1)
+	for _, p := range d.sandbox.Posts() {
+		if p.GroupID == "in@2" {
+			d.t.Errorf("posted, although it cannot be filed: %+v", p)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(d.folder("in"), name)); err != nil {
+		d.t.Error(err)
+	}
 }

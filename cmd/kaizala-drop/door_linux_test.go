@@ -496,6 +496,7 @@ func deads() map[string]func(*testing.T) dead {
 func TestHangingAtStart(t *testing.T) {
 	for name, make := range deads() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it mostly waits
 			w := newWorld(t, "", "well", "dead", "added")
 			d := make(t)
 			must(t, os.Remove(w.folder("dead")))
@@ -572,6 +573,7 @@ func TestHangingAtStart(t *testing.T) {
 func TestHangingAtReload(t *testing.T) {
 	for name, make := range deads() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it mostly waits
 			w := newWorld(t, "", "well", "dead", "added")
 			d := make(t)
 			must(t, os.Remove(w.folder("dead")))

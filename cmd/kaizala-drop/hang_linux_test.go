@@ -20,7 +20,7 @@ import (
 var hangAt = []struct {
 	name string
 	call int64
-}{{"the first upload", 1}, {"an upload among posts", 10}, {"the midst", 61}, {"the last ones", 110}}
+}{{"the first upload", 1}, {"an upload among posts", 10}, {"the midst", 61}, {"the last ones", 100}}
 
 const (
 	sickFiles = 60
@@ -28,21 +28,23 @@ const (
 	soon      = `settle_remote = "300ms"` // a FUSE file system is not waited for as if it were a network's
 )
 
-// hangs has the file system of the folder "dead" stop answering as soon as so many of its calls have come in.
-func (w *world) hangs(d dead, call int64) (hung chan bool) {
+// hangs has the file system of the folder "dead" stop answering as soon as so many of its calls have come in. None is
+// answered before all is dropped: what is written there while it hangs would hang too.
+func (w *world) hangs(d dead, call int64) (dropped, hung chan bool) {
 	if d.answer != nil {
 		w.t.Cleanup(d.answer) // or what hangs could not be killed
 	}
 	var calls atomic.Int64
-	hung = make(chan bool)
+	dropped, hung = make(chan bool), make(chan bool)
 	w.between(func(_ http.ResponseWriter, r *http.Request) bool {
+		<-dropped
 		if calls.Add(1) == call {
 			d.hang()
 			close(hung)
 		}
 		return false
 	})
-	return hung
+	return dropped, hung
 }
 
 // dropMany drops n files of different sizes; every tenth is none that Kaizala takes.
@@ -77,7 +79,10 @@ func (w *world) endedWell(folder string, n int) {
 // and filed meanwhile, a reload that adds a folder works, and when it answers again each of its own comes to its end once.
 func TestHangingUnderWay(t *testing.T) {
 	for kind, make := range deads() {
-		for _, at := range hangAt {
+		for i, at := range hangAt {
+			if i != 2 && os.Getenv("KAIZALA_DROP_CI") == "" {
+				continue // one moment is enough for somebody who waits for the result
+			}
 			t.Run(kind+" at "+at.name, func(t *testing.T) {
 				t.Parallel() // it mostly waits
 				w := newWorld(t, soon, "well", "dead", "added")
@@ -88,8 +93,9 @@ func TestHangingUnderWay(t *testing.T) {
 				w.configure(soon, "well", "dead")
 				p := w.daemon()
 				p.waitForTimes(`"message":"watching`, 2)
-				hung := w.hangs(d, at.call)
+				dropped, hung := w.hangs(d, at.call)
 				w.dropMany(d.path, sickFiles)
+				close(dropped)
 				<-hung
 				w.dropMany(w.folder("well"), wellFiles)
 				w.endedWell("well", wellFiles)
@@ -129,8 +135,9 @@ func TestStopWhileHanging(t *testing.T) {
 			w.reconfigure("log_format", "shutdown_grace = \"2s\"\nlog_format")
 			p := w.daemon()
 			p.waitForTimes(`"message":"watching`, 2)
-			hung := w.hangs(d, 61)
+			dropped, hung := w.hangs(d, 61)
 			w.dropMany(d.path, sickFiles)
+			close(dropped)
 			<-hung
 			w.dropMany(w.folder("well"), wellFiles)
 			w.endedWell("well", wellFiles)
@@ -188,8 +195,9 @@ func TestFileSystemDies(t *testing.T) {
 	must(t, os.Symlink(m.Path, w.folder("dead")))
 	p := w.daemon()
 	p.waitForTimes(`"message":"watching`, 2)
-	hung := w.hangs(dead{hang: m.Kill}, 61)
+	dropped, hung := w.hangs(dead{hang: m.Kill}, 61)
 	w.dropMany(src, sickFiles)
+	close(dropped)
 	<-hung
 	w.dropMany(w.folder("well"), wellFiles)
 	w.endedWell("well", wellFiles)
