@@ -150,6 +150,8 @@ func (l *lane) isNew(s file.Settled) bool {
 		return true
 	case old.holds(s):
 		return false
+	case !old.away.IsZero(): // its file is not there any more: if this is that one, its post finds out
+		return true
 	case slices.Contains(l.pending, old):
 		l.giveWay(old, s.Name)
 		return true

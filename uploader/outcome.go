@@ -209,6 +209,11 @@ func (q *queue) lost(now time.Time, d *delivery, err error) {
 func (q *queue) retryFile(now time.Time, d *delivery, err error) {
 	if !d.isOpen() {
 		d.retryMove(now, err)
+		if !d.away.IsZero() {
+			waiting := d.successors
+			d.successors = nil
+			q.add(waiting)
+		}
 		return
 	}
 	d.pause.fail(now)

@@ -155,11 +155,15 @@ func (d *delivery) isNew() error {
 }
 
 // isSuspect reports whether f is the file s, renamed or otherwise changed in looks. While the looks do not tell, the sum of
-// what was uploaded does; and what still lies where it was is another file.
+// what was uploaded does; of what has its very name only the sum does, for it was looked at before. What still lies where it
+// was is another file.
 func (d *delivery) isSuspect(f ledger.File, s suspect) bool {
-	same := looksSame(f.ID, s.file.ID) || len(f.SHA256) > 0 && bytes.Equal(f.SHA256, s.file.SHA256)
-	if !same || f.Name == s.file.Name {
+	same := len(f.SHA256) > 0 && bytes.Equal(f.SHA256, s.file.SHA256)
+	if f.Name == s.file.Name {
 		return same
+	}
+	if !same && !looksSame(f.ID, s.file.ID) {
+		return false
 	}
 	var info file.Info
 	path := filepath.Join(d.Folder, s.file.Name)

@@ -191,6 +191,41 @@ func TestOtherBytesAreAnotherFile(t *testing.T) {
 	})
 }
 
+// TestReplacedDuringThePost: a file that takes the place of one that is just being posted waits for nothing: neither if it
+// settles before the posted one is missed, nor after.
+func TestReplacedDuringThePost(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		t.Run(fmt.Sprint("early ", early), func(t *testing.T) {
+			bubble(t, func(w *world, book *memory) {
+				first := true
+				w.service.onPost = func(context.Context, kaizala.Post, int) error {
+					if first {
+						first = false
+						w.must(os.WriteFile(w.dir+"/new", []byte("CONTENT, and more"), 0o600))
+						w.must(os.Rename(w.dir+"/new", w.dir+"/x.pdf"))
+						if early {
+							w.settled <- file.Batch{w.look("x.pdf")}
+						}
+					}
+					return nil
+				}
+				w.start(w.t.Context(), w.folder())
+				w.drop("x.pdf", "content")
+				if !early {
+					time.Sleep(5 * time.Second)
+					w.settled <- file.Batch{w.look("x.pdf")}
+				}
+				time.Sleep(time.Minute)
+				w.wantPosted("content", "CONTENT, and more")
+				if w.lies("done/x.pdf") != "CONTENT, and more" {
+					t.Error("the new one is not filed")
+				}
+				w.end()
+			})
+		})
+	}
+}
+
 // TestOneFileIsKnownAgainOnce: of two files with the bytes of one that was renamed while it was posted, one is posted.
 func TestOneFileIsKnownAgainOnce(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
