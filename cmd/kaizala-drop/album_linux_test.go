@@ -146,6 +146,7 @@ func TestAlbumWithTroubles(t *testing.T) {
 		if err != nil || strings.Contains(string(body), "photo 000004") {
 			rw.Header().Set("Content-Type", "application/json")
 			rw.WriteHeader(http.StatusUnsupportedMediaType)
+			fmt.Fprint(rw, `{"message":"no picture","errorCode":"UnsupportedMediaType"}`)
 			return true
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))

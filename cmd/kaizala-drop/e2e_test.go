@@ -243,7 +243,7 @@ func TestGroupRefusedHoldsOnlyItsFolder(t *testing.T) {
 	w := newWorld(t, "", "good", "refused")
 	w.between(func(rw http.ResponseWriter, r *http.Request) bool {
 		if strings.HasPrefix(r.URL.Path, "/v1/groups/refused@2/") {
-			http.Error(rw, `{"message":"you may not post here"}`, http.StatusForbidden)
+			http.Error(rw, `{"message":"you may not post here","errorCode":"NotAMember"}`, http.StatusForbidden)
 			return true
 		}
 		return false
