@@ -267,13 +267,13 @@ func crashAlbum(t *testing.T, w *world, book *memory, nth int) (died string) {
 	mu.Lock()
 	nth, dead = 0, false // the second life has no end
 	mu.Unlock()
-	w.start(w.t.Context(), w.folder())
 	var found file.Batch
 	for _, name := range images(6) {
 		if w.lies(name) != "" {
 			found = append(found, w.look(name))
 		}
 	}
+	w.start(w.t.Context(), w.folder())
 	w.settled <- found
 	w.end()
 	if died == "" {

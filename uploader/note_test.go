@@ -11,7 +11,7 @@ import (
 func TestNotesNameWhatHelps(t *testing.T) {
 	d := &delivery{}
 	for _, status := range []int{413, 415} {
-		if n := noteOf(d, &kaizala.Error{Status: status, Spoken: true}); !n.Same || n.Advice == "" {
+		if n := noteOf(d, &kaizala.Error{Status: status, Spoken: true, Fault: kaizala.FaultFile}); !n.Same || n.Advice == "" {
 			t.Errorf("%d: %+v", status, n)
 		}
 	}

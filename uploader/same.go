@@ -96,7 +96,10 @@ type suspect struct {
 // A file can only be one of a delivery that was seen in its place until its post began, so it has settled since.
 func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 	for _, other := range slices.Concat(l.unfiled, l.active) {
-		if other == d || !other.mayBePosted() || !other.postBegun.Before(d.SettledAt) {
+		if other == d || !other.postBegun.Before(d.SettledAt) {
+			continue
+		}
+		if maybe := other.isPosted() || !other.busy && other.unknown; !maybe { // a busy one may just be writing that
 			continue
 		}
 		for i := range other.Files {
@@ -114,9 +117,9 @@ func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 }
 
 // mayBePosted reports whether the delivery is in the group, or may be, and its files are to be filed still.
-func (d *delivery) mayBePosted() bool {
-	return d.stage == toConfirm || d.stage == toFile || d.unknown
-}
+func (d *delivery) mayBePosted() bool { return d.isPosted() || d.unknown }
+
+func (d *delivery) isPosted() bool { return d.stage == toConfirm || d.stage == toFile }
 
 // sameAs is the error that tells which files of a delivery are files of others.
 type sameAs []match
