@@ -436,15 +436,17 @@ func TestDoneCannotBeWritten(t *testing.T) {
 		}
 		w.drop("bad.txt", "text")
 		time.Sleep(24 * time.Hour)
+		synctest.Wait()
 		w.wantPosted()
-		if len(w.service.uploads) > 0 || w.lies("failed/bad.txt") != "text" {
-			t.Errorf("uploaded %v; failed/bad.txt holds %q", w.service.uploads, w.lies("failed/bad.txt"))
+		if uploads, _ := w.soFar(); len(uploads) > 0 || w.lies("failed/bad.txt") != "text" {
+			t.Errorf("uploaded %v; failed/bad.txt holds %q", uploads, w.lies("failed/bad.txt"))
 		}
 		if n := strings.Count(log.String(), `"level":"warn"`); n != 2 || strings.Count(log.String(), "cannot be filed away") != 1 {
 			t.Errorf("%d warnings, want one for the folder and one for bad.txt:\n%s", n, log.String())
 		}
 		w.must(os.Remove(w.dir + "/done"))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if w.lies("done/00.pdf") != "00" || w.lies("done/29.pdf") != "29" || strings.Count(log.String(), "filed away again") != 1 {
 			t.Errorf("not filed:\n%s", log.String())
 		}
@@ -461,19 +463,22 @@ func TestDoneBecomesUnwritable(t *testing.T) {
 		w.start(w.t.Context(), w.folder())
 		w.drop("first.pdf", "first")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		w.must(os.Rename(w.dir+"/done", w.dir+"/taken away"))
 		w.must(os.WriteFile(w.dir+"/done", nil, 0o644))
 		for i := range 300 {
 			w.drop(fmt.Sprintf("%03d.pdf", i), fmt.Sprintf("%03d", i))
 		}
 		time.Sleep(time.Hour)
-		if n := len(w.service.posted); n != 1 {
-			t.Errorf("%d posts, want only the one from before", n)
+		synctest.Wait()
+		if _, posted := w.soFar(); len(posted) != 1 {
+			t.Errorf("%d posts, want only the one from before", len(posted))
 		}
 		w.must(os.Remove(w.dir + "/done"))
 		time.Sleep(10 * time.Minute)
-		if n := len(w.service.posted); n != 301 {
-			t.Errorf("%d posts after it was mended, want 301", n)
+		synctest.Wait()
+		if _, posted := w.soFar(); len(posted) != 301 {
+			t.Errorf("%d posts after it was mended, want 301", len(posted))
 		}
 		w.end()
 	})

@@ -81,10 +81,12 @@ func TestOtherLooksDuringThePost(t *testing.T) {
 					w.start(w.t.Context(), w.folder())
 					w.drop(nameFor(change), content)
 					time.Sleep(5 * time.Second)
+					synctest.Wait()
 					if info, err := file.Lstat(filepath.Join(w.dir, now)); err == nil {
 						w.settled <- file.Batch{{Folder: w.dir, Name: now, ID: info.Identity, At: time.Now()}}
 					}
 					time.Sleep(time.Minute)
+					synctest.Wait()
 					w.wantPosted(content)
 					if w.lies("done/"+now) != content || w.lies(now) != "" {
 						t.Errorf("it is not in done/ as %q alone", now)
@@ -117,6 +119,7 @@ func TestOtherLooksDuringTheUpload(t *testing.T) {
 				w.start(w.t.Context(), w.folder())
 				w.drop("x.pdf", content)
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				w.wantPosted(content)
 				if n := len(w.service.uploads); n != 1 || w.lies("done/x.pdf") != content {
 					t.Errorf("%d uploads; filed: %v", n, w.lies("done/x.pdf") == content)
@@ -153,6 +156,7 @@ func TestTouchedDuringTheUpload(t *testing.T) {
 					}
 					w.settled <- file.Batch{w.look("x.pdf")}
 					time.Sleep(time.Minute)
+					synctest.Wait()
 					w.wantPosted(after)
 					if n := len(w.service.uploads); (n == 1) != same || w.lies("done/x.pdf") != after {
 						t.Errorf("%d uploads", n)
@@ -181,8 +185,10 @@ func TestOtherBytesAreAnotherFile(t *testing.T) {
 		w.start(w.t.Context(), w.folder())
 		w.drop("x.pdf", "content")
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		w.settled <- file.Batch{w.look("x.pdf")}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		w.wantPosted("content", "CONTENT")
 		if w.lies("done/x.pdf") != "CONTENT" {
 			t.Errorf("done/x.pdf holds %q", w.lies("done/x.pdf"))
@@ -213,9 +219,11 @@ func TestReplacedDuringThePost(t *testing.T) {
 				w.drop("x.pdf", "content")
 				if !early {
 					time.Sleep(5 * time.Second)
+					synctest.Wait()
 					w.settled <- file.Batch{w.look("x.pdf")}
 				}
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				w.wantPosted("content", "CONTENT, and more")
 				if w.lies("done/x.pdf") != "CONTENT, and more" {
 					t.Error("the new one is not filed")
@@ -240,10 +248,12 @@ func TestOneFileIsKnownAgainOnce(t *testing.T) {
 		w.start(w.t.Context(), w.folder())
 		w.drop("x.pdf", "content")
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		w.settled <- file.Batch{w.look("y.pdf")}
 		w.drop("z.pdf", "content")
 		w.drop("other.pdf", "CONTENT")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		w.wantPosted("content", "content", "CONTENT")
 		if w.lies("done/y.pdf") != "content" || w.lies("done/z.pdf") != "content" {
 			t.Error("not filed")
@@ -264,10 +274,13 @@ func TestCopyOfAPostedFileIsPosted(t *testing.T) {
 		w.start(w.t.Context(), w.folder())
 		w.drop("x.pdf", "content")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		w.drop("copy of x.pdf", "content")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		w.must(os.Remove(w.dir + "/done"))
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		w.wantPosted("content", "content")
 		if w.lies("done/x.pdf") != "content" || w.lies("done/copy of x.pdf") != "content" {
 			t.Error("not filed")
@@ -294,17 +307,21 @@ func TestPostedFileThatIsTakenAway(t *testing.T) {
 			w.drop(fmt.Sprint(i, ".pdf"), fmt.Sprint("content ", i))
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		w.drop("other.pdf", "other")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if w.lies("done/other.pdf") != "other" {
 			t.Error("the folder waits for files that were taken away")
 		}
 		time.Sleep(awayFor)
+		synctest.Wait()
 		if open := w.unfinished(); len(open) != 0 {
 			t.Errorf("%d are still looked for", len(open))
 		}
 		w.drop("1.pdf", "content 1")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if w.lies("done/1.pdf") != "content 1" || len(w.service.posted) != 8 {
 			t.Errorf("posted %q", w.service.posted)
 		}
@@ -343,11 +360,13 @@ func TestImagesRenamedDuringThePost(t *testing.T) {
 		w.start(w.t.Context(), w.folder())
 		w.settled <- w.writeAlbum("0.jpg", "1.jpg", "2.jpg", "3.jpg")
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		b := w.writeAlbum("4.jpg")
 		b = append(b, w.look("5.jpg"), w.look("6.jpg"))
 		b = append(b, w.writeAlbum("7.jpg")...)
 		w.settled <- b
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		w.wantAt("done", "0.jpg", "3.jpg", "4.jpg", "5.jpg", "6.jpg", "7.jpg")
 		if len(w.service.posted) != 2 || strings.Count(w.service.posted[1], "+") != 1 {
 			t.Errorf("posted %q", w.service.posted)
@@ -372,6 +391,7 @@ func TestRenamedWhileTheDaemonWasDown(t *testing.T) {
 				w.start(ctx, w.folder())
 				w.drop(name, "content")
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				stop()
 				<-w.result
 				if d := book.rows[1]; d.State != ledger.Posted {
@@ -385,6 +405,7 @@ func TestRenamedWhileTheDaemonWasDown(t *testing.T) {
 					w.settled <- file.Batch{{Folder: w.dir, Name: now, ID: info.Identity, At: time.Now()}}
 				}
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				w.wantPosted("content")
 				if w.lies("done/"+now) != "content" || len(w.unfinished()) > 0 {
 					t.Errorf("not filed as %q: %+v", now, w.unfinished())
@@ -413,8 +434,10 @@ func TestRenamedWhileTheAnswerIsUnknown(t *testing.T) {
 				w.start(w.t.Context(), f)
 				w.drop("x.pdf", "content")
 				time.Sleep(6 * time.Second)
+				synctest.Wait()
 				w.settled <- file.Batch{w.look("y.pdf")}
 				time.Sleep(time.Hour)
+				synctest.Wait()
 				if hold && (tries != 1 || w.lies("failed/y.pdf") != "content") {
 					t.Errorf("%d tries, with when_unknown = hold; failed/y.pdf holds %q", tries, w.lies("failed/y.pdf"))
 				}

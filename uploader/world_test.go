@@ -343,6 +343,13 @@ func (w *world) unfinished() []ledger.Delivery {
 	return open
 }
 
+// soFar gives what was uploaded and posted by now.
+func (w *world) soFar() (uploads, posted []string) {
+	w.service.mu.Lock()
+	defer w.service.mu.Unlock()
+	return slices.Clone(w.service.uploads), slices.Clone(w.service.posted)
+}
+
 func (w *world) wantPosted(want ...string) {
 	w.t.Helper()
 	w.service.mu.Lock()
