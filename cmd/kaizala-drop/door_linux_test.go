@@ -233,6 +233,7 @@ func TestSickForOneRun(t *testing.T) {
 
 // TestHiddenFolder: a daemon that is not root and may not enter a folder says so, and takes it when it may.
 func TestHiddenFolder(t *testing.T) {
+	takesLong(t)
 	if os.Geteuid() != 0 {
 		needs(t, "root, to become somebody else")
 	}
@@ -494,6 +495,7 @@ func deads() map[string]func(*testing.T) dead {
 // check come to their end with the reason; a stop ends as far as the kernel lets it, and the next start says what it waits
 // for; and after all that, what lay in the folder is delivered once.
 func TestHangingAtStart(t *testing.T) {
+	takesLong(t)
 	for name, make := range deads() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it mostly waits
@@ -571,6 +573,7 @@ func TestHangingAtStart(t *testing.T) {
 // TestHangingAtReload: a folder that hangs when a reload brings it hinders neither the reload nor the next one; it is served
 // when it answers.
 func TestHangingAtReload(t *testing.T) {
+	takesLong(t)
 	for name, make := range deads() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it mostly waits

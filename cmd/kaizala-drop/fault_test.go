@@ -97,6 +97,7 @@ func (w *world) waits() (reason string) {
 // it is held; it stays in its folder. Another file that passes has it tried again, so does a start; a run that is to end
 // does not wait for it.
 func TestLoneFilmIsHeld(t *testing.T) {
+	takesLong(t)
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request) bool{
 		"413": func(rw http.ResponseWriter, r *http.Request) bool {
 			return nginx(rw, r, 413, "<html>413 Request Entity Too Large</html>")

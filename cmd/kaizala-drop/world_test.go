@@ -42,6 +42,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kaizala-drop": main, "zoo-writer": zooWriter})
 }
 
+// takesLong leaves a test that mostly waits to CI: who runs all of them by hand is to have the result within three minutes.
+func takesLong(t *testing.T) {
+	t.Helper()
+	if os.Getenv("KAIZALA_DROP_CI") == "" {
+		t.Skip("it takes long: set KAIZALA_DROP_CI=1 to run it")
+	}
+}
+
 // world is a sandbox, drop folders and a configuration, for one test.
 type world struct {
 	t       testing.TB
