@@ -34,9 +34,3 @@ func (t *trip) mark(dir string) {
 	}
 	f.Close()
 }
-
-// IsMarked reports whether the folder dir is a done/ or failed/, under whatever name.
-func IsMarked(dir string) bool {
-	info, err := os.Lstat(filepath.Join(dir, Mark))
-	return err == nil && info.Mode().IsRegular()
-}
