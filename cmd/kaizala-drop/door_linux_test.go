@@ -426,6 +426,7 @@ func TestBecomesReadOnly(t *testing.T) {
 		w.allFiled("well", filled*(round+1))
 		remount(t, drop, "rw")
 		w.allFiled("drop", filled*(round+1))
+		p.waitForTimes("the folder can be served now", round+1)
 	}
 	if n := len(w.sandbox.Posts()); n != 4*filled {
 		t.Errorf("%d messages, want %d", n, 4*filled)
@@ -474,7 +475,7 @@ type dead struct {
 	hang   func()
 	answer func()
 	path   string // of the mount
-	kills  bool   // whoever waits for it can be killed
+	kills  bool   // whoever waits for it can be killed, if it hung before it was asked
 }
 
 // deads are the two kinds of waiting: one that a signal ends, and one that nothing ends.

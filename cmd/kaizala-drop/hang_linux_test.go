@@ -152,15 +152,26 @@ func TestStopWhileHanging(t *testing.T) {
 			if err != nil || strings.TrimSpace(string(out)) != "0" {
 				t.Errorf("the ledger has %s deliveries of the other folder that are not finished (%v)", out, err)
 			}
-			if d.kills {
+			next := w.start("run", "--config", w.config)
+			const held = "the kernel does not let go of it"
+			eventually(t, func() error {
+				if log := next.log(); !strings.Contains(log, held) && !strings.Contains(log, `"message":"watching`) {
+					return fmt.Errorf("the next start says neither that it has the folders nor who has them: %s", log)
+				}
+				return nil
+			})
+			switch {
+			case strings.Contains(next.log(), held):
+				if code := next.wait(); code != 1 || !strings.Contains(next.log(), w.folder("dead")) {
+					t.Errorf("the next start: exit code %d", code)
+				}
+			case !d.kills:
+				t.Fatal("the next start does not say who has the folders")
+			default: // a request that its program has not read yet lets whoever waits for it be killed
 				if code := p.wait(); code != 0 {
 					t.Errorf("exit code %d", code)
 				}
-			} else {
-				next := w.start("run", "--config", w.config)
-				if code := next.wait(); code != 1 || !strings.Contains(next.log(), "the kernel does not let go of it") || !strings.Contains(next.log(), w.folder("dead")) {
-					t.Errorf("the next start: exit code %d", code)
-				}
+				next.stop()
 			}
 			d.answer()
 			p.wait()

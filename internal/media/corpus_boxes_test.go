@@ -177,11 +177,13 @@ func wavFile(rng *rand.Rand) specimen {
 	sp.data = append(le.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
 	n := len(sp.data)
 	pad := span{n - last%2, n}
+	silent := at + 8 + len(sound) // where the sound ends, before its padding byte and what comes after
+	between := span{silent, silent + len(sound)%2 + 1}
 	switch rng.IntN(7) {
 	case 0, 1:
-		sp.style, sp.passes = "plain", []span{pad}
+		sp.style, sp.passes = "plain", []span{pad, between}
 	case 2:
-		sp.style, sp.passes = "with a trailer", []span{{n - last%2, n + 100}}
+		sp.style, sp.passes = "with a trailer", []span{{n - last%2, n + 100}, between}
 		sp.data = append(sp.data, noise(rng, 100)...)
 	case 3:
 		sp.style, sp.passes = "of unknown length", []span{{at + 8, n}}
@@ -192,11 +194,11 @@ func wavFile(rng *rand.Rand) specimen {
 		sp.style, sp.passes = "of known sound", []span{{at + 8 + len(sound), n}}
 		le.PutUint32(sp.data[4:], 0xFFFFFFFF)
 	case 5: // the length of the file in the header
-		sp.style, sp.passes = "8 too many", []span{pad}
+		sp.style, sp.passes = "8 too many", []span{pad, between}
 		le.PutUint32(sp.data[4:], uint32(n))
 	case 6:
 		const ds64 = 8 + 28
-		sp.style, sp.passes = "RF64", []span{{pad.from + ds64, pad.to + ds64}}
+		sp.style, sp.passes = "RF64", []span{{pad.from + ds64, pad.to + ds64}, {between.from + ds64, between.to + ds64}}
 		sizes := le.AppendUint64(nil, uint64(len(body)+ds64))
 		sizes = append(le.AppendUint64(sizes, uint64(len(sound))), make([]byte, 12)...)
 		le.PutUint32(sp.data[at+4:], 0xFFFFFFFF)
