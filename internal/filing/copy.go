@@ -88,15 +88,8 @@ func (t *trip) create(w *written, path string) (*os.File, error) {
 // nameTwin gives the copy its name. Its first one stays until the original is gone: a copy with two names is what tells,
 // after a crash, that only the end of the move is left.
 func (t *trip) nameTwin(path string) error {
-	err := t.calls.link(t.twin.path, path)
-	switch {
-	case err == nil && lies(path, t.twin.same):
-		t.spare = t.twin.path
-	case err == nil: // two names that cannot be told for one: one is enough
-		if err = os.Remove(path); err == nil {
-			err = t.nameMarked(path)
-		}
-	case oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK):
+	err := t.twoNames(path)
+	if oneOf(err, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP, unix.EMLINK) {
 		err = t.nameMarked(path)
 	}
 	if err != nil {
@@ -107,6 +100,24 @@ func (t *trip) nameTwin(path string) error {
 		t.twin.id = info.Identity
 	}
 	return nil
+}
+
+// twoNames gives the copy a second name. EOPNOTSUPP where two names cannot be told for one.
+func (t *trip) twoNames(path string) error {
+	if isMadeUp(t.to.Name()) {
+		return unix.EOPNOTSUPP
+	}
+	if err := t.calls.link(t.twin.path, path); err != nil {
+		return err
+	}
+	if lies(path, t.twin.same) {
+		t.spare = t.twin.path
+		return nil
+	}
+	if err := os.Remove(path); err != nil {
+		return and(err, os.Remove(path)) // what stays would be taken for somebody else's
+	}
+	return unix.EOPNOTSUPP
 }
 
 // nameMarked is nameTwin where it cannot have two names: a hidden file that holds the name tells the same.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf16"
 
 	"golang.org/x/sys/unix"
 
@@ -106,8 +107,18 @@ func placeTag(path string, id file.Identity) string {
 	return tag
 }
 
+// reserveRoom is how much longer the name is that ntfs-3g (2022.10.3) gives a file before it renames another over it. It does
+// not look whether that is too long, and keeps the replaced file under what is left of it modulo 256.
+const reserveRoom = len(".ntfs-3g-0123456789") + 5
+
+// errReserved is about a name that has to be reserved, and is too long for that.
+var errReserved = fmt.Errorf("%w: longer than can be renamed over safely", unix.ENAMETOOLONG)
+
 // renameReserved takes the name with a file of our own, then renames over that: the file never has two names.
 func (f *Filer) renameReserved(from, to string) error {
+	if len(utf16.Encode([]rune(filepath.Base(to)))) > maxName-reserveRoom {
+		return errReserved
+	}
 	info, err := file.Lstat(from)
 	if err != nil {
 		return err

@@ -122,7 +122,7 @@ func (s spelling) after(err error, n int, dir, name string, asked, room int) (sp
 	now := s.numbered(name, n, room)
 	if errors.Is(err, unix.ENAMETOOLONG) {
 		next, ok := s.shorter(len(now)+room, asked)
-		return next, ok && refuses(dir, now+strings.Repeat("x", room))
+		return next, ok && (errors.Is(err, errReserved) || refuses(dir, now+strings.Repeat("x", room)))
 	}
 	for next := s; next.form+1 < forms; {
 		next.form++
@@ -137,7 +137,7 @@ func (s spelling) after(err error, n int, dir, name string, asked, room int) (sp
 }
 
 func (s spelling) shorter(used, asked int) (spelling, bool) {
-	for _, limit := range append([]int{asked}, shorter()...) {
+	for _, limit := range append([]int{asked, asked - reserveRoom}, shorter()...) {
 		if limit < used && limit < s.limit {
 			s.limit = limit
 			return s, true
@@ -180,7 +180,7 @@ func spellings(name string, asked, room int) []spelling {
 	seen := map[string]bool{}
 	for form := range forms {
 		first := firstSpelling(name, asked)
-		for _, limit := range append([]int{first.limit, asked}, shorter()...) {
+		for _, limit := range append([]int{first.limit, asked, asked - reserveRoom}, shorter()...) {
 			s := spelling{form, min(limit, first.limit)}
 			key := s.numbered(name, 1, room) + "/" + s.numbered(name, maxNumber, room)
 			if !seen[key] {

@@ -198,7 +198,7 @@ func (p *pair) named(name, dest string) {
 		}
 		return
 	}
-	long := len(base)+len(" (9)")+len(noteSuffix) > p.longest // where a number or the note's end can need room
+	long := len(base)+len(" (9)")+len(noteSuffix)+reserveRoom > p.longest // where a number, the note's end or ntfs-3g can need room
 	t := trip{Move: Move{Name: name, Dir: p.done}}
 	if !t.keepsName(dest) && !long {
 		p.t.Errorf("%q is taken there, but became %q", name, dest)

@@ -218,6 +218,8 @@ func (t *trip) putBack(path string) error {
 	return and(ErrReplaced, and(t.syncs.sync(t.from), t.syncs.sync(t.to)))
 }
 
+var errStays = errors.New("it is there still, although the file system says otherwise")
+
 // settle makes the move durable. An original goes only once its copy is. If another file has come under its name
 // meanwhile, that one stays, and the wanted one is filed all the same.
 func (t *trip) settle(dest string) (string, error) {
@@ -233,8 +235,8 @@ func (t *trip) settle(dest string) (string, error) {
 		if !lies(t.source(), t.isRewritten) {
 			err = t.remove(t.source(), wanted)
 		}
-		if err != nil && lies(t.source(), wanted) {
-			return "", step("remove the original of its copy", err) // and end removes the copy: only one may be left
+		if lies(t.source(), wanted) {
+			return "", step("remove the original of its copy", cmp.Or(err, errStays)) // and end removes the copy: only one may be left
 		}
 	}
 	if err == nil {
