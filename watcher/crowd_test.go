@@ -31,6 +31,32 @@ func TestCrowdHoldsNobodyElse(t *testing.T) {
 	}
 }
 
+// TestGreatCrowdIsLookedAtSeldom: the more are held back for one reason, the more time is between two looks at each, up to
+// maxHeld.
+func TestGreatCrowdIsLookedAtSeldom(t *testing.T) {
+	s, now, last := NewSettler(time.Second, false), start0, map[string]time.Time{}
+	for i := range 15_000 {
+		s.Fail(now, strconv.Itoa(i), "no answer")
+	}
+	for range 200_000 {
+		var ok bool
+		if now, ok = s.Next(); !ok {
+			t.Fatal("they are not looked at again")
+		}
+		for _, name := range s.Due(now) {
+			if before, is := last[name]; is && now.Sub(before) < maxHeld && now.Sub(start0) > 2*maxHeld {
+				t.Fatalf("%s is looked at after %v", name, now.Sub(before))
+			}
+			last[name] = now
+			s.Fail(now, name, "no answer")
+		}
+		if now.Sub(start0) > 5*maxHeld {
+			return
+		}
+	}
+	t.Error("the time does not go on")
+}
+
 // TestScanBehindMarkers: of 3,000 empty markers that are held back, no more are looked at before a scan that has settled than
 // one request asks for, and none of those that wait already.
 func TestScanBehindMarkers(t *testing.T) {

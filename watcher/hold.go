@@ -33,7 +33,8 @@ func (s *Settler) Fail(now time.Time, name, reason string) Verdict {
 // holdBack has c looked at again later and later while its reason stands.
 func (s *Settler) holdBack(now time.Time, c *candidate, reason string) Verdict {
 	news := reason != c.reason
-	most, due := maxHold, now.Add(maxHold)
+	most := maxHold
+	var end time.Time // of the wait for a torn file
 	hold := c.last.Hold
 	if reason != hold.Reason {
 		hold = Hold{}
@@ -41,8 +42,8 @@ func (s *Settler) holdBack(now time.Time, c *candidate, reason string) Verdict {
 	if !hold.Torn {
 		c.still = now
 	} else if s.truncatedAfter > 0 {
-		due = c.still.Add(s.truncatedAfter)
-		if !due.After(now) {
+		end = c.still.Add(s.truncatedAfter)
+		if !end.After(now) {
 			return s.handOver(c, Verdict{Settled: true, Torn: true, Reason: reason})
 		}
 	}
@@ -55,7 +56,11 @@ func (s *Settler) holdBack(now time.Time, c *candidate, reason string) Verdict {
 	crowd := min(time.Duration(s.crowds[kind])*heldEach, maxHeld)
 	c.reason = reason
 	c.hold = max(min(max(2*c.hold, s.patience.settle), most), crowd, minHold)
-	s.schedule(c, earlier(due, now.Add(c.hold)))
+	next := now.Add(c.hold)
+	if !end.IsZero() {
+		next = earlier(end, next)
+	}
+	s.schedule(c, next)
 	return Verdict{Reason: reason, Kind: kind, News: news}
 }
 

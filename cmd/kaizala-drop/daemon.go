@@ -39,6 +39,9 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	if err != nil {
 		return uploader.Summary{}, err
 	}
+	if kept := book.Kept(); kept != "" {
+		d.log.Info().Str("copy", file.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
+	}
 	tokens := newTokenKeeper(tokenFileOf(d.config), d.log)
 	refreshToken, err := tokens.file.Load()
 	if err != nil {

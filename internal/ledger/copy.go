@@ -22,6 +22,9 @@ const forMigration = 1 << 20
 // copyPath is where the ledger is kept as it was in an older schema.
 func (l *Ledger) copyPath(version int) string { return fmt.Sprintf("%s.v%d", l.path(), version) }
 
+// Kept is the path of the copy of the ledger as it was when Open brought its schema up to date; "" if it did not.
+func (l *Ledger) Kept() string { return l.kept }
+
 // keepCopy keeps the ledger as it is, with all that its -wal holds, before a migration changes it. The copy gets its name
 // when all of it is on the disk, so that a file of that name is whole. One that is there from an earlier try or an earlier
 // update is replaced, for steps may have been taken since then by the older program.

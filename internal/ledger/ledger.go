@@ -100,6 +100,7 @@ type Ledger struct {
 	ended   chan struct{} // closed when the last step has its answer
 	running atomic.Bool   // Run was called, or Close took its place
 	leaving atomic.Bool   // the lock is left to the end of the process
+	kept    string        // the path of the copy that Open made
 
 	stopOnce  sync.Once
 	closeOnce sync.Once

@@ -99,7 +99,7 @@ func layOld(t *testing.T) (dir, text string) {
 }
 
 // wantNew opens a ledger that was text in schema 1: all of it is there in the present schema, and the copy beside it.
-func wantNew(t *testing.T, dir, text string) {
+func wantNew(t *testing.T, dir, text string) (kept string) {
 	t.Helper()
 	l, err := Open(dir)
 	try(t, err)
@@ -109,6 +109,7 @@ func wantNew(t *testing.T, dir, text string) {
 		t.Errorf("schema %d; same rows: %t", version, now == text)
 	}
 	wantCopy(t, dir, text)
+	return l.Kept()
 }
 
 // wantCopy looks for a whole copy of schema 1 and nothing else of that kind.
@@ -129,8 +130,12 @@ func wantCopy(t *testing.T, dir, text string) {
 // TestOldLedger brings over what the program at c2556a5 left: all rows are what they were, also in its copy.
 func TestOldLedger(t *testing.T) {
 	dir, text := layOld(t)
-	wantNew(t, dir, text)
-	wantNew(t, dir, text) // a second start changes nothing
+	if kept := wantNew(t, dir, text); kept != filepath.Join(dir, fileName+".v1") {
+		t.Errorf("the copy is said to be %q", kept)
+	}
+	if kept := wantNew(t, dir, text); kept != "" { // a second start changes nothing
+		t.Errorf("it was brought up to date once more: %q", kept)
+	}
 	l := run(t, dir)
 	if n := count(t, l, "SELECT count(*) FROM file WHERE claimed_as IS NOT NULL"); n != 0 {
 		t.Errorf("%d files have another name than they were claimed under", n)

@@ -197,6 +197,7 @@ func (l *Ledger) bringUpToDate() error {
 		if err := l.keepCopy(version); err != nil {
 			return err
 		}
+		l.kept = l.copyPath(version)
 	}
 	var mode string // kept in the file, so the readers' connections need not ask for it
 	if err := l.w.get(&mode, "PRAGMA journal_mode = WAL"); err != nil {
