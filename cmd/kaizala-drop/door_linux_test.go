@@ -479,17 +479,26 @@ type dead struct {
 }
 
 // deads are the two kinds of waiting: one that a signal ends, and one that nothing ends.
-func deads() map[string]func(*testing.T) dead {
-	return map[string]func(*testing.T) dead{
-		"bindfs stopped": func(t *testing.T) dead {
+func deads() map[string]func(testing.TB) dead {
+	return map[string]func(testing.TB) dead{
+		"bindfs stopped": func(t testing.TB) dead {
 			m := mounts.Bindfs(t, t.TempDir())
 			return dead{hang: m.Stop, answer: sync.OnceFunc(m.Cont), path: m.Path, kills: true}
 		},
-		"ext4 frozen": func(t *testing.T) dead {
+		"ext4 frozen": func(t testing.TB) dead {
 			path := mounts.Ext4(t)
 			return dead{hang: func() { mounts.Freeze(t, path) }, answer: sync.OnceFunc(func() { mounts.Thaw(t, path) }), path: path}
 		},
 	}
+}
+
+// dead puts the folder "dead" on a file system that can be made to hang.
+func (w *world) dead(make func(testing.TB) dead) dead {
+	w.t.Helper()
+	d := make(w.t)
+	must(w.t, os.Remove(w.folder("dead")))
+	must(w.t, os.Symlink(d.path, w.folder("dead")))
+	return d
 }
 
 // TestHangingAtStart: READY is said, the others are served, a reload that adds one works, what hangs is said, run --once and
@@ -501,9 +510,7 @@ func TestHangingAtStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it mostly waits
 			w := newWorld(t, "", "well", "dead", "added")
-			d := make(t)
-			must(t, os.Remove(w.folder("dead")))
-			must(t, os.Symlink(d.path, w.folder("dead")))
+			d := w.dead(make)
 			w.fill(d.path)
 			w.configure("", "well", "dead")
 			w.reconfigure("log_format", "shutdown_grace = \"1s\"\nlog_format")
@@ -579,9 +586,7 @@ func TestHangingAtReload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it mostly waits
 			w := newWorld(t, "", "well", "dead", "added")
-			d := make(t)
-			must(t, os.Remove(w.folder("dead")))
-			must(t, os.Symlink(d.path, w.folder("dead")))
+			d := w.dead(make)
 			w.fill(d.path)
 			w.configure("", "well")
 			p := w.daemon()

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -86,10 +85,7 @@ func TestHangingUnderWay(t *testing.T) {
 			t.Run(kind+" at "+at.name, func(t *testing.T) {
 				t.Parallel() // it mostly waits
 				w := newWorld(t, soon, "well", "dead", "added")
-				d := make(t)
-				d.answer = sync.OnceFunc(d.answer)
-				must(t, os.Remove(w.folder("dead")))
-				must(t, os.Symlink(d.path, w.folder("dead")))
+				d := w.dead(make)
 				w.configure(soon, "well", "dead")
 				p := w.daemon()
 				p.waitForTimes(`"message":"watching`, 2)
@@ -127,10 +123,7 @@ func TestStopWhileHanging(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, soon, "well", "dead")
-			d := make(t)
-			d.answer = sync.OnceFunc(d.answer)
-			must(t, os.Remove(w.folder("dead")))
-			must(t, os.Symlink(d.path, w.folder("dead")))
+			d := w.dead(make)
 			w.configure(soon, "well", "dead")
 			w.reconfigure("log_format", "shutdown_grace = \"2s\"\nlog_format")
 			p := w.daemon()
