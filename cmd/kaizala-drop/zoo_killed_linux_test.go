@@ -298,8 +298,8 @@ func ftpKillings() []killing {
 	}
 	return slices.Concat(
 		both(curl("vsftpd", "", (*visit).vsftpd), truncated, truncated),
-		// It renames what has come when the client dies, not when it does itself.
-		both(curl("proftpd", ".in.scan.pdf.", (*visit).proftpd), truncated, unnoticed()),
+		// It renames what has come when the client dies, if it hears of that in time, not when it does itself.
+		both(curl("proftpd", ".in.scan.pdf.", (*visit).proftpd), renamedOrRemoved, unnoticed()),
 		[]killing{
 			lftp("vsftpd", "", (*visit).vsftpd, truncated),
 			lftp("proftpd", ".in.photo.jpg.", (*visit).proftpd, renamedOrRemoved),
