@@ -510,8 +510,33 @@ func (w *world) wantEnd(posted []string, lies map[string]string) {
 	}
 }
 
+// TestOneFileIsOneMatch: of two posted twins that are both missed, a file with their bytes is one; the next is the other.
+func TestOneFileIsOneMatch(t *testing.T) {
+	bubble(t, func(w *world, book *memory) {
+		w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+		w.left(book, ledger.Posted, w.write("b.pdf", "content"))
+		w.rename("a.pdf", "../a")
+		w.rename("b.pdf", "../b")
+		w.start(w.t.Context(), w.folder())
+		lies := map[string]string{}
+		for _, name := range []string{"c.pdf", "d.pdf"} {
+			time.Sleep(time.Minute)
+			w.drop(name, "content")
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			lies["done/"+name] = "content"
+			if n := len(w.unfinished()); n != 2-len(lies) {
+				t.Errorf("%d are looked for after %d came", n, len(lies))
+			}
+		}
+		w.wantEnd(nil, lies)
+		w.end()
+	})
+}
+
 // TestCrashAroundTheRecognition: whatever step of the ledger came last when a renamed file was found again, the next run
-// posts nothing twice and files all: with its folder in order, and after done/ could not be written for a while.
+// posts nothing twice, sends nothing that was recognised, and files all: with its folder in order, and after done/ could not be
+// written for a while.
 func TestCrashAroundTheRecognition(t *testing.T) {
 	for name, before := range map[string]func(w *world, book *memory){
 		"renamed, not claimed": func(w *world, book *memory) {
@@ -574,6 +599,9 @@ func TestCrashAroundTheRecognition(t *testing.T) {
 					time.Sleep(time.Hour)
 					synctest.Wait()
 					w.wantEnd(nil, map[string]string{"done/y.pdf": "content"})
+					if uploads, _ := w.soFar(); len(uploads) > 0 && strings.HasPrefix(name, "recognised") {
+						t.Errorf("uploaded %q once more", uploads)
+					}
 					w.end()
 				})
 			})
