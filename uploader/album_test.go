@@ -153,7 +153,7 @@ func TestNewerImagesOfAnAlbumUnderWay(t *testing.T) {
 					return troubles{{"1.jpg", errChanged}, {"2.jpg", errVanished}}
 				case d.stage == toPost && at == toFail:
 					first = false
-					d.unknown = true
+					d.unknown, d.lookedFor = true, false
 					return errChanged
 				}
 				return nil

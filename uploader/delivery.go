@@ -63,11 +63,12 @@ type delivery struct {
 	division division // at toDivide: what becomes of it
 
 	relooked  []file.Identity // what the step under way found files to look like that hold the same bytes; zero: nothing
+	rival     bool            // another one has, or had, a file of the same name
 	earlier   upload          // of a file of its name, which may hold the same bytes
 	suspects  []suspect       // whose files the files of d may be
-	renamed   []int           // files that were found under another name, which the ledger does not know yet
+	renamed   []renamed       // files that were found under another name, which the ledger does not know yet
 	away      time.Time       // since when a posted file is not where it was
-	last      bool            // nothing more will settle: there is no waiting for it to be found
+	lookedFor bool            // it may still be found
 	postBegun time.Time       // when its post began first, in this run
 
 	pause      pause
@@ -125,7 +126,7 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	case ledger.Posted:
 		d.stage = toFile
 	case ledger.Failed:
-		d.stage, d.decided = toFail, true
+		d.stage, d.decided, d.unknown = toFail, true, known.Resource != ""
 		d.note = filing.Note{Reason: known.Reason, Attempts: known.Attempts}
 	}
 	return d

@@ -74,20 +74,17 @@ func (l *lane) stuck() bool {
 func (d *delivery) cannotBeMoved() bool { return d.pause.failures > 0 && d.away.IsZero() }
 
 // retryMove has d wait until it is moved away after all.
-func (d *delivery) retryMove(now time.Time, err error) {
+func (q *queue) retryMove(now time.Time, d *delivery, err error) {
+	if errors.Is(err, errAway) {
+		q.lookFor(now, d)
+		return
+	}
 	d.pause.fail(now)
-	if errors.Is(err, errAway) && d.away.IsZero() {
-		d.away = now
-	}
-	if soon := now.Add(mendedWithin); d.pause.until.After(soon) {
-		d.pause.until = soon
-	}
+	d.pause.atMost(now.Add(mendedWithin))
 }
 
 // becameUnfilable has the folder wait, with looks that are never far apart.
 func (l *lane) becameUnfilable(now time.Time) {
 	l.sick.fail(now)
-	if soon := now.Add(mendedWithin); l.sick.until.After(soon) {
-		l.sick.until = soon
-	}
+	l.sick.atMost(now.Add(mendedWithin))
 }

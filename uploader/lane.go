@@ -51,8 +51,28 @@ func (l *lane) dropUnclaimed() {
 
 func (l *lane) own(d *delivery) {
 	for _, f := range d.Files {
+		if old := l.names[f.Name]; old != nil && old != d {
+			old.rival, d.rival = true, true
+		}
 		l.names[f.Name] = d
 	}
+}
+
+// waitsForRival reports whether what lies under a name of d may be the file of another delivery, which is posted or may be:
+// that one looks first.
+func (l *lane) waitsForRival(d *delivery) bool {
+	if !d.rival || d.mayBePosted() {
+		return false
+	}
+	mayTake := func(other *delivery) bool {
+		return other != d && (other.busy || other.mayBePosted() && other.away.IsZero()) && other.hasNameOf(d)
+	}
+	return slices.ContainsFunc(l.unfiled, mayTake) || slices.ContainsFunc(l.active, mayTake)
+}
+
+// hasNameOf reports whether a file of d has the name of one of other's.
+func (d *delivery) hasNameOf(other *delivery) bool {
+	return somePair(d, other, func(a, b *ledger.File) bool { return a.Name == b.Name })
 }
 
 func (l *lane) disown(d *delivery) {
@@ -63,8 +83,19 @@ func (l *lane) disown(d *delivery) {
 	}
 }
 
-// jammed reports whether so much waits to be moved away that nothing more is sent.
-func (l *lane) jammed() bool { return len(l.unfiled) >= maxUnfiled || l.stuck() }
+// jammed reports whether so much waits to be moved away that nothing more is sent. What is looked for may only be found in
+// what is still to come.
+func (l *lane) jammed() bool {
+	waiting := len(l.unfiled)
+	if waiting >= maxUnfiled {
+		for _, d := range l.unfiled {
+			if !d.away.IsZero() {
+				waiting--
+			}
+		}
+	}
+	return waiting >= maxUnfiled || l.stuck()
+}
 
 // setFolders makes folders the ones that are worked on.
 func (q *queue) setFolders(folders []Folder) {

@@ -16,7 +16,7 @@ import (
 // which knows that it is not the first, had no error; what was moved without one is left in peace meanwhile.
 func TestMoveIsRepeatedUntilItLasts(t *testing.T) {
 	w := newWorld(t, newMemory())
-	d := &delivery{Delivery: ledger.Delivery{Folder: w.dir}, stage: toFile, last: true}
+	d := &delivery{Delivery: ledger.Delivery{Folder: w.dir}, stage: toFile}
 	for _, name := range []string{"a.jpg", "b.jpg", "c.jpg", "d.jpg"} {
 		d.Files = append(d.Files, ledger.File{Name: name, SHA256: []byte(name)})
 	}

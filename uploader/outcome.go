@@ -122,7 +122,7 @@ func (q *queue) advance(now time.Time, d *delivery) {
 		d.lane.sick.end()
 		q.success(d.stage)
 		q.postSucceeded(d.lane)
-		d.stage, d.Reason = toConfirm, ""
+		d.stage, d.Reason, d.away = toConfirm, "", time.Time{}
 		q.localEnd(d)
 	case toConfirm:
 		d.stage = toFile
@@ -196,7 +196,11 @@ func (q *queue) lost(now time.Time, d *delivery, err error) {
 		d.lane.pause.fail(now)
 		d.lane.doubted = true
 		q.giveUp(d, unknownNote(d, err))
-	case d.lane.folder.HoldUnknown || isLost(err): // without the file there is nothing to post again
+	case d.lane.folder.HoldUnknown:
+		q.giveUp(d, unknownNote(d, err))
+	case isLost(err) && d.lookedFor:
+		q.lookFor(now, d)
+	case isLost(err): // without the file there is nothing to post again
 		q.giveUp(d, unknownNote(d, err))
 	default:
 		q.retryAll(now, d, err)
@@ -208,12 +212,7 @@ func (q *queue) lost(now time.Time, d *delivery, err error) {
 // retryFile has d wait alone; the others go on.
 func (q *queue) retryFile(now time.Time, d *delivery, err error) {
 	if !d.isOpen() {
-		d.retryMove(now, err)
-		if !d.away.IsZero() {
-			waiting := d.successors
-			d.successors = nil
-			q.add(waiting)
-		}
+		q.retryMove(now, d, err)
 		return
 	}
 	d.pause.fail(now)

@@ -23,7 +23,7 @@ func TestTableOfOutcomes(t *testing.T) {
 	forgotten := ledgerError{fmt.Errorf("delivery 1: %w", ledger.ErrUnknown)}
 	denied := errors.New("permission denied")
 	content := &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: fmt.Errorf("%w: EIO", kaizala.ErrContent)}
-	type how struct{ hold, unknown, resumed, stopping bool }
+	type how struct{ hold, unknown, resumed, stopping, lookedFor bool }
 	for _, c := range []struct {
 		at    stage
 		err   error
@@ -59,6 +59,9 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toPost, errVanished, how{}, withdraw, toWithdraw, ""},
 		{toPost, errChanged, how{unknown: true}, uncertain, toFail, ""},
 		{toPost, errVanished, how{unknown: true}, uncertain, toFail, ""},
+		{toPost, errChanged, how{unknown: true, lookedFor: true}, uncertain, toPost, "d"},
+		{toPost, errVanished, how{unknown: true, lookedFor: true}, uncertain, toPost, "d"},
+		{toPost, errVanished, how{unknown: true, lookedFor: true, hold: true}, uncertain, toFail, ""},
 		{toPost, errFolderGone, how{unknown: true}, retryFile, toPost, "d"},
 		{toUpload, denied, how{}, retryFile, toUpload, "d"},
 		{toUpload, content, how{}, retryFile, toUpload, "d"},
@@ -126,6 +129,7 @@ func TestTableOfOutcomes(t *testing.T) {
 			d := q.lanes["/a"].active[0]
 			q.ended(d, toClaim)
 			d.stage, d.unknown, d.resumed, q.stopping = c.at, c.how.unknown, c.how.resumed, c.how.stopping
+			d.lookedFor = c.how.lookedFor
 			if !d.isOpen() {
 				q.localEnd(d)
 			}

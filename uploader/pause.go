@@ -45,6 +45,13 @@ func (p *pause) extend(until time.Time) {
 	}
 }
 
+// atMost has the pause last no longer than until then.
+func (p *pause) atMost(until time.Time) {
+	if p.until.After(until) {
+		p.until = until
+	}
+}
+
 // obey has the pause last until then because the other side asked for it (Retry-After). It is never undercut: a call
 // that was under way, and succeeds meanwhile, takes nothing of it back.
 func (p *pause) obey(until time.Time) {

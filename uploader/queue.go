@@ -211,7 +211,7 @@ func (q *queue) firstToPost(now time.Time, l *lane) *delivery {
 		case !q.ready(now, &d.pause):
 			continue
 		case d.stage == toPost:
-			if _, wait := l.suspects(d); wait {
+			if _, wait := l.suspects(d); wait || l.waitsForRival(d) {
 				return nil
 			}
 			return d
@@ -239,7 +239,7 @@ func (q *queue) nextUpload(now time.Time) *delivery {
 
 func (q *queue) firstToUpload(now time.Time, l *lane) *delivery {
 	for _, d := range l.active {
-		if !d.busy && d.stage == toUpload && q.ready(now, &d.pause) {
+		if !d.busy && d.stage == toUpload && q.ready(now, &d.pause) && !l.waitsForRival(d) {
 			return d
 		}
 	}
@@ -260,7 +260,7 @@ func (q *queue) begin(d *delivery, now time.Time) {
 	if d.begun.IsZero() {
 		d.begun = now
 	}
-	d.relooked, d.last = make([]file.Identity, len(d.Files)), q.drained
+	d.relooked, d.lookedFor = make([]file.Identity, len(d.Files)), q.mayBeFound(now, d)
 	switch d.stage {
 	case toUpload:
 		d.suspects, _ = d.lane.suspects(d)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -99,7 +98,8 @@ func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 		if other == d || !other.postBegun.Before(d.SettledAt) {
 			continue
 		}
-		if maybe := other.isPosted() || !other.busy && other.unknown; !maybe { // a busy one may just be writing that
+		writes := other.busy && other.stage == toPost // that unknown
+		if maybe := other.isPosted() || !writes && other.unknown; !maybe {
 			continue
 		}
 		for i := range other.Files {
@@ -140,12 +140,13 @@ func (sameAs) Error() string {
 	return "it is a file that was posted already and not filed yet, under another name or with other looks"
 }
 
-// isNew looks whether files of d are files of its suspects, which are no longer where they were. Its error is a sameAs.
+// isNew looks whether files of d are files of its suspects, which are no longer where they were. Its error is a sameAs, in
+// which each file and each suspect is found once.
 func (d *delivery) isNew() error {
 	var found sameAs
 	for _, s := range d.suspects {
-		taken := func(m match) bool { return m.known.of == s.of && m.known.index == s.index }
 		for i, f := range d.Files {
+			taken := func(m match) bool { return m.index == i || m.known.of == s.of && m.known.index == s.index }
 			if !slices.ContainsFunc(found, taken) && d.isSuspect(f, s) {
 				found = append(found, match{i, s, f.Name})
 			}
@@ -159,7 +160,7 @@ func (d *delivery) isNew() error {
 
 // isSuspect reports whether f is the file s, renamed or otherwise changed in looks. While the looks do not tell, the sum of
 // what was uploaded does; of what has its very name only the sum does, for it was looked at before. What still lies where it
-// was is another file.
+// was is another file, and what no longer lies where it settled is none.
 func (d *delivery) isSuspect(f ledger.File, s suspect) bool {
 	same := len(f.SHA256) > 0 && bytes.Equal(f.SHA256, s.file.SHA256)
 	if f.Name == s.file.Name {
@@ -168,10 +169,15 @@ func (d *delivery) isSuspect(f ledger.File, s suspect) bool {
 	if !same && !looksSame(f.ID, s.file.ID) {
 		return false
 	}
+	return d.lies(f) && !d.lies(s.file)
+}
+
+// lies reports whether f lies where it lay, as far as its looks tell.
+func (d *delivery) lies(f ledger.File) bool {
 	var info file.Info
-	path := filepath.Join(d.Folder, s.file.Name)
+	path := filepath.Join(d.Folder, f.Name)
 	err := d.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
-	return err != nil || !looksSame(info.Identity, s.file.ID)
+	return err == nil && looksSame(info.Identity, f.ID)
 }
 
 // consume gives each file of d that was found to be another delivery's to that one, and lets the rest of d go on. While
@@ -203,50 +209,40 @@ func (s suspect) isStill() bool {
 // recognise notes that the file at index is f now.
 func (d *delivery) recognise(index int, f ledger.File) {
 	mine := &d.Files[index]
+	d.renamed = append(d.renamed, renamed{index, *mine})
 	if d.lane.names[mine.Name] == d {
 		delete(d.lane.names, mine.Name)
 	}
 	mine.Name, mine.ID = f.Name, f.ID
 	d.lane.names[mine.Name] = d
-	d.renamed = append(d.renamed, index)
 	d.away = time.Time{}
 	d.pause.end()
+}
+
+// renamed is a file that was found under another name, or with other looks.
+type renamed struct {
+	index int
+	was   ledger.File
+}
+
+// clearUp removes what is left of moves of d's files from their old names. It comes before the ledger forgets these.
+func (u *Uploader) clearUp(d *delivery) error {
+	for _, r := range d.renamed {
+		if err := u.forget(d, r.was); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeRecognised tells the ledger under which names the files of d lie now.
 func (u *Uploader) writeRecognised(ctx context.Context, d *delivery) error {
 	for len(d.renamed) > 0 {
-		i := d.renamed[0]
+		i := d.renamed[0].index
 		if err := u.Ledger.Recognised(ctx, d.ID, i, d.Files[i].Name, d.Files[i].ID); err != nil {
 			return inLedger(err)
 		}
 		d.renamed = d.renamed[1:]
 	}
 	return nil
-}
-
-// awayFor is how long a posted file that is no longer under its name is looked for among what settles in its folder.
-const awayFor = 15 * time.Minute
-
-// errAway says that a posted file is not where it was. It may come to light under another name.
-var errAway = errors.New("it is posted, but not under its name any more: it is filed as soon as it is found again in its folder")
-
-// isAway reports whether err says that the posted file is not where it was, in its place or at all.
-func isAway(err error) bool {
-	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
-}
-
-// isLookedFor reports whether a posted file that is away may still be found.
-func (d *delivery) isLookedFor(now time.Time) bool {
-	return d.away.IsZero() || now.Sub(d.away) < awayFor
-}
-
-// looksOther reports whether the file at index i is the wanted one after all, with other looks.
-func (d *delivery) looksOther(i int) bool {
-	now, err := d.lstat(d.Files[i])
-	if err != nil {
-		return false
-	}
-	same, err := d.holdsStill(i, now)
-	return err == nil && same
 }

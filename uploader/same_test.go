@@ -2,9 +2,13 @@ package uploader
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
@@ -443,6 +448,362 @@ func TestRenamedWhileTheAnswerIsUnknown(t *testing.T) {
 				}
 				if !hold && (tries > 2 || w.lies("done/y.pdf")+w.lies("failed/y.pdf") != "content") {
 					t.Errorf("%d tries; done holds %q, failed %q", tries, w.lies("done/y.pdf"), w.lies("failed/y.pdf"))
+				}
+				w.end()
+			})
+		})
+	}
+}
+
+// left is a delivery as an earlier run left it in the ledger, of these files as they lie in the folder now or did.
+func (w *world) left(book *memory, state ledger.State, files ...file.Settled) *ledger.Delivery {
+	book.last++
+	d := &ledger.Delivery{ID: book.last, Folder: w.dir, Action: "Document", State: state, SettledAt: files[0].At}
+	for _, s := range files {
+		content, err := os.ReadFile(filepath.Join(w.dir, s.Name))
+		w.must(err)
+		sum := sha256.Sum256(content)
+		f := ledger.File{Name: s.Name, ID: s.ID}
+		if state != ledger.Claimed {
+			d.Resource, f.SHA256 = "left", sum[:]
+		}
+		d.Files = append(d.Files, f)
+	}
+	if len(files) > 1 {
+		d.Action = "Album"
+	}
+	book.rows[d.ID] = d
+	time.Sleep(time.Second)
+	return d
+}
+
+// settles hands files over as they lie in the folder now, those that are there.
+func (w *world) settles(names ...string) {
+	for _, name := range names {
+		if info, err := file.Lstat(filepath.Join(w.dir, name)); err == nil {
+			w.settled <- file.Batch{{Folder: w.dir, Name: name, ID: info.Identity, At: time.Now()}}
+		}
+	}
+}
+
+func (w *world) rename(from, to string) {
+	w.must(os.Rename(filepath.Join(w.dir, from), filepath.Join(w.dir, to)))
+}
+
+// wantEnd wants exactly these messages, and nothing but these files below done/ and failed/.
+func (w *world) wantEnd(posted []string, lies map[string]string) {
+	w.t.Helper()
+	w.wantPosted(posted...)
+	found := map[string]string{}
+	w.must(filepath.WalkDir(w.dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && e.Name() != filing.Mark && !strings.HasSuffix(path, ".reason.txt") {
+			name, _ := filepath.Rel(w.dir, path)
+			found[name] = w.lies(name)
+		}
+		return err
+	}))
+	if !maps.Equal(found, lies) {
+		w.t.Errorf("there lie %q, want %q", found, lies)
+	}
+	if open := w.unfinished(); len(open) > 0 {
+		w.t.Errorf("not at its end: %+v", open)
+	}
+}
+
+// TestOneFileIsOneMatch: of two posted twins that are both missed, a file with their bytes is one; the next is the other.
+func TestOneFileIsOneMatch(t *testing.T) {
+	bubble(t, func(w *world, book *memory) {
+		w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+		w.left(book, ledger.Posted, w.write("b.pdf", "content"))
+		w.rename("a.pdf", "../a")
+		w.rename("b.pdf", "../b")
+		w.start(w.t.Context(), w.folder())
+		lies := map[string]string{}
+		for _, name := range []string{"c.pdf", "d.pdf"} {
+			time.Sleep(time.Minute)
+			w.drop(name, "content")
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			lies["done/"+name] = "content"
+			if n := len(w.unfinished()); n != 2-len(lies) {
+				t.Errorf("%d are looked for after %d came", n, len(lies))
+			}
+		}
+		w.wantEnd(nil, lies)
+		w.end()
+	})
+}
+
+// TestCrashAroundTheRecognition: whatever step of the ledger came last when a renamed file was found again, the next run
+// posts nothing twice, sends nothing that was recognised, and files all: with its folder in order, and after done/ could not be
+// written for a while.
+func TestCrashAroundTheRecognition(t *testing.T) {
+	for name, before := range map[string]func(w *world, book *memory){
+		"renamed, not claimed": func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("x.pdf", "content"))
+			w.rename("x.pdf", "y.pdf")
+		},
+		"claimed, not recognised": func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("x.pdf", "content"))
+			w.rename("x.pdf", "y.pdf")
+			w.left(book, ledger.Claimed, w.look("y.pdf"))
+		},
+		"uploaded, not recognised": func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("x.pdf", "content"))
+			w.rename("x.pdf", "y.pdf")
+			w.left(book, ledger.Uploaded, w.look("y.pdf"))
+		},
+		"recognised, claimed": func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("y.pdf", "content"))
+			w.left(book, ledger.Claimed, w.look("y.pdf"))
+		},
+		"recognised, uploaded": func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("y.pdf", "content"))
+			w.left(book, ledger.Uploaded, w.look("y.pdf"))
+		},
+		"recognised, claimed before": func(w *world, book *memory) {
+			claimed := w.left(book, ledger.Claimed, w.write("y.pdf", "content"))
+			posted := w.left(book, ledger.Posted, w.look("y.pdf"))
+			claimed.SettledAt, posted.SettledAt = posted.SettledAt, claimed.SettledAt
+		},
+		"recognised and filed, claimed": func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("y.pdf", "content"))
+			w.left(book, ledger.Claimed, w.look("y.pdf"))
+			w.must(os.MkdirAll(w.dir+"/done", 0o755))
+			w.rename("y.pdf", "done/y.pdf")
+		},
+		"recognised and filed, uploaded": func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("y.pdf", "content"))
+			w.left(book, ledger.Uploaded, w.look("y.pdf"))
+			w.must(os.MkdirAll(w.dir+"/done", 0o755))
+			w.rename("y.pdf", "done/y.pdf")
+		},
+	} {
+		for _, blocked := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", blocked ", blocked), func(t *testing.T) {
+				bubble(t, func(w *world, book *memory) {
+					before(w, book)
+					if blocked {
+						w.must(os.MkdirAll(w.dir+"/done", 0o755))
+						w.rename("done", "done before")
+						w.must(os.WriteFile(w.dir+"/done", nil, 0o600))
+					}
+					w.start(w.t.Context(), w.folder())
+					time.Sleep(time.Second)
+					w.settles("y.pdf")
+					time.Sleep(time.Minute)
+					if blocked {
+						w.must(os.Remove(w.dir + "/done"))
+						w.rename("done before", "done")
+					}
+					time.Sleep(time.Hour)
+					synctest.Wait()
+					w.wantEnd(nil, map[string]string{"done/y.pdf": "content"})
+					if uploads, _ := w.soFar(); len(uploads) > 0 && strings.HasPrefix(name, "recognised") {
+						t.Errorf("uploaded %q once more", uploads)
+					}
+					w.end()
+				})
+			})
+		}
+	}
+}
+
+// TestFilesThatChangePlaces while the daemon is down, posted and not filed: each is filed under the name it has then, and what
+// is new is posted, whichever settles first.
+func TestFilesThatChangePlaces(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(w *world, book *memory)
+		posted []string
+		lies   map[string]string
+	}{
+		"two swap their names": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content of a"))
+			w.left(book, ledger.Posted, w.write("b.pdf", "content of b"))
+			w.rename("a.pdf", "c")
+			w.rename("b.pdf", "a.pdf")
+			w.rename("c", "b.pdf")
+		}, nil, map[string]string{"done/a.pdf": "content of b", "done/b.pdf": "content of a"}},
+		"two of one album swap their names": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content of a"), w.write("b.pdf", "content of b"), w.write("o.pdf", "other"))
+			w.rename("a.pdf", "c")
+			w.rename("b.pdf", "a.pdf")
+			w.rename("c", "b.pdf")
+		}, nil, map[string]string{"done/a.pdf": "content of b", "done/b.pdf": "content of a", "done/o.pdf": "other"}},
+		"two swap their names, with new inodes": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content of a"))
+			w.left(book, ledger.Posted, w.write("b.pdf", "content of b"))
+			w.must(os.Remove(w.dir + "/a.pdf"))
+			w.write("a.pdf", "content of b")
+			w.must(os.Remove(w.dir + "/b.pdf"))
+			w.write("b.pdf", "content of a")
+		}, nil, map[string]string{"done/a.pdf": "content of b", "done/b.pdf": "content of a"}},
+		"one of two twins is renamed": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+			w.left(book, ledger.Posted, w.write("b.pdf", "content"))
+			w.rename("b.pdf", "c.pdf")
+		}, nil, map[string]string{"done/a.pdf": "content", "done/c.pdf": "content"}},
+		"one of two twins is renamed, one touched": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+			w.left(book, ledger.Posted, w.write("b.pdf", "content"))
+			w.rename("b.pdf", "c.pdf")
+			w.must(os.Chtimes(w.dir+"/a.pdf", time.Now(), time.Now().Add(time.Hour)))
+		}, nil, map[string]string{"done/a.pdf": "content", "done/c.pdf": "content"}},
+		"both twins are renamed": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+			w.left(book, ledger.Posted, w.write("b.pdf", "content"))
+			w.rename("a.pdf", "d.pdf")
+			w.rename("b.pdf", "c.pdf")
+		}, nil, map[string]string{"done/d.pdf": "content", "done/c.pdf": "content"}},
+		"one takes the name of its twin that is renamed": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+			w.left(book, ledger.Posted, w.write("b.pdf", "content"))
+			w.rename("a.pdf", "c.pdf")
+			w.rename("b.pdf", "a.pdf")
+		}, nil, map[string]string{"done/a.pdf": "content", "done/c.pdf": "content"}},
+		"a new one takes its name": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+			w.rename("a.pdf", "c.pdf")
+			w.write("a.pdf", "CONTENT")
+		}, []string{"CONTENT"}, map[string]string{"done/a.pdf": "CONTENT", "done/c.pdf": "content"}},
+		"a new one takes its name, and a twin comes": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+			w.rename("a.pdf", "c.pdf")
+			w.write("a.pdf", "CONTENT")
+			w.write("b.pdf", "content")
+		}, []string{"CONTENT", "content"}, map[string]string{"done/a.pdf": "CONTENT", "done/b.pdf": "content", "done/c.pdf": "content"}},
+		"the same bytes take its name": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content"))
+			w.rename("a.pdf", "c.pdf")
+			w.write("a.pdf", "content")
+		}, []string{"content"}, map[string]string{"done/a.pdf": "content", "done/c.pdf": "content"}},
+		"a new one takes the name of what is claimed": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content of a"))
+			w.left(book, ledger.Claimed, w.write("b.pdf", "content of b"))
+			w.rename("b.pdf", "c.pdf")
+			w.rename("a.pdf", "b.pdf")
+		}, []string{"content of b"}, map[string]string{"done/b.pdf": "content of a", "done/c.pdf": "content of b"}},
+		"three go round": {func(w *world, book *memory) {
+			w.left(book, ledger.Posted, w.write("a.pdf", "content of a"))
+			w.left(book, ledger.Uploaded, w.write("b.pdf", "content of b"))
+			w.left(book, ledger.Posted, w.write("c.pdf", "content of c"))
+			w.rename("c.pdf", "d")
+			w.rename("b.pdf", "c.pdf")
+			w.rename("a.pdf", "b.pdf")
+			w.rename("d", "a.pdf")
+		}, []string{"content of b"}, map[string]string{
+			"done/a.pdf": "content of c", "done/b.pdf": "content of a", "done/c.pdf": "content of b",
+		}},
+	} {
+		for _, order := range [][]string{{"a.pdf", "b.pdf", "c.pdf", "d.pdf"}, {"d.pdf", "c.pdf", "b.pdf", "a.pdf"}, {"c.pdf", "a.pdf", "b.pdf", "d.pdf"}} {
+			for _, wait := range []time.Duration{0, 5 * time.Second} {
+				t.Run(fmt.Sprint(name, ", settling ", order, " after ", wait), func(t *testing.T) {
+					bubble(t, func(w *world, book *memory) {
+						c.before(w, book)
+						w.start(w.t.Context(), w.folder())
+						go func() {
+							for r := range w.released { // as the watcher does
+								go func() { time.Sleep(time.Second); w.settles(r.Name) }()
+							}
+						}()
+						time.Sleep(wait)
+						w.settles(order...)
+						time.Sleep(time.Hour)
+						synctest.Wait()
+						slices.Sort(w.service.posted)
+						w.wantEnd(c.posted, c.lies)
+						w.end()
+						close(w.released)
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestWhatIsLookedForIsAwaited: what settled in time, and is sent only when the destination is back, is compared with the posted
+// file that is looked for, however long that took; also by a run whose input has ended.
+func TestWhatIsLookedForIsAwaited(t *testing.T) {
+	for _, drained := range []bool{false, true} {
+		t.Run(fmt.Sprint("drained ", drained), func(t *testing.T) {
+			bubble(t, func(w *world, book *memory) {
+				w.left(book, ledger.Posted, w.write("x.pdf", "content"))
+				content, err := os.ReadFile(w.dir + "/x.pdf")
+				w.must(err)
+				w.must(os.Remove(w.dir + "/x.pdf"))
+				w.write("y.pdf", string(content)) // another inode: only the sum tells
+				begun := time.Now()
+				w.service.onUpload = func(context.Context, string, int) error {
+					if !drained && time.Since(begun) < 3*time.Hour {
+						return destination(503)
+					}
+					time.Sleep(30 * time.Second)
+					return nil
+				}
+				w.start(w.t.Context(), w.folder())
+				w.settles("y.pdf")
+				if !drained {
+					time.Sleep(5 * time.Hour)
+					synctest.Wait()
+				}
+				w.end()
+				w.wantEnd(nil, map[string]string{"done/y.pdf": "content"})
+			})
+		})
+	}
+}
+
+// TestRenamedInDoubtIsPostedAgain: a crash left it without an answer, and it is renamed. Where such a file is posted again, it is
+// as soon as it is found, under its new name; if it is not found, nothing is.
+func TestRenamedInDoubtIsPostedAgain(t *testing.T) {
+	for _, found := range []bool{true, false} {
+		t.Run(fmt.Sprint("found ", found), func(t *testing.T) {
+			bubble(t, func(w *world, book *memory) {
+				w.left(book, ledger.Posting, w.write("x.pdf", "content"))
+				w.rename("x.pdf", "y.pdf")
+				w.start(w.t.Context(), w.folder())
+				time.Sleep(10 * time.Second)
+				w.drop("other.pdf", "other")
+				time.Sleep(10 * time.Second)
+				want, lies := []string{"other", "left"}, map[string]string{"done/other.pdf": "other", "done/y.pdf": "content"}
+				if found {
+					w.settles("y.pdf")
+				} else {
+					w.must(os.Remove(w.dir + "/y.pdf"))
+					delete(lies, "done/y.pdf")
+					want = want[:1]
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				w.wantEnd(want, lies)
+				w.end()
+			})
+		})
+	}
+}
+
+// TestHeldFileThatIsRenamed: what may have been posted, and is not to be posted again, is not because a crash came before it lay
+// in failed/ and somebody renamed it then. What surely was not posted is tried again.
+func TestHeldFileThatIsRenamed(t *testing.T) {
+	for _, posting := range []bool{true, false} {
+		t.Run(fmt.Sprint("posting ", posting), func(t *testing.T) {
+			bubble(t, func(w *world, book *memory) {
+				d := w.left(book, ledger.Uploaded, w.write("x.pdf", "content"))
+				if posting {
+					d.State = ledger.Posting
+				}
+				w.must(book.Failed(w.t.Context(), d.ID, "it may have been posted"))
+				w.rename("x.pdf", "y.pdf")
+				f := w.folder()
+				f.HoldUnknown = true
+				w.start(w.t.Context(), f)
+				w.settles("y.pdf")
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if posting {
+					w.wantEnd(nil, map[string]string{"failed/y.pdf": "content"})
+				} else {
+					w.wantEnd([]string{"content"}, map[string]string{"done/y.pdf": "content"})
 				}
 				w.end()
 			})

@@ -221,6 +221,9 @@ func (u *Uploader) despite(d *delivery, err error) error {
 
 // file moves the posted files to done/.
 func (u *Uploader) file(ctx context.Context, d *delivery) error {
+	if err := u.clearUp(d); err != nil {
+		return err
+	}
 	if err := u.despite(d, u.writeRecognised(ctx, d)); err != nil {
 		return err
 	}
@@ -244,6 +247,9 @@ func (u *Uploader) fail(ctx context.Context, d *delivery) error {
 			return err
 		}
 		d.decided = true
+	}
+	if err := u.clearUp(d); err != nil {
+		return err
 	}
 	if err := u.despite(d, u.writeRecognised(ctx, d)); err != nil {
 		return err
@@ -296,11 +302,11 @@ func (u *Uploader) moveFile(d *delivery, i int, move func(filing.Move) (string, 
 		dest, err = u.moveAs(d, i, move, dir)
 	}
 	switch {
-	case isAway(err) && d.mayBePosted() && !d.last && d.isLookedFor(time.Now()):
+	case isAway(err) && d.mayBePosted() && d.lookedFor:
 		return errAway
 	case isAway(err):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
-		return nil
+		return u.forget(d, *f)
 	case err != nil:
 		return err // also with a dest: the next try finds it there, and repeats the sync and the clearing up that failed
 	}
@@ -310,7 +316,8 @@ func (u *Uploader) moveFile(d *delivery, i int, move func(filing.Move) (string, 
 
 func (u *Uploader) moveAs(d *delivery, i int, move func(filing.Move) (string, error), dir string) (dest string, err error) {
 	f := d.Files[i]
-	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: d.want(i), SHA256: f.SHA256, Dir: dir, Again: d.again()}
+	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: d.want(i), SHA256: f.SHA256, Dir: dir,
+		Again: d.again(), Sought: d.mayBePosted() && d.lookedFor}
 	copying := time.Duration(f.ID.Size/copySpeed) * time.Second
 	err = d.calls.DoLong("move", filepath.Join(d.Folder, f.Name), copying, func() (err error) { dest, err = move(m); return err })
 	return dest, err

@@ -42,10 +42,10 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	case d.stage == toHold && was != toHold:
 		l.logOf(d).Warn().Str("reason", d.Reason).Time("until", d.heldUntil).Msg("the file is held: it cannot be uploaded, and nothing " +
 			"shows why. It stays where it is. Look whether a proxy in between limits the size of uploads")
+	case errors.Is(err, errAway), v == uncertain && isLost(err):
+		l.tellAway(d, err)
 	case v == retryAll || v == uncertain || v == unproven:
 		l.tellOutage(was, err)
-	case errors.Is(err, errAway):
-		l.tellAway(d, err)
 	case isForAll(err) || was == toFile || was == toFail:
 		l.tellUnfilable(d, err)
 	case v == unprovenFolder && l.queue.groups.failures > 0:

@@ -142,7 +142,12 @@ func (m *memory) Filed(ctx context.Context, id int64, dests []string) error {
 
 func (m *memory) Failed(ctx context.Context, id int64, reason string) error {
 	from := states(ledger.Claimed, ledger.Uploaded, ledger.Posting, ledger.Failed)
-	return m.step(ctx, "Failed", id, from, func(d *ledger.Delivery) { d.State, d.Reason = ledger.Failed, reason })
+	return m.step(ctx, "Failed", id, from, func(d *ledger.Delivery) {
+		if d.State != ledger.Posting && d.State != ledger.Failed {
+			d.Resource = ""
+		}
+		d.State, d.Reason = ledger.Failed, reason
+	})
 }
 
 func (m *memory) Buried(ctx context.Context, id int64, dests []string) error {

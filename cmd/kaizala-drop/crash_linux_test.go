@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"database/sql"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,7 +24,8 @@ import (
 
 // TestCrashMatrix kills the daemon at every boundary between two steps and at random moments, again and again over a
 // stream of files, and then looks whether the promise was kept: every file posted, none twice but where an answer may
-// have been lost, and each filed once.
+// have been lost, and each filed once. While there is no daemon, and while there is one, people rename the files that are
+// under way and the folders above them, touch them, put copies over them, and new files under their names.
 func TestCrashMatrix(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		needs(t, "strace")
@@ -34,12 +35,12 @@ func TestCrashMatrix(t *testing.T) {
 		rounds = 12 // for 300 kills and more
 	}
 	var mu sync.Mutex
-	kills, left := map[string]int{}, map[string]int{}
+	kills, left, acts := map[string]int{}, map[string]int{}, map[act]int{}
 	t.Run("worlds", func(t *testing.T) {
 		for seed := range 2 {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				c := newCrashWorld(t, uint64(seed))
+				c := newCrashWorld(t, firstSeed(t)+uint64(seed))
 				for range rounds {
 					for _, k := range c.killers() {
 						c.round(k)
@@ -53,6 +54,9 @@ func TestCrashMatrix(t *testing.T) {
 				}
 				for state, n := range c.left {
 					left[state] += n
+				}
+				for a, n := range c.acts {
+					acts[a] += n
 				}
 			})
 		}
@@ -71,18 +75,41 @@ func TestCrashMatrix(t *testing.T) {
 			t.Errorf("no kill left a delivery that is %s: the matrix has a hole", state)
 		}
 	}
+	logActs(t, acts)
+	if rounds > 10 {
+		wantActs(t, acts, []string{"claimed", "uploaded", "posting", "posted"},
+			[]string{"renamed", "folder renamed", "touched", "chmod-ed", "other inode", "names swapped", "another put in", "renamed touched"})
+		wantActs(t, acts, []string{"failed", whilePosting, whileRunning}, []string{"renamed", "touched", "chmod-ed", "other inode"})
+	}
+}
+
+// firstSeed is 0, or what KAIZALA_DROP_SEED says: other kills, and other acts.
+func firstSeed(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv("KAIZALA_DROP_SEED")
+	if text == "" {
+		return 0
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	must(t, err)
+	return seed
 }
 
 // crashWorld is a world whose daemon does not live long.
 type crashWorld struct {
 	*world
 	rand    *rand.Rand
-	number  int               // of files
-	content map[string]string // by "folder/name"
-	bad     map[string]bool   // those that go to failed/
-	kills   map[string]int    // by where
-	left    map[string]int    // deliveries that kills left unfinished, by state
-	log     bytes.Buffer      // of all daemons
+	hands   sync.Mutex          // held by who lays hands on files: what follows up to log
+	number  int                 // of files
+	content map[string]string   // by "folder/name"
+	bad     map[string]bool     // those that go to failed/
+	former  map[string][]string // keys that a file had before
+	acts    map[act]int
+	calm    bool                       // nobody lays hands on files any more
+	making  func(folder string) string // where files for a folder are made: a folder on its device
+	kills   map[string]int             // by where
+	left    map[string]int             // deliveries that kills left unfinished, by state
+	log     sharedLog                  // of all daemons, and of all that was done to files
 	mu      sync.Mutex
 	onCall  func(rw http.ResponseWriter, r *http.Request) bool
 }
@@ -103,7 +130,9 @@ func newCrashWorld(t *testing.T, seed uint64) *crashWorld {
 	c := &crashWorld{
 		world: newWorld(t, "", crashFolders()...), rand: rand.New(rand.NewPCG(seed, 1)),
 		content: map[string]string{}, bad: map[string]bool{}, kills: map[string]int{}, left: map[string]int{},
+		former: map[string][]string{}, acts: map[act]int{},
 	}
+	c.making = func(string) string { return c.dir }
 	shm, err := os.MkdirTemp("/dev/shm", "kaizala-drop-crash")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(shm) })
@@ -144,7 +173,7 @@ func (c *crashWorld) answer(rw http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(rw, `{"message":"too large","errorCode":"RequestTooLarge"}`)
 		return
 	}
-	c.sandbox.ServeHTTP(rw, r)
+	c.during(rw, r)
 }
 
 func (c *crashWorld) set(onCall func(rw http.ResponseWriter, r *http.Request) bool) {
@@ -246,6 +275,7 @@ func (c *crashWorld) round(k killer) {
 	for state, n := range c.unfinished() {
 		c.left[state] += n
 	}
+	c.disturb()
 }
 
 func (c *crashWorld) untilKilled(cmd *exec.Cmd, name string, kill func()) {
@@ -293,6 +323,8 @@ func (c *crashWorld) empty() bool {
 // makeOne makes a file for a folder in dir; one in eight is bad.
 func (c *crashWorld) makeOne(folder, dir string) (name string) {
 	c.t.Helper()
+	c.hands.Lock()
+	defer c.hands.Unlock()
 	c.number++
 	ext := ".pdf"
 	if folder == "album" || folder == "trip" {
@@ -354,6 +386,9 @@ func ledgerStates(t testing.TB, path string) map[string]int {
 // finish lets a last daemon bring all to its end, and holds what came of it against the promise.
 func (c *crashWorld) finish() {
 	c.t.Helper()
+	c.hands.Lock()
+	c.calm = true
+	c.hands.Unlock()
 	p := c.start("run", "--config", c.config, "--once")
 	if code := p.wait(); code > 1 {
 		c.t.Fatalf("exit code %d", code)
@@ -448,12 +483,15 @@ func (c *crashWorld) whereAllLies() map[string]string {
 // story is what the daemons logged of one file, and where they were killed meanwhile.
 func (c *crashWorld) story(key string) string {
 	var told []string
-	folder, name := filepath.Split(key)
+	folder, _ := filepath.Split(key)
 	for line := range strings.Lines(c.log.String()) {
-		about := strings.Contains(line, "/"+filepath.Clean(folder)+`"`) && strings.Contains(line, name+`"`)
+		about := slices.ContainsFunc(append(c.former[key], key), func(name string) bool {
+			name = filepath.Base(name)
+			return strings.Contains(line, `"`+name+`"`) || strings.Contains(line, "/"+name+`"`)
+		}) && (strings.Contains(line, "/"+filepath.Clean(folder)+`"`) || strings.HasPrefix(line, "hand on"))
 		if about || len(told) > 0 && strings.HasPrefix(line, "killed ") {
 			told = append(told, line)
 		}
 	}
-	return strings.Join(told[:min(len(told), 12)], "")
+	return strings.Join(told[:min(len(told), 20)], "")
 }

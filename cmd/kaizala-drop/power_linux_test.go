@@ -53,11 +53,13 @@ func TestPowerCut(t *testing.T) {
 			p := newPowerWorld(t, diskOf)
 			for range cuts {
 				p.life()
+				p.disturb()
 			}
 			p.finish()
 			p.wantSound()
 			p.wantWholeNotes()
 			t.Logf("%d cuts; deliveries that they left: %v", cuts, p.left)
+			logActs(t, p.acts)
 			if left := len(p.left); left < 3 && cuts > 10 {
 				t.Errorf("the cuts left only deliveries that are %v", slices.Collect(maps.Keys(p.left)))
 			}
@@ -134,7 +136,7 @@ func newPowerWorld(t *testing.T, diskOf func(place string) string) *powerWorld {
 		needs(t, fmt.Sprintf("mounts of its own (%v)", err))
 	}
 	must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-	p := &powerWorld{crashWorld: newCrashWorld(t, 1), diskOf: diskOf, loops: map[string]string{}, places: map[string]string{}}
+	p := &powerWorld{crashWorld: newCrashWorld(t, 1+firstSeed(t)), diskOf: diskOf, loops: map[string]string{}, places: map[string]string{}}
 	for _, place := range append(crashFolders(), "state") {
 		p.places[place] = p.folder(place)
 	}
@@ -153,6 +155,7 @@ func newPowerWorld(t *testing.T, diskOf func(place string) string) *powerWorld {
 		must(t, os.Truncate(image, 32<<20))
 		run(t, "mkfs.ext4", "-q", image)
 	}
+	p.making = func(folder string) string { return p.root(p.diskOf(folder)) + "/make" }
 	t.Cleanup(p.unplug)
 	p.plug()
 	for place := range p.places {
@@ -350,6 +353,15 @@ func (p *powerWorld) cut(cmd *exec.Cmd) {
 	}
 	for state, n := range p.unfinished() {
 		p.left[state] += n
+	}
+}
+
+// disturb lays hands on files as crashWorld does, and has that be on disk.
+func (p *powerWorld) disturb() {
+	p.t.Helper()
+	p.crashWorld.disturb()
+	for _, root := range p.roots() {
+		run(p.t, "sync", "-f", root)
 	}
 }
 

@@ -65,6 +65,9 @@ type Move struct {
 	Dir string
 	// Again says that an earlier try may have been broken off. It costs a few looks.
 	Again bool
+	// Sought says that a file which is not at its place may lie under another name. Then a copy that an earlier try left of
+	// it is not all there is, and the error is ErrGone. Without it, such a copy is the file.
+	Sought bool
 }
 
 func (m Move) source() string { return filepath.Join(m.Folder, m.Name) }

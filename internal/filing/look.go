@@ -66,14 +66,20 @@ func (m Move) isRewritten(id file.Identity) bool {
 	if id.Ctime == m.Want.Ctime || len(m.SHA256) == 0 {
 		return false
 	}
-	f, _, err := file.Open(m.Folder, m.Name)
+	same, err := m.isSum(m.Folder, m.Name)
+	return err == nil && !same // a chmod can have taken the right to read it
+}
+
+// isSum reports whether a file below a folder holds the bytes that were wanted.
+func (m Move) isSum(folder, name string) (bool, error) {
+	f, _, err := file.Open(folder, name)
 	if err != nil {
-		return false // a chmod can have taken the right to read it
+		return false, err
 	}
 	defer f.Close()
 	sum := sha256.New()
 	_, err = io.Copy(sum, f)
-	return err == nil && !bytes.Equal(sum.Sum(nil), m.SHA256)
+	return err == nil && bytes.Equal(sum.Sum(nil), m.SHA256), err
 }
 
 // original reports whether the wanted file lies at its place, with the bytes that were wanted.

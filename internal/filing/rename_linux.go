@@ -61,6 +61,12 @@ func (h held) release() {
 	}
 }
 
+// isLinked reports whether the file has a name still, wherever that is.
+func (h held) isLinked() bool {
+	var st unix.Stat_t
+	return h.err == nil && retry(func() error { return unix.Fstat(h.fd, &st) }) == nil && st.Nlink > 0
+}
+
 // is reports whether it was the file that before describes, and is the one that now does, although its inode number changed.
 func (h held) is(before, now file.Identity) (bool, error) {
 	if h.err != nil || now.Size != before.Size || now.Mtime != before.Mtime {

@@ -22,4 +22,6 @@ func hold(string) held { return held{} }
 
 func (held) release() {}
 
+func (held) isLinked() bool { return false }
+
 func (held) is(_, _ file.Identity) (bool, error) { return false, nil }

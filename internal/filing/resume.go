@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -51,19 +52,26 @@ func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
 	if dest, err = t.findTwin(target); err != nil {
 		return "", m.explain(err)
 	}
-	aside := leftHidden(m.source(), m.Want)
+	aside := m.aside()
 	setAside, original := lies(aside, isSetAside(m.Want)), m.original()
 	if dest == "" {
 		dest = t.landedAs(target, isThe(m.Want))
 	}
 	if dest == "" && !setAside && !original {
 		dest = t.landedAs(target, isLike(m.Want))
+		if dest != "" && m.isOther(dest) {
+			dest = ""
+		}
 	}
 	switch {
 	case dest == "" && setAside: // what it became is not there any more: it is the only one
 		return "", f.restore(aside, m.source())
 	case dest == "":
 		return "", nil
+	case m.Sought && t.spare != "" && !setAside && !t.liesChanged():
+		if reason := m.look(); reason != nil { // a copy, and its original was renamed, or removed at the last moment
+			return "", m.explain(reason)
+		}
 	}
 	return t.conclude(dest, aside)
 }
@@ -79,6 +87,7 @@ func (t *trip) findTwin(target string) (dest string, err error) {
 		t.spare = path
 		return dest, nil
 	}
+	_ = os.Remove(t.markPath(target)) // of a name that it has not got
 	return "", step("remove an unfinished copy", os.Remove(path))
 }
 
@@ -119,6 +128,15 @@ func isLike(want file.Identity) func(file.Identity) bool {
 	}
 }
 
+// isOther reports whether what looks like a copy of the file holds other bytes: another file of its name, its size and its time.
+func (m Move) isOther(dest string) bool {
+	if len(m.SHA256) == 0 {
+		return false
+	}
+	same, err := m.isSum(filepath.Dir(dest), filepath.Base(dest))
+	return err == nil && !same
+}
+
 // gap is how many numbers may be missing before those that are looked at: a person takes files away.
 const gap = 4
 
@@ -156,7 +174,7 @@ func (t *trip) conclude(dest, aside string) (string, error) {
 	t.from, err = openDir(filepath.Dir(t.source()))
 	switch {
 	case absent(err):
-		return t.concludeHere(dest)
+		return t.concludeHere(dest, aside)
 	case err != nil:
 		return "", t.explain(err)
 	}
@@ -182,7 +200,7 @@ func (t *trip) dropAside(dest, aside string) error {
 
 // concludeHere is conclude where the folder that the file lay in is not there. If it was moved, it is where it was wanted.
 // If it was copied, its original may be there still, on a share that is away.
-func (t *trip) concludeHere(dest string) (string, error) {
+func (t *trip) concludeHere(dest, aside string) (string, error) {
 	if !lies(dest, isThe(t.Want)) {
 		switch mounted, err := t.mounted(); {
 		case err != nil:
@@ -191,5 +209,56 @@ func (t *trip) concludeHere(dest string) (string, error) {
 			return "", t.explain(ErrFolderGone)
 		}
 	}
+	err := t.dropAside(dest, aside)
+	if err == nil && filepath.Dir(aside) != filepath.Dir(t.source()) {
+		err = t.syncFolder(filepath.Dir(aside))
+	}
+	if err != nil {
+		return "", t.explain(err)
+	}
 	return dest, and(t.syncContent(dest), and(t.dropSpare(), t.syncs.sync(t.to)))
+}
+
+func (t *trip) syncFolder(path string) error {
+	dir, err := openDir(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return t.syncs.sync(dir)
+}
+
+// aside is where the original would have been set aside, or was: its folder may have been renamed with it.
+func (m Move) aside() string {
+	aside := leftHidden(m.source(), m.Want)
+	if m.source() == filepath.Join(m.Folder, filepath.Base(m.Name)) || !isAbsent(filepath.Dir(m.source())) {
+		return aside
+	}
+	_ = filepath.WalkDir(m.Folder, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil || path == filepath.Clean(m.Dir):
+			return fs.SkipDir
+		case e.Name() == filepath.Base(aside):
+			aside = path
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return aside
+}
+
+// liesChanged reports whether the file lies at its place with other looks.
+func (m Move) liesChanged() bool {
+	_, is := m.changed()
+	return is
+}
+
+// changed gives the looks of what lies at the file's place, if they are others than the wanted ones and the bytes are not.
+func (m Move) changed() (file.Identity, bool) {
+	info, err := file.Lstat(m.source())
+	if err != nil || isFile(info.Identity, m.Want) || info.Size != m.Want.Size || len(m.SHA256) == 0 {
+		return file.Identity{}, false
+	}
+	same, err := m.isSum(m.Folder, m.Name)
+	return info.Identity, err == nil && same
 }

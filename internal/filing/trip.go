@@ -231,7 +231,13 @@ func (t *trip) settle(dest string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if isAbsent(t.source()) && t.held.isLinked() {
+			return "", ErrGone // renamed while it was copied
+		}
 		wanted := isThe(t.Want)
+		if now, is := t.changed(); is { // touched, or saved again, while it was copied
+			wanted = isThe(now)
+		}
 		if !lies(t.source(), t.isRewritten) {
 			err = t.remove(t.source(), wanted)
 		}

@@ -77,7 +77,7 @@ type Delivery struct {
 	Finished   bool   // nothing left to do: filed, or failed and moved away
 	Group      string // set by Posting
 	Caption    string // set by Posting
-	Resource   string // set by Uploaded; forgotten when filed, for it is long and of no use then
+	Resource   string // set by Uploaded; forgotten when filed, and by what failed and was surely not posted
 	Reference  string // set by Posted
 	Reason     string // why it waits or why it failed, in plain words
 	MaybeTwice bool   // it was posted again after an answer was lost

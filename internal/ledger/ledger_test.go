@@ -454,6 +454,30 @@ func TestFailedKeepsItsReason(t *testing.T) {
 	}
 }
 
+// TestFailedTellsWhatMayBePosted: of what was given up while nobody knew whether it was posted, and of nothing else, the ledger
+// keeps the resource, also when it is asked again.
+func TestFailedTellsWhatMayBePosted(t *testing.T) {
+	l := run(t, t.TempDir())
+	ctx := t.Context()
+	number := 0
+	for state, kept := range map[State]string{Claimed: "", Uploaded: "", Posting: "resource"} {
+		number++
+		id := claim(t, l, sample(number, 1))
+		if state != Claimed {
+			try(t, l.Uploaded(ctx, id, "resource", sums(1)))
+		}
+		if state == Posting {
+			try(t, l.Posting(ctx, id, "g", "", false))
+		}
+		for range 2 {
+			try(t, l.Failed(ctx, id, "why"))
+			if d := get(t, l, id); d.State != Failed || d.Resource != kept {
+				t.Errorf("given up when it was %s: %+v", state, d)
+			}
+		}
+	}
+}
+
 func count(t testing.TB, l *Ledger, query string, args ...any) int {
 	t.Helper()
 	var n int

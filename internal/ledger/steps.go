@@ -175,10 +175,12 @@ func (l *Ledger) Filed(ctx context.Context, id int64, dests []string) error {
 }
 
 // Failed records the decision to give up and why. The move to failed/ is still to come: the delivery is not finished.
-// Asked for again, it replaces the reason.
+// Asked for again, it replaces the reason. It may be in the group only if it was posting: then it keeps its Resource, which
+// any other loses, so that a restart knows.
 func (l *Ledger) Failed(ctx context.Context, id int64, reason string) error {
 	return l.ask(ctx, func(w *writer) error {
-		return w.step(id, "failed", "state = 'failed', reason = ?", []State{Claimed, Uploaded, Posting, Failed}, reason)
+		return w.step(id, "failed", "state = 'failed', reason = ?, resource = iif(state IN ('posting', 'failed'), resource, '')",
+			[]State{Claimed, Uploaded, Posting, Failed}, reason)
 	})
 }
 

@@ -1,0 +1,89 @@
+package uploader
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/ledger"
+)
+
+// A posted file that is not in its place is looked for: it may come to light under another name.
+
+// forget removes what moves of d's file f that were broken off have left of it, now that it is elsewhere.
+func (u *Uploader) forget(d *delivery, f ledger.File) error {
+	dirs := map[stage]string{toFile: d.to.Done, toFail: d.to.Failed}
+	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dirs[d.stage]}
+	path := filepath.Join(d.Folder, f.Name)
+	return d.calls.Do("clear up after", path, func() error { return u.Filer.Forget(m) })
+}
+
+// awayFor is how long a posted file that is no longer under its name is looked for among what settles in its folder.
+const awayFor = 15 * time.Minute
+
+// errAway says that a posted file is not where it was. It may come to light under another name.
+var errAway = errors.New("it is posted, but not under its name any more: it is filed as soon as it is found again in its folder")
+
+// isAway reports whether err says that the posted file is not where it was, in its place or at all.
+func isAway(err error) bool {
+	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
+}
+
+// mayBeFound reports whether a file of d that is away may still be found: for as long as it is looked for, and while what had
+// settled by then waits to be compared with it, however long that takes.
+func (q *queue) mayBeFound(now time.Time, d *delivery) bool {
+	inTime := d.away.IsZero() || now.Sub(d.away) < awayFor
+	return inTime && !q.drained || d.mayBePosted() && d.lane.mayHave(d)
+}
+
+// mayHave reports whether something that settled while a file of d was looked for, and may be that file, is still to be posted.
+func (l *lane) mayHave(d *delivery) bool {
+	maybe := func(other *delivery) bool {
+		toPost := other.isOpen() && (other.busy || !other.unknown) // a busy one may just be writing unknown
+		late := !d.away.IsZero() && other.SettledAt.After(d.away.Add(awayFor))
+		return other != d && toPost && d.postBegun.Before(other.SettledAt) && !late && other.hasSizeOf(d)
+	}
+	return slices.ContainsFunc(l.active, maybe) || slices.ContainsFunc(l.pending, maybe)
+}
+
+// hasSizeOf reports whether a file of d is as long as one of other's.
+func (d *delivery) hasSizeOf(other *delivery) bool {
+	return somePair(d, other, func(a, b *ledger.File) bool { return a.ID.Size == b.ID.Size })
+}
+
+// somePair reports whether it is so of a file of d and one of other. Of deliveries that are busy it may only read what no step
+// writes.
+func somePair(d, other *delivery, is func(a, b *ledger.File) bool) bool {
+	for i := range d.Files {
+		for j := range other.Files {
+			if is(&d.Files[i], &other.Files[j]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lookFor has d wait for a file that is not in its place. What settled under its name meanwhile does not wait for it.
+func (q *queue) lookFor(now time.Time, d *delivery) {
+	d.pause.fail(now)
+	d.pause.atMost(now.Add(mendedWithin))
+	if d.away.IsZero() {
+		d.away = now
+	}
+	waiting := d.successors
+	d.successors = nil
+	q.add(waiting)
+}
+
+// looksOther reports whether the file at index i is the wanted one after all, with other looks.
+func (d *delivery) looksOther(i int) bool {
+	now, err := d.lstat(d.Files[i])
+	if err != nil {
+		return false
+	}
+	same, err := d.holdsStill(i, now)
+	return err == nil && same
+}
