@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const crashEnv = "FILING_TEST_CRASH"
@@ -66,6 +68,51 @@ func diesAt(t *testing.T, way int, points ...int) (died bool) {
 	}
 	afterCrashes(t, w, d, m, when)
 	return died
+}
+
+// TestCrashThenOtherLooks lets a process die as TestCrash does. Before the next try somebody touches the file, or a remount or a
+// copy over it gives it another inode. The bytes are the same, so it is filed once, with nothing else left.
+func TestCrashThenOtherLooks(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, path string){
+		"touched": func(t *testing.T, path string) {
+			noError(t, os.Chtimes(path, time.Time{}, time.Unix(1_700_000_000, 0)))
+		},
+		"another inode": func(t *testing.T, path string) {
+			info, err := os.Stat(path)
+			noError(t, err)
+			write(t, path+"~", "content")
+			noError(t, os.Chtimes(path+"~", time.Time{}, info.ModTime()))
+			noError(t, os.Rename(path+"~", path))
+		},
+	} {
+		for i, w := range ways() {
+			t.Run(w.name+" "+name, func(t *testing.T) {
+				t.Parallel()
+				point, changed := 0, 0
+				for died := true; died; point++ {
+					d := w.desk(t)
+					write(t, filepath.Join(d.done, "a.pdf"), "another")
+					m := d.drop("a.pdf", "content")
+					m.Key = "the same"
+					sum := sha256.Sum256([]byte("content"))
+					m.SHA256 = sum[:]
+					died = crashes(t, crash{i, point, m})
+					if !isAbsent(m.source()) {
+						change(t, m.source())
+						changed++
+					}
+					m.Again = true
+					if _, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"}); errors.Is(err, ErrReplaced) {
+						m.Want = d.move("a.pdf").Want // whoever asks has seen that the bytes are the same
+					}
+					afterCrashes(t, w, d, m, fmt.Sprint("died at ", point))
+				}
+				if point < 5 || changed == 0 {
+					t.Errorf("died at %d points, and changed the file %d times only", point, changed)
+				}
+			})
+		}
+	}
 }
 
 // afterCrashes moves once more, and looks.
