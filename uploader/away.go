@@ -17,7 +17,7 @@ func (u *Uploader) forget(d *delivery, f ledger.File) error {
 	dirs := map[stage]string{toFile: d.to.Done, toFail: d.to.Failed}
 	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dirs[d.stage]}
 	path := filepath.Join(d.Folder, f.Name)
-	return d.calls.Do("clear up after", path, func() error { return u.Filer.Forget(m) })
+	return d.calls.Do("clear up after", path, func() error { return u.Filer.Forget(m, d.stage == toFail) })
 }
 
 // awayFor is how long a posted file that is no longer under its name is looked for among what settles in its folder.

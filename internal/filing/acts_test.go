@@ -95,7 +95,7 @@ func actAfter(t *testing.T, way, point int, what string) (died, met bool) {
 		if moved.Name, moved.Want = now, info.Identity; lookErr != nil { // it is given up
 			moved.Name, moved.Want, moved.Sought = m.Name, m.Want, false
 		} else if now != m.Name {
-			noError(t, f.Forget(m))
+			noError(t, f.Forget(m, true))
 		}
 		if dest, err = f.Fail(moved, Note{Reason: "again"}); err != nil {
 			t.Errorf("%s: %v", when, err)
@@ -145,7 +145,7 @@ func TestActsDuringACopy(t *testing.T) {
 					info, lookErr := file.Lstat(filepath.Join(d.folder, now))
 					noError(t, lookErr)
 					if now != m.Name {
-						noError(t, f.Forget(m))
+						noError(t, f.Forget(m, false))
 					}
 					m.Name, m.Want, m.Again = now, info.Identity, true
 					_, err = f.Move(m)
@@ -184,14 +184,14 @@ func TestForgetLeavesOthers(t *testing.T) {
 	write(t, d.done+"/a (2).pdf"+noteSuffix, "mine")
 	noError(t, os.Rename(m.source(), d.folder+"/b.pdf"))
 	for range 2 {
-		noError(t, New().Forget(m))
+		noError(t, New().Forget(m, true))
 		holds(t, d.done, "a.pdf=other", "a.pdf.reason.txt=note", "a (2).pdf.reason.txt=note")
 	}
 	noError(t, os.Remove(dest)) // a person took it away, and left the note
-	noError(t, New().Forget(m))
+	noError(t, New().Forget(m, true))
 	holds(t, d.done, "a (2).pdf.reason.txt=note")
 	noError(t, os.RemoveAll(d.done))
-	noError(t, New().Forget(m))
+	noError(t, New().Forget(m, true))
 	missing(t, d.done)
 	if err := unix.Access(d.folder+"/b.pdf", unix.F_OK); err != nil {
 		t.Error(err)

@@ -71,7 +71,8 @@ func diesAt(t *testing.T, way int, points ...int) (died bool) {
 }
 
 // TestCrashThenOtherLooks lets a process die as TestCrash does. Before the next try somebody touches the file, or a remount or a
-// copy over it gives it another inode. The bytes are the same, so it is filed once, with nothing else left.
+// copy over it gives it another inode; and it is tried again as it was, or found anew. The bytes are the same, so it is filed
+// once, with nothing else left.
 func TestCrashThenOtherLooks(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, path string){
 		"touched": func(t *testing.T, path string) {
@@ -85,15 +86,15 @@ func TestCrashThenOtherLooks(t *testing.T) {
 			noError(t, os.Rename(path+"~", path))
 		},
 	} {
-		for i, w := range ways() {
-			t.Run(w.name+" "+name, func(t *testing.T) {
+		for i, w := range slices.Concat(ways(), ways()) {
+			i, foundAnew := i%len(ways()), i >= len(ways())
+			t.Run(fmt.Sprint(w.name, " ", name, ", found anew: ", foundAnew), func(t *testing.T) {
 				t.Parallel()
 				point, changed := 0, 0
 				for died := true; died; point++ {
 					d := w.desk(t)
 					write(t, filepath.Join(d.done, "a.pdf"), "another")
 					m := d.drop("a.pdf", "content")
-					m.Key = "the same"
 					sum := sha256.Sum256([]byte("content"))
 					m.SHA256 = sum[:]
 					died = crashes(t, crash{i, point, m})
@@ -102,7 +103,11 @@ func TestCrashThenOtherLooks(t *testing.T) {
 						changed++
 					}
 					m.Again = true
-					if _, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"}); errors.Is(err, ErrReplaced) {
+					again := func() error { _, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"}); return err }
+					if foundAnew {
+						again = func() error { noError(t, New().Forget(m, true)); return ErrReplaced }
+					}
+					if !isAbsent(m.source()) && errors.Is(again(), ErrReplaced) {
 						m.Want = d.move("a.pdf").Want // whoever asks has seen that the bytes are the same
 					}
 					afterCrashes(t, w, d, m, fmt.Sprint("died at ", point))

@@ -63,9 +63,6 @@ type Move struct {
 	// Dir is the absolute path of done/ or failed/, or of a symbolic link to such a folder. It is made when it is
 	// missing, and so are folders between it and Folder; outside of Folder its parent must exist.
 	Dir string
-	// Key is the same for every try to file this file away, whatever its name and its looks have become, and no other file has
-	// it. What is made on the way is named after it. Without it, the file's name and looks stand for it.
-	Key string
 	// Again says that an earlier try may have been broken off. It costs a few looks.
 	Again bool
 	// Sought says that a file which is not at its place may lie under another name. Then a copy that an earlier try left of

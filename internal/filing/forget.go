@@ -5,17 +5,27 @@ import (
 	"path/filepath"
 )
 
-// Forget removes what tries of a move left in m.Dir that were broken off: a copy, finished or not, and a note without its
-// file. It is for a file that was found under another name, from where it is to be moved. What it removed stays so.
-func (f *Filer) Forget(m Move) error {
-	t := &trip{Filer: f, Move: m, noted: &Note{}}
+// Forget removes what tries of a move left in m.Dir that were broken off: a copy, finished or not, a second name, a reserved
+// name, and a note without its file. It is for a file that was found under another name or with other looks, from where it is
+// to be moved. failed says that it was Fail that moved. What it removed stays so.
+func (f *Filer) Forget(m Move, failed bool) error {
+	t := &trip{Filer: f, Move: m}
+	if failed {
+		t.noted = &Note{}
+	}
 	target := m.target()
 	dest, err := t.findTwin(target)
+	if dest == "" {
+		dest = t.landedAs(target, isThe(m.Want))
+	}
 	if err == nil && dest != "" {
 		err = step("remove the copy that was made of it under its old name", os.Remove(dest))
 	}
 	if err == nil {
-		err = and(t.dropSpare(), t.dropNotes(target))
+		err = t.dropSpare()
+	}
+	if err == nil && failed {
+		err = t.dropNotes(target)
 	}
 	if err == nil && !isAbsent(target) {
 		err = step("sync "+quote(target), t.syncFolder(target))

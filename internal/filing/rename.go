@@ -116,7 +116,7 @@ var errReserved = fmt.Errorf("%w: longer than can be renamed over safely", unix.
 
 // renameReserved takes the name with a file of our own, then renames over that: the file never has two names.
 func (f *Filer) renameReserved(from, to string) error {
-	if len(utf16.Encode([]rune(filepath.Base(to)))) > maxName-reserveRoom {
+	if isMadeUp(filepath.Dir(to)) && len(utf16.Encode([]rune(filepath.Base(to)))) > maxName-reserveRoom {
 		return errReserved
 	}
 	info, err := file.Lstat(from)

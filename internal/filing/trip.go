@@ -231,18 +231,9 @@ func (t *trip) settle(dest string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if isAbsent(t.source()) && t.held.isLinked() {
-			return "", ErrGone // renamed while it was copied
-		}
-		wanted := isThe(t.Want)
-		if now, is := t.changed(); is { // touched, or saved again, while it was copied
-			wanted = isThe(now)
-		}
-		if !lies(t.source(), t.isRewritten) {
-			err = t.remove(t.source(), wanted)
-		}
-		if lies(t.source(), wanted) {
-			return "", step("remove the original of its copy", cmp.Or(err, errStays)) // and end removes the copy: only one may be left
+		var stays bool
+		if stays, err = t.removeOriginal(); stays { // and end removes the copy: only one may be left
+			return "", err
 		}
 	}
 	if err == nil {
@@ -256,6 +247,25 @@ func (t *trip) settle(dest string) (string, error) {
 			quote(t.source()), quote(dest), cause(err))
 	}
 	return dest, nil
+}
+
+// removeOriginal removes the original of a copy. stays says that it is there still. Another file under its name is left alone.
+func (t *trip) removeOriginal() (stays bool, err error) {
+	if isAbsent(t.source()) && t.held.isLinked() {
+		return true, ErrGone // renamed while it was copied
+	}
+	if lies(t.source(), t.isRewritten) {
+		return false, nil
+	}
+	wanted := isThe(t.Want)
+	if now, is := t.changed(); is { // touched, or saved again, while it was copied
+		wanted = isThe(now)
+	}
+	err = t.remove(t.source(), wanted)
+	if lies(t.source(), wanted) {
+		return true, step("remove the original of its copy", cmp.Or(err, errStays))
+	}
+	return false, err
 }
 
 // syncContent makes sure that what was moved is on disk itself: whoever wrote the file hardly ever waits for that, and a
