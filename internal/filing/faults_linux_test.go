@@ -72,6 +72,37 @@ func TestEveryStepFails(t *testing.T) {
 	}
 }
 
+// TestMountDiesAtReservedName: the mount dies when a name was reserved and nothing was written there yet. Once it is back, the
+// same Filer gives that name to the file.
+func TestMountDiesAtReservedName(t *testing.T) {
+	needsRoot(t)
+	t.Setenv("TMPDIR", "/dev/shm")
+	m := mounts.OddAt(t, t.TempDir(), "-noreplace=false", "-links=false")
+	d := desk{t, m.Path + "/in", m.Path + "/in/done"}
+	empty := 0
+	for skip := 0; ; skip++ {
+		noError(t, os.RemoveAll(d.folder))
+		mkdir(t, d.done, 0o755)
+		move, f := d.drop("a.pdf", "content"), New()
+		m.Fail("any", skip, 1<<20, unix.EIO)
+		_, err := f.Move(move)
+		if m.Clear() == 0 {
+			noError(t, err)
+			break
+		}
+		if isEmpty(d.done + "/a.pdf") {
+			empty++
+		}
+		move.Again = true
+		_, err = f.Move(move)
+		noError(t, err)
+		holds(t, d.done, "a.pdf=content")
+	}
+	if empty == 0 {
+		t.Error("no reserved name was left empty")
+	}
+}
+
 type faulty struct {
 	*testing.T
 	odd       *mounts.Mount
@@ -109,8 +140,10 @@ func (f *faulty) fails(skip, count int, errno unix.Errno) bool {
 	sum := sha256.Sum256([]byte(content))
 	m.SHA256 = sum[:]
 
+	restarts := (skip+int(errno))%2 == 0 // between the tries
+	filer := New()
 	f.odd.Fail("any", skip, count, errno)
-	dest, err := New().Fail(m, Note{Reason: "refused"})
+	dest, err := filer.Fail(m, Note{Reason: "refused"})
 	hit := f.odd.Clear()
 	visible := f.lies(content, what)
 	if err == nil && (dest == "" || len(visible) != 1) {
@@ -118,7 +151,10 @@ func (f *faulty) fails(skip, count int, errno unix.Errno) bool {
 	}
 	m.Again = true
 	for range 2 {
-		again, err := New().Fail(m, Note{Reason: "refused"})
+		if restarts {
+			filer = New()
+		}
+		again, err := filer.Fail(m, Note{Reason: "refused"})
 		if err != nil || again == "" {
 			f.Errorf("%s: again: %q, %v (before: %q)", what, again, err, visible)
 		}
@@ -130,7 +166,7 @@ func (f *faulty) fails(skip, count int, errno unix.Errno) bool {
 	if text, err := os.ReadFile(dest + noteSuffix); err != nil || !strings.Contains(string(text), "refused") {
 		f.Errorf("%s: the note beside %q is %q, %v", what, dest, text, err)
 	}
-	f.nothingElse(what, count > 1)
+	f.nothingElse(what, count > 1 && restarts)
 	return hit > 0 && !f.Failed()
 }
 
@@ -198,7 +234,7 @@ func (f *faulty) nothingElse(what string, persistent bool) {
 			return err
 		}))
 	}
-	if persistent { // who cannot even remove may leave an empty file that nobody can tell the owner of, with its note
+	if persistent { // who cannot even remove, and then is restarted, may leave an empty file that nobody can tell the owner of, with its note
 		files = slices.DeleteFunc(files, func(path string) bool {
 			return isEmpty(path) || strings.HasSuffix(path, noteSuffix) && isEmpty(strings.TrimSuffix(path, noteSuffix))
 		})

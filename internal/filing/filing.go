@@ -96,14 +96,15 @@ type Filer struct {
 	making singleflight.Group // by path of the folder
 
 	mu     sync.Mutex
-	noting map[string]bool // paths of files whose notes are written before them
+	noting map[string]bool   // paths of files whose notes are written before them
+	places map[string]string // by path of a name that is reserved: the tag of the file that it is for
 }
 
 // New makes a Filer.
 func New() *Filer { return newFiler(realCalls()) }
 
 func newFiler(c calls) *Filer {
-	return &Filer{calls: c, syncs: newSyncs(c.fsync), noting: map[string]bool{}}
+	return &Filer{calls: c, syncs: newSyncs(c.fsync), noting: map[string]bool{}, places: map[string]string{}}
 }
 
 // Move moves a file to m.Dir and tells its path there, which ends in another name than m.Name where that is taken, or is

@@ -115,7 +115,7 @@ const reserveRoom = len(".ntfs-3g-0123456789") + 5
 var errReserved = fmt.Errorf("%w: longer than can be renamed over safely", unix.ENAMETOOLONG)
 
 // renameReserved takes the name with a file of our own, then renames over that: the file never has two names.
-func (f *Filer) renameReserved(from, to string) error {
+func (f *Filer) renameReserved(from, to string) (err error) {
 	if isMadeUp(filepath.Dir(to)) && len(utf16.Encode([]rune(filepath.Base(to)))) > maxName-reserveRoom {
 		return errReserved
 	}
@@ -123,11 +123,18 @@ func (f *Filer) renameReserved(from, to string) error {
 	if err != nil {
 		return err
 	}
+	tag := placeTag(from, info.Identity)
+	f.notePlace(to, tag)
+	defer func() {
+		if err == nil || errors.Is(err, unix.EEXIST) || isAbsent(to) {
+			f.notePlace(to, "")
+		}
+	}()
 	place, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return and(err, sweepEmpty(to, err))
 	}
-	_, _ = place.WriteString(placeText(placeTag(from, info.Identity))) // on a full disk it stays empty
+	_, _ = place.WriteString(placeText(tag)) // on a full disk it stays empty
 	place.Close()
 	ours, err := file.Lstat(to)
 	if err != nil {
@@ -147,10 +154,32 @@ func sweepEmpty(path string, err error) error {
 	return os.Remove(path)
 }
 
+// notePlace notes for which file a name is reserved; "" for none. What lies there tells it too, but not where a mount died
+// before that was written.
+func (f *Filer) notePlace(path, tag string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.places[path] = tag; tag == "" {
+		delete(f.places, path)
+	}
+}
+
+func (f *Filer) placeAt(path string) (tag string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.places[path]
+}
+
 // isPlace reports whether a name was reserved for a file, and a crash came before the file.
-func isPlace(path, tag string) bool {
+func (f *Filer) isPlace(path, tag string) bool {
 	info, err := file.Lstat(path)
-	if err != nil || !info.Mode.IsRegular() || info.Size != int64(len(placeText(tag))) {
+	if err != nil || !info.Mode.IsRegular() {
+		return false
+	}
+	if info.Size == 0 {
+		return f.placeAt(path) == tag
+	}
+	if info.Size != int64(len(placeText(tag))) {
 		return false
 	}
 	text, err := os.ReadFile(path)

@@ -153,8 +153,10 @@ func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found str
 				missing++
 			case info.Mode.IsRegular() && mine(info.Identity):
 				found = path
-			case isPlace(path, tagOf(name, t.Want)):
-				_ = os.Remove(path)
+			case t.isPlace(path, tagOf(name, t.Want)):
+				if os.Remove(path) == nil {
+					t.notePlace(path, "")
+				}
 			}
 		}
 		if found != "" {
