@@ -263,6 +263,9 @@ func (m *Mount) Detach() {
 // Again mounts it once more at its path, after Detach. What a tmpfs held is gone then, unless it is mounted elsewhere too.
 func (m *Mount) Again() { m.t.Helper(); m.mount() }
 
+// IsServed reports whether a program serves it, which Stop, Cont and Kill are about.
+func (m *Mount) IsServed() bool { return m.server != nil }
+
 // Stop stops the program that serves it (SIGSTOP): from then on whoever uses the mount hangs, as with a dead server.
 func (m *Mount) Stop() { m.signal(unix.SIGSTOP) }
 
