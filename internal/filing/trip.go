@@ -76,9 +76,6 @@ func (t *trip) openTarget() (err error) {
 	if same {
 		return fmt.Errorf("%s is the folder that the file lies in already", quote(dir))
 	}
-	if err == nil {
-		t.mark(filepath.Clean(t.Dir))
-	}
 	return err
 }
 
