@@ -233,18 +233,38 @@ func (t *trip) settle(dest string) (string, error) {
 		if err != nil && lies(t.source(), wanted) {
 			return "", step("remove the original of its copy", err) // and end removes the copy: only one may be left
 		}
+		if err == nil {
+			err = stays(t.from)
+		}
 	}
 	if err == nil {
 		err = t.syncs.sync(t.from)
 	}
 	if err == nil && t.spare != "" {
-		err = and(t.dropSpare(), t.syncs.sync(t.to))
+		err = and(t.dropSpare(), and(stays(t.to), t.syncs.sync(t.to)))
 	}
 	if err != nil {
 		return dest, fmt.Errorf("moved %s to %s, but cannot be sure that this lasts: %w",
 			quote(t.source()), quote(dest), cause(err))
 	}
 	return dest, nil
+}
+
+// stays makes sure that the path of a folder still leads to it. Where a share is taken away in the midst of a move (umount -l),
+// whatever is to be removed there is absent, and will be back with it: only the same move with Again can remove it then.
+func stays(dir *os.File) error {
+	was, err := dir.Stat()
+	if err != nil {
+		return err
+	}
+	now, err := os.Stat(dir.Name())
+	if err != nil && !absent(err) {
+		return err
+	}
+	if err != nil || !os.SameFile(was, now) {
+		return fmt.Errorf("%w (%s was taken away meanwhile)", ErrFolderGone, quote(dir.Name()))
+	}
+	return nil
 }
 
 // syncContent makes sure that what was moved is on disk itself: whoever wrote the file hardly ever waits for that, and a
