@@ -14,7 +14,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +55,10 @@ func sizeOfSoak(t *testing.T) soakSize {
 // KAIZALA_DROP_SOAK=1 makes it last half an hour, and KAIZALA_DROP_SOAK_SEED=N repeats what was done.
 func TestSoak(t *testing.T) {
 	size := sizeOfSoak(t)
+	if os.Getenv(soakInside) == "" {
+		soakApart(t)
+		return
+	}
 	seed, err := strconv.ParseUint(os.Getenv("KAIZALA_DROP_SOAK_SEED"), 10, 64)
 	if err != nil {
 		seed = uint64(time.Now().UnixNano()) % 1_000_000
@@ -63,6 +69,28 @@ func TestSoak(t *testing.T) {
 	s.end()
 	s.check()
 	s.t.Logf("%d files, %d messages; %v", len(s.files), s.sandbox.Stats().Posts, s.tally)
+}
+
+// soakInside says that this process has mounts of its own.
+const soakInside = "KAIZALA_DROP_SOAK_INSIDE"
+
+// soakApart has the soak run in a mount namespace of its own: a copy of its mounts in another one, which a test that boots a
+// systemd makes, would keep what is taken away here in use.
+func soakApart(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("unshare"); err != nil || os.Geteuid() != 0 {
+		needs(t, "unshare (apt-get install util-linux), as root")
+	}
+	cmd := exec.Command("unshare", "--mount", os.Args[0], "-test.run=^TestSoak$", "-test.v", "-test.timeout=0")
+	cmd.Env = append(os.Environ(), soakInside+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread() // whose end would be the signal
+	defer runtime.UnlockOSThread()
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("the soak: %v", err)
+	}
 }
 
 // soakWorld is one run. All of it belongs to the test's goroutine: it alone touches the file systems, and none that hangs.
