@@ -81,3 +81,28 @@ func TestRenamedAfterARemount(t *testing.T) {
 		})
 	}
 }
+
+// TestMountPointStaysEmpty: where a share is not mounted yet, or is away for a while, its mount point stays empty, so that what
+// mounts in empty folders only can mount it; then what is dropped is delivered.
+func TestMountPointStaysEmpty(t *testing.T) {
+	w := newWorld(t, soon, "drop")
+	m := mounts.Bindfs(t, t.TempDir())
+	must(t, os.Remove(w.folder("drop")))
+	must(t, os.Symlink(m.Path, w.folder("drop")))
+	m.Detach()
+	p := w.start("run", "--config", w.config)
+	for round := range 2 {
+		p.waitForTimes(`"message":"watching"`, round+1) // the local folder below the mount
+		if entries, err := os.ReadDir(m.Path); err != nil || len(entries) > 0 {
+			t.Errorf("in the mount point lie %v, %v", entries, err)
+		}
+		m.Again()
+		p.waitForTimes(`"message":"watching by listing`, round+1)
+		w.drop("drop", fmt.Sprintf("%d.pdf", round), fmt.Sprint(round))
+		w.allFiled("drop", round+1)
+		m.Detach()
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
