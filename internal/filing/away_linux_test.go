@@ -18,11 +18,12 @@ func awayDesk(t *testing.T) (d desk, folder, done *mounts.Mount) {
 	return desk{t, folder.Path, done.Path + "/far/done"}, folder, done
 }
 
-// TestTakenAwayInTheMidst: at whatever step of a move to another device the folder or done/ is taken away from its path, the
+// TestTakenAwayInTheMidst: at whatever step of a move to another device the folder or done/ is taken away from its path, or at
+// whatever step of one within a file system that cannot rename without replacing both are, the
 // move is no success before it is back and all is cleared up: what cannot be seen meanwhile is not taken for removed. A file
 // that came back with its share would be posted once more.
 func TestTakenAwayInTheMidst(t *testing.T) {
-	for _, which := range []string{"the folder", "done"} {
+	for _, which := range []string{"the folder", "done", "both"} {
 		for _, links := range []bool{true, false} {
 			for at, left := 0, true; left && at < 20; at++ { // until no step is left
 				t.Run(fmt.Sprintf("%s, links %v, at step %d", which, links, at), func(t *testing.T) {
@@ -40,6 +41,9 @@ func takenAwayAt(t *testing.T, which string, links bool, at int) bool {
 	if which == "done" {
 		gone = done
 	}
+	if which == "both" {
+		d.done = d.folder + "/done"
+	}
 	m, step, was := d.drop("scan.pdf", "the only one"), 0, false
 	before := func() {
 		if step == at {
@@ -51,7 +55,15 @@ func takenAwayAt(t *testing.T, which string, links bool, at int) bool {
 	c := realCalls()
 	real := c
 	c.replace = func(from, to string) error { before(); err := real.replace(from, to); before(); return err }
-	c.rename = func(from, to string) error { before(); err := real.rename(from, to); before(); return err }
+	c.rename = func(from, to string) error {
+		before()
+		if which == "both" {
+			return unix.EINVAL
+		}
+		err := real.rename(from, to)
+		before()
+		return err
+	}
 	c.link = func(from, to string) error {
 		before()
 		if !links {
@@ -78,7 +90,11 @@ func takenAwayAt(t *testing.T, which string, links bool, at int) bool {
 		_, err = New().Move(m)
 		noError(t, err)
 	}
-	everything(t, d.folder)
+	if which == "both" {
+		everything(t, d.folder, "done")
+	} else {
+		everything(t, d.folder)
+	}
 	everything(t, d.done, "scan.pdf")
 	holds(t, d.done, "scan.pdf=the only one")
 	return true
