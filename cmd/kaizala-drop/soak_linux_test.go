@@ -52,7 +52,8 @@ func sizeOfSoak(t *testing.T) soakSize {
 // each file is in the group once, and once more for each time that it was deliberately dropped again; it lies on the disk as
 // often as people made it; and nothing else lies there.
 //
-// KAIZALA_DROP_SOAK=1 makes it last half an hour, and KAIZALA_DROP_SOAK_SEED=N repeats what was done.
+// KAIZALA_DROP_SOAK=1 makes it last half an hour, and KAIZALA_DROP_SOAK_SEED=N draws the same lots again: what comes of them is the
+// clock's, too.
 func TestSoak(t *testing.T) {
 	size := sizeOfSoak(t)
 	if os.Getenv(soakInside) == "" {
