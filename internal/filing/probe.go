@@ -16,7 +16,8 @@ import (
 // would make it: an empty file of its own, under a hidden name, is moved there in the way that Move moves, and removed.
 //
 // The error says what happened and what to do; errors.Is finds what the system said (unix.EROFS, fs.ErrPermission,
-// unix.ENOSPC, unix.ENOTDIR, ...), and ErrFolderGone. Apart from dir itself nothing is left behind, unless the error says so.
+// unix.ENOSPC, unix.ENOTDIR, ...), and ErrFolderGone. Nothing is left behind, unless the error says so, and no folder either: a
+// mount point whose file system is away looks like an empty folder, and FUSE 2 mounts nothing in one that is not empty.
 // It is safe for concurrent use, and takes as long as the file systems take.
 func (f *Filer) Probe(folder, dir string) error {
 	m := Move{Folder: folder, Name: probeName(folder, dir), Dir: dir}
@@ -76,6 +77,7 @@ func escape(path string) string {
 
 func (f *Filer) probe(m Move) error {
 	m.sweepOld()
+	defer unmakeFolders(m.missing())
 	trial, err := os.OpenFile(m.source(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return step("make a file in the watched folder", err)
@@ -94,6 +96,26 @@ func (f *Filer) probe(m Move) error {
 		err = and(err, sweep(dest))
 	}
 	return and(err, sweep(m.source()))
+}
+
+// missing are the folders that a move would make, the innermost first, but for the file's own subfolders.
+func (m Move) missing() (paths []string) {
+	for path := filepath.Clean(m.Dir); m.mayMake(path); path = filepath.Dir(path) {
+		if _, err := os.Lstat(path); !absent(err) {
+			break
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// unmakeFolders removes folders, the innermost first, up to one in which something lies by now.
+func unmakeFolders(paths []string) {
+	for _, path := range paths {
+		if os.Remove(path) != nil {
+			return
+		}
+	}
 }
 
 // probeMove tells where the file was brought, also where a later step failed.

@@ -13,16 +13,19 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// TestProbe: where files can be filed, the probe says so in each way of moving, makes done/, and leaves nothing.
+// TestProbe: where files can be filed, the probe says so in each way of moving, and leaves nothing, no folder either; one that
+// was there stays.
 func TestProbe(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		write(t, d.folder+"/scan.pdf", "x")
 		for range 2 {
 			noError(t, newFiler(c).Probe(d.folder, d.done))
 		}
-		everything(t, d.done)
-		noError(t, os.RemoveAll(d.done))
+		missing(t, d.done)
 		everything(t, d.folder, "scan.pdf")
+		mkdir(t, d.done, 0o755)
+		noError(t, newFiler(c).Probe(d.folder, d.done))
+		everything(t, d.done)
 	})
 }
 

@@ -64,7 +64,10 @@ func (f *Filer) relink(from, to string) error {
 		return and(lookErr, os.Remove(to))
 	}
 	err = f.remove(from, now.SameFile)
-	if err == nil || !lies(from, now.SameFile) {
+	switch {
+	case isAbsent(to): // the share was taken away: the old name may be there still
+		return unix.ENOENT
+	case err == nil || !lies(from, now.SameFile):
 		return nil // an error about what is done: the new name is the one that is left, and must stay
 	}
 	return and(err, f.unmake(to, now.SameFile))

@@ -87,7 +87,9 @@ func (t *trip) findTwin(target string) (dest string, err error) {
 		t.spare = path
 		return dest, nil
 	}
-	_ = os.Remove(t.markPath(target)) // of a name that it has not got
+	if err := os.Remove(t.markPath(target)); err != nil && !absent(err) { // of a name that it did not get
+		return "", step("remove the mark of an unfinished copy", err)
+	}
 	return "", step("remove an unfinished copy", os.Remove(path))
 }
 
@@ -181,11 +183,34 @@ func (t *trip) conclude(dest, aside string) (string, error) {
 		return "", t.explain(err)
 	}
 	defer t.from.Close()
+	if isAbsent(t.source()) && isAbsent(aside) && t.looksAway(dest) {
+		return "", t.explain(ErrFolderGone)
+	}
 	if err := t.dropAside(dest, aside); err != nil {
 		return "", t.explain(err)
 	}
 	t.twin.path = dest // so that the original goes, and only when this one is on disk
 	return t.settle(dest)
+}
+
+// looksAway reports whether the folder may be a bare mount point, so that an original which is not seen there may be back with
+// its share: it is empty, on another device than the file was on, and nothing is mounted there. What lies below it, or was
+// moved and not copied, has no original elsewhere.
+func (t *trip) looksAway(dest string) bool {
+	below, err := filepath.Rel(t.Folder, dest)
+	if err == nil && filepath.IsLocal(below) || lies(dest, isThe(t.Want)) {
+		return false
+	}
+	folder, err := file.Stat(t.Folder)
+	if err != nil || folder.Dev == t.Want.Dev {
+		return err != nil
+	}
+	above, err := file.Stat(filepath.Dir(t.Folder))
+	if err == nil && above.Dev != folder.Dev {
+		return false
+	}
+	entries, err := os.ReadDir(t.Folder)
+	return err == nil && len(entries) == 0
 }
 
 // dropAside removes the original that was set aside, once what it became is on disk. That must come before the copy's

@@ -76,9 +76,6 @@ func (t *trip) openTarget() (err error) {
 	if same {
 		return fmt.Errorf("%s is the folder that the file lies in already", quote(dir))
 	}
-	if err == nil {
-		t.mark(filepath.Clean(t.Dir))
-	}
 	return err
 }
 
@@ -231,16 +228,19 @@ func (t *trip) settle(dest string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		var stays bool
-		if stays, err = t.removeOriginal(); stays { // and end removes the copy: only one may be left
+		var left bool
+		if left, err = t.removeOriginal(); left { // and end removes the copy: only one may be left
 			return "", err
+		}
+		if err == nil {
+			err = stays(t.from)
 		}
 	}
 	if err == nil {
 		err = t.syncs.sync(t.from)
 	}
 	if err == nil && t.spare != "" {
-		err = and(t.dropSpare(), t.syncs.sync(t.to))
+		err = and(t.dropSpare(), and(stays(t.to), t.syncs.sync(t.to)))
 	}
 	if err != nil {
 		return dest, fmt.Errorf("moved %s to %s, but cannot be sure that this lasts: %w",
@@ -249,8 +249,8 @@ func (t *trip) settle(dest string) (string, error) {
 	return dest, nil
 }
 
-// removeOriginal removes the original of a copy. stays says that it is there still. Another file under its name is left alone.
-func (t *trip) removeOriginal() (stays bool, err error) {
+// removeOriginal removes the original of a copy. left says that it is there still. Another file under its name is left alone.
+func (t *trip) removeOriginal() (left bool, err error) {
 	if isAbsent(t.source()) && t.held.isLinked() {
 		return true, ErrGone // renamed while it was copied
 	}
@@ -266,6 +266,23 @@ func (t *trip) removeOriginal() (stays bool, err error) {
 		return true, step("remove the original of its copy", cmp.Or(err, errStays))
 	}
 	return false, err
+}
+
+// stays makes sure that the path of a folder still leads to it. Where a share is taken away in the midst of a move (umount -l),
+// whatever is to be removed there is absent, and will be back with it: only the same move with Again can remove it then.
+func stays(dir *os.File) error {
+	was, err := dir.Stat()
+	if err != nil {
+		return err
+	}
+	now, err := os.Stat(dir.Name())
+	if err != nil && !absent(err) {
+		return err
+	}
+	if err != nil || !os.SameFile(was, now) {
+		return fmt.Errorf("%w (%s was taken away meanwhile)", ErrFolderGone, quote(dir.Name()))
+	}
+	return nil
 }
 
 // syncContent makes sure that what was moved is on disk itself: whoever wrote the file hardly ever waits for that, and a

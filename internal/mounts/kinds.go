@@ -16,11 +16,17 @@ import (
 
 const mib = 1 << 20 // bytes
 
-// Ext4 mounts a new ext4 of 64 MiB from a loop device, and tells where.
-func Ext4(t testing.TB) string {
+// Disk mounts a new ext4 of 64 MiB from a loop device.
+func Disk(t testing.TB) *Mount {
 	t.Helper()
 	img := image(t, 64*mib, "e2fsprogs", "mkfs.ext4", "-q", "-F", "-m", "0")
-	return kernel(t, "-o", "loop", img).Path
+	return kernel(t, "-o", "loop", img)
+}
+
+// Ext4 is Disk, and tells where.
+func Ext4(t testing.TB) string {
+	t.Helper()
+	return Disk(t).Path
 }
 
 // XFS mounts a new XFS of 320 MiB from a loop device, and tells where.
@@ -43,7 +49,12 @@ func Tmpfs(t testing.TB, options string) string {
 // Overlay mounts an overlay of two folders of an ext4, and tells where.
 func Overlay(t testing.TB) string {
 	t.Helper()
-	base := Ext4(t)
+	return OverlayOn(t, Ext4(t))
+}
+
+// OverlayOn is Overlay of folders that it makes in base.
+func OverlayOn(t testing.TB, base string) string {
+	t.Helper()
 	for _, dir := range []string{"lower", "upper", "work"} {
 		if err := os.Mkdir(filepath.Join(base, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -51,6 +62,12 @@ func Overlay(t testing.TB) string {
 	}
 	layers := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", base)
 	return kernel(t, "-t", "overlay", "-o", layers, "overlay").Path
+}
+
+// Bind mounts the folder src once more.
+func Bind(t testing.TB, src string) *Mount {
+	t.Helper()
+	return kernel(t, "-o", "bind", src)
 }
 
 // ReadOnly mounts the folder src once more, for reading only, and tells where.
@@ -63,10 +80,10 @@ func ReadOnly(t testing.TB, src string) string {
 func ExFAT(t testing.TB) *Mount {
 	t.Helper()
 	img := image(t, 64*mib, "exfatprogs", "mkfs.exfat")
-	device, release := loop(t, img)
-	m := serve(t, "exfat-fuse", "mount.exfat-fuse", "-d", "-o", "allow_other", device)
-	release() // it stays as long as somebody uses it
-	return m
+	return serveFrom(t, "exfat-fuse", "mount.exfat-fuse", func() ([]string, func()) {
+		device, release := loop(t, img)
+		return []string{"-d", "-o", "allow_other", device}, release // it stays as long as somebody uses it
+	})
 }
 
 // loop is a block device of an image, and what gives it back: once, for the next one who asks may get the same.
@@ -106,7 +123,13 @@ func Bindfs(t testing.TB, src string) *Mount {
 // Mergerfs shows two new folders as one through mergerfs, a FUSE program.
 func Mergerfs(t testing.TB) *Mount {
 	t.Helper()
-	return serve(t, "mergerfs", "mergerfs", "-f", "-o", "allow_other", t.TempDir()+":"+t.TempDir())
+	return MergerfsOf(t, t.TempDir(), t.TempDir())
+}
+
+// MergerfsOf shows folders as one through mergerfs, and uses each up to its last block.
+func MergerfsOf(t testing.TB, branches ...string) *Mount {
+	t.Helper()
+	return serve(t, "mergerfs", "mergerfs", "-f", "-o", "allow_other,minfreespace=0", strings.Join(branches, ":"))
 }
 
 // Freeze keeps every change to the file system at path waiting, with no way to end whoever waits, until Thaw or the end of

@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,8 +32,8 @@ type Mount struct {
 	ended   chan struct{}
 	stdin   *os.File
 	answers *bufio.Scanner
-	guard   *exec.Cmd
-	hold    *os.File // the guard waits for its end
+	mount   func() // mounts it at Path
+	undo    func() // ends what mount began; once
 }
 
 // Needs skips a test for want of something, but not where everything is expected to be there.
@@ -78,13 +80,23 @@ func kernel(t testing.TB, args ...string) *Mount {
 	if os.Geteuid() != 0 {
 		Needs(t, "root", nil)
 	}
-	m.watch()
-	run(t, "mount", "mount", append(args, m.Path)...)
+	m.mount = func() {
+		t.Helper()
+		m.watch()
+		run(t, "mount", "mount", slices.Concat(args, []string{m.Path})...)
+	}
+	m.mount()
 	return m
 }
 
 // serve mounts what a program serves, which is told its mount point last. The mount is there when it returns.
 func serve(t testing.TB, pkg, name string, args ...string) *Mount {
+	t.Helper()
+	return serveFrom(t, pkg, name, func() ([]string, func()) { return args, func() {} })
+}
+
+// serveFrom is serve with arguments that are made for each time it is mounted, and what is to be done when it is.
+func serveFrom(t testing.TB, pkg, name string, args func() (args []string, mounted func())) *Mount {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -96,29 +108,51 @@ func serve(t testing.TB, pkg, name string, args ...string) *Mount {
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		Needs(t, "FUSE in the kernel", err)
 	}
-	m := &Mount{Path: t.TempDir(), t: t, ended: make(chan struct{})}
-	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
-	if err != nil {
-		t.Fatal(err)
+	m := &Mount{Path: t.TempDir(), t: t}
+	said := filepath.Join(t.TempDir(), "said")
+	m.mount = func() {
+		t.Helper()
+		now, mounted := args()
+		defer mounted()
+		// libfuse 2 mounts in an empty folder only, and who watches that may just be trying whether files can be made there.
+		for try := 0; !m.begin(said, path, now...); try++ {
+			text, _ := os.ReadFile(said)
+			if try == 9 || !strings.Contains(string(text), "not empty") {
+				t.Fatalf("%s ended: %.4096s", name, text)
+			}
+			m.undo()
+		}
 	}
-	defer said.Close()
-	m.server = exec.Command(path, append(args, m.Path)...)
-	m.server.Stderr = said
+	m.mount()
+	return m
+}
+
+// begin starts the program that serves m, and reports whether it is mounted then: else the program has ended, and said why.
+func (m *Mount) begin(said, path string, args ...string) bool {
+	m.t.Helper()
+	text, err := os.Create(said)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer text.Close()
+	m.server = exec.Command(path, slices.Concat(args, []string{m.Path})...)
+	m.server.Stderr = text
 	m.server.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	m.pipes()
 	if err := m.server.Start(); err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
 	m.watch()
+	pid, ended := m.server.Process.Pid, make(chan struct{})
+	m.ended = ended
 	go func() {
 		// The process is left to be waited for by cleanup: until then nobody else gets its number.
 		var info unix.Siginfo
-		for unix.Waitid(unix.P_PID, m.server.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+		for unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 		}
-		close(m.ended)
+		close(ended)
 	}()
-	m.await(name, said.Name())
-	return m
+	return m.await(filepath.Base(path))
 }
 
 func (m *Mount) pipes() {
@@ -135,8 +169,8 @@ func (m *Mount) pipes() {
 	m.t.Cleanup(func() { in.Close(); out.Close(); toServer.Close(); fromServer.Close() })
 }
 
-// await returns when the kernel lists the mount.
-func (m *Mount) await(name, said string) {
+// await returns when the kernel lists the mount, or when the program has ended.
+func (m *Mount) await(name string) bool {
 	m.t.Helper()
 	table, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -145,17 +179,17 @@ func (m *Mount) await(name, said string) {
 	defer table.Close()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if isMounted(m.t, m.Path) {
-			return
+			return true
 		}
 		select {
 		case <-m.ended:
-			text, _ := os.ReadFile(said)
-			m.t.Fatalf("%s ended: %.4096s", name, text)
+			return false
 		default:
 		}
 		unix.Poll([]unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}}, 100) // proc_pid_mountinfo(5): a change is an event
 	}
 	m.t.Fatalf("%s does not come up", name)
+	return false
 }
 
 func isMounted(t testing.TB, path string) bool {
@@ -185,36 +219,59 @@ if [ "$2" != 0 ]; then kill -KILL "$2" 2>/dev/null; fi
 // watch starts the shell that undoes the mount when the test, or its process, has ended.
 func (m *Mount) watch() {
 	m.t.Helper()
-	read, write, err := os.Pipe()
+	read, hold, err := os.Pipe()
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	pid := "0"
-	if m.server != nil {
-		pid = fmt.Sprint(m.server.Process.Pid)
+	pid, server := "0", m.server
+	if server != nil {
+		pid = fmt.Sprint(server.Process.Pid)
 	}
-	m.hold, m.guard = write, exec.Command("sh", "-c", guardian, "sh", m.Path, pid, listed(m.Path))
-	m.guard.Stdin, m.guard.SysProcAttr = read, &syscall.SysProcAttr{Setsid: true}
+	guard := exec.Command("sh", "-c", guardian, "sh", m.Path, pid, listed(m.Path))
+	guard.Stdin, guard.SysProcAttr = read, &syscall.SysProcAttr{Setsid: true}
 	out := new(strings.Builder)
-	m.guard.Stdout, m.guard.Stderr = out, out
-	if err := m.guard.Start(); err != nil {
+	guard.Stdout, guard.Stderr = out, out
+	if err := guard.Start(); err != nil {
 		m.t.Fatal(err)
 	}
 	read.Close()
-	m.t.Cleanup(func() {
-		m.t.Helper()
-		m.hold.Close()
-		if err := m.guard.Wait(); err != nil || out.Len() > 0 {
+	m.undo = sync.OnceFunc(func() {
+		hold.Close()
+		if err := guard.Wait(); err != nil || out.Len() > 0 {
 			m.t.Errorf("undoing the mount of %s: %v\n%s", m.Path, err, out)
 		}
-		if m.server != nil {
-			m.server.Wait() //nolint:errcheck // it was killed
+		if server != nil {
+			server.Wait() //nolint:errcheck // it was killed
 		}
 		if isMounted(m.t, m.Path) {
 			m.t.Errorf("%s is still mounted", m.Path)
 		}
 	})
+	m.t.Cleanup(m.undo)
 }
+
+// Detach takes the mount from its path, as somebody does who pulls a stick out: umount -l. Who has a file of it open keeps that,
+// and the program that serves it, if one does, has ended when nobody has, which is waited for. It must not hang.
+func (m *Mount) Detach() {
+	m.t.Helper()
+	if out, err := exec.Command("umount", "-l", m.Path).CombinedOutput(); err != nil {
+		m.t.Fatalf("taking away %s: %v: %s", m.Path, err, out)
+	}
+	if m.server != nil {
+		select {
+		case <-m.ended:
+		case <-time.After(time.Minute):
+			m.t.Fatalf("%s was taken away a minute ago, and somebody still has something of it open", m.Path)
+		}
+	}
+	m.undo()
+}
+
+// Again mounts it once more at its path, after Detach. What a tmpfs held is gone then, unless it is mounted elsewhere too.
+func (m *Mount) Again() { m.t.Helper(); m.mount() }
+
+// IsServed reports whether a program serves it, which Stop, Cont and Kill are about.
+func (m *Mount) IsServed() bool { return m.server != nil }
 
 // Stop stops the program that serves it (SIGSTOP): from then on whoever uses the mount hangs, as with a dead server.
 func (m *Mount) Stop() { m.signal(unix.SIGSTOP) }

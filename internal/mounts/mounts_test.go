@@ -238,3 +238,33 @@ func TestNothingStaysOfAKilledTest(t *testing.T) {
 		unix.Poll(nil, 10)
 	}
 }
+
+// TestTakenAwayAndPutBack: a mount that is taken away shows what lies below it, and nothing of it is lost when it is back; also
+// where the program that served it was killed.
+func TestTakenAwayAndPutBack(t *testing.T) {
+	var paths []string
+	t.Run("each", func(t *testing.T) {
+		tmpfs := mounts.Tmpfs(t, "")
+		for name, m := range map[string]*mounts.Mount{
+			"ext4": mounts.Disk(t), "exfat": mounts.ExFAT(t), "ntfs": mounts.NTFS(t, ""), "bind": mounts.Bind(t, tmpfs),
+			"bindfs": mounts.Bindfs(t, t.TempDir()), "mergerfs": mounts.Mergerfs(t), "short143": mounts.Short143(t),
+		} {
+			paths = append(paths, m.Path)
+			must(t, os.WriteFile(m.Path+"/a", []byte("x"), 0o644))
+			for round := range 2 {
+				if round == 1 && (name == "bindfs" || name == "mergerfs" || name == "short143") {
+					m.Kill()
+				}
+				m.Detach()
+				if entries, err := os.ReadDir(m.Path); err != nil || len(entries) > 0 {
+					t.Errorf("%s: below it lie %v, %v", name, entries, err)
+				}
+				m.Again()
+				if content, err := os.ReadFile(m.Path + "/a"); string(content) != "x" {
+					t.Errorf("%s: it holds %q, %v", name, content, err)
+				}
+			}
+		}
+	})
+	nothingMounted(t, paths)
+}

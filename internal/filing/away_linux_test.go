@@ -1,0 +1,101 @@
+package filing
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/mounts"
+)
+
+// awayDesk is a desk whose folder and done/ are file systems that can be taken away.
+func awayDesk(t *testing.T) (d desk, folder, done *mounts.Mount) {
+	t.Helper()
+	folder, done = mounts.Bind(t, mounts.Tmpfs(t, "")), mounts.Bind(t, mounts.Tmpfs(t, ""))
+	mkdir(t, done.Path+"/far", 0o755)
+	return desk{t, folder.Path, done.Path + "/far/done"}, folder, done
+}
+
+// TestTakenAwayInTheMidst: at whatever step of a move to another device the folder or done/ is taken away from its path, or at
+// whatever step of one within a file system that cannot rename without replacing both are, the
+// move is no success before it is back and all is cleared up: what cannot be seen meanwhile is not taken for removed. A file
+// that came back with its share would be posted once more.
+func TestTakenAwayInTheMidst(t *testing.T) {
+	for _, which := range []string{"the folder", "done", "both"} {
+		for _, links := range []bool{true, false} {
+			for at, left := 0, true; left && at < 20; at++ { // until no step is left
+				t.Run(fmt.Sprintf("%s, links %v, at step %d", which, links, at), func(t *testing.T) {
+					left = takenAwayAt(t, which, links, at)
+				})
+			}
+		}
+	}
+}
+
+// takenAwayAt reports whether the move has so many steps.
+func takenAwayAt(t *testing.T, which string, links bool, at int) bool {
+	d, folder, done := awayDesk(t)
+	gone := folder
+	if which == "done" {
+		gone = done
+	}
+	if which == "both" {
+		d.done = d.folder + "/done"
+	}
+	m, step, was := d.drop("scan.pdf", "the only one"), 0, false
+	before := func() {
+		if step == at {
+			gone.Detach()
+			was = true
+		}
+		step++
+	}
+	c := realCalls()
+	real := c
+	c.replace = func(from, to string) error { before(); err := real.replace(from, to); before(); return err }
+	c.rename = func(from, to string) error {
+		before()
+		if which == "both" {
+			return unix.EINVAL
+		}
+		err := real.rename(from, to)
+		before()
+		return err
+	}
+	c.link = func(from, to string) error {
+		before()
+		if !links {
+			return unix.EPERM
+		}
+		err := real.link(from, to)
+		before()
+		return err
+	}
+	c.fsync = func(f *os.File) error { before(); err := real.fsync(f); before(); return err }
+	_, err := newFiler(c).Move(m)
+	if !was {
+		noError(t, err)
+		return false
+	}
+	m.Again = true
+	if err != nil {
+		if dest, err := New().Move(m); err == nil {
+			t.Errorf("done while it is away: %s", dest)
+		}
+	}
+	gone.Again()
+	if err != nil {
+		_, err = New().Move(m)
+		noError(t, err)
+	}
+	if which == "both" {
+		everything(t, d.folder, "done")
+	} else {
+		everything(t, d.folder)
+	}
+	everything(t, d.done, "scan.pdf")
+	holds(t, d.done, "scan.pdf=the only one")
+	return true
+}
