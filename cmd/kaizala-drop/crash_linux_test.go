@@ -489,9 +489,12 @@ func (c *crashWorld) story(key string) string {
 			name = filepath.Base(name)
 			return strings.Contains(line, `"`+name+`"`) || strings.Contains(line, "/"+name+`"`)
 		}) && (strings.Contains(line, "/"+filepath.Clean(folder)+`"`) || strings.HasPrefix(line, "hand on"))
-		if about || len(told) > 0 && strings.HasPrefix(line, "killed ") {
+		killed := strings.HasPrefix(line, "killed ")
+		if last := len(told) - 1; killed && last >= 0 && strings.HasPrefix(told[last], "killed ") {
+			told[last] = line
+		} else if about || killed && last >= 0 {
 			told = append(told, line)
 		}
 	}
-	return strings.Join(told[:min(len(told), 20)], "")
+	return strings.Join(told[max(0, len(told)-20):], "")
 }
