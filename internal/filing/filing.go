@@ -19,6 +19,8 @@
 //   - What is made on the way (a copy, a file set aside) has a hidden name of at most 36 bytes of ASCII, which no watcher takes
 //     for a file.
 //   - A link count decides nothing, and an inode number that changes with the name is no other file.
+//   - What people do meanwhile, to the file under its name or by another one, leaves one file: a copy whose original they renamed
+//     is removed (Sought, Forget), and so is an original that they touched, or put its own bytes over.
 //   - After a crash the same move with Again finishes what was begun: what is left half way (a copy, a second name, a file set
 //     aside, a reserved name, a note without its file) is told by its name, its inode or what it holds.
 //
