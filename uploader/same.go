@@ -104,7 +104,7 @@ func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 			continue
 		}
 		writes := other.busy && other.stage == toPost // that unknown
-		if maybe := other.isPosted() || !writes && other.unknown; !maybe {
+		if maybe := other.isPosted() || other.copied || !writes && other.unknown; !maybe {
 			continue
 		}
 		for i := range other.Files {
@@ -121,8 +121,8 @@ func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 	return found, wait
 }
 
-// mayBePosted reports whether the delivery is in the group, or may be, and its files are to be filed still.
-func (d *delivery) mayBePosted() bool { return d.isPosted() || d.unknown }
+// mayBeFiled reports whether a file that is found elsewhere is one of d: it is in the group, or may be, or has a copy in failed/.
+func (d *delivery) mayBeFiled() bool { return d.isPosted() || d.unknown || d.copied }
 
 func (d *delivery) isPosted() bool { return d.stage == toConfirm || d.stage == toFile }
 
@@ -209,7 +209,7 @@ func (q *queue) consume(now time.Time, d *delivery, found sameAs) {
 func (s suspect) isStill() bool {
 	l := s.of.lane
 	known := slices.Contains(l.unfiled, s.of) || slices.Contains(l.active, s.of)
-	return known && !s.of.busy && s.of.mayBePosted() && s.of.Files[s.index].Name == s.file.Name && s.of.Files[s.index].Dest == ""
+	return known && !s.of.busy && s.of.mayBeFiled() && s.of.Files[s.index].Name == s.file.Name && s.of.Files[s.index].Dest == ""
 }
 
 // recognise notes that the file at index is f now.

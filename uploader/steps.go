@@ -298,14 +298,16 @@ func (u *Uploader) moveFile(ctx context.Context, d *delivery, i int, move func(f
 		return nil
 	}
 	dest, err := u.moveAs(d, i, move, dir)
-	if errors.Is(err, filing.ErrReplaced) && d.mayBePosted() && d.looksOther(i) {
+	if errors.Is(err, filing.ErrReplaced) && d.mayBeFiled() && d.looksOther(i) {
 		if err := u.writeLooks(ctx, d, i); err != nil {
 			return err
 		}
 		dest, err = u.moveAs(d, i, move, dir)
 	}
 	switch {
-	case isAway(err) && d.mayBePosted() && d.lookedFor:
+	case errors.Is(err, filing.ErrCopied) && d.lookedFor:
+		return errCopied
+	case isAway(err) && d.mayBeFiled() && d.lookedFor:
 		return errAway
 	case isAway(err):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
@@ -320,7 +322,7 @@ func (u *Uploader) moveFile(ctx context.Context, d *delivery, i int, move func(f
 func (u *Uploader) moveAs(d *delivery, i int, move func(filing.Move) (string, error), dir string) (dest string, err error) {
 	f := d.Files[i]
 	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: d.want(i), SHA256: f.SHA256, Dir: dir,
-		Again: d.again(), Sought: d.mayBePosted() && d.lookedFor}
+		Again: d.again(), Sought: d.lookedFor}
 	copying := time.Duration(f.ID.Size/copySpeed) * time.Second
 	err = d.calls.DoLong("move", filepath.Join(d.Folder, f.Name), copying, func() (err error) { dest, err = move(m); return err })
 	return dest, err

@@ -71,7 +71,8 @@ func (c *crashWorld) deeds() map[string]func(h hand) bool {
 		"other inode":     c.copyOver,
 		"names swapped":   c.swap,
 		"another put in":  c.supplant,
-		"renamed touched": func(h hand) bool { return !h.running && c.touch(h) && c.rename(h) },
+		// Not what is refused, for it may have no sum, and a crash may come at the end of its copy: it is in failed/ twice then.
+		"renamed touched": func(h hand) bool { return !h.running && h.state != "failed" && c.touch(h) && c.rename(h) },
 	}
 }
 
