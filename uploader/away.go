@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
@@ -26,6 +27,9 @@ const awayFor = 15 * time.Minute
 // errAway says that a posted file is not where it was. It may come to light under another name.
 var errAway = errors.New("it is posted, but not under its name any more: it is filed as soon as it is found again in its folder")
 
+// errCopied is errAway of what is refused: a crash came when a copy of it was made, and before its original went.
+var errCopied = fmt.Errorf("%w; its copy is made", errAway)
+
 // isAway reports whether err says that the posted file is not where it was, in its place or at all.
 func isAway(err error) bool {
 	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
@@ -35,7 +39,7 @@ func isAway(err error) bool {
 // settled by then waits to be compared with it, however long that takes.
 func (q *queue) mayBeFound(now time.Time, d *delivery) bool {
 	inTime := d.away.IsZero() || now.Sub(d.away) < awayFor
-	return inTime && !q.drained || d.mayBePosted() && d.lane.mayHave(d)
+	return inTime && !q.drained || d.mayBeFiled() && d.lane.mayHave(d)
 }
 
 // mayHave reports whether something that settled while a file of d was looked for, and may be that file, is still to be posted.

@@ -68,6 +68,7 @@ type delivery struct {
 	suspects  []suspect       // whose files the files of d may be
 	renamed   []renamed       // files that were found under another name, which the ledger does not know yet
 	away      time.Time       // since when a posted file is not where it was
+	copied    bool            // a file that is away has a copy, which is one too many if that is found
 	lookedFor bool            // it may still be found
 	postBegun time.Time       // when its post began first, in this run
 

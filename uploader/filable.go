@@ -76,6 +76,7 @@ func (d *delivery) cannotBeMoved() bool { return d.pause.failures > 0 && d.away.
 // retryMove has d wait until it is moved away after all.
 func (q *queue) retryMove(now time.Time, d *delivery, err error) {
 	if errors.Is(err, errAway) {
+		d.copied = d.copied || errors.Is(err, errCopied)
 		q.lookFor(now, d)
 		return
 	}

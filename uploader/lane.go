@@ -61,11 +61,11 @@ func (l *lane) own(d *delivery) {
 // waitsForRival reports whether what lies under a name of d may be the file of another delivery, which is posted or may be:
 // that one looks first.
 func (l *lane) waitsForRival(d *delivery) bool {
-	if !d.rival || d.mayBePosted() {
+	if !d.rival || d.mayBeFiled() {
 		return false
 	}
 	mayTake := func(other *delivery) bool {
-		return other != d && (other.busy || other.mayBePosted() && other.away.IsZero()) && other.hasNameOf(d)
+		return other != d && (other.busy || other.mayBeFiled() && other.away.IsZero()) && other.hasNameOf(d)
 	}
 	return slices.ContainsFunc(l.unfiled, mayTake) || slices.ContainsFunc(l.active, mayTake)
 }

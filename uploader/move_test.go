@@ -45,13 +45,13 @@ func TestMoveIsRepeatedUntilItLasts(t *testing.T) {
 	}
 	q := newQueue(1, 1, nil)
 	for range 3 {
-		err := w.u.move(d, move, "/done")
+		err := w.u.move(t.Context(), d, move, "/done")
 		if !errors.Is(err, syscall.EIO) && !errors.Is(err, syscall.ENOSPC) || d.Files[1].Dest != "" {
 			t.Fatalf("%v, %+v", err, d.Files)
 		}
 		q.retryFile(w.look(".").At, d, err)
 	}
-	w.must(w.u.move(d, move, "/done"))
+	w.must(w.u.move(t.Context(), d, move, "/done"))
 	if got, want := fmt.Sprint(d.dests()), "[/done/a.jpg /done/b.jpg /done/c.jpg ]"; got != want {
 		t.Errorf("they lie at %s, want %s", got, want)
 	}

@@ -53,10 +53,15 @@ func (d *delivery) want(i int) file.Identity {
 	return d.Files[i].ID
 }
 
-// keepLooks takes over what the step that has ended found files to look like.
+// keepLooks takes over what the step that has ended found files to look like. Before a move the ledger must know it: what a
+// move that is broken off leaves is found by the looks of its file.
 func (d *delivery) keepLooks() {
 	for i := range d.relooked {
-		d.Files[i].ID = d.want(i)
+		now := d.want(i)
+		if !looksSame(now, d.Files[i].ID) {
+			d.renamed = append(d.renamed, renamed{i, d.Files[i]})
+		}
+		d.Files[i].ID = now
 	}
 	d.relooked = nil
 }
@@ -99,7 +104,7 @@ func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 			continue
 		}
 		writes := other.busy && other.stage == toPost // that unknown
-		if maybe := other.isPosted() || !writes && other.unknown; !maybe {
+		if maybe := other.isPosted() || other.copied || !writes && other.unknown; !maybe {
 			continue
 		}
 		for i := range other.Files {
@@ -116,8 +121,8 @@ func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 	return found, wait
 }
 
-// mayBePosted reports whether the delivery is in the group, or may be, and its files are to be filed still.
-func (d *delivery) mayBePosted() bool { return d.isPosted() || d.unknown }
+// mayBeFiled reports whether a file that is found elsewhere is one of d: it is in the group, or may be, or has a copy in failed/.
+func (d *delivery) mayBeFiled() bool { return d.isPosted() || d.unknown || d.copied }
 
 func (d *delivery) isPosted() bool { return d.stage == toConfirm || d.stage == toFile }
 
@@ -147,7 +152,7 @@ func (d *delivery) isNew() error {
 	for _, s := range d.suspects {
 		for i, f := range d.Files {
 			taken := func(m match) bool { return m.index == i || m.known.of == s.of && m.known.index == s.index }
-			if !slices.ContainsFunc(found, taken) && d.isSuspect(f, s) {
+			if !slices.ContainsFunc(found, taken) && d.isSuspect(i, s) {
 				found = append(found, match{i, s, f.Name})
 			}
 		}
@@ -161,7 +166,8 @@ func (d *delivery) isNew() error {
 // isSuspect reports whether f is the file s, renamed or otherwise changed in looks. While the looks do not tell, the sum of
 // what was uploaded does; of what has its very name only the sum does, for it was looked at before. What still lies where it
 // was is another file, and what no longer lies where it settled is none.
-func (d *delivery) isSuspect(f ledger.File, s suspect) bool {
+func (d *delivery) isSuspect(i int, s suspect) bool {
+	f := d.Files[i]
 	same := len(f.SHA256) > 0 && bytes.Equal(f.SHA256, s.file.SHA256)
 	if f.Name == s.file.Name {
 		return same
@@ -169,15 +175,15 @@ func (d *delivery) isSuspect(f ledger.File, s suspect) bool {
 	if !same && !looksSame(f.ID, s.file.ID) {
 		return false
 	}
-	return d.lies(f) && !d.lies(s.file)
+	return d.lies(f.Name, d.want(i)) && !d.lies(s.file.Name, s.file.ID)
 }
 
-// lies reports whether f lies where it lay, as far as its looks tell.
-func (d *delivery) lies(f ledger.File) bool {
+// lies reports whether a file lies under a name, as far as its looks tell.
+func (d *delivery) lies(name string, want file.Identity) bool {
 	var info file.Info
-	path := filepath.Join(d.Folder, f.Name)
+	path := filepath.Join(d.Folder, name)
 	err := d.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
-	return err == nil && looksSame(info.Identity, f.ID)
+	return err == nil && looksSame(info.Identity, want)
 }
 
 // consume gives each file of d that was found to be another delivery's to that one, and lets the rest of d go on. While
@@ -203,7 +209,7 @@ func (q *queue) consume(now time.Time, d *delivery, found sameAs) {
 func (s suspect) isStill() bool {
 	l := s.of.lane
 	known := slices.Contains(l.unfiled, s.of) || slices.Contains(l.active, s.of)
-	return known && !s.of.busy && s.of.mayBePosted() && s.of.Files[s.index].Name == s.file.Name && s.of.Files[s.index].Dest == ""
+	return known && !s.of.busy && s.of.mayBeFiled() && s.of.Files[s.index].Name == s.file.Name && s.of.Files[s.index].Dest == ""
 }
 
 // recognise notes that the file at index is f now.
@@ -217,6 +223,11 @@ func (d *delivery) recognise(index int, f ledger.File) {
 	d.lane.names[mine.Name] = d
 	d.away = time.Time{}
 	d.pause.end()
+}
+
+// writeLooks tells the ledger what the file of d at index i looks like now, as far as the step under way knows.
+func (u *Uploader) writeLooks(ctx context.Context, d *delivery, i int) error {
+	return u.despite(d, u.Ledger.Recognised(ctx, d.ID, i, d.Files[i].Name, d.want(i)))
 }
 
 // renamed is a file that was found under another name, or with other looks.

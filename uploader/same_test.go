@@ -510,6 +510,54 @@ func (w *world) wantEnd(posted []string, lies map[string]string) {
 	}
 }
 
+// TestTouchedAfterItSettled: a renamed file that is touched after it has settled, or was sent, is known again all the same.
+func TestTouchedAfterItSettled(t *testing.T) {
+	bubble(t, func(w *world, book *memory) {
+		w.left(book, ledger.Posted, w.write("x.pdf", "content"))
+		w.rename("x.pdf", "y.pdf")
+		w.left(book, ledger.Uploaded, w.look("y.pdf"))
+		w.must(os.Chtimes(w.dir+"/y.pdf", time.Now(), time.Now().Add(time.Hour)))
+		w.start(w.t.Context(), w.folder())
+		time.Sleep(time.Second)
+		w.settles("y.pdf")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		w.wantEnd(nil, map[string]string{"done/y.pdf": "content"})
+		w.end()
+	})
+}
+
+// TestLooksAreWrittenBeforeTheMove: the ledger knows what a file looks like before anything is made of it in done/, so that what a
+// crash leaves there is found by it.
+func TestLooksAreWrittenBeforeTheMove(t *testing.T) {
+	for _, during := range []bool{true, false} {
+		t.Run(fmt.Sprint("during the post ", during), func(t *testing.T) {
+			bubble(t, func(w *world, book *memory) {
+				touch := func() { w.must(os.Chtimes(w.dir+"/x.pdf", time.Now(), time.Now().Add(time.Hour))) }
+				w.left(book, ledger.Uploaded, w.write("x.pdf", "content"))
+				if !during {
+					book.rows[1].State = ledger.Posted
+				}
+				touch()
+				touched := w.look("x.pdf").ID
+				book.fail = func(step string, d *ledger.Delivery) error {
+					if step == "Filed" && d.Files[0].ID != touched {
+						t.Errorf("moved as %+v, and the ledger has %+v", touched, d.Files[0].ID)
+					}
+					return nil
+				}
+				w.start(w.t.Context(), w.folder())
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if w.lies("done/x.pdf") != "content" || len(w.unfinished()) > 0 {
+					t.Error("not filed")
+				}
+				w.end()
+			})
+		})
+	}
+}
+
 // TestOneFileIsOneMatch: of two posted twins that are both missed, a file with their bytes is one; the next is the other.
 func TestOneFileIsOneMatch(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {

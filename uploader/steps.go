@@ -227,7 +227,7 @@ func (u *Uploader) file(ctx context.Context, d *delivery) error {
 	if err := u.despite(d, u.writeRecognised(ctx, d)); err != nil {
 		return err
 	}
-	if err := u.move(d, u.Filer.Move, d.to.Done); err != nil {
+	if err := u.move(ctx, d, u.Filer.Move, d.to.Done); err != nil {
 		return err
 	}
 	return u.despite(d, u.Ledger.Filed(ctx, d.ID, d.dests()))
@@ -256,7 +256,7 @@ func (u *Uploader) fail(ctx context.Context, d *delivery) error {
 	}
 	d.note.When, d.note.Group, d.note.Action = time.Now(), d.to.Group, string(d.Action)
 	move := func(m filing.Move) (string, error) { return u.Filer.Fail(m, d.note) }
-	if err := u.move(d, move, d.to.Failed); err != nil {
+	if err := u.move(ctx, d, move, d.to.Failed); err != nil {
 		return err
 	}
 	return u.despite(d, u.Ledger.Buried(ctx, d.ID, d.dests()))
@@ -266,11 +266,11 @@ func (u *Uploader) fail(ctx context.Context, d *delivery) error {
 const movesAtOnce = 8
 
 // move moves each file of d that still lies in its folder, and as many of an album as can be moved.
-func (u *Uploader) move(d *delivery, move func(filing.Move) (string, error), dir string) error {
+func (u *Uploader) move(ctx context.Context, d *delivery, move func(filing.Move) (string, error), dir string) error {
 	var all errgroup.Group
 	all.SetLimit(movesAtOnce)
 	for i := range d.Files {
-		all.Go(func() error { return u.moveFile(d, i, move, dir) })
+		all.Go(func() error { return u.moveFile(ctx, d, i, move, dir) })
 	}
 	err := all.Wait()
 	if err == nil && d.to.RemoveEmptied {
@@ -292,17 +292,22 @@ const copySpeed = 1 << 20
 
 // moveFile moves a file. One that somebody took away or replaced meanwhile is left to them, but not before a posted one was
 // looked for: its bytes may lie there with other looks, or in the folder under another name.
-func (u *Uploader) moveFile(d *delivery, i int, move func(filing.Move) (string, error), dir string) error {
+func (u *Uploader) moveFile(ctx context.Context, d *delivery, i int, move func(filing.Move) (string, error), dir string) error {
 	f := &d.Files[i]
 	if f.Dest != "" {
 		return nil
 	}
 	dest, err := u.moveAs(d, i, move, dir)
-	if errors.Is(err, filing.ErrReplaced) && d.mayBePosted() && d.looksOther(i) {
+	if errors.Is(err, filing.ErrReplaced) && d.mayBeFiled() && d.looksOther(i) {
+		if err := u.writeLooks(ctx, d, i); err != nil {
+			return err
+		}
 		dest, err = u.moveAs(d, i, move, dir)
 	}
 	switch {
-	case isAway(err) && d.mayBePosted() && d.lookedFor:
+	case errors.Is(err, filing.ErrCopied) && d.lookedFor:
+		return errCopied
+	case isAway(err) && d.mayBeFiled() && d.lookedFor:
 		return errAway
 	case isAway(err):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
@@ -317,7 +322,7 @@ func (u *Uploader) moveFile(d *delivery, i int, move func(filing.Move) (string, 
 func (u *Uploader) moveAs(d *delivery, i int, move func(filing.Move) (string, error), dir string) (dest string, err error) {
 	f := d.Files[i]
 	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: d.want(i), SHA256: f.SHA256, Dir: dir,
-		Again: d.again(), Sought: d.mayBePosted() && d.lookedFor}
+		Again: d.again(), Sought: d.lookedFor}
 	copying := time.Duration(f.ID.Size/copySpeed) * time.Second
 	err = d.calls.DoLong("move", filepath.Join(d.Folder, f.Name), copying, func() (err error) { dest, err = move(m); return err })
 	return dest, err

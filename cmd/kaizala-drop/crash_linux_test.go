@@ -107,6 +107,7 @@ type crashWorld struct {
 	acts    map[act]int
 	calm    bool                       // nobody lays hands on files any more
 	making  func(folder string) string // where files for a folder are made: a folder on its device
+	reached func(folder string) string // where people reach a folder
 	kills   map[string]int             // by where
 	left    map[string]int             // deliveries that kills left unfinished, by state
 	log     sharedLog                  // of all daemons, and of all that was done to files
@@ -132,7 +133,7 @@ func newCrashWorld(t *testing.T, seed uint64) *crashWorld {
 		content: map[string]string{}, bad: map[string]bool{}, kills: map[string]int{}, left: map[string]int{},
 		former: map[string][]string{}, acts: map[act]int{},
 	}
-	c.making = func(string) string { return c.dir }
+	c.making, c.reached = func(string) string { return c.dir }, c.folder
 	shm, err := os.MkdirTemp("/dev/shm", "kaizala-drop-crash")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(shm) })
@@ -489,9 +490,12 @@ func (c *crashWorld) story(key string) string {
 			name = filepath.Base(name)
 			return strings.Contains(line, `"`+name+`"`) || strings.Contains(line, "/"+name+`"`)
 		}) && (strings.Contains(line, "/"+filepath.Clean(folder)+`"`) || strings.HasPrefix(line, "hand on"))
-		if about || len(told) > 0 && strings.HasPrefix(line, "killed ") {
+		killed := strings.HasPrefix(line, "killed ")
+		if last := len(told) - 1; killed && last >= 0 && strings.HasPrefix(told[last], "killed ") {
+			told[last] = line
+		} else if about || killed && last >= 0 {
 			told = append(told, line)
 		}
 	}
-	return strings.Join(told[:min(len(told), 20)], "")
+	return strings.Join(told[max(0, len(told)-20):], "")
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // TestPowerCut takes the power away from the daemon's disks at random moments, again and again over a stream of files, and
-// then looks whether the promise was kept, as TestCrashMatrix does. What a kill leaves, the kernel still writes; here all
+// then looks whether the promise was kept, as TestCrashMatrix does, with people at the files before each next start. What a kill leaves, the kernel still writes; here all
 // that nobody waited for with a sync is gone: contents, names and steps of the ledger.
 //
 // The disks are ext4 file systems in files. A cut kills the daemon and shuts them down by EXT4_IOC_SHUTDOWN, without a flush
@@ -60,6 +60,9 @@ func TestPowerCut(t *testing.T) {
 			p.wantWholeNotes()
 			t.Logf("%d cuts; deliveries that they left: %v", cuts, p.left)
 			logActs(t, p.acts)
+			if cuts > 10 {
+				wantDeeds(t, p.acts, slices.Sorted(maps.Keys(p.deeds())))
+			}
 			if left := len(p.left); left < 3 && cuts > 10 {
 				t.Errorf("the cuts left only deliveries that are %v", slices.Collect(maps.Keys(p.left)))
 			}
@@ -155,7 +158,8 @@ func newPowerWorld(t *testing.T, diskOf func(place string) string) *powerWorld {
 		must(t, os.Truncate(image, 32<<20))
 		run(t, "mkfs.ext4", "-q", image)
 	}
-	p.making = func(folder string) string { return p.root(p.diskOf(folder)) + "/make" }
+	p.making, p.reached = func(folder string) string { return p.root(p.diskOf(folder)) + "/make" }, p.on
+	p.calm = true // only this thread sees the disks
 	t.Cleanup(p.unplug)
 	p.plug()
 	for place := range p.places {

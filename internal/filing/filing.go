@@ -19,6 +19,8 @@
 //   - What is made on the way (a copy, a file set aside) has a hidden name of at most 36 bytes of ASCII, which no watcher takes
 //     for a file.
 //   - A link count decides nothing, and an inode number that changes with the name is no other file.
+//   - What people do meanwhile, to the file under its name or by another one, leaves one file: a copy whose original they renamed
+//     is removed (Sought, Forget), and so is an original that they touched, or put its own bytes over.
 //   - After a crash the same move with Again finishes what was begun: what is left half way (a copy, a second name, a file set
 //     aside, a reserved name, a note without its file) is told by its name, its inode or what it holds.
 //
@@ -47,6 +49,8 @@ var (
 	ErrFolderGone = errors.New("the watched folder is not there; is the share mounted?")
 	// ErrReplaced means that another file lies under the name, or that the file was written to: it is left to settle anew.
 	ErrReplaced = errors.New("another file lies under this name now, or it was changed; left alone")
+	// ErrCopied comes with ErrGone or ErrReplaced, and only to who seeks the file: an earlier try has made a copy of it.
+	ErrCopied = errors.New("a copy of it was made before")
 )
 
 // Move says which file goes where.
@@ -66,7 +70,7 @@ type Move struct {
 	// Again says that an earlier try may have been broken off. It costs a few looks.
 	Again bool
 	// Sought says that a file which is not at its place may lie under another name. Then a copy that an earlier try left of
-	// it is not all there is, and the error is ErrGone. Without it, such a copy is the file.
+	// it is not all there is, and the error is ErrGone and ErrCopied. Without it, such a copy is the file.
 	Sought bool
 }
 

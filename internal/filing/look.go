@@ -72,14 +72,20 @@ func (m Move) isRewritten(id file.Identity) bool {
 
 // isSum reports whether a file below a folder holds the bytes that were wanted.
 func (m Move) isSum(folder, name string) (bool, error) {
+	sum, err := sumOf(folder, name)
+	return err == nil && bytes.Equal(sum, m.SHA256), err
+}
+
+// sumOf reads a file below a folder.
+func sumOf(folder, name string) ([]byte, error) {
 	f, _, err := file.Open(folder, name)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer f.Close()
 	sum := sha256.New()
 	_, err = io.Copy(sum, f)
-	return err == nil && bytes.Equal(sum.Sum(nil), m.SHA256), err
+	return sum.Sum(nil), err
 }
 
 // original reports whether the wanted file lies at its place, with the bytes that were wanted.

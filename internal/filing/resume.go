@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,6 +53,9 @@ func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
 	if dest, err = t.findTwin(target); err != nil {
 		return "", m.explain(err)
 	}
+	if t.spare != "" && len(t.SHA256) == 0 { // its copy is whole
+		t.SHA256, _ = sumOf(filepath.Dir(dest), filepath.Base(dest))
+	}
 	aside := m.aside()
 	setAside, original := lies(aside, isSetAside(m.Want)), m.original()
 	if dest == "" {
@@ -70,7 +74,7 @@ func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
 		return "", nil
 	case m.Sought && t.spare != "" && !setAside && !t.liesChanged():
 		if reason := m.look(); reason != nil { // a copy, and its original was renamed, or removed at the last moment
-			return "", m.explain(reason)
+			return "", m.explain(fmt.Errorf("%w; %w", reason, ErrCopied))
 		}
 	}
 	return t.conclude(dest, aside)
