@@ -45,11 +45,12 @@ func (q *queue) mayBeFound(now time.Time, d *delivery) bool {
 // mayHave reports whether something that settled while a file of d was looked for, and may be that file, is still to be posted.
 func (l *lane) mayHave(d *delivery) bool {
 	maybe := func(other *delivery) bool {
-		toPost := other.isOpen() && (other.busy || !other.unknown) // a busy one may just be writing unknown
+		toPost := other.isOpen() && (other.busy || !other.unknown) // a busy one may just be writing unknown, or ID
+		toPost = toPost || other.stage == toFail && (other.busy || other.ID == 0)
 		late := !d.away.IsZero() && other.SettledAt.After(d.away.Add(awayFor))
 		return other != d && toPost && d.postBegun.Before(other.SettledAt) && !late && other.hasSizeOf(d)
 	}
-	return slices.ContainsFunc(l.active, maybe) || slices.ContainsFunc(l.pending, maybe)
+	return slices.ContainsFunc(l.active, maybe) || slices.ContainsFunc(l.pending, maybe) || slices.ContainsFunc(l.unfiled, maybe)
 }
 
 // hasSizeOf reports whether a file of d is as long as one of other's.

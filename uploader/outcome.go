@@ -18,7 +18,7 @@ func (q *queue) settle(now time.Time, d *delivery, v verdict, err error) {
 		d.Reason = reasonOf(err)
 	}
 	switch {
-	case v == advance, v == disowned, v == filedBefore:
+	case v == advance, v == disowned, v == filedBefore, v == knownAgain:
 	case !d.isOpen():
 		v = retryFile // its end is local: whatever failed is tried again until it works
 	case v == interruptedBy && !q.stopping:

@@ -112,7 +112,7 @@ func (q *queue) ready(now time.Time, p *pause) bool {
 func (q *queue) nextLocal(now time.Time) *delivery {
 	for _, l := range q.turns {
 		for _, d := range l.unfiled {
-			if l.mayStep(d) && (q.local < maxLocal || d.stage == toConfirm) && q.ready(now, &d.pause) && !q.lingers(now, d) {
+			if l.mayStep(d) && !l.waitsForSuspects(d) && (q.local < maxLocal || d.stage == toConfirm) && q.ready(now, &d.pause) && !q.lingers(now, d) {
 				return d
 			}
 		}
@@ -276,6 +276,12 @@ func (q *queue) begin(d *delivery, now time.Time) {
 		}
 		q.posting++
 		d.lane.posting = true
+	case toFail:
+		if d.ID == 0 {
+			d.suspects, _ = d.lane.suspects(d)
+		}
+		q.local++
+		return
 	default:
 		q.local++
 		return

@@ -121,6 +121,15 @@ func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 	return found, wait
 }
 
+// waitsForSuspects reports whether d, which is to be refused, may be a file that is just being moved.
+func (l *lane) waitsForSuspects(d *delivery) bool {
+	if d.stage != toFail || d.busy || d.ID != 0 {
+		return false
+	}
+	_, wait := l.suspects(d)
+	return wait
+}
+
 // mayBeFiled reports whether a file that is found elsewhere is one of d: it is in the group, or may be, or has a copy in failed/.
 func (d *delivery) mayBeFiled() bool { return d.isPosted() || d.unknown || d.copied }
 
@@ -199,6 +208,10 @@ func (q *queue) consume(now time.Time, d *delivery, found sameAs) {
 	}
 	if len(consumed) == 0 {
 		d.pause.fail(now)
+		return
+	}
+	if !d.isOpen() { // it was to be refused, and is not claimed
+		q.remove(d)
 		return
 	}
 	rest := d.without(func(i int) bool { return consumed[i] })

@@ -858,3 +858,24 @@ func TestHeldFileThatIsRenamed(t *testing.T) {
 		})
 	}
 }
+
+// TestPostedFileThatGetsAnEndingOfNone: renamed to what would be refused, a posted file is filed as it is called now.
+func TestPostedFileThatGetsAnEndingOfNone(t *testing.T) {
+	for _, drained := range []bool{false, true} {
+		t.Run(fmt.Sprint("drained ", drained), func(t *testing.T) {
+			bubble(t, func(w *world, book *memory) {
+				w.left(book, ledger.Posted, w.write("x.pdf", "content"))
+				w.rename("x.pdf", "x.bak")
+				w.start(w.t.Context(), w.folder())
+				w.settles("x.bak")
+				w.drop("other.txt", "other")
+				if !drained {
+					time.Sleep(time.Hour)
+					synctest.Wait()
+				}
+				w.end()
+				w.wantEnd(nil, map[string]string{"done/x.bak": "content", "failed/other.txt": "other"})
+			})
+		})
+	}
+}

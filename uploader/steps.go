@@ -167,7 +167,7 @@ func (u *Uploader) caption(d *delivery) string {
 // remember writes why a step failed beside the delivery, so that a person can see what it waits for, and that a
 // definite refusal of an action leaves no doubt. It returns err.
 func (u *Uploader) remember(ctx context.Context, d *delivery, err error) error {
-	if err == nil || isBlameless(err) || isLost(err) || errors.Is(err, errUnknown) {
+	if err == nil || isKnown(err) && d.ID == 0 || isBlameless(err) || isLost(err) || errors.Is(err, errUnknown) {
 		return err
 	}
 	reason, interrupted := reasonOf(err), errors.Is(err, context.Canceled)
@@ -236,6 +236,9 @@ func (u *Uploader) file(ctx context.Context, d *delivery) error {
 // fail moves the refused files to failed/, each with the reason beside it.
 func (u *Uploader) fail(ctx context.Context, d *delivery) error {
 	if d.ID == 0 { // refused for its name or because it is torn, it was never taken up
+		if err := d.isNew(); err != nil {
+			return err
+		}
 		d.State = ledger.Failed
 		if err := u.claim(ctx, d); err != nil {
 			return err

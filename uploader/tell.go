@@ -37,6 +37,7 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	case v == refused && d.search != nil && d.search.isNew(len(d.Files)):
 		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
 	case v == advance || v == interruptedBy || v == withdraw || d.stage == toDivide:
+	case v == knownAgain && was == toFail: // told as tellRecognised does
 	case d.stage == toFail && was != toFail: // told when it has been moved
 	case d.stage == toHold && was != toHold && d.blamed && d.heldTimes > 1: // told already
 	case d.stage == toHold && was != toHold:
