@@ -261,9 +261,12 @@ func (t *trip) removeOriginal() (left bool, err error) {
 	if now, is := t.changed(); is { // touched, or saved again, while it was copied
 		wanted = isThe(now)
 	}
-	err = t.remove(t.source(), wanted)
-	if lies(t.source(), wanted) {
+	took, err := t.take(t.source(), wanted)
+	switch {
+	case lies(t.source(), wanted):
 		return true, step("remove the original of its copy", cmp.Or(err, errStays))
+	case err == nil && !took && isAbsent(t.source()) && t.held.isLinked():
+		return true, ErrGone // renamed at the last moment
 	}
 	return false, err
 }
