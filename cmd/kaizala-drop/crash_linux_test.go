@@ -77,8 +77,9 @@ func TestCrashMatrix(t *testing.T) {
 	}
 	logActs(t, acts)
 	if rounds > 10 {
+		wantActs(t, acts, []string{"claimed"}, []string{"folder renamed"}) // later states, whole folders meet too seldom
 		wantActs(t, acts, []string{"claimed", "uploaded", "posting", "posted"},
-			[]string{"renamed", "folder renamed", "touched", "chmod-ed", "other inode", "names swapped", "another put in", "renamed touched"})
+			[]string{"renamed", "touched", "chmod-ed", "other inode", "names swapped", "another put in", "renamed touched"})
 		wantActs(t, acts, []string{"failed", whilePosting, whileRunning}, []string{"renamed", "touched", "chmod-ed", "other inode"})
 	}
 }
