@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -98,4 +99,53 @@ func takenAwayAt(t *testing.T, which string, links bool, at int) bool {
 	everything(t, d.done, "scan.pdf")
 	holds(t, d.done, "scan.pdf=the only one")
 	return true
+}
+
+// TestRenamedWhileCopied: at whatever step of a move to another device somebody renames the original, there is one file in the
+// end: under its new name in the folder, or in done/; and one that is removed then is in done/ or nowhere.
+func TestRenamedWhileCopied(t *testing.T) {
+	for _, what := range []string{"renamed", "removed"} {
+		for at, left := 0, true; left && at < 20; at++ {
+			t.Run(fmt.Sprintf("%s at step %d", what, at), func(t *testing.T) {
+				d := newFarDesk(t)
+				m, step := d.drop("scan.pdf", "the only one"), 0
+				before := func() {
+					if step == at && what == "renamed" {
+						_ = os.Rename(d.folder+"/scan.pdf", d.folder+"/renamed.pdf")
+					} else if step == at {
+						_ = os.Remove(d.folder + "/scan.pdf")
+					}
+					step++
+				}
+				c := realCalls()
+				real := c
+				c.replace = func(from, to string) error { before(); return real.replace(from, to) }
+				c.link = func(from, to string) error { before(); return real.link(from, to) }
+				c.fsync = func(f *os.File) error { before(); err := real.fsync(f); before(); return err }
+				_, err := newFiler(c).Move(m)
+				left = step > at
+				inFolder, inDone := names(t, d.folder), names(t, d.done)
+				switch total := len(inFolder) + len(inDone); {
+				case total > 1, total == 0 && what == "renamed":
+					t.Errorf("in the folder lie %q, in done/ %q; %v", inFolder, inDone, err)
+				case (err == nil) != (len(inDone) == 1):
+					t.Errorf("%v, and in done/ lie %q", err, inDone)
+				case err != nil && !errors.Is(err, ErrGone):
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+func names(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	noError(t, err)
+	for _, e := range entries {
+		if e.Name() != Mark {
+			all = append(all, e.Name())
+		}
+	}
+	return all
 }

@@ -162,27 +162,34 @@ func (f *Filer) unmake(path string, wanted func(file.Identity) bool) error {
 // and an unlink another file could come under the name and be lost. So path is first renamed to a name that nobody
 // else knows, then looked at, and goes back if it is not the one. No error when there is nothing, or another file.
 func (f *Filer) remove(path string, wanted func(file.Identity) bool) error {
+	_, err := f.take(path, wanted)
+	return err
+}
+
+// take is remove, and tells whether it removed the file.
+func (f *Filer) take(path string, wanted func(file.Identity) bool) (took bool, err error) {
 	info, err := file.Lstat(path)
 	if absent(err) || err == nil && !wanted(info.Identity) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	it := hold(path)
 	if it.err != nil {
-		return it.err
+		return false, it.err
 	}
 	defer it.release()
 	aside := hidden(path, info.Identity)
 	err = f.calls.replace(path, aside)
 	switch {
-	case absent(err):
-		return nil
+	case absent(err) && isAbsent(aside): // else it worked, and the answer was lost
+		return false, nil
 	case oneOf(err, unix.ENOSPC, unix.EDQUOT, unix.ENAMETOOLONG):
-		return os.Remove(path) // not even room for a longer name: better the narrow race than a disk that stays full
-	case err != nil:
-		return err
+		err = os.Remove(path) // not even room for a longer name: better the narrow race than a disk that stays full
+		return err == nil, err
+	case err != nil && !absent(err):
+		return false, err
 	}
 	now, err := file.Lstat(aside)
 	same := err == nil && wanted(now.Identity)
@@ -191,10 +198,10 @@ func (f *Filer) remove(path string, wanted func(file.Identity) bool) error {
 	}
 	if same {
 		if err = os.Remove(aside); err == nil || absent(err) {
-			return nil
+			return true, nil
 		}
 	}
-	return and(err, f.restore(aside, path))
+	return false, and(err, f.restore(aside, path))
 }
 
 // restore moves a file that was set aside back, under a new name if its own is taken meanwhile.

@@ -70,3 +70,9 @@ func (h held) is(before, now file.Identity) (bool, error) {
 	err := retry(func() error { return unix.Fstat(h.fd, &st) })
 	return err == nil && st.Dev == now.Dev && st.Ino == now.Ino, err
 }
+
+// hasName reports whether the file has a name still, as far as is known.
+func (h held) hasName() bool {
+	var st unix.Stat_t
+	return h.err == nil && retry(func() error { return unix.Fstat(h.fd, &st) }) == nil && st.Nlink > 0
+}

@@ -23,3 +23,5 @@ func hold(string) held { return held{} }
 func (held) release() {}
 
 func (held) is(_, _ file.Identity) (bool, error) { return false, nil }
+
+func (held) hasName() bool { return false }

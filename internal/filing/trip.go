@@ -226,15 +226,8 @@ func (t *trip) settle(dest string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		wanted := isThe(t.Want)
-		if !lies(t.source(), t.isRewritten) {
-			err = t.remove(t.source(), wanted)
-		}
-		if err != nil && lies(t.source(), wanted) {
-			return "", step("remove the original of its copy", err) // and end removes the copy: only one may be left
-		}
-		if err == nil {
-			err = stays(t.from)
+		if err = t.removeOriginal(); errors.Is(err, errCopyGoes) {
+			return "", err
 		}
 	}
 	if err == nil {
@@ -250,6 +243,29 @@ func (t *trip) settle(dest string) (string, error) {
 	return dest, nil
 }
 
+// errCopyGoes says that the original stays, so that end removes the copy: only one may be left.
+var errCopyGoes = errors.New("its copy is removed")
+
+// removeOriginal removes what was copied, if it still is what was copied. One that was renamed meanwhile is left to those who
+// renamed it, to be filed under that name; one that was removed or replaced is filed.
+func (t *trip) removeOriginal() error {
+	if lies(t.source(), t.isRewritten) {
+		return nil
+	}
+	took, err := t.take(t.source(), isThe(t.Want))
+	if err != nil && lies(t.source(), isThe(t.Want)) {
+		return fmt.Errorf("%w: %w", step("remove the original of its copy", err), errCopyGoes)
+	}
+	if err == nil {
+		err = stays(t.from)
+	}
+	writtenTo := lies(t.source(), func(id file.Identity) bool { return id.Ino == t.Want.Ino })
+	if err == nil && !took && !writtenTo && t.held.hasName() {
+		return fmt.Errorf("%w: %w", ErrGone, errCopyGoes)
+	}
+	return err
+}
+
 // stays makes sure that the path of a folder still leads to it. Where a share is taken away in the midst of a move (umount -l),
 // whatever is to be removed there is absent, and will be back with it: only the same move with Again can remove it then.
 func stays(dir *os.File) error {
@@ -257,11 +273,9 @@ func stays(dir *os.File) error {
 	if err != nil {
 		return err
 	}
-	now, err := os.Stat(dir.Name())
-	if err != nil && !absent(err) {
+	if now, err := os.Stat(dir.Name()); err != nil && !absent(err) {
 		return err
-	}
-	if err != nil || !os.SameFile(was, now) {
+	} else if err != nil || !os.SameFile(was, now) {
 		return fmt.Errorf("%w (%s was taken away meanwhile)", ErrFolderGone, quote(dir.Name()))
 	}
 	return nil
