@@ -76,6 +76,23 @@ func (m Move) isRewritten(id file.Identity) bool {
 	return err == nil && !bytes.Equal(sum.Sum(nil), m.SHA256)
 }
 
+// asItLooks is what the wanted file looks like now: somebody may have touched it, which its bytes tell.
+func (m Move) asItLooks() file.Identity {
+	f, info, err := file.Open(m.Folder, m.Name)
+	if err != nil {
+		return m.Want
+	}
+	defer f.Close()
+	if info.Ino != m.Want.Ino || info.Size != m.Want.Size || info.Mtime == m.Want.Mtime || len(m.SHA256) == 0 {
+		return m.Want
+	}
+	sum := sha256.New()
+	if _, err = io.Copy(sum, f); err != nil || !bytes.Equal(sum.Sum(nil), m.SHA256) {
+		return m.Want
+	}
+	return info.Identity
+}
+
 // original reports whether the wanted file lies at its place, with the bytes that were wanted.
 func (m Move) original() bool {
 	info, err := file.Lstat(m.source())
