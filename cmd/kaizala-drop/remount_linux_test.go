@@ -93,9 +93,13 @@ func TestMountPointStaysEmpty(t *testing.T) {
 	p := w.start("run", "--config", w.config)
 	for round := range 2 {
 		p.waitForTimes(`"message":"watching"`, round+1) // the local folder below the mount
-		if entries, err := os.ReadDir(m.Path); err != nil || len(entries) > 0 {
-			t.Errorf("in the mount point lie %v, %v", entries, err)
-		}
+		eventually(t, func() error {                    // it is tried for a moment whether files can be filed there
+			entries, err := os.ReadDir(m.Path)
+			if err != nil || len(entries) > 0 {
+				return fmt.Errorf("in the mount point lie %v, %w", entries, err)
+			}
+			return nil
+		})
 		m.Again()
 		p.waitForTimes(`"message":"watching by listing`, round+1)
 		w.drop("drop", fmt.Sprintf("%d.pdf", round), fmt.Sprint(round))

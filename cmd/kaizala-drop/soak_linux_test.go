@@ -774,7 +774,10 @@ func (s *soakWorld) end() {
 		s.heal(m)
 	}
 	fmt.Fprintln(&s.story, "SOAK: all is healed")
-	const patience = 7 * time.Minute // no pause is longer than five
+	patience := 7 * time.Minute // no pause is longer than five
+	if s.size.length < time.Minute {
+		patience = 2 * time.Minute // nor than the troubles, by far
+	}
 	look := time.NewTicker(500 * time.Millisecond)
 	defer look.Stop()
 	for last, since := "", time.Now(); ; {

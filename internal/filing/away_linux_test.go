@@ -1,10 +1,12 @@
 package filing
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -101,18 +103,24 @@ func takenAwayAt(t *testing.T, which string, links bool, at int) bool {
 	return true
 }
 
-// TestRenamedWhileCopied: at whatever step of a move to another device somebody renames the original, there is one file in the
-// end: under its new name in the folder, or in done/; and one that is removed then is in done/ or nowhere.
+// TestRenamedWhileCopied: at whatever step of a move to another device somebody renames or touches the original, there is one file
+// in the end: in the folder, or in done/; and one that is removed then is in done/ or nowhere.
 func TestRenamedWhileCopied(t *testing.T) {
-	for _, what := range []string{"renamed", "removed"} {
+	for _, what := range []string{"renamed", "touched", "removed"} {
 		for at, left := 0, true; left && at < 20; at++ {
 			t.Run(fmt.Sprintf("%s at step %d", what, at), func(t *testing.T) {
 				d := newFarDesk(t)
 				m, step := d.drop("scan.pdf", "the only one"), 0
+				sum := sha256.Sum256([]byte("the only one"))
+				m.SHA256 = sum[:]
 				before := func() {
-					if step == at && what == "renamed" {
+					switch {
+					case step != at:
+					case what == "renamed":
 						_ = os.Rename(d.folder+"/scan.pdf", d.folder+"/renamed.pdf")
-					} else if step == at {
+					case what == "touched":
+						_ = os.Chtimes(d.folder+"/scan.pdf", time.Unix(1, 0), time.Unix(1, 0))
+					default:
 						_ = os.Remove(d.folder + "/scan.pdf")
 					}
 					step++
@@ -126,11 +134,11 @@ func TestRenamedWhileCopied(t *testing.T) {
 				left = step > at
 				inFolder, inDone := names(t, d.folder), names(t, d.done)
 				switch total := len(inFolder) + len(inDone); {
-				case total > 1, total == 0 && what == "renamed":
+				case total > 1, total == 0 && what != "removed":
 					t.Errorf("in the folder lie %q, in done/ %q; %v", inFolder, inDone, err)
 				case (err == nil) != (len(inDone) == 1):
 					t.Errorf("%v, and in done/ lie %q", err, inDone)
-				case err != nil && !errors.Is(err, ErrGone):
+				case err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrReplaced):
 					t.Error(err)
 				}
 			})

@@ -130,6 +130,7 @@ func (f *Filer) probeMove(m Move) (string, error) {
 		return "", err
 	}
 	t.landed, err = true, t.settleProbe(dest)
+	_ = unix.Unlinkat(int(t.to.Fd()), filepath.Base(dest), 0) // also where somebody has renamed done/ by now; sweep says why not
 	return dest, err
 }
 

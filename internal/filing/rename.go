@@ -223,12 +223,12 @@ func (f *Filer) take(path string, wanted func(file.Identity) bool) (took bool, e
 	aside := hidden(path, info.Identity)
 	err = f.calls.replace(path, aside)
 	switch {
-	case absent(err):
+	case absent(err) && isAbsent(aside): // else it worked, and the answer was lost
 		return false, nil
 	case oneOf(err, unix.ENOSPC, unix.EDQUOT, unix.ENAMETOOLONG):
 		err = os.Remove(path) // not even room for a longer name: better the narrow race than a disk that stays full
 		return err == nil, err
-	case err != nil:
+	case err != nil && !absent(err):
 		return false, err
 	}
 	now, err := file.Lstat(aside)

@@ -215,8 +215,6 @@ func (t *trip) putBack(path string) error {
 	return and(ErrReplaced, and(t.syncs.sync(t.from), t.syncs.sync(t.to)))
 }
 
-var errStays = errors.New("it is there still, although the file system says otherwise")
-
 // settle makes the move durable. An original goes only once its copy is. If another file has come under its name
 // meanwhile, that one stays, and the wanted one is filed all the same.
 func (t *trip) settle(dest string) (string, error) {
@@ -232,9 +230,6 @@ func (t *trip) settle(dest string) (string, error) {
 		if left, err = t.removeOriginal(); left { // and end removes the copy: only one may be left
 			return "", err
 		}
-		if err == nil {
-			err = stays(t.from)
-		}
 	}
 	if err == nil {
 		err = t.syncs.sync(t.from)
@@ -247,45 +242,6 @@ func (t *trip) settle(dest string) (string, error) {
 			quote(t.source()), quote(dest), cause(err))
 	}
 	return dest, nil
-}
-
-// removeOriginal removes the original of a copy. left says that it is there still. Another file under its name is left alone.
-func (t *trip) removeOriginal() (left bool, err error) {
-	if isAbsent(t.source()) && t.held.isLinked() {
-		return true, ErrGone // renamed while it was copied
-	}
-	if lies(t.source(), t.isRewritten) {
-		return false, nil
-	}
-	wanted := isThe(t.Want)
-	if now, is := t.changed(); is { // touched, or saved again, while it was copied
-		wanted = isThe(now)
-	}
-	took, err := t.take(t.source(), wanted)
-	switch {
-	case lies(t.source(), wanted):
-		return true, step("remove the original of its copy", cmp.Or(err, errStays))
-	case err == nil && !took && isAbsent(t.source()) && t.held.isLinked():
-		return true, ErrGone // renamed at the last moment
-	}
-	return false, err
-}
-
-// stays makes sure that the path of a folder still leads to it. Where a share is taken away in the midst of a move (umount -l),
-// whatever is to be removed there is absent, and will be back with it: only the same move with Again can remove it then.
-func stays(dir *os.File) error {
-	was, err := dir.Stat()
-	if err != nil {
-		return err
-	}
-	now, err := os.Stat(dir.Name())
-	if err != nil && !absent(err) {
-		return err
-	}
-	if err != nil || !os.SameFile(was, now) {
-		return fmt.Errorf("%w (%s was taken away meanwhile)", ErrFolderGone, quote(dir.Name()))
-	}
-	return nil
 }
 
 // syncContent makes sure that what was moved is on disk itself: whoever wrote the file hardly ever waits for that, and a
