@@ -70,6 +70,7 @@ type delivery struct {
 	away      time.Time       // since when a posted file is not where it was
 	copied    bool            // a file that is away has a copy, which is one too many if that is found
 	lookedFor bool            // it may still be found
+	landed    []bool          // of each file whether an earlier step moved it, and failed only at what comes after
 	postBegun time.Time       // when its post began first, in this run
 
 	pause      pause

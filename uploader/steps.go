@@ -270,6 +270,9 @@ const movesAtOnce = 8
 
 // move moves each file of d that still lies in its folder, and as many of an album as can be moved.
 func (u *Uploader) move(ctx context.Context, d *delivery, move func(filing.Move) (string, error), dir string) error {
+	if d.landed == nil {
+		d.landed = make([]bool, len(d.Files))
+	}
 	var all errgroup.Group
 	all.SetLimit(movesAtOnce)
 	for i := range d.Files {
@@ -315,8 +318,9 @@ func (u *Uploader) moveFile(ctx context.Context, d *delivery, i int, move func(f
 	case isAway(err):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
 		return u.forget(d, *f)
-	case err != nil:
-		return err // also with a dest: the next try finds it there, and repeats the sync and the clearing up that failed
+	case err != nil: // with a dest, the next try finds it there, and repeats the sync and the clearing up that failed
+		d.landed[i] = dest != "" && !errors.Is(err, filing.ErrFolderGone)
+		return err
 	}
 	f.Dest = dest
 	return nil
@@ -325,7 +329,7 @@ func (u *Uploader) moveFile(ctx context.Context, d *delivery, i int, move func(f
 func (u *Uploader) moveAs(d *delivery, i int, move func(filing.Move) (string, error), dir string) (dest string, err error) {
 	f := d.Files[i]
 	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: d.want(i), SHA256: f.SHA256, Dir: dir,
-		Again: d.again(), Sought: d.lookedFor}
+		Again: d.again(), Sought: d.lookedFor && !d.landed[i]}
 	copying := time.Duration(f.ID.Size/copySpeed) * time.Second
 	err = d.calls.DoLong("move", filepath.Join(d.Folder, f.Name), copying, func() (err error) { dest, err = move(m); return err })
 	return dest, err

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/mounts"
 )
 
 // mount mounts for the length of a test.
@@ -253,4 +256,26 @@ func TestUnreadable(t *testing.T) {
 
 	noError(t, err)
 	holds(t, d.folder, "done/a.pdf=old")
+}
+
+// TestOverlayOverTwoFileSystems: where the layers of an overlay lie on two file systems, a file there has another device than its
+// folder, and one that is gone is gone all the same.
+func TestOverlayOverTwoFileSystems(t *testing.T) {
+	needsRoot(t)
+	lower, upper := t.TempDir(), mounts.Tmpfs(t, "")
+	write(t, filepath.Join(lower, "a.pdf"), "content")
+	mkdir(t, upper+"/up", 0o755)
+	mkdir(t, upper+"/work", 0o755)
+	d := desk{t, filepath.Join(upper, "merged"), filepath.Join(upper, "merged", "done")}
+	mkdir(t, d.folder, 0o755)
+	noError(t, unix.Mount("overlay", d.folder, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%[2]s/work", lower, upper)))
+	t.Cleanup(func() { noError(t, unix.Unmount(d.folder, 0)) })
+	m := d.move("a.pdf")
+	if folder, err := file.Stat(d.folder); err != nil || folder.Dev == m.Want.Dev {
+		t.Fatalf("the file has the device of its folder here: %v", err)
+	}
+	noError(t, os.Remove(m.source()))
+	if dest, err := New().Move(m); !errors.Is(err, ErrGone) {
+		t.Errorf("%q, %v", dest, err)
+	}
 }

@@ -51,6 +51,8 @@ func (m Move) look() error {
 	switch {
 	case folderErr != nil:
 		return step("look at its folder", folderErr)
+	case !mounted && m.liesChanged(): // the share has another device number now
+		return ErrReplaced
 	case !mounted:
 		return ErrFolderGone
 	case err != nil:
@@ -95,13 +97,14 @@ func (m Move) original() bool {
 }
 
 // mounted reports whether the folder is there, and is on the device the file was on. What is asked is the deepest
-// subfolder on the way to the file that is left: a share may be mounted there too.
+// subfolder on the way to the file that is left: a share may be mounted there too. On overlayfs a file may have the device of
+// the layer that it lies on.
 func (m Move) mounted() (bool, error) {
 	for dir := filepath.Dir(m.source()); ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		switch {
 		case err == nil && info.IsDir():
-			return uint64(sys(info).Dev) == m.Want.Dev, nil //nolint:unconvert // int32 on Darwin
+			return uint64(sys(info).Dev) == m.Want.Dev || isOverlay(dir), nil //nolint:unconvert // int32 on Darwin
 		case err != nil && !absent(err):
 			return false, err
 		case len(dir) <= len(filepath.Clean(m.Folder)):

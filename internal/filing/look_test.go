@@ -111,3 +111,20 @@ func TestReusedInode(t *testing.T) {
 	holds(t, d.done, "a.pdf=old")
 	holds(t, d.folder, "a.pdf=new")
 }
+
+// TestTouchedOnAnotherDevice: a share that was mounted again has another device number. A file that was touched there, too, is
+// known by its bytes; any other file under its name may be one below the mount point.
+func TestTouchedOnAnotherDevice(t *testing.T) {
+	d := newDesk(t)
+	m := d.posted("a.pdf", "content")
+	m.Want.Dev++
+	noError(t, os.Chtimes(m.source(), time.Time{}, time.Unix(1_700_000_000, 0)))
+	if dest, err := New().Move(m); !errors.Is(err, ErrReplaced) {
+		t.Errorf("touched: %q, %v", dest, err)
+	}
+	write(t, m.source(), "CONTENT")
+	if dest, err := New().Move(m); !errors.Is(err, ErrFolderGone) {
+		t.Errorf("another: %q, %v", dest, err)
+	}
+	holds(t, d.folder, "a.pdf=CONTENT")
+}

@@ -40,6 +40,12 @@ func isMadeUp(dir string) bool {
 	return false
 }
 
+func isOverlay(dir string) bool {
+	var st unix.Statfs_t
+	err := retry(func() error { return unix.Statfs(dir, &st) })
+	return err == nil && st.Type == unix.OVERLAYFS_SUPER_MAGIC
+}
+
 // held is a file that stays the same whatever name it gets. It need not be readable.
 type held struct {
 	fd  int

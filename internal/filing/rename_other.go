@@ -18,6 +18,8 @@ func isMadeUp(string) bool { return false }
 // held is for file systems whose inode numbers change with the name; elsewhere than on Linux none is known.
 type held struct{ err error }
 
+func isOverlay(string) bool { return false }
+
 func hold(string) held { return held{} }
 
 func (held) release() {}
