@@ -369,6 +369,9 @@ func (s *soakWorld) befall(m *soakMount) {
 		s.fillUp(m)
 		m.cure = func() { s.removeFillers(m) }
 	case "vanish":
+		if slices.ContainsFunc(s.mounts, func(m *soakMount) bool { return m.ill == "hang" }) {
+			return // a move between the two keeps this one in use until the other one answers
+		}
 		m.Detach()
 		m.cure = m.Again
 	case "die":
