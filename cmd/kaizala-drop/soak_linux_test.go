@@ -44,6 +44,9 @@ func sizeOfSoak(t *testing.T) soakSize {
 		return soakSize{2000, 28 * time.Minute, 20 * time.Second, 40 * time.Second}
 	}
 	takesLong(t)
+	if raceEnabled {
+		t.Skip("the run without the race detector has it")
+	}
 	return soakSize{120, 20 * time.Second, 3 * time.Second, 5 * time.Second}
 }
 

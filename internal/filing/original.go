@@ -28,7 +28,7 @@ func (t *trip) removeOriginal() (left bool, err error) {
 	if !took && lies(t.source(), wanted) {
 		return true, step("remove the original of its copy", cmp.Or(err, errStays))
 	}
-	if err == nil {
+	if err == nil && !took {
 		err = stays(t.from)
 	}
 	writtenTo := lies(t.source(), func(id file.Identity) bool { return id.Ino == t.Want.Ino })

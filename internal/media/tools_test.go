@@ -199,7 +199,8 @@ func (c *counts) report(t *testing.T) {
 			100*float64(all.cutPassed)/float64(all.cuts), all.cuts,
 			100*float64(all.hollowPassed)/float64(all.hollow), all.hollow)
 		most, known := power()[kind]
-		if known && (all.cutPassed*10_000 > most[0]*all.cuts || all.hollowPassed*10_000 > most[1]*all.hollow) {
+		// Two of a small sample say nothing: what the programs write is different every time.
+		if known && (all.cutPassed*10_000 > most[0]*all.cuts || max(0, all.hollowPassed-2)*10_000 > most[1]*all.hollow) {
 			t.Errorf("%s: more pass than %d of 10,000 cuts, or %d of 10,000 ends of zeros", kind, most[0], most[1])
 		}
 	}
