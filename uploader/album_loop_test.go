@@ -374,8 +374,8 @@ func TestLedgerForgets(t *testing.T) {
 						}
 						return nil
 					}
-					var log bytes.Buffer
-					w.u.Log = zerolog.New(zerolog.SyncWriter(&log))
+					var log logged
+					w.u.Log = zerolog.New(&log)
 					w.start(w.t.Context(), w.folder())
 					w.drop("x.pdf", "content")
 					w.drop("bad.pdf", "bad")
@@ -699,8 +699,8 @@ func TestAlbumMemoryIsConstant(t *testing.T) {
 // TestLogOfAlbums: a person finds each file in it.
 func TestLogOfAlbums(t *testing.T) {
 	bubble(t, func(w *world, _ *memory) {
-		var log bytes.Buffer
-		w.u.Log = zerolog.New(zerolog.SyncWriter(&log))
+		var log logged
+		w.u.Log = zerolog.New(&log)
 		w.service.onUpload = func(_ context.Context, name string, _ int) error {
 			if slices.Contains(strings.Split(name, "+"), "2.jpg") {
 				return ofFile(415)

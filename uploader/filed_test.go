@@ -1,7 +1,6 @@
 package uploader
 
 import (
-	"bytes"
 	"os"
 	"strings"
 	"testing"
@@ -38,8 +37,8 @@ func TestFiledFilesAreNoNewOnes(t *testing.T) {
 	third := newWorld(t, book)
 	third.dir = first.dir
 	must(os.Rename(first.dir+"/done/old/a.pdf", first.dir+"/old/a.pdf"))
-	var log bytes.Buffer
-	third.u.Log = zerolog.New(zerolog.SyncWriter(&log))
+	var log logged
+	third.u.Log = zerolog.New(&log)
 	third.start(t.Context(), third.folder())
 	third.settled <- file.Batch{third.look("old/a.pdf")}
 	third.settled <- file.Batch{third.look("bad/notes.txt")}

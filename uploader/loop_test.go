@@ -1,7 +1,6 @@
 package uploader
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -427,7 +426,7 @@ func (w *world) rows(book *memory) []*ledger.Delivery { return slices.Collect(ma
 // TestDoneCannotBeWritten: what could not be filed is not posted, which is said once, and goes on by itself.
 func TestDoneCannotBeWritten(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
-		var log strings.Builder
+		var log logged
 		w.u.Log = zerolog.New(&log)
 		w.must(os.WriteFile(w.dir+"/done", nil, 0o644)) // a file where a folder should be
 		w.start(w.t.Context(), w.folder())
@@ -793,8 +792,8 @@ func TestOutageIsToldOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world, _ *memory) {
-				var log bytes.Buffer
-				w.u.Log = zerolog.New(zerolog.SyncWriter(&log))
+				var log logged
+				w.u.Log = zerolog.New(&log)
 				begun := time.Now()
 				var calls atomic.Int64
 				call := func(at stage, name string) error {

@@ -298,7 +298,7 @@ func TestCopyOfAPostedFileIsPosted(t *testing.T) {
 // dropped after that are posted.
 func TestPostedFileThatIsTakenAway(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
-		var log strings.Builder
+		var log logged
 		w.u.Log = zerolog.New(&log)
 		posts := 0
 		w.service.onPost = func(context.Context, kaizala.Post, int) error {

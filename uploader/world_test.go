@@ -24,6 +24,24 @@ import (
 	"kaizala-drop/internal/ledger"
 )
 
+// logged is what was logged so far. It may be read while more is.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // memory is a Ledger with the guards of the real one, for tests whose clock is synctest's.
 type memory struct {
 	mu   sync.Mutex
