@@ -184,7 +184,20 @@ func (d *delivery) isSuspect(i int, s suspect) bool {
 	if !same && !looksSame(f.ID, s.file.ID) {
 		return false
 	}
-	return d.lies(f.Name, d.want(i)) && !d.lies(s.file.Name, s.file.ID)
+	return d.liesStill(i) && !d.lies(s.file.Name, s.file.ID)
+}
+
+// liesStill reports whether the file at index i lies where it settled, perhaps with other looks.
+func (d *delivery) liesStill(i int) bool {
+	now, err := d.lstat(d.Files[i])
+	if err != nil {
+		return false
+	}
+	if looksSame(now, d.want(i)) {
+		return true
+	}
+	same, err := d.holdsStill(i, now)
+	return err == nil && same
 }
 
 // lies reports whether a file lies under a name, as far as its looks tell.

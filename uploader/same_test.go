@@ -527,6 +527,32 @@ func TestTouchedAfterItSettled(t *testing.T) {
 	})
 }
 
+// TestTouchedBetweenTwoLooks: a file that was posted and renamed is known again although somebody touches it between the look
+// that comes before its post and the one that compares it.
+func TestTouchedBetweenTwoLooks(t *testing.T) {
+	dir := t.TempDir()
+	path, sum := dir+"/y.pdf", sha256.Sum256([]byte("content"))
+	if err := os.WriteFile(path, []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	info, err := file.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(name string) *delivery {
+		return &delivery{Delivery: ledger.Delivery{Folder: dir, Files: []ledger.File{{Name: name, ID: info.Identity, SHA256: sum[:]}}}}
+	}
+	posted, d := of("x.pdf"), of("y.pdf")
+	d.relooked = make([]file.Identity, 1)
+	d.suspects = []suspect{{posted, 0, posted.Files[0]}}
+	if err := os.Chtimes(path, time.Time{}, time.Unix(1_700_000_000, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.isNew(); !isKnown(err) {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestLooksAreWrittenBeforeTheMove: the ledger knows what a file looks like before anything is made of it in done/, so that what a
 // crash leaves there is found by it.
 func TestLooksAreWrittenBeforeTheMove(t *testing.T) {

@@ -58,12 +58,15 @@ func probeName(folder, dir string) string {
 
 const probeTag = hiddenTag + "probe-"
 
+// probeMost is more than anything has that a probe makes, in bytes: an empty file, the text of a reserved name, a name.
+const probeMost = 1024
+
 // sweepOld removes what a crash left of an earlier probe.
 func (m Move) sweepOld() {
 	for _, dir := range []string{m.Folder, m.Dir} {
 		left, _ := filepath.Glob(escape(dir) + "/" + strings.TrimSuffix(m.Name, hiddenEnd) + "*")
 		for _, path := range left {
-			if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+			if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() <= probeMost {
 				_ = sweep(path) // what stays is in the way of this one, which says so
 			}
 		}

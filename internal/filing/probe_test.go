@@ -148,6 +148,8 @@ func TestProbeOfACrash(t *testing.T) {
 	for _, path := range []string{d.folder + "/" + name, d.done + "/" + name, hidden(d.folder+"/"+name, file.Identity{Ino: 7})} {
 		noError(t, os.WriteFile(path, nil, 0o600))
 	}
+	write(t, Move{Name: name}.markPath(d.done), name) // of the copy's name
+	write(t, d.done+"/"+name, placeText("0123456789ab"))
 	noError(t, New().Probe(d.folder, d.done))
 	everything(t, d.folder, "done")
 	everything(t, d.done)
