@@ -547,7 +547,7 @@ func TestHangingAtStart(t *testing.T) {
 					t.Errorf("check: exit code %d: %s", code, check.log())
 				}
 			} else {
-				next := w.start("run", "--once", "--config", w.config)
+				next := w.startAfter("run", "--once", "--config", w.config)
 				if code := next.wait(); code != 1 || !strings.Contains(next.log(), fmt.Sprintf("(pid %d), which has ended, but the kernel does not let go of it: it hangs on folder ", p.Process.Pid)) {
 					t.Errorf("the next start: exit code %d: %s", code, next.log())
 				}

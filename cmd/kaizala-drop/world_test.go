@@ -160,7 +160,10 @@ func startProcess(t testing.TB, cmd *exec.Cmd) *process {
 	must(t, cmd.Start())
 	go func() { p.exited <- cmd.Wait() }()
 	t.Cleanup(func() {
-		if cmd.ProcessState == nil {
+		select {
+		case err := <-p.exited:
+			p.exited <- err
+		default:
 			_ = cmd.Process.Kill()
 			p.exited <- <-p.exited
 		}

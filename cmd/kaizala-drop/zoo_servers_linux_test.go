@@ -108,7 +108,8 @@ func startServer(t testing.TB, port, name string, args ...string) {
 			return conn.Close()
 		}
 		select {
-		case <-p.exited:
+		case err := <-p.exited:
+			p.exited <- err
 			t.Fatalf("%s ended: %s", name, p.log())
 		default:
 		}
