@@ -62,6 +62,7 @@ func deviceOf(t *testing.T, path string) uint64 {
 // TestRenamedAfterARemount: a file that was taken up before its share was mounted anew, and that somebody renames after that, is
 // posted once and filed, and nothing is left in the ledger.
 func TestRenamedAfterARemount(t *testing.T) {
+	takesLong(t)
 	for _, state := range []string{"uploaded", "posted"} {
 		t.Run(state, func(t *testing.T) {
 			w, m, p, goOn := remounted(t, state)
