@@ -189,15 +189,7 @@ func (d *delivery) isSuspect(i int, s suspect) bool {
 
 // liesStill reports whether the file at index i lies where it settled, perhaps with other looks.
 func (d *delivery) liesStill(i int) bool {
-	now, err := d.lstat(d.Files[i])
-	if err != nil {
-		return false
-	}
-	if looksSame(now, d.want(i)) {
-		return true
-	}
-	same, err := d.holdsStill(i, now)
-	return err == nil && same
+	return d.lies(d.Files[i].Name, d.want(i)) || d.looksOther(i)
 }
 
 // lies reports whether a file lies under a name, as far as its looks tell.

@@ -119,7 +119,7 @@ var errReserved = fmt.Errorf("%w: longer than can be renamed over safely", unix.
 
 // renameReserved takes the name with a file of our own, then renames over that: the file never has two names.
 func (f *Filer) renameReserved(from, to string) (err error) {
-	if isMadeUp(filepath.Dir(to)) && len(utf16.Encode([]rune(filepath.Base(to)))) > maxName-reserveRoom {
+	if len(utf16.Encode([]rune(filepath.Base(to)))) > maxName-reserveRoom && isMadeUp(filepath.Dir(to)) {
 		return errReserved
 	}
 	info, err := file.Lstat(from)

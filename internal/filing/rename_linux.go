@@ -16,10 +16,16 @@ func renameNoReplace(from, to string) error {
 	}
 }
 
+// statfs is statfs(2).
+func statfs(dir string) (st unix.Statfs_t, err error) {
+	err = retry(func() error { return unix.Statfs(dir, &st) })
+	return st, err
+}
+
 // nameLimit asks how many bytes a name in dir may have.
 func nameLimit(dir string) int {
-	var st unix.Statfs_t
-	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil || st.Namelen < shortest {
+	st, err := statfs(dir)
+	if err != nil || st.Namelen < shortest {
 		return maxName
 	}
 	return int(st.Namelen)
@@ -29,8 +35,8 @@ func nameLimit(dir string) int {
 // of one file may have two numbers, and a file a new one with each name. That leaves no way to tell whether link(2) and
 // unlink(2) did what they should. What cannot be asked may be one of them.
 func isMadeUp(dir string) bool {
-	var st unix.Statfs_t
-	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil {
+	st, err := statfs(dir)
+	if err != nil {
 		return true
 	}
 	switch uint32(st.Type) { //nolint:unconvert // int32 on some
@@ -41,8 +47,7 @@ func isMadeUp(dir string) bool {
 }
 
 func isOverlay(dir string) bool {
-	var st unix.Statfs_t
-	err := retry(func() error { return unix.Statfs(dir, &st) })
+	st, err := statfs(dir)
 	return err == nil && st.Type == unix.OVERLAYFS_SUPER_MAGIC
 }
 
