@@ -129,20 +129,27 @@ type process struct {
 	*exec.Cmd
 	t      testing.TB
 	exited chan error
-	mu     sync.Mutex
-	text   bytes.Buffer // what it logged
+	text   sharedLog
 }
 
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.Write(b)
+func (p *process) log() string { return p.text.String() }
+
+// sharedLog is what several write to.
+type sharedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-func (p *process) log() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.String()
+func (l *sharedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *sharedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // start starts the program; it is killed at the end of the test if it still runs.
@@ -156,7 +163,7 @@ func (w *world) start(args ...string) *process {
 func startProcess(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{Cmd: cmd, t: t, exited: make(chan error, 1)}
-	cmd.Stdout, cmd.Stderr = p, p
+	cmd.Stdout, cmd.Stderr = &p.text, &p.text
 	must(t, cmd.Start())
 	go func() { p.exited <- cmd.Wait() }()
 	t.Cleanup(func() {
