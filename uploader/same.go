@@ -90,9 +90,10 @@ func (d *delivery) sumOf(name string) ([]byte, file.Identity, error) {
 
 // suspect is a file of a delivery that is posted, or may be, and has the size of a file that is about to be sent.
 type suspect struct {
-	of    *delivery
-	index int
-	file  ledger.File // as it was when the step began
+	of     *delivery
+	index  int
+	file   ledger.File // as it was when the step began
+	copied bool        // it has the sum of its copy, and maybe none of an upload
 }
 
 // suspects gives those of the files of d. wait says that there is one more, which is just being moved.
@@ -114,7 +115,7 @@ func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 			case other.busy:
 				wait = true
 			case other.Files[i].Dest == "":
-				found = append(found, suspect{other, i, other.Files[i]})
+				found = append(found, suspect{other, i, other.Files[i], other.copied})
 			}
 		}
 	}
@@ -173,10 +174,13 @@ func (d *delivery) isNew() error {
 }
 
 // isSuspect reports whether f is the file s, renamed or otherwise changed in looks. While the looks do not tell, the sum of
-// what was uploaded does; of what has its very name only the sum does, for it was looked at before. What still lies where it
-// was is another file, and what no longer lies where it settled is none.
+// what was uploaded does, or else of what lies there; of what has its very name only the sum does, for it was looked at before.
+// What still lies where it was is another file, and what no longer lies where it settled is none.
 func (d *delivery) isSuspect(i int, s suspect) bool {
 	f := d.Files[i]
+	if s.copied && len(f.SHA256) == 0 && !looksSame(f.ID, s.file.ID) && mayBeSame(f.ID, s.file.ID) {
+		f.SHA256, _, _ = d.sumOf(f.Name) // it may be refused before it is uploaded
+	}
 	same := len(f.SHA256) > 0 && bytes.Equal(f.SHA256, s.file.SHA256)
 	if f.Name == s.file.Name {
 		return same

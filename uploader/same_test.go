@@ -544,12 +544,34 @@ func TestTouchedBetweenTwoLooks(t *testing.T) {
 	}
 	posted, d := of("x.pdf"), of("y.pdf")
 	d.relooked = make([]file.Identity, 1)
-	d.suspects = []suspect{{posted, 0, posted.Files[0]}}
+	d.suspects = []suspect{{of: posted, file: posted.Files[0]}}
 	if err := os.Chtimes(path, time.Time{}, time.Unix(1_700_000_000, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.isNew(); !isKnown(err) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestRefusedFileIsKnownByItsCopy: a refused file whose copy lies in failed/ already, and which was renamed and touched, is known
+// again before anything of it is sent, by the sum of the copy. One that holds other bytes is not.
+func TestRefusedFileIsKnownByItsCopy(t *testing.T) {
+	for content, known := range map[string]bool{"content": true, "another": false} {
+		dir := t.TempDir()
+		if err := os.WriteFile(dir+"/y.pdf", []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		info, err := file.Lstat(dir + "/y.pdf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, before := sha256.Sum256([]byte("content")), info.Identity
+		before.Mtime--
+		copied := suspect{of: &delivery{}, file: ledger.File{Name: "x.pdf", ID: before, SHA256: sum[:]}, copied: true}
+		d := &delivery{Delivery: ledger.Delivery{Folder: dir, Files: []ledger.File{{Name: "y.pdf", ID: info.Identity}}}, suspects: []suspect{copied}}
+		if err := d.isNew(); isKnown(err) != known {
+			t.Errorf("%s: %v", content, err)
+		}
 	}
 }
 

@@ -310,8 +310,12 @@ func (u *Uploader) moveFile(ctx context.Context, d *delivery, i int, move func(f
 		}
 		dest, err = u.moveAs(d, i, move, dir)
 	}
+	copied, isCopied := errors.AsType[filing.Copied](err)
 	switch {
-	case errors.Is(err, filing.ErrCopied) && d.lookedFor:
+	case isCopied && d.lookedFor:
+		if len(f.SHA256) == 0 { // it was refused before all of it was read
+			f.SHA256 = copied.SHA256
+		}
 		return errCopied
 	case isAway(err) && d.mayBeFiled() && d.lookedFor:
 		return errAway

@@ -45,15 +45,14 @@ func (h hand) key() string { return h.folder + "/" + filepath.Base(h.path) }
 // With a daemon at work each is one system call or leaves the file alone: it comes before the daemon's or after it.
 func (c *crashWorld) deeds() map[string]func(h hand) bool {
 	return map[string]func(h hand) bool{
-		"renamed":        c.rename,
-		"folder renamed": c.renameFolder,
-		"touched":        c.touch,
-		"chmod-ed":       c.chmod,
-		"other inode":    c.copyOver,
-		"names swapped":  c.swap,
-		"another put in": c.supplant,
-		// Not what is refused, for it may have no sum, and a crash may come at the end of its copy: it is in failed/ twice then.
-		"renamed touched": func(h hand) bool { return !h.running && h.state != "failed" && c.touch(h) && c.rename(h) },
+		"renamed":         c.rename,
+		"folder renamed":  c.renameFolder,
+		"touched":         c.touch,
+		"chmod-ed":        c.chmod,
+		"other inode":     c.copyOver,
+		"names swapped":   c.swap,
+		"another put in":  c.supplant,
+		"renamed touched": func(h hand) bool { return !h.running && c.touch(h) && c.rename(h) },
 	}
 }
 

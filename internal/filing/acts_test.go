@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -90,8 +91,11 @@ func actAfter(t *testing.T, way, point int, what string, summed bool) (died, met
 	f := newFiler(ways()[way].calls())
 	m.Again, m.Sought = true, true
 	dest, err := f.Fail(m, Note{Reason: "again"})
-	if err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrReplaced) || errors.Is(err, ErrCopied) && ways()[way].name == "rename" {
+	if err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrReplaced) || isCopied(err) && ways()[way].name == "rename" {
 		t.Errorf("%s: %v", when, err)
+	}
+	if copied, is := errors.AsType[Copied](err); is && !bytes.Equal(copied.SHA256, sum[:]) {
+		t.Errorf("%s: the copy's sum is given as %x", when, copied.SHA256)
 	}
 	if err != nil {
 		moved := m
@@ -200,4 +204,9 @@ func TestForgetLeavesOthers(t *testing.T) {
 	if err := unix.Access(d.folder+"/b.pdf", unix.F_OK); err != nil {
 		t.Error(err)
 	}
+}
+
+func isCopied(err error) bool {
+	_, is := errors.AsType[Copied](err)
+	return is
 }

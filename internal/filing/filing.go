@@ -49,9 +49,12 @@ var (
 	ErrFolderGone = errors.New("the watched folder is not there; is the share mounted?")
 	// ErrReplaced means that another file lies under the name, or that the file was written to: it is left to settle anew.
 	ErrReplaced = errors.New("another file lies under this name now, or it was changed; left alone")
-	// ErrCopied comes with ErrGone or ErrReplaced, and only to who seeks the file: an earlier try has made a copy of it.
-	ErrCopied = errors.New("a copy of it was made before")
 )
+
+// Copied comes with ErrGone or ErrReplaced, and only to who seeks the file: an earlier try has made a copy of it.
+type Copied struct{ SHA256 []byte } // of the copy, nil if it cannot be read
+
+func (Copied) Error() string { return "a copy of it was made before" }
 
 // Move says which file goes where.
 type Move struct {
@@ -70,7 +73,7 @@ type Move struct {
 	// Again says that an earlier try may have been broken off. It costs a few looks.
 	Again bool
 	// Sought says that a file which is not at its place may lie under another name. Then a copy that an earlier try left of
-	// it is not all there is, and the error is ErrGone and ErrCopied. Without it, such a copy is the file.
+	// it is not all there is, and the error is ErrGone and Copied. Without it, such a copy is the file.
 	Sought bool
 }
 

@@ -74,7 +74,7 @@ func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
 		return "", nil
 	case m.Sought && t.spare != "" && !setAside && !t.liesChanged():
 		if reason := m.look(); reason != nil { // a copy, and its original was renamed, or removed at the last moment
-			return "", m.explain(fmt.Errorf("%w; %w", reason, ErrCopied))
+			return "", m.explain(fmt.Errorf("%w; %w", reason, Copied{t.SHA256}))
 		}
 	}
 	return t.conclude(dest, aside)
