@@ -190,6 +190,7 @@ func TestAlbumWithTroubles(t *testing.T) {
 // TestAlbumsSaveCalls: photos take two calls for ten, and the same number of photos by themselves two for each.
 // BenchmarkAlbums says how many that makes in a minute.
 func TestAlbumsSaveCalls(t *testing.T) {
+	t.Parallel()
 	for album, photos := range map[string]int{"window": 1000, "off": 100} {
 		t.Run(album, func(t *testing.T) {
 			t.Parallel()
@@ -256,6 +257,7 @@ func (w *world) lieInDone(folder string, n int) {
 
 // TestAlbumMemory: four albums of ten large photos at once, in constant memory.
 func TestAlbumMemory(t *testing.T) {
+	t.Parallel()
 	if raceEnabled || testing.Short() {
 		t.Skip("with the race detector, memory tells nothing")
 	}

@@ -55,6 +55,7 @@ func soakChaos(seed uint64) *sandbox.Chaos {
 // TestChaosSoak: whatever the service does, and with restarts in between, every file is posted and filed; none twice, but
 // where an answer was lost and when_unknown says so.
 func TestChaosSoak(t *testing.T) {
+	t.Parallel()
 	each := 60
 	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
 		each = 500 // 2,000 files

@@ -27,6 +27,7 @@ import (
 // have been lost, and each filed once. While there is no daemon, and while there is one, people rename the files that are
 // under way and the folders above them, touch them, put copies over them, and new files under their names.
 func TestCrashMatrix(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("strace"); err != nil {
 		needs(t, "strace")
 	}

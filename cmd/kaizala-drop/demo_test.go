@@ -24,6 +24,7 @@ func demo(t *testing.T, dir string, args ...string) *process {
 
 // TestSecondDemo: while one is at work, another one in its folder changes nothing there.
 func TestSecondDemo(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := demo(t, dir)
 	before := files(t, dir)

@@ -161,6 +161,7 @@ func (f fault) test(t *testing.T) {
 // TestLedgerCannotBeOpened: the disk fails while the ledger of a daemon that was killed is opened. The next one ends with
 // an error that names the file, and a later one goes on where the first one was.
 func TestLedgerCannotBeOpened(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("strace"); err != nil || os.Geteuid() != 0 {
 		needs(t, "strace, as root")
 	}
@@ -211,6 +212,7 @@ func TestLedgerCannotBeOpened(t *testing.T) {
 
 // TestLedgerCannotBeClosed: the disk fails while the ledger is closed. All is delivered, and nothing again.
 func TestLedgerCannotBeClosed(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("strace"); err != nil || os.Geteuid() != 0 {
 		needs(t, "strace, as root")
 	}
@@ -381,6 +383,7 @@ func (d *diskWorld) wantDelivered() {
 
 // TestDiskForReal: the same with real disks that are full or read-only.
 func TestDiskForReal(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		needs(t, "root")
 	}

@@ -116,6 +116,7 @@ func (w *world) fill(dir string) {
 // each sick one is said once, with its reason and what helps; nothing is posted from it; and as soon as it is well all of it is
 // delivered, without a restart and without a word of anybody.
 func TestSickFolders(t *testing.T) {
+	t.Parallel()
 	for _, when := range []string{"start", "reload"} {
 		t.Run(when, func(t *testing.T) {
 			all := illnesses()
@@ -189,6 +190,7 @@ func (w *world) allFiled(folder string, n int) {
 // TestSickForOneRun: run --once delivers what it can, says what is wrong with the rest, and fails; check says the same of
 // them, changes nothing, and finds the others fine.
 func TestSickForOneRun(t *testing.T) {
+	t.Parallel()
 	all := illnesses()
 	names := []string{"well"}
 	for _, ill := range all {
@@ -234,6 +236,7 @@ func TestSickForOneRun(t *testing.T) {
 // TestHiddenFolder: a daemon that is not root and may not enter a folder says so, and takes it when it may.
 func TestHiddenFolder(t *testing.T) {
 	takesLong(t)
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		needs(t, "root, to become somebody else")
 	}
@@ -281,6 +284,7 @@ func TestHiddenFolder(t *testing.T) {
 // TestOneDirectoryTwice: of two configured paths to one directory the first is served, at every start, and the second says
 // why it is not; nothing is posted twice.
 func TestOneDirectoryTwice(t *testing.T) {
+	t.Parallel()
 	for name, join := range map[string]func(t *testing.T, from, to string){
 		"link": func(t *testing.T, from, to string) { must(t, os.Remove(to)); must(t, os.Symlink(from, to)) },
 		"bind": func(t *testing.T, from, to string) { mounted(t, to, "--bind", from) },
@@ -327,6 +331,7 @@ func (w *world) second(group string, paths ...string) (config string) {
 // TestTwoDaemons: a second one with a state_dir of its own gets no folder that the first one has, however it is spelled; it
 // says who has it; run --once beside it posts nothing; and when the first one is killed it takes over by itself.
 func TestTwoDaemons(t *testing.T) {
+	t.Parallel()
 	for name, other := range map[string]func(t *testing.T, w *world) string{
 		"direct": func(_ *testing.T, w *world) string { return w.folder("drop") },
 		"link": func(t *testing.T, w *world) string {
@@ -390,6 +395,7 @@ func TestTwoDaemons(t *testing.T) {
 
 // TestHandedOver: a folder that a reload takes out of one daemon goes to the other one by itself.
 func TestHandedOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop", "other")
 	first := w.daemon()
 	second := w.start("run", "--config", w.second("drop@2", w.folder("drop")))
@@ -407,6 +413,7 @@ func TestHandedOver(t *testing.T) {
 // TestBecomesReadOnly: a folder that turns read-only while it is served is said once, loses nothing, and is delivered once
 // when it can be written again.
 func TestBecomesReadOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop", "well")
 	drop := w.folder("drop")
 	mounted(t, drop, "-t", "tmpfs", "tmpfs")
@@ -439,6 +446,7 @@ func TestBecomesReadOnly(t *testing.T) {
 // TestUnmountWhileServed: a stick can be taken out while the daemon runs, as nothing of it keeps the mount busy; and the
 // next one that is put in is served too, and kept from others.
 func TestUnmountWhileServed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop", "other")
 	drop := w.folder("drop")
 	for i := range 3 {
@@ -506,6 +514,7 @@ func (w *world) dead(make func(testing.TB) dead) dead {
 // for; and after all that, what lay in the folder is delivered once.
 func TestHangingAtStart(t *testing.T) {
 	takesLong(t)
+	t.Parallel()
 	for name, make := range deads() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it mostly waits
@@ -582,6 +591,7 @@ func TestHangingAtStart(t *testing.T) {
 // when it answers.
 func TestHangingAtReload(t *testing.T) {
 	takesLong(t)
+	t.Parallel()
 	for name, make := range deads() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it mostly waits

@@ -16,6 +16,7 @@ import (
 )
 
 func TestOnceSortsGoodFromBad(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop", "other")
 	drop := w.folder("drop")
 	huge := strings.Repeat("too large", 10_000)
@@ -70,6 +71,7 @@ func TestOnceSortsGoodFromBad(t *testing.T) {
 
 // TestOddNames drops names that break careless programs: each is delivered, or refused with its reason.
 func TestOddNames(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop")
 	delivered := []string{
 		" leading and trailing .pdf", `quo"te's.pdf`, `back\slash.pdf`, "two\nlines.pdf", "carriage\rreturn\r\nX-Injected: yes.pdf",
@@ -129,6 +131,7 @@ func keysOf(m map[string]string, prefix string) []string {
 }
 
 func TestSameNamesNeverOverwrite(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop")
 	p := w.daemon()
 	for i := range 5 {
@@ -145,6 +148,7 @@ func TestSameNamesNeverOverwrite(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "one", "two", "three")
 	w.configure("", "one", "two")
 	p := w.daemon()
@@ -202,6 +206,7 @@ func TestSecondDaemonIsKeptOut(t *testing.T) {
 
 // TestShutdownFinishesWhatIsUnderWay stops the daemon while an upload is under way: it ends, and the rest is left.
 func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop")
 	arrived, goOn := make(chan bool, 100), make(chan bool)
 	w.between(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -308,6 +313,7 @@ func TestOutageMovesNothing(t *testing.T) {
 // TestRemount mounts a tmpfs over the watched folder, takes it away and mounts it again. How soon that is seen is a matter of
 // the watcher's tests.
 func TestRemount(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		needs(t, "root, to mount")
 	}

@@ -23,6 +23,7 @@ func endings(t *testing.T) *world {
 // TestEndingsOfTheField drops files as real programs left them: the whole ones are posted, and the torn one is put aside
 // with a note that names the way out, and does not send it on the same way.
 func TestEndingsOfTheField(t *testing.T) {
+	t.Parallel()
 	w := endings(t)
 	whole := 0
 	torn := "torn-mp4-moov-zeroed.mp4"
@@ -71,6 +72,7 @@ func TestEndingsOfTheField(t *testing.T) {
 
 // TestEndingsOfRealPrograms has the daemon post what some thirty programs write: all of it.
 func TestEndingsOfRealPrograms(t *testing.T) {
+	t.Parallel()
 	inCI := os.Getenv("KAIZALA_DROP_CI") != ""
 	if !inCI && os.Getenv("KAIZALA_DROP_CORPUS") == "" {
 		t.Skip("takes a minute; KAIZALA_DROP_CI or KAIZALA_DROP_CORPUS asks for it")

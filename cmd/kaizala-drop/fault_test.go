@@ -29,6 +29,7 @@ func isCall(r *http.Request, kind string) bool {
 // TestProxyWithoutItsBackend answers some calls in the service's stead, to everything or to one kind of call: no file is in
 // failed/, and all of them are posted once, the albums in one piece.
 func TestProxyWithoutItsBackend(t *testing.T) {
+	t.Parallel()
 	const backend = "default backend - 404"
 	for _, c := range []struct {
 		name, kind string
@@ -98,6 +99,7 @@ func (w *world) waits() (reason string) {
 // does not wait for it.
 func TestLoneFilmIsHeld(t *testing.T) {
 	takesLong(t)
+	t.Parallel()
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request) bool{
 		"413": func(rw http.ResponseWriter, r *http.Request) bool {
 			return nginx(rw, r, 413, "<html>413 Request Entity Too Large</html>")

@@ -77,6 +77,7 @@ func (w *world) endedWell(folder string, n int) {
 // TestHangingUnderWay: at whatever moment the file system of a folder stops answering, all files of another one are posted
 // and filed meanwhile, a reload that adds a folder works, and when it answers again each of its own comes to its end once.
 func TestHangingUnderWay(t *testing.T) {
+	t.Parallel()
 	for kind, make := range deads() {
 		for i, at := range hangAt {
 			if i != 2 && os.Getenv("KAIZALA_DROP_CI") == "" {
@@ -119,6 +120,7 @@ func TestHangingUnderWay(t *testing.T) {
 // TestStopWhileHanging: a stop waits the grace and a little for what hangs, says what it is, and the next start finds out what
 // became of it.
 func TestStopWhileHanging(t *testing.T) {
+	t.Parallel()
 	for kind, make := range deads() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -210,6 +212,7 @@ func (p *process) waitForTimes(text string, times int) {
 // TestFileSystemDies: the program behind a folder is killed under way, so every call fails from then on; the other folder goes
 // on, and when the folder is mounted again all of it is delivered once.
 func TestFileSystemDies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, soon, "well", "dead")
 	src := t.TempDir()
 	m := mounts.Bindfs(t, src)

@@ -44,6 +44,7 @@ func (n *newcomer) expect(name string, words ...string) {
 // TestNewcomersDay drops more than forty odd things into one folder. The log has 25 lines at most, and from them alone a
 // person can say of each thing where it is and why.
 func TestNewcomersDay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "truncated_after = \"2s\"\nwarn_after = \"4s\"", "drop")
 	w.reconfigure("verify_ending = false", "")
 	n := &newcomer{t: t, w: w, told: map[string][]string{}}
@@ -227,6 +228,7 @@ func saidTogether(lines, words []string) bool {
 // TestEmptiedFoldersGiveTheirWatchesBack: a camera makes a folder an hour; once their pictures are filed the folders are gone,
 // and the kernel watches the drop folder alone.
 func TestEmptiedFoldersGiveTheirWatchesBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "recursive = true\nremove_emptied = true", "drop")
 	p := w.daemon()
 	const hours = 40

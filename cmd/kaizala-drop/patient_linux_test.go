@@ -29,6 +29,7 @@ func (r *standingStill) Write(p []byte) (int, error) {
 // TestLogCountsWhatItLoses: a reader that stands still has nobody wait, what does not fit is lost, and that is told when it
 // reads again.
 func TestLogCountsWhatItLoses(t *testing.T) {
+	t.Parallel()
 	for _, line := range []string{`{"level":"info"}` + "\n", `<6>{"level":"info"}` + "\n", "10:00:00 INF a line for people\n"} {
 		synctest.Test(t, func(t *testing.T) {
 			r := &standingStill{goOn: make(chan bool)}
@@ -67,6 +68,7 @@ func TestLogCountsWhatItLoses(t *testing.T) {
 // TestLogThatNobodyReads: the pipe of the log is full, or its reader is gone. Files are delivered, and the daemon ends as
 // it does otherwise.
 func TestLogThatNobodyReads(t *testing.T) {
+	t.Parallel()
 	for _, gone := range []bool{false, true} {
 		t.Run(fmt.Sprintf("gone is %v", gone), func(t *testing.T) {
 			w := newWorld(t, "", "drop")
@@ -121,6 +123,7 @@ func fillPipe(t *testing.T, fd int) {
 
 // TestTimeZones: the zone that TZ names is known on a machine without a zone database, and one that nobody knows is said.
 func TestTimeZones(t *testing.T) {
+	t.Parallel()
 	for tz, known := range map[string]bool{"": true, "Europe/Berlin": true, ":America/New_York": true, "Europe/Nowhere": false, "CET-1CEST": false, "/no/such/zone": false} {
 		if isZone(tz) != known {
 			t.Errorf("%q: known is %v", tz, !known)
@@ -143,6 +146,7 @@ func TestTimeZones(t *testing.T) {
 // TestWithoutProc: in a chroot without /proc files are delivered as anywhere, what is no file is not opened, and the log says
 // what is missing.
 func TestWithoutProc(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		needs(t, "root, for a chroot")
 	}

@@ -63,6 +63,7 @@ func deviceOf(t *testing.T, path string) uint64 {
 // posted once and filed, and nothing is left in the ledger.
 func TestRenamedAfterARemount(t *testing.T) {
 	takesLong(t)
+	t.Parallel()
 	for _, state := range []string{"uploaded", "posted"} {
 		t.Run(state, func(t *testing.T) {
 			w, m, p, goOn := remounted(t, state)
@@ -86,6 +87,7 @@ func TestRenamedAfterARemount(t *testing.T) {
 // TestMountPointStaysEmpty: where a share is not mounted yet, or is away for a while, its mount point stays empty, so that what
 // mounts in empty folders only can mount it; then what is dropped is delivered.
 func TestMountPointStaysEmpty(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, soon, "drop")
 	m := mounts.Bindfs(t, t.TempDir())
 	must(t, os.Remove(w.folder("drop")))

@@ -26,6 +26,7 @@ func volume(all int) int {
 
 // TestManyFilesInOrder drops thousands of files of 20 kB into a running daemon: each arrives once, byte for byte, in order.
 func TestManyFilesInOrder(t *testing.T) {
+	t.Parallel()
 	folders := []string{"one", "two", "three"}
 	w := newWorld(t, "", folders...)
 	// By their events alone: a listing that runs meanwhile may see the second of two files, and not yet the first.
@@ -76,6 +77,7 @@ func around(w *world, group string, i int) []string {
 
 // TestTree copies in a tree of hundreds of subfolders with 5 files each.
 func TestTree(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "recursive = true", "drop")
 	source := t.TempDir() + "/tree"
 	folders, each := volume(500), 5
@@ -98,6 +100,7 @@ func TestTree(t *testing.T) {
 
 // TestOverflow makes files when the daemon's event queues are full: 30,000 of them in CI.
 func TestOverflow(t *testing.T) {
+	t.Parallel()
 	folders, each := []string{"one", "two", "three"}, volume(10_000)
 	w := newWorld(t, "", folders...)
 	p := w.daemon()
@@ -149,6 +152,7 @@ func (w *world) arrivedOnce(n int) {
 
 // TestHugeFile sends 2 GiB in CI, and looks at the peak memory of the real binary.
 func TestHugeFile(t *testing.T) {
+	t.Parallel()
 	if raceEnabled || testing.Short() {
 		t.Skip("2 GiB through a sandbox with the race detector take minutes, and tell nothing about memory")
 	}

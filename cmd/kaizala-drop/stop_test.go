@@ -20,6 +20,7 @@ import (
 // TestSecondSignalStopsAtOnce while an upload hangs; and nothing is lost by it. A job that a shell starts in the
 // background has SIGINT ignored.
 func TestSecondSignalStopsAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(s.String(), func(t *testing.T) {
 			w := newWorld(t, "", "drop")
@@ -112,6 +113,7 @@ func TestStoppingInTime(t *testing.T) {
 
 // TestOldHistoryIsRemoved by the daemon, and what waits is not.
 func TestOldHistoryIsRemoved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop")
 	w.drop("drop", "a.pdf", "x")
 	if code := w.start("run", "--once", "--config", w.config).wait(); code != 0 {

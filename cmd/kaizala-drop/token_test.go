@@ -74,6 +74,7 @@ func (w *world) drop(folder, name, content string) {
 
 // TestNewRefreshTokenOutlivesACrash: it is used after SIGKILL, as long as the configuration holds the one it replaced.
 func TestNewRefreshTokenOutlivesACrash(t *testing.T) {
+	t.Parallel()
 	w, a := newWorld(t, "", "in"), &authority{next: "the-second-token"}
 	w.between(a.before(w))
 	deliver := func(name, wantAsked string) {
@@ -116,6 +117,7 @@ func (w *world) reconfigure(from, to string) {
 
 // TestRefreshTokenCannotBeKept: it is used all the same, said once, and kept as soon as that can be.
 func TestRefreshTokenCannotBeKept(t *testing.T) {
+	t.Parallel()
 	w, a := newWorld(t, "", "in"), &authority{next: "the-second-token"}
 	w.between(a.before(w))
 	obstacle := w.dir + "/state/refresh-token.json"
@@ -134,6 +136,7 @@ func TestRefreshTokenCannotBeKept(t *testing.T) {
 
 // TestRevokedToken: all waits, loudly, and goes on by itself.
 func TestRevokedToken(t *testing.T) {
+	t.Parallel()
 	w, a := newWorld(t, "", "in"), &authority{revoked: true}
 	w.between(a.before(w))
 	p := w.daemon()

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -34,11 +35,15 @@ const runMain = "KAIZALA_DROP_TEST_RUNS_MAIN"
 // fixedToken is what the tests themselves call the sandbox with.
 const fixedToken = "fixed"
 
+// atOnce is how many tests run at a time: most of them wait.
+const atOnce = 8
+
 func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		main()
 	}
-	os.Setenv("no_proxy", "127.0.0.1") // for curl and lftp, whatever this machine has
+	os.Setenv("no_proxy", "127.0.0.1")                // for curl and lftp, whatever this machine has
+	_ = flag.Set("test.parallel", fmt.Sprint(atOnce)) // as long as the command line says nothing else
 	testscript.Main(m, map[string]func(){"kaizala-drop": main, "zoo-writer": zooWriter})
 }
 

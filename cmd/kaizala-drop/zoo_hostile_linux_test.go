@@ -127,6 +127,7 @@ func watchFor(t *testing.T, mask uint32, paths ...string) (done func() []string)
 
 // TestSwappedBeforeTheUpload has files settle while no upload can begin, and puts something else in their places.
 func TestSwappedBeforeTheUpload(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "drop")
 	drop, secret, foreign := w.folder("drop"), w.dir+"/secret.pdf", w.dir+"/foreign.pdf"
 	content := food(t, "secret.pdf")
@@ -194,6 +195,7 @@ func TestSwappedBeforeTheUpload(t *testing.T) {
 // TestReplacedUnderWay puts another file of the same name in the place of one that is being uploaded, and of one that
 // is being posted.
 func TestReplacedUnderWay(t *testing.T) {
+	t.Parallel()
 	for step, want := range map[string][]string{
 		"/v1/media":                 {"second"}, // what was sent of the first was not what lay there any more
 		"/v1/groups/drop@2/actions": {"first", "second"},
@@ -237,6 +239,7 @@ func TestReplacedUnderWay(t *testing.T) {
 // TestRewrittenWhileUploaded rewrites files in all the ways there are while the sandbox is slow to take them. Whatever it
 // received, only the final content is posted, and once.
 func TestRewrittenWhileUploaded(t *testing.T) {
+	t.Parallel()
 	tries := 40
 	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
 		tries = 200

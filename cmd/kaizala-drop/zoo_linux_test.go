@@ -301,27 +301,30 @@ func TestZoo(t *testing.T) {
 			z.let(v, all[i].bring, time.Duration(i)*interval)
 		}
 	}
-	for i, who := range all {
-		t.Run(who.name, func(t *testing.T) {
-			v := z.visits[i]
-			if lacks := unserved(who.needs); lacks != "" {
-				needs(t, lacks)
-			}
-			v.tellLog(t)
-			<-v.done
-			if v.err != nil {
-				t.Fatal(v.err)
-			}
-			if i >= len(alive) {
-				dead[i-len(alive)].end(t, v)
-				return
-			}
-			post := v.delivered(t)
-			if who.after != nil {
-				who.after(t, v, post)
-			}
-		})
-	}
+	t.Run("everybody", func(t *testing.T) {
+		for i, who := range all {
+			t.Run(who.name, func(t *testing.T) {
+				t.Parallel()
+				v := z.visits[i]
+				if lacks := unserved(who.needs); lacks != "" {
+					needs(t, lacks)
+				}
+				v.tellLog(t)
+				<-v.done
+				if v.err != nil {
+					t.Fatal(v.err)
+				}
+				if i >= len(alive) {
+					dead[i-len(alive)].end(t, v)
+					return
+				}
+				post := v.delivered(t)
+				if who.after != nil {
+					who.after(t, v, post)
+				}
+			})
+		}
+	})
 	for i, v := range z.visits { // once, however long the others took
 		want := 0
 		if (i < len(alive) || dead[i-len(alive)].passes) && unserved(all[i].needs) == "" {

@@ -172,7 +172,7 @@ func (m *Mount) pipes() {
 // await returns when the kernel lists the mount, or when the program has ended.
 func (m *Mount) await(name string) bool {
 	m.t.Helper()
-	table, err := os.Open("/proc/self/mountinfo")
+	table, err := os.Open("/proc/thread-self/mountinfo") // the first thread may have other mounts, where a test unshared them
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func (m *Mount) await(name string) bool {
 
 func isMounted(t testing.TB, path string) bool {
 	t.Helper()
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}

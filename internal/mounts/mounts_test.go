@@ -70,7 +70,7 @@ func must(t *testing.T, err error) {
 
 func nothingMounted(t *testing.T, paths []string) {
 	t.Helper()
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := os.ReadFile("/proc/thread-self/mountinfo")
 	must(t, err)
 	for _, path := range paths {
 		if strings.Contains(string(table), path) {
@@ -227,7 +227,7 @@ func TestNothingStaysOfAKilledTest(t *testing.T) {
 		t.Fatalf("%v, %q", err, paths)
 	}
 	for n := 0; ; n++ { // the guards' end is what is waited for
-		table, err := os.ReadFile("/proc/self/mountinfo")
+		table, err := os.ReadFile("/proc/thread-self/mountinfo")
 		must(t, err)
 		if !strings.Contains(string(table), paths[0]) && !strings.Contains(string(table), paths[1]) {
 			break
