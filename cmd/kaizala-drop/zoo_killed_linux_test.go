@@ -309,7 +309,7 @@ func ftpKillings() []killing {
 func smbKillings() []killing {
 	explorer := func(name, file string) killing {
 		return killing{name: name, file: file, needs: []string{"smbd"}, start: func(v *visit) *exec.Cmd {
-			return v.own("share " + v.z.servers.smbd + "; truncate 100; fill 0-50; wait 2m; fill 50-100; close")
+			return v.own("share " + v.z.servers.smbd + "; truncate 100; fill 0-50; wait 20s; fill 50-100; close")
 		}}
 	}
 	smbclient := killing{name: "smbclient", file: "letter.docx", needs: []string{"smbclient", "smbd"}, at: 60 << 10,
