@@ -279,8 +279,8 @@ func TestRewrittenWhileUploaded(t *testing.T) {
 	}
 	mixed, broken := r.mixed(t), int(r.broken.Load())
 	t.Logf("%d uploads for %d files, %d of them of mixed content; %d more were broken off", w.sandbox.Stats().Uploads, tries, mixed, broken)
-	if mixed+broken < tries/4 {
-		t.Error("few uploads met a change, so this has shown little: is there too much room between the two?")
+	if mixed+broken == 0 { // how many depends on the machine
+		t.Error("no upload met a change, so this has shown nothing: is there too much room between the two?")
 	}
 	p.stop()
 }

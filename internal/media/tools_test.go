@@ -18,7 +18,6 @@ type writer struct {
 	name  string
 	tries string // a command that succeeds where the program is
 	hint  string // how to get it
-	slow  bool   // takes long: only where the environment asks for it
 }
 
 func writers() []writer {
@@ -35,7 +34,7 @@ func writers() []writer {
 			hint: "npm ci in a copy of internal/media/testdata/npm, and NODE_PATH=its node_modules"}
 	}
 	office := "libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui"
-	ws := []writer{
+	return []writer{
 		debian("convert", "imagemagick"), debian("ffmpeg", "ffmpeg"), debian("gs", "ghostscript"), debian("zip", "zip"),
 		debian("soffice", office), debian("sox", "sox"), debian("qpdf", "qpdf ghostscript"), debian("7zz", "7zip"),
 		debian("cjpeg", "libjpeg-turbo-progs imagemagick"), debian("espeak", "espeak-ng", "command -v espeak-ng"),
@@ -52,10 +51,6 @@ func writers() []writer {
 		node("sheetjs"), node("xlsx-populate"),
 		{name: "excelize", tries: "true", hint: "the Go module proxy has it"},
 	}
-	for i, w := range ws {
-		ws[i].slow = slices.Contains([]string{"soffice", "uno", "excelize", "xlsx-populate"}, w.name)
-	}
-	return ws
 }
 
 // TestFilesOfRealPrograms has real programs make files of every format: each must pass. Each is cut at 200 places, and
@@ -70,8 +65,8 @@ func TestFilesOfRealPrograms(t *testing.T) {
 	t.Run("by", func(t *testing.T) {
 		for _, w := range writers() {
 			t.Run(w.name, func(t *testing.T) {
-				if testing.Short() || w.slow && !thorough() {
-					t.Skip("takes too long; KAIZALA_DROP_CI or KAIZALA_DROP_CORPUS asks for it")
+				if !thorough() {
+					t.Skip("takes long; KAIZALA_DROP_CI or KAIZALA_DROP_CORPUS asks for it")
 				}
 				if out, err := exec.CommandContext(t.Context(), "bash", "-c", w.tries).CombinedOutput(); err != nil {
 					if os.Getenv("KAIZALA_DROP_CI") != "" {
