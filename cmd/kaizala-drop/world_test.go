@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		main()
 	}
-	os.Setenv("no_proxy", "127.0.0.1")                // for curl and lftp, whatever this machine has
+	os.Setenv("no_proxy", "127.0.0.1")                  // for curl and lftp, whatever this machine has
 	_ = flag.Set("test.parallel", fmt.Sprint(atOnce())) // as long as the command line says nothing else
 	testscript.Main(m, map[string]func(){"kaizala-drop": main, "zoo-writer": zooWriter})
 }
