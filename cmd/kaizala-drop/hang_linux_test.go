@@ -63,15 +63,26 @@ func (w *world) dropMany(dir string, n int) {
 func (w *world) endedWell(folder string, n int) {
 	w.t.Helper()
 	eventually(w.t, func() error {
-		done, failed := len(files(w.t, w.folder(folder)+"/done")), len(files(w.t, w.folder(folder)+"/failed"))
+		lie := files(w.t, w.folder(folder)+"/done")
+		done, failed := len(lie), len(files(w.t, w.folder(folder)+"/failed"))
 		if done != n-n/10 || failed != 2*(n/10) {
-			return fmt.Errorf("%d in done/ and %d in failed/ of %s", done, failed, folder)
+			return fmt.Errorf("%d in done/ and %d in failed/ of %s; not by its own name, or empty: %q", done, failed, folder, odd(lie))
 		}
 		return nil
 	})
 	if left, err := filepath.Glob(w.folder(folder) + "/*.*"); err != nil || len(left) > 0 {
 		w.t.Errorf("left in %s: %q, %v", folder, left, err)
 	}
+}
+
+// odd gives the names among those of done/ that dropMany has not given, and those of empty files.
+func odd(lie map[string]string) (names []string) {
+	for name, content := range lie {
+		if content == "" || strings.Contains(name, " ") {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // TestHangingUnderWay: at whatever moment the file system of a folder stops answering, all files of another one are posted
