@@ -25,7 +25,7 @@
 //     aside, a reserved name, a note without its file) is told by its name, its inode or what it holds.
 //
 // What a failing disk can leave is an empty file in done/, where it made one and said that it did not, and then could not
-// remove it.
+// remove it. So can a crash between reserving a name and saying there for what, on a file system with neither such a rename nor links.
 package filing
 
 import (
