@@ -23,7 +23,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/overlap": {"internal/file"},
 		"internal/filing":  {"internal/file"},
 		"internal/hang":    {"internal/file"},
-		"internal/kaizala": {"internal/file", "internal/media"},
+		"internal/kaizala": {"internal/budget", "internal/file", "internal/media"},
 		"internal/ledger":  {"internal/file", "internal/media"},
 		"internal/sandbox": {"internal/file", "internal/media"},
 	}

@@ -80,30 +80,35 @@ func (b *Budget) Take(now time.Time) (wait time.Duration) {
 	return b.beginning.pass(now, b.interval())
 }
 
-// Wait waits until a call may leave, counts it as leaving, and tells when that was. Those who wait leave in the order in
-// which they came. passed is what Wait told for the same call before, if it was not sent yet, else zero: while that is
-// fresh, the call may still leave with it.
+// Permit lets one call leave, for a short time after Wait gave it. The zero Permit lets none leave.
+type Permit struct {
+	at time.Time // when it was given
+}
+
+// Wait waits until a call may leave, counts it as leaving, and gives the permit for it. Those who wait leave in the order
+// in which they came. last is the permit that Wait gave for the same call before, if that was not sent yet, else zero:
+// while it is fresh, the call may still leave with it.
 //
 // Its errors are that of ctx, and one if the service asked for more time than a call should wait: it is to be begun anew
 // later.
-func (b *Budget) Wait(ctx context.Context, passed time.Time) (time.Time, error) {
-	if b.mayLeave(passed) {
-		return passed, ctx.Err()
+func (b *Budget) Wait(ctx context.Context, last Permit) (Permit, error) {
+	if b.mayLeave(last) {
+		return last, ctx.Err()
 	}
 	b.count(+1)
-	now, err := b.leave(ctx)
+	p, err := b.leave(ctx)
 	if err != nil {
 		b.count(-1)
 	}
-	return now, err
+	return p, err
 }
 
-// mayLeave reports whether a call that passed before may leave now.
-func (b *Budget) mayLeave(passed time.Time) bool {
+// mayLeave reports whether a call may leave now with a permit that was given before.
+func (b *Budget) mayLeave(p Permit) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	return now.Sub(passed) <= fresh && b.held(now) <= 0
+	return now.Sub(p.at) <= fresh && b.held(now) <= 0
 }
 
 func (b *Budget) count(n int) {
@@ -112,7 +117,7 @@ func (b *Budget) count(n int) {
 	b.waiting += n
 }
 
-func (b *Budget) leave(ctx context.Context) (time.Time, error) {
+func (b *Budget) leave(ctx context.Context) (Permit, error) {
 	select {
 	case b.turn <- struct{}{}:
 		defer func() { <-b.turn }()
@@ -122,14 +127,14 @@ func (b *Budget) leave(ctx context.Context) (time.Time, error) {
 		now := time.Now()
 		wait, err := b.pass(now)
 		if err != nil || wait <= 0 {
-			return now, err
+			return Permit{now}, err
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}
-	return time.Time{}, ctx.Err()
+	return Permit{}, ctx.Err()
 }
 
 // pass counts the next call as leaving, or says how long it has to wait.

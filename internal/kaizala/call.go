@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"kaizala-drop/internal/budget"
 )
 
 // The calls, as Error names them.
@@ -145,7 +147,7 @@ func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Head
 
 // send sends a call once and reads the answer. Errors are those of a call without an answer.
 func (c *Client) send(ctx context.Context, k call, to string, header http.Header, expect bool) (*answer, error) {
-	passed, err := c.budget(ctx, time.Time{})
+	permit, err := c.budget(ctx, budget.Permit{})
 	if ctx.Err() != nil {
 		err = canceled(ctx)
 	}
@@ -159,7 +161,7 @@ func (c *Client) send(ctx context.Context, k call, to string, header http.Header
 	s := newSending(k.body, w)
 	defer s.Close() // the transport may still be reading when it returns
 	connected := func() (err error) {
-		if passed, err = c.budget(watched, passed); err != nil {
+		if permit, err = c.budget(watched, permit); err != nil {
 			cancel(err)
 		}
 		return err

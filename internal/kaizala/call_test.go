@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kaizala-drop/internal/budget"
 )
 
 // TestMoved: a 308 in all the forms that are taken, and what the new endpoint then gets.
@@ -191,13 +193,13 @@ func TestExpectOnlyForLargeBodies(t *testing.T) {
 }
 
 // counted is a budget without a limit that counts what is sent.
-func counted(n *int) func(context.Context, time.Time) (time.Time, error) {
-	return func(ctx context.Context, passed time.Time) (time.Time, error) {
-		if passed.IsZero() {
+func counted(n *int) func(context.Context, budget.Permit) (budget.Permit, error) {
+	unlimited := budget.New(0)
+	return func(ctx context.Context, last budget.Permit) (budget.Permit, error) {
+		if last == (budget.Permit{}) {
 			*n++
-			passed = time.Now()
 		}
-		return passed, ctx.Err()
+		return unlimited.Wait(ctx, last)
 	}
 }
 
@@ -221,11 +223,12 @@ func TestBudgetRefuses(t *testing.T) {
 			})
 			n := 0
 			c := fixed(t, s.URL, func(o *Options) {
-				o.Budget = func(context.Context, time.Time) (time.Time, error) {
+				unlimited := budget.New(0)
+				o.Budget = func(ctx context.Context, last budget.Permit) (budget.Permit, error) {
 					if n++; n >= asked && !warming {
-						return time.Time{}, spent
+						return budget.Permit{}, spent
 					}
-					return time.Now(), nil
+					return unlimited.Wait(ctx, last)
 				}
 			})
 			if warm {

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/media"
 )
 
@@ -37,10 +38,10 @@ type Options struct {
 	ConnectTimeout time.Duration // for name, connection and TLS; 0: 10 seconds
 	UserAgent      string        // "": kaizala-drop
 
-	// Budget waits until one more call may leave, and tells when that was. It is asked for everything that is sent, those
-	// for tokens and whatever is sent again, when all else is there; and once more when its connection is there, which may
-	// have taken a while, with what it told (else with the zero time). nil: no limit.
-	Budget func(ctx context.Context, passed time.Time) (time.Time, error)
+	// Budget waits until one more request may leave. It is called twice for each, also for those of tokens and those that
+	// are sent again: with the zero Permit before the connection is asked for, and with the Permit that it gave once there
+	// is one, which may have taken a while. nil: no limit.
+	Budget func(ctx context.Context, last budget.Permit) (budget.Permit, error)
 	// OnThrottled is told of every answer 429, with how long it asks to wait; 0: it does not say. nil: it is not told.
 	OnThrottled func(retryAfter time.Duration)
 	// OnRefreshToken is told of a refresh token that replaces the configured one for good; it should store it. It is
@@ -55,7 +56,7 @@ type Client struct {
 	transport      http.RoundTripper
 	agent          string
 	stall          time.Duration
-	budget         func(ctx context.Context, passed time.Time) (time.Time, error)
+	budget         func(ctx context.Context, last budget.Permit) (budget.Permit, error)
 	onThrottled    func(retryAfter time.Duration)
 	onRefreshToken func(token string)
 
@@ -135,7 +136,7 @@ func (o *Options) fill() {
 		o.UserAgent = "kaizala-drop"
 	}
 	if o.Budget == nil {
-		o.Budget = func(ctx context.Context, passed time.Time) (time.Time, error) { return passed, ctx.Err() }
+		o.Budget = func(ctx context.Context, last budget.Permit) (budget.Permit, error) { return last, ctx.Err() }
 	}
 	if o.OnThrottled == nil {
 		o.OnThrottled = func(time.Duration) {}
