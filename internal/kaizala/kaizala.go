@@ -7,10 +7,11 @@
 //
 // The wire is that of Microsoft's reference page for /media and of its Kaizala connector pages. Every call is sent once;
 // it is sent again only after an answer that says it was not acted on: 401 (with a new token), 308 (the endpoint moved)
-// and 417 (Expect not understood). Retrying everything else is the caller's decision.
+// and 417 (see package wire, which makes the requests). Retrying everything else is the caller's decision.
 package kaizala
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,8 +21,8 @@ import (
 	"strings"
 	"time"
 
-	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/wire"
 )
 
 // Options say how to reach Kaizala and as whom. Either AccessToken is set, or the three of ApplicationID,
@@ -38,10 +39,8 @@ type Options struct {
 	ConnectTimeout time.Duration // for name, connection and TLS; 0: 10 seconds
 	UserAgent      string        // "": kaizala-drop
 
-	// Budget waits until one more request may leave. It is called twice for each, also for those of tokens and those that
-	// are sent again: with the zero Permit before the connection is asked for, and with the Permit that it gave once there
-	// is one, which may have taken a while. nil: no limit.
-	Budget func(ctx context.Context, last budget.Permit) (budget.Permit, error)
+	// Budget lets requests leave, also those of tokens and those that are sent again. nil: no limit.
+	Budget wire.Budget
 	// OnThrottled is told of every answer 429, with how long it asks to wait; 0: it does not say. nil: it is not told.
 	OnThrottled func(retryAfter time.Duration)
 	// OnRefreshToken is told of a refresh token that replaces the configured one for good; it should store it. It is
@@ -53,10 +52,7 @@ type Options struct {
 
 // Client speaks to one Kaizala endpoint as one connector. It is safe for concurrent use.
 type Client struct {
-	transport      http.RoundTripper
-	agent          string
-	stall          time.Duration
-	budget         func(ctx context.Context, last budget.Permit) (budget.Permit, error)
+	wire           *wire.Client
 	onThrottled    func(retryAfter time.Duration)
 	onRefreshToken func(token string)
 
@@ -73,15 +69,19 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	o.fill()
-	endpoint, err := parseEndpoint(o.Endpoint, true)
+	endpoint, err := parseEndpoint(o.Endpoint, true, wire.Bounded)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
+	calls, err := wire.New(wire.Options{
+		MaxConns: o.MaxConns, StallTimeout: o.StallTimeout, ConnectTimeout: o.ConnectTimeout, UserAgent: o.UserAgent,
+		Budget: o.Budget, Transport: o.Transport,
+	})
+	if err != nil {
+		return nil, err
+	}
 	c := &Client{
-		transport:      o.Transport,
-		agent:          o.UserAgent,
-		stall:          o.StallTimeout,
-		budget:         o.Budget,
+		wire:           calls,
 		onThrottled:    o.OnThrottled,
 		onRefreshToken: o.OnRefreshToken,
 		id:             o.ApplicationID,
@@ -108,35 +108,18 @@ func (o *Options) check() error {
 		return errors.New("an access token and an application are both given: leave one of them out")
 	case o.AccessToken == "" && given < len(three):
 		return errors.New("application id, application secret and refresh token are needed, or an access token instead")
-	case o.MaxConns < 0 || o.StallTimeout < 0 || o.ConnectTimeout < 0:
-		return errors.New("connections and timeouts cannot be negative")
 	}
-	for _, h := range []struct{ name, value string }{
-		{"application id", o.ApplicationID}, {"application secret", o.ApplicationSecret}, {"refresh token", o.RefreshToken},
-		{"access token", o.AccessToken}, {"user agent", o.UserAgent},
-	} {
-		if !isHeaderValue(h.value) {
-			return fmt.Errorf("the %s holds a control character: look for a line break in it", h.name)
-		}
-	}
-	return nil
+	return cmp.Or(
+		wire.CheckHeaderValue("application id", o.ApplicationID),
+		wire.CheckHeaderValue("application secret", o.ApplicationSecret),
+		wire.CheckHeaderValue("refresh token", o.RefreshToken),
+		wire.CheckHeaderValue("access token", o.AccessToken),
+	)
 }
 
 func (o *Options) fill() {
-	if o.MaxConns == 0 {
-		o.MaxConns = 4
-	}
-	if o.StallTimeout == 0 {
-		o.StallTimeout = time.Minute
-	}
-	if o.ConnectTimeout == 0 {
-		o.ConnectTimeout = 10 * time.Second
-	}
 	if o.UserAgent == "" {
 		o.UserAgent = "kaizala-drop"
-	}
-	if o.Budget == nil {
-		o.Budget = func(ctx context.Context, last budget.Permit) (budget.Permit, error) { return last, ctx.Err() }
 	}
 	if o.OnThrottled == nil {
 		o.OnThrottled = func(time.Duration) {}
@@ -144,22 +127,10 @@ func (o *Options) fill() {
 	if o.OnRefreshToken == nil {
 		o.OnRefreshToken = func(string) {}
 	}
-	if o.Transport == nil {
-		o.Transport = newTransport(o.MaxConns, o.ConnectTimeout)
-	}
-}
-
-// isHeaderValue reports whether s can stand as the value of a header (RFC 9110, 5.5).
-func isHeaderValue(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 // Close closes the connections that are idle. Calls under way go on.
-func (c *Client) Close() {
-	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
-	}
-}
+func (c *Client) Close() { c.wire.Close() }
 
 // Upload sends the parts in one call and brings back the resource to post: opaque, up to some 10 kB. Several images make
 // one album. Nothing is shown in any group yet, so uploading twice is harmless.
@@ -177,7 +148,7 @@ func (c *Client) Upload(ctx context.Context, parts []Part) (resource string, err
 	var answer struct {
 		MediaResource string `json:"mediaResource"`
 	}
-	err = c.result(ctx, k, &answer, func() error { return present("mediaResource", answer.MediaResource) })
+	_, err = c.result(ctx, k, &answer, func() error { return present("mediaResource", answer.MediaResource) })
 	if err != nil {
 		return "", err
 	}
@@ -214,15 +185,15 @@ func (c *Client) Post(ctx context.Context, p Post) (Receipt, error) {
 	if k.body, err = newAction(p); err != nil {
 		return Receipt{}, &Error{Call: k.name, Fault: FaultFile, Err: err}
 	}
-	var answer struct {
+	var said struct {
 		ReferenceID  string          `json:"referenceId"`
 		FailedResult json.RawMessage `json:"failedResult"`
 	}
-	err = c.result(ctx, k, &answer, func() error { return present("referenceId", answer.ReferenceID) })
+	a, err := c.result(ctx, k, &said, func() error { return present("referenceId", said.ReferenceID) })
 	if err != nil {
 		return Receipt{}, err
 	}
-	return Receipt{Reference: answer.ReferenceID, Refused: parseRefusals(answer.FailedResult)}, nil
+	return Receipt{Reference: said.ReferenceID, Refused: a.refusals(said.FailedResult)}, nil
 }
 
 // Group is a group that the connector's user is a member of. Its texts come from the network: show them with care.
@@ -237,11 +208,11 @@ type Group struct {
 //
 // Its errors are *Error.
 func (c *Client) Groups(ctx context.Context) ([]Group, error) {
-	k := call{name: callGroups, method: http.MethodGet, path: "/v1/groups", query: "?fetchAllGroups=true"}
+	k := call{name: callGroups, method: http.MethodGet, path: "/v1/groups", query: "?fetchAllGroups=true", limit: maxGroups}
 	var answer struct {
 		Groups []Group `json:"groups"`
 	}
-	err := c.result(ctx, k, &answer, func() error {
+	_, err := c.result(ctx, k, &answer, func() error {
 		if answer.Groups == nil {
 			return errors.New("no groups in the answer")
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"kaizala-drop/internal/wire"
 )
 
 const (
@@ -45,7 +47,7 @@ func (c *Client) token(ctx context.Context, refused string) (string, error) {
 	case c.access.turn <- struct{}{}:
 		defer func() { <-c.access.turn }()
 	case <-ctx.Done():
-		return "", &Error{Call: callToken, Err: canceled(ctx)}
+		return "", &Error{Call: callToken, Err: wire.Canceled(ctx)}
 	}
 	if token, err, shared := c.access.since(round); shared {
 		return token, err
@@ -102,12 +104,12 @@ func (c *Client) fetch(ctx context.Context) (grant, error) {
 		if err := present("accessToken", g.AccessToken); err != nil {
 			return err
 		}
-		if !isHeaderValue(g.AccessToken) || !isHeaderValue(g.RefreshToken) {
+		if !wire.IsHeaderValue(g.AccessToken) || !wire.IsHeaderValue(g.RefreshToken) {
 			return errors.New("a token in the answer holds a control character")
 		}
-		return c.calls.set(g.EndpointURL)
+		return c.calls.set(a, g.EndpointURL)
 	})
-	g.life = lifeOf(g.Expiry, serverTime(a.header, time.Now()))
+	g.life = lifeOf(g.Expiry, a.ServerTime())
 	return g, err
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kaizala-drop/internal/wire"
 )
 
 // app is a client with a refresh token.
@@ -125,7 +127,7 @@ func TestLifeByTheServersClock(t *testing.T) {
 	real := time.Date(2026, 7, 27, 12, 0, 0, 0, time.UTC)
 	header := http.Header{"Date": {real.Format(http.TimeFormat)}}
 	expiry := fmt.Append(nil, real.Add(24*time.Hour).UnixMilli())
-	if got := lifeOf(expiry, serverTime(header, time.Unix(0, 0))); got != 24*time.Hour {
+	if got := lifeOf(expiry, (&wire.Answer{Header: header}).ServerTime()); got != 24*time.Hour {
 		t.Errorf("got %s", got)
 	}
 }
@@ -450,5 +452,37 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 		if strings.Contains(text, "the-secret") || strings.Contains(text, "the-refresh") || len(text) < 20 {
 			t.Errorf("case %d: secret in %q", i, text)
 		}
+	}
+}
+
+// TestLongSecretsStayOutOfErrors: where an address that repeats one is cut, its begin is not left.
+func TestLongSecretsStayOutOfErrors(t *testing.T) {
+	long := strings.Repeat("0123456789", 40)
+	address := "http://example.org/" + strings.Repeat("x", 200) + long
+	for _, h := range []http.HandlerFunc{
+		say(200, grantText("t", address, in(time.Hour), nil)),
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", address)
+			w.WriteHeader(308)
+		},
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "https://example.org/v1/"+strings.Repeat("x", 200)+long)
+			w.WriteHeader(308)
+		},
+		func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Type", address) },
+	} {
+		c := app(t, serve(t, h).URL, func(o *Options) { o.RefreshToken = long })
+		if e := wireError(t, c.tryAll(t.Context(), callActions)); strings.Contains(e.Error(), "0123") || !strings.Contains(e.Error(), "[secret]") {
+			t.Errorf("got %q", e)
+		}
+	}
+}
+
+// TestSecretsInRefusals: what is said of the subscribers who did not get a post shows no token either.
+func TestSecretsInRefusals(t *testing.T) {
+	s := serve(t, say(200, `{"referenceId":"x","failedResult":[{"subscriber":"1","errorReason":"bad token-fixed"}]}`))
+	got, err := fixed(t, s.URL).Post(t.Context(), post(""))
+	if err != nil || len(got.Refused) != 1 || got.Refused[0].Reason != "bad [secret]" {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
