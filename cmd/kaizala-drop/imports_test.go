@@ -18,7 +18,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox", "internal/tokenfile"},
 		"watcher":          {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media"},
 		"uploader":         {"internal/budget", "internal/file", "internal/filing", "internal/hang", "internal/kaizala", "internal/ledger", "internal/media"},
-		"internal/config":  {"internal/file", "internal/ignore", "internal/overlap"},
+		"internal/config":  {"internal/file", "internal/ignore", "internal/overlap", "internal/wire"},
 		"internal/door":    {"internal/config", "internal/file", "internal/overlap"},
 		"internal/overlap": {"internal/file"},
 		"internal/filing":  {"internal/file"},
