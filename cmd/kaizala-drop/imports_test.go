@@ -15,7 +15,7 @@ import (
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
 		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/door", "internal/file", "internal/filing", "internal/hang",
-			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox", "internal/tokenfile"},
+			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox"},
 		"watcher":          {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media"},
 		"uploader":         {"internal/budget", "internal/file", "internal/filing", "internal/hang", "internal/kaizala", "internal/ledger", "internal/media"},
 		"internal/config":  {"internal/file", "internal/ignore", "internal/overlap", "internal/wire"},

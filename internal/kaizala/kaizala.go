@@ -5,6 +5,9 @@
 // fault it seems, whether that is more than a status claims (Error.Proven), whether the action may have been taken all the
 // same, and how long to wait.
 //
+// What a client needs to get tokens is its own business, too: a new refresh token is kept on disk and used in place of the
+// configured one, also after a restart (Options.StateDir, Run), and asked for in time (KeepFresh).
+//
 // The wire is that of Microsoft's reference page for /media and of its Kaizala connector pages. Every call is sent once;
 // it is sent again only after an answer that says it was not acted on: 401 (with a new token), 308 (the endpoint moved)
 // and 417 (see package wire, which makes the requests). Retrying everything else is the caller's decision.
@@ -21,6 +24,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/wire"
 )
@@ -31,8 +36,10 @@ type Options struct {
 	Endpoint          string // where tokens come from; with AccessToken, where the calls go. A trailing slash is dropped
 	ApplicationID     string
 	ApplicationSecret string
-	RefreshToken      string
+	RefreshToken      string // the configured one; the one that is kept in StateDir replaces it
 	AccessToken       string // a fixed token: never renewed
+
+	StateDir string // where a refresh token is kept that replaces the configured one; "": nowhere, it ends with the process
 
 	MaxConns       int           // connections per host, at once; 0: 4. A Post waits while long uploads hold all of them
 	StallTimeout   time.Duration // a call in which no byte moved for so long is broken off; 0: 1 minute
@@ -43,27 +50,33 @@ type Options struct {
 	Budget wire.Budget
 	// OnThrottled is told of every answer 429, with how long it asks to wait; 0: it does not say. nil: it is not told.
 	OnThrottled func(retryAfter time.Duration)
-	// OnRefreshToken is told of a refresh token that replaces the configured one for good; it should store it. It is
-	// called by one goroutine at a time, before the call that brought it returns. nil: it is used, but not stored.
-	OnRefreshToken func(token string)
+	// OnNewToken is told of each refresh token that replaces the one before for good, and calls save to keep it. It is called
+	// by one goroutine at a time, before the call that brought the token returns. nil: the client saves it, tries again in
+	// Run, and logs what becomes of it.
+	OnNewToken func(save func() error)
+	Log        zerolog.Logger // the zero Logger: nothing is logged
 	// Transport carries the requests; nil: this package's own, over HTTP/1.1. For tests.
 	Transport http.RoundTripper
 }
 
 // Client speaks to one Kaizala endpoint as one connector. It is safe for concurrent use.
 type Client struct {
-	wire           *wire.Client
-	onThrottled    func(retryAfter time.Duration)
-	onRefreshToken func(token string)
+	wire        *wire.Client
+	onThrottled func(retryAfter time.Duration)
+	log         zerolog.Logger
 
 	id, secret string
 	fixed      string // the fixed access token; "" if there is none
 	root       base   // where tokens come from
 	calls      base   // where every other call goes
 	access     access
+	keeper     *keeper
+	onNewToken func(save func() error) // nil: keeper keeps it
+	unread     error                   // why a kept refresh token could not be read
 }
 
-// New makes a client and checks what can be checked without a call. It opens no connection and starts nothing.
+// New makes a client and checks what can be checked without a call. It reads the refresh token that is kept; if that cannot
+// be read, Unread says why. It opens no connection and starts nothing.
 func New(o Options) (*Client, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -81,16 +94,18 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		wire:           calls,
-		onThrottled:    o.OnThrottled,
-		onRefreshToken: o.OnRefreshToken,
-		id:             o.ApplicationID,
-		secret:         o.ApplicationSecret,
-		fixed:          o.AccessToken,
+		wire:        calls,
+		onThrottled: o.OnThrottled,
+		log:         o.Log,
+		id:          o.ApplicationID,
+		secret:      o.ApplicationSecret,
+		fixed:       o.AccessToken,
+		keeper:      newKeeper(tokenFile{o.StateDir, o.RefreshToken}, o.Log),
+		onNewToken:  o.OnNewToken,
 	}
 	c.root.url, c.root.plain = endpoint.String(), endpoint.Scheme == "http"
 	c.calls.url, c.calls.plain = c.root.url, c.root.plain
-	c.access.refresh = o.RefreshToken
+	c.access.refresh, c.unread = c.keeper.file.load()
 	c.access.turn = make(chan struct{}, 1)
 	return c, nil
 }
@@ -124,10 +139,10 @@ func (o *Options) fill() {
 	if o.OnThrottled == nil {
 		o.OnThrottled = func(time.Duration) {}
 	}
-	if o.OnRefreshToken == nil {
-		o.OnRefreshToken = func(string) {}
-	}
 }
+
+// Unread says why a kept refresh token cannot be read, so that the older, configured one is used; nil if that is not so.
+func (c *Client) Unread() error { return c.unread }
 
 // Close closes the connections that are idle. Calls under way go on.
 func (c *Client) Close() { c.wire.Close() }
