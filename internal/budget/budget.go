@@ -1,5 +1,4 @@
-// Package budget keeps the calls of a connector under what the service allows it: 100 a minute, counted in a way that is
-// not documented (WIRE: then 429 with Retry-After).
+// Package budget keeps the calls of a client under what the service allows it in a minute, however the service counts them.
 //
 // It is asked twice for a call. Take is asked before a call begins, so that whoever has many decides as late as possible
 // which is next. Wait is asked at the moment when a call leaves, for only then is all there that it had to wait for: the
@@ -7,10 +6,13 @@
 //
 //   - Calls leave one interval of the rate apart, each of them: whatever held several up together, they do not leave
 //     together. What was not used is not saved up, but for the 50 ms that a timer may be late.
-//   - No call leaves before the time that the service asked to wait for, neither one that was begun before.
+//   - No call leaves before the time that the service asked to wait for, not even one that had begun before.
 //
 // Take lets calls begin at the same rate, and holds back while others wait to leave. So they wait for what held them up,
 // but hardly for each other, and nothing of the rate is lost.
+//
+// golang.org/x/time/rate is not used: a later 429 does not change the reservations that it has given, and a late timer costs
+// it some of the rate unless bursts are allowed.
 package budget
 
 import (

@@ -55,7 +55,7 @@ type Options struct {
 	// Run, and logs what becomes of it.
 	OnNewToken func(save func() error)
 	Log        zerolog.Logger // the zero Logger: nothing is logged
-	// Transport carries the requests; nil: this package's own, over HTTP/1.1. For tests.
+	// Transport carries the requests; nil: the wire's own, over HTTP/1.1. For tests.
 	Transport http.RoundTripper
 }
 
