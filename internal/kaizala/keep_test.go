@@ -35,6 +35,12 @@ func (r *tokenRoot) Write(text []byte) (int, error) {
 	return r.log.Write(text)
 }
 
+func (r *tokenRoot) logged() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.String()
+}
+
 func (r *tokenRoot) keep(func() error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -181,7 +187,7 @@ func TestKeepTriesAgain(t *testing.T) {
 		tokens.keep("the-one-after")
 		time.Sleep(3 * tokenRetry)
 		synctest.Wait()
-		if log := root.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "is not kept") {
+		if log := root.logged(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "is not kept") {
 			t.Errorf("logged %s", log)
 		}
 		must(t, os.Mkdir(dir, 0o700))
@@ -189,12 +195,12 @@ func TestKeepTriesAgain(t *testing.T) {
 		synctest.Wait()
 		kept, err := tokens.file.load()
 		must(t, err)
-		if log := root.log.String(); kept != "the-one-after" || strings.Count(log, "\n") != 2 || !strings.Contains(log, "it is kept in state_dir") {
+		if log := root.logged(); kept != "the-one-after" || strings.Count(log, "\n") != 2 || !strings.Contains(log, "it is kept in state_dir") {
 			t.Errorf("kept %q, logged %s", kept, log)
 		}
 		must(t, os.RemoveAll(dir))
 		tokens.keep("the-last")
-		if log := root.log.String(); strings.Count(log, "is not kept") != 2 {
+		if log := root.logged(); strings.Count(log, "is not kept") != 2 {
 			t.Errorf("logged %s", log)
 		}
 		stop()
