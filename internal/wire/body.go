@@ -30,7 +30,7 @@ type Piece struct {
 // File is a file in a body.
 type File struct {
 	Name string // for errors
-	Size int64  // bytes
+	Size int64  // bytes; not negative
 	// Open gives the content from its start, anew for each sending. Of the readers it gave, only the last is in use.
 	Open func() io.Reader
 }
@@ -110,7 +110,9 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 		if r.closed {
 			return 0, errClosed
 		}
-		if n := r.next(p); n > 0 {
+		n := r.next(p)
+		r.passEmpty()
+		if n > 0 && r.err == nil {
 			r.sent += int64(n)
 			r.started.Store(true)
 			return n, nil
@@ -136,6 +138,14 @@ func (r *bodyReader) next(p []byte) int {
 		r.piece, r.offset = r.piece+1, 0
 	}
 	return n
+}
+
+// passEmpty goes on past pieces of no length, so that the last bytes of a body are not handed over before an empty file that
+// follows them is known to be empty.
+func (r *bodyReader) passEmpty() {
+	for r.err == nil && r.piece < len(r.body.Pieces) && r.body.Pieces[r.piece].length() == 0 {
+		r.next(nil)
+	}
 }
 
 func (r *bodyReader) readFile(f *File, p []byte) int {

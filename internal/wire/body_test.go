@@ -254,6 +254,51 @@ func TestJSONBody(t *testing.T) {
 	}
 }
 
+// FuzzBody: whatever texts and files a body has, and in whatever portions they are read, all of it is handed over if each
+// file has its size; if one has not, that is said, and a server that was promised Length bytes does not get as many.
+func FuzzBody(f *testing.F) {
+	f.Add([]byte{3, 5, 5, 0, 4, 4, 2, 0, 0}, uint8(3), uint8(2))
+	f.Add([]byte{3, 0, 1}, uint8(9), uint8(9))          // an empty file at the end has grown
+	f.Add([]byte{0, 9, 9, 0, 0, 1}, uint8(1), uint8(9)) // so has one after a whole file
+	f.Add([]byte{0, 7, 3, 1}, uint8(7), uint8(0))
+	f.Fuzz(func(t *testing.T, shape []byte, portion, chunk uint8) {
+		body, want, torn := &Body{}, "", false
+		for ; len(shape) >= 3; shape = shape[3:] { // a text, and a file with the size it is said to have and the one it has
+			before, content := strings.Repeat("t", int(shape[0])), strings.Repeat("f", int(shape[2]))
+			open := func() io.Reader { return &choppy{strings.NewReader(content), max(1, int(chunk)), false} }
+			body.Pieces = append(body.Pieces, text(before), Piece{File: &File{Name: "a", Size: int64(shape[1]), Open: open}})
+			want += before + content
+			torn = torn || shape[1] != shape[2]
+		}
+		w := newWatchdog(time.Hour, func() {})
+		defer w.stop()
+		r := newBodyReader(body, w)
+		got, err := io.ReadAll(&choppy{r, max(1, int(portion)), true})
+		switch {
+		case !torn && (err != nil || string(got) != want || int64(len(got)) != body.Length() || !r.complete()):
+			t.Errorf("got %d of %d bytes, %v", len(got), len(want), err)
+		case torn && (!errors.Is(err, ErrContent) || r.failed() != err || len(got) > 0 && int64(len(got)) >= body.Length()):
+			t.Errorf("got %d of %d bytes, %v", len(got), body.Length(), err)
+		}
+	})
+}
+
+// choppy reads in portions, every other one empty, unless it must not be.
+type choppy struct {
+	io.Reader
+	most  int
+	never bool // empty, though something was asked for
+}
+
+func (c *choppy) Read(p []byte) (int, error) {
+	if !c.never {
+		if c.most = -c.most; c.most <= 0 {
+			return 0, nil
+		}
+	}
+	return c.Reader.Read(p[:min(len(p), c.most)])
+}
+
 func BenchmarkBody(b *testing.B) {
 	const size = 10 << 20
 	w := newWatchdog(time.Hour, func() {})
