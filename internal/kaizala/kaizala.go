@@ -5,8 +5,8 @@
 // fault it seems, whether that is more than a status claims (Error.Proven), whether the action may have been taken all the
 // same, and how long to wait.
 //
-// What a client needs to get tokens is its own business, too: a new refresh token is kept on disk and used in place of the
-// configured one, also after a restart (Options.StateDir, Run), and asked for in time (KeepFresh).
+// A client keeps its own tokens: a new refresh token is put on disk and used in place of the configured one, also after a
+// restart (Options.StateDir, Run), and is asked for before the old one ends (KeepFresh).
 //
 // The wire is that of Microsoft's reference page for /media and of its Kaizala connector pages. Every call is sent once;
 // it is sent again only after an answer that says it was not acted on: 401 (with a new token), 308 (the endpoint moved)
