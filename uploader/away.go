@@ -13,12 +13,12 @@ import (
 
 // A posted file that is not in its place is looked for: it may come to light under another name.
 
-// forget removes what moves of d's file f that were broken off have left of it, now that it is elsewhere.
-func (u *Uploader) forget(d *delivery, f ledger.File) error {
+// forget removes what moves of d's file f that were broken off have left of it, now that it lies at found, or nobody knows where.
+func (u *Uploader) forget(d *delivery, f ledger.File, found string) error {
 	dirs := map[stage]string{toFile: d.to.Done, toFail: d.to.Failed}
 	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dirs[d.stage]}
 	path := filepath.Join(d.Folder, f.Name)
-	return d.calls.Do("clear up after", path, func() error { return u.Filer.Forget(m, d.stage == toFail) })
+	return d.calls.Do("clear up after", path, func() error { return u.Filer.Forget(m, found, d.stage == toFail) })
 }
 
 // awayFor is how long a posted file that is no longer under its name is looked for among what settles in its folder.

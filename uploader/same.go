@@ -261,7 +261,7 @@ type renamed struct {
 // clearUp removes what is left of moves of d's files from their old names. It comes before the ledger forgets these.
 func (u *Uploader) clearUp(d *delivery) error {
 	for _, r := range d.renamed {
-		if err := u.forget(d, r.was); err != nil {
+		if err := u.forget(d, r.was, filepath.Join(d.Folder, d.Files[r.index].Name)); err != nil {
 			return err
 		}
 	}

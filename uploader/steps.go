@@ -321,7 +321,7 @@ func (u *Uploader) moveFile(ctx context.Context, d *delivery, i int, move func(f
 		return errAway
 	case isAway(err):
 		u.logOf(d).Info().Str("reason", reasonOf(err)).Msg("not moved")
-		return u.forget(d, *f)
+		return u.forget(d, *f, "")
 	case err != nil: // with a dest, the next try finds it there, and repeats the sync and the clearing up that failed
 		d.landed[i] = dest != "" && !errors.Is(err, filing.ErrFolderGone)
 		return err

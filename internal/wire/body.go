@@ -66,7 +66,7 @@ type bodyReader struct {
 	body  *Body // nil: none
 	watch *watchdog
 
-	mu      sync.Mutex // held while a file is read: once Close returns, nobody reads any more
+	mu      sync.Mutex // held while a file is read: once stop returns, nobody reads any more
 	piece   int
 	offset  int64     // in the piece
 	content io.Reader // of the file; nil: not opened yet
@@ -86,10 +86,8 @@ func (r *bodyReader) attach(req *http.Request) error {
 	req.ContentLength = r.body.Length()
 	if req.ContentLength == 0 { // net/http would read on and send it chunked
 		req.Body = http.NoBody
-		if _, err := r.Read(make([]byte, 1)); err != io.EOF {
-			return err
-		}
-		return nil
+		_, _ = r.Read(make([]byte, 1))
+		return r.failed()
 	}
 	req.Body = r
 	// With GetBody, net/http sends the request on a new connection if an idle one turned out to be closed, but only while
@@ -189,12 +187,17 @@ func contentError(f *File, err error) error {
 	return fmt.Errorf("%w of %s: %w", ErrContent, file.Printable(f.Name), err)
 }
 
-// Close waits for a Read under way and lets no other one touch a file. It may be called many times.
+// Close is what the transport calls when it wants no more.
 func (r *bodyReader) Close() error {
+	r.stop()
+	return nil
+}
+
+// stop waits for a Read under way and lets no other one touch a file. It may be called many times.
+func (r *bodyReader) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	return nil
 }
 
 // rewind begins again.

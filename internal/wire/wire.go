@@ -146,7 +146,7 @@ func (c *Client) send(ctx context.Context, call Call, expect bool) (*Answer, err
 	w := newWatchdog(c.stall, func() { end(errStalledFor(c.stall)) })
 	defer w.stop()
 	body := newBodyReader(call.Body, w)
-	defer body.Close() // the transport may still be reading when it returns
+	defer body.stop() // the transport may still be reading when it returns
 	// net/http calls this within RoundTrip (httptrace.ClientTrace.GotConn), so that permit has one goroutine.
 	connected := func() (err error) {
 		if permit, err = c.budget(watched, permit); err != nil {
@@ -159,7 +159,7 @@ func (c *Client) send(ctx context.Context, call Call, expect bool) (*Answer, err
 		return nil, &Error{Err: secrets(call.Secrets).cleanError(err)}
 	}
 	a, err := c.roundTrip(req, call, w)
-	body.Close()
+	body.stop()
 	if err != nil {
 		err = cause(ctx, watched, err, call.Secrets)
 	}
