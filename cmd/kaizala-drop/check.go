@@ -17,7 +17,6 @@ import (
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/tokenfile"
 )
 
 func newCheck() *cobra.Command {
@@ -149,18 +148,16 @@ func (r *report) limit(name string, need int) {
 
 // online gets a token and compares the groups with those configured.
 func (r *report) online(ctx context.Context, c config.Config) {
-	tokens := tokenFileOf(c)
-	refreshToken, err := tokens.Load()
-	if err != nil {
-		r.warning("%v", err)
-	}
-	keep := func(token string) { r.keep(tokens, token) }
-	client, err := newClient(c, budget.New(c.Kaizala.CallsPerMinute), refreshToken, keep, zerolog.Nop())
+	keep := func(save func() error) { r.keep(c.StateDir, save) }
+	client, err := newClient(c, budget.New(c.Kaizala.CallsPerMinute), keep, zerolog.Nop())
 	if err != nil {
 		r.problem("%v", err)
 		return
 	}
 	defer client.Close()
+	if err := client.Unread(); err != nil {
+		r.warning("%v", err)
+	}
 	groups, err := client.Groups(ctx)
 	if err != nil {
 		r.problem("%s: %v", c.Kaizala.Endpoint, err)
@@ -181,14 +178,14 @@ func (r *report) online(ctx context.Context, c config.Config) {
 }
 
 // keep keeps a new refresh token as the daemon does, which may not have made its state_dir yet.
-func (r *report) keep(tokens tokenfile.File, token string) {
-	if err := os.MkdirAll(tokens.Dir, 0o700); err != nil {
+func (r *report) keep(stateDir string, save func() error) {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		r.problem("the new refresh token that Kaizala gave is lost: cannot make state_dir: %v: check again as the daemon's user", err)
 		return
 	}
-	if err := tokens.Save(token); err != nil {
+	if err := save(); err != nil {
 		r.problem("%v", err)
 		return
 	}
-	r.good("Kaizala gave a new refresh token: it is kept in %q and used from now on instead of the configured one", tokens.Dir)
+	r.good("Kaizala gave a new refresh token: it is kept in %q and used from now on instead of the configured one", stateDir)
 }

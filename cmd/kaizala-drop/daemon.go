@@ -42,23 +42,21 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	if kept := book.Kept(); kept != "" {
 		d.log.Info().Str("copy", file.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
 	}
-	tokens := newTokenKeeper(tokenFileOf(d.config), d.log)
-	refreshToken, err := tokens.file.Load()
-	if err != nil {
-		d.log.Error().Err(err).Msg("an older refresh token is used")
-	}
 	calls := budget.New(d.config.Kaizala.CallsPerMinute)
-	client, err := newClient(d.config, calls, refreshToken, tokens.keep, d.log)
+	client, err := newClient(d.config, calls, nil, d.log)
 	if err != nil {
 		return uploader.Summary{}, errors.Join(err, book.Close())
 	}
 	defer client.Close()
+	if err := client.Unread(); err != nil {
+		d.log.Error().Err(err).Msg("an older refresh token is used")
+	}
 	d.tellWarnings(d.config)
 
 	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // what is written to state_dir ends last
 	defer stopWriting()
 	writing := part{"the ledger in " + file.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
-	keeping := part{"the token in " + file.Printable(d.config.StateDir), start(func() error { return tokens.run(lasting) })}
+	keeping := part{"the token in " + file.Printable(d.config.StateDir), start(func() error { return client.Run(lasting) })}
 	sum, hanging, err := d.work(ctx, book, client, calls)
 	if len(hanging) > 0 {
 		d.log.Warn().Strs("hanging", hanging).Msg("stopping without waiting any longer for what does not answer: " +
@@ -146,7 +144,7 @@ func (d *daemon) renew(ctx context.Context, client *kaizala.Client) error {
 	if d.once {
 		return nil
 	}
-	return keepFresh(ctx, client, freshEvery, d.log)
+	return client.KeepFresh(ctx)
 }
 
 // prune removes the history that is older than keep_history, at start and once a day.

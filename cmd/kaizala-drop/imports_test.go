@@ -15,17 +15,18 @@ import (
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
 		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/door", "internal/file", "internal/filing", "internal/hang",
-			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox", "internal/tokenfile"},
+			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox"},
 		"watcher":          {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media"},
 		"uploader":         {"internal/budget", "internal/file", "internal/filing", "internal/hang", "internal/kaizala", "internal/ledger", "internal/media"},
-		"internal/config":  {"internal/file", "internal/ignore", "internal/overlap"},
+		"internal/config":  {"internal/file", "internal/ignore", "internal/overlap", "internal/wire"},
 		"internal/door":    {"internal/config", "internal/file", "internal/overlap"},
 		"internal/overlap": {"internal/file"},
 		"internal/filing":  {"internal/file"},
 		"internal/hang":    {"internal/file"},
-		"internal/kaizala": {"internal/file", "internal/media"},
+		"internal/kaizala": {"internal/file", "internal/media", "internal/wire"},
 		"internal/ledger":  {"internal/file", "internal/media"},
 		"internal/sandbox": {"internal/file", "internal/media"},
+		"internal/wire":    {"internal/budget", "internal/file"},
 	}
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "kaizala-drop/...").Output()
 	must(t, err)
@@ -46,7 +47,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			if ours && !slices.Contains(may[name], own) {
 				t.Errorf("%s imports %s", name, own)
 			}
-			if imported == "net/http" && !slices.Contains([]string{"internal/kaizala", "internal/sandbox", "internal/sandbox/page", "cmd/kaizala-drop"}, name) {
+			if imported == "net/http" && !slices.Contains([]string{"internal/kaizala", "internal/wire", "internal/wire/wiretest", "internal/sandbox", "internal/sandbox/page", "cmd/kaizala-drop"}, name) {
 				t.Errorf("%s speaks HTTP", name)
 			}
 		}

@@ -17,7 +17,6 @@ import (
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
-	"kaizala-drop/internal/tokenfile"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
 )
@@ -60,14 +59,9 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 	return toPost, toWatch
 }
 
-// tokenFileOf is where a refresh token is kept that replaces the configured one.
-func tokenFileOf(c config.Config) tokenfile.File {
-	return tokenfile.File{Dir: c.StateDir, Configured: c.Kaizala.RefreshToken.Reveal()}
-}
-
-// newClient makes the client. refreshToken is the one to use, and keep takes the one that replaces it.
+// newClient makes the client. onNewToken keeps new refresh tokens; nil: the client does.
 func newClient(
-	c config.Config, calls *budget.Budget, refreshToken string, keep func(token string), log zerolog.Logger,
+	c config.Config, calls *budget.Budget, onNewToken func(save func() error), log zerolog.Logger,
 ) (*kaizala.Client, error) {
 	k := c.Kaizala
 	throttled := func(retryAfter time.Duration) {
@@ -78,9 +72,9 @@ func newClient(
 	}
 	return kaizala.New(kaizala.Options{
 		Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
-		RefreshToken: refreshToken, OnRefreshToken: keep, AccessToken: k.AccessToken.Reveal(),
+		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: onNewToken,
 		MaxConns: k.MaxUploads + uploader.Connections, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
-		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled,
+		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled, Log: log,
 	})
 }
 

@@ -1,5 +1,4 @@
-// Package budget keeps the calls of a connector under what the service allows it: 100 a minute, counted in a way that is
-// not documented (WIRE: then 429 with Retry-After).
+// Package budget keeps the calls of a client under what the service allows it in a minute, however the service counts them.
 //
 // It is asked twice for a call. Take is asked before a call begins, so that whoever has many decides as late as possible
 // which is next. Wait is asked at the moment when a call leaves, for only then is all there that it had to wait for: the
@@ -7,10 +6,13 @@
 //
 //   - Calls leave one interval of the rate apart, each of them: whatever held several up together, they do not leave
 //     together. What was not used is not saved up, but for the 50 ms that a timer may be late.
-//   - No call leaves before the time that the service asked to wait for, neither one that was begun before.
+//   - No call leaves before the time that the service asked to wait for, not even one that had begun before.
 //
 // Take lets calls begin at the same rate, and holds back while others wait to leave. So they wait for what held them up,
 // but hardly for each other, and nothing of the rate is lost.
+//
+// golang.org/x/time/rate is not used: a later 429 does not change the reservations that it has given, and a late timer costs
+// it some of the rate unless bursts are allowed.
 package budget
 
 import (
@@ -80,30 +82,35 @@ func (b *Budget) Take(now time.Time) (wait time.Duration) {
 	return b.beginning.pass(now, b.interval())
 }
 
-// Wait waits until a call may leave, counts it as leaving, and tells when that was. Those who wait leave in the order in
-// which they came. passed is what Wait told for the same call before, if it was not sent yet, else zero: while that is
-// fresh, the call may still leave with it.
+// Permit lets one call leave, for a short time after Wait gave it. The zero Permit lets none leave.
+type Permit struct {
+	at time.Time // when it was given
+}
+
+// Wait waits until a call may leave, counts it as leaving, and gives the permit for it. Those who wait leave in the order
+// in which they came. last is the permit that Wait gave for the same call before, if that was not sent yet, else zero:
+// while it is fresh, the call may still leave with it.
 //
 // Its errors are that of ctx, and one if the service asked for more time than a call should wait: it is to be begun anew
 // later.
-func (b *Budget) Wait(ctx context.Context, passed time.Time) (time.Time, error) {
-	if b.mayLeave(passed) {
-		return passed, ctx.Err()
+func (b *Budget) Wait(ctx context.Context, last Permit) (Permit, error) {
+	if b.mayLeave(last) {
+		return last, ctx.Err()
 	}
 	b.count(+1)
-	now, err := b.leave(ctx)
+	p, err := b.leave(ctx)
 	if err != nil {
 		b.count(-1)
 	}
-	return now, err
+	return p, err
 }
 
-// mayLeave reports whether a call that passed before may leave now.
-func (b *Budget) mayLeave(passed time.Time) bool {
+// mayLeave reports whether a call may leave now with a permit that was given before.
+func (b *Budget) mayLeave(p Permit) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	return now.Sub(passed) <= fresh && b.held(now) <= 0
+	return now.Sub(p.at) <= fresh && b.held(now) <= 0
 }
 
 func (b *Budget) count(n int) {
@@ -112,7 +119,7 @@ func (b *Budget) count(n int) {
 	b.waiting += n
 }
 
-func (b *Budget) leave(ctx context.Context) (time.Time, error) {
+func (b *Budget) leave(ctx context.Context) (Permit, error) {
 	select {
 	case b.turn <- struct{}{}:
 		defer func() { <-b.turn }()
@@ -122,14 +129,14 @@ func (b *Budget) leave(ctx context.Context) (time.Time, error) {
 		now := time.Now()
 		wait, err := b.pass(now)
 		if err != nil || wait <= 0 {
-			return now, err
+			return Permit{now}, err
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}
-	return time.Time{}, ctx.Err()
+	return Permit{}, ctx.Err()
 }
 
 // pass counts the next call as leaving, or says how long it has to wait.

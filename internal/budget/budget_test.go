@@ -99,12 +99,12 @@ func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, begin := New(60), time.Now()
 		b.Throttled(begin, time.Minute)
-		if _, err := b.Wait(t.Context(), time.Time{}); err != nil || time.Since(begin) < time.Minute {
+		if _, err := b.Wait(t.Context(), Permit{}); err != nil || time.Since(begin) < time.Minute {
 			t.Errorf("%v after %v", err, time.Since(begin))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := b.Wait(ctx, time.Time{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := b.Wait(ctx, Permit{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 	})
@@ -126,7 +126,7 @@ func TestHeldUpTogether(t *testing.T) {
 			}
 			all.Go(func() {
 				time.Sleep(time.Until(begin.Add(time.Minute)))
-				if _, err := b.Wait(t.Context(), time.Time{}); err != nil {
+				if _, err := b.Wait(t.Context(), Permit{}); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -155,7 +155,7 @@ func TestHeldUpTogether(t *testing.T) {
 func TestWaitAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(60)
-		wait := func(passed time.Time) (time.Time, time.Duration) {
+		wait := func(passed Permit) (Permit, time.Duration) {
 			begin := time.Now()
 			passed, err := b.Wait(t.Context(), passed)
 			if err != nil {
@@ -163,7 +163,7 @@ func TestWaitAgain(t *testing.T) {
 			}
 			return passed, time.Since(begin).Round(10 * time.Millisecond)
 		}
-		passed, _ := wait(time.Time{})
+		passed, _ := wait(Permit{})
 		time.Sleep(fresh)
 		if again, took := wait(passed); took != 0 || again != passed {
 			t.Errorf("waited for %v though it had passed", took)
@@ -192,7 +192,7 @@ func TestHeld(t *testing.T) {
 			left, failed = nil, nil
 			for range 5 {
 				all.Go(func() {
-					_, err := b.Wait(t.Context(), time.Time{})
+					_, err := b.Wait(t.Context(), Permit{})
 					mu.Lock()
 					defer mu.Unlock()
 					if err != nil {

@@ -2,13 +2,13 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/wire"
 )
 
 func (r *reader) kaizala(root map[string]any, c *Config) {
@@ -100,7 +100,7 @@ func endpointTrouble(s string) string {
 		return "must end before any ? or #: remove the rest"
 	case slices.Contains(strings.Split(u.Path, "/"), "v1"):
 		return "must end before /v1, which is added by itself: remove the rest"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case !wire.MayCarrySecrets(u):
 		return "must begin with https://: http:// would send secrets in the clear, and is for this machine itself only"
 	}
 	return ""
@@ -110,8 +110,4 @@ func endpointTrouble(s string) string {
 func validPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return port == "" || err == nil && n > 0
-}
-
-func isLoopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }

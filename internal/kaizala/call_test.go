@@ -11,6 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kaizala-drop/internal/budget"
+	"kaizala-drop/internal/wire"
 )
 
 // TestMoved: a 308 in all the forms that are taken, and what the new endpoint then gets.
@@ -125,13 +128,18 @@ func TestMovedInCircles(t *testing.T) {
 func TestPlainHTTPOnlyWhereConfigured(t *testing.T) {
 	b := base{url: "https://api.kaiza.la"}
 	for _, to := range []string{"http://127.0.0.1:1", "http://h"} {
-		if b.set(to) == nil || b.move(b.url, to, "/v1/media") == nil {
+		if b.set(said(""), to) == nil || b.move(b.url, said(to), "/v1/media") == nil {
 			t.Errorf("%s: taken", to)
 		}
 	}
-	if err := b.set("https://kms2.kaiza.la/"); err != nil || b.get() != "https://kms2.kaiza.la" {
+	if err := b.set(said(""), "https://kms2.kaiza.la/"); err != nil || b.get() != "https://kms2.kaiza.la" {
 		t.Errorf("got %q, %v", b.get(), err)
 	}
+}
+
+// said is an answer that points to another endpoint.
+func said(location string) *answer {
+	return newAnswer(&wire.Answer{Status: 308, Header: http.Header{"Location": {location}}})
 }
 
 func TestOtherRedirectsAreNotFollowed(t *testing.T) {
@@ -149,55 +157,14 @@ func TestOtherRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestExpectationFailed: a server that does not know Expect gets the body without it.
-func TestExpectationFailed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // the wait for "100 Continue" ends by itself
-		var calls, budget int
-		c := serveOnPipes(t, func(w http.ResponseWriter, r *http.Request) {
-			if calls++; r.Header.Get("Expect") != "" {
-				w.WriteHeader(417)
-				return
-			}
-			if n, _ := io.Copy(io.Discard, r.Body); n != r.ContentLength {
-				t.Errorf("%d of %d bytes", n, r.ContentLength)
-			}
-			io.WriteString(w, goodMedia)
-		}, func(o *Options) { o.Budget = counted(&budget) })
-		if _, err := c.Upload(t.Context(), []Part{bulk(2<<20, nil)}); err != nil || calls != 2 || budget != 2 {
-			t.Errorf("got %v after %d calls, %d of the budget", err, calls, budget)
-		}
-	})
-}
-
-func TestExpectOnlyForLargeBodies(t *testing.T) {
-	var expects []string
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		expects = append(expects, r.Header.Get("Expect"))
-		io.Copy(io.Discard, r.Body)
-		io.WriteString(w, `{"mediaResource":"r","referenceId":"x"}`)
-	})
-	c := fixed(t, s.URL)
-	for _, size := range []int64{10, 1<<20 - 1000, 1 << 20} {
-		if _, err := c.Upload(t.Context(), []Part{bulk(size, nil)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := c.Post(t.Context(), post("")); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(expects, ","); got != ",,100-continue," {
-		t.Errorf("got %q", got)
-	}
-}
-
 // counted is a budget without a limit that counts what is sent.
-func counted(n *int) func(context.Context, time.Time) (time.Time, error) {
-	return func(ctx context.Context, passed time.Time) (time.Time, error) {
-		if passed.IsZero() {
+func counted(n *int) wire.Budget {
+	unlimited := budget.New(0)
+	return func(ctx context.Context, last budget.Permit) (budget.Permit, error) {
+		if last == (budget.Permit{}) {
 			*n++
-			passed = time.Now()
 		}
-		return passed, ctx.Err()
+		return unlimited.Wait(ctx, last)
 	}
 }
 
@@ -221,11 +188,12 @@ func TestBudgetRefuses(t *testing.T) {
 			})
 			n := 0
 			c := fixed(t, s.URL, func(o *Options) {
-				o.Budget = func(context.Context, time.Time) (time.Time, error) {
+				unlimited := budget.New(0)
+				o.Budget = func(ctx context.Context, last budget.Permit) (budget.Permit, error) {
 					if n++; n >= asked && !warming {
-						return time.Time{}, spent
+						return budget.Permit{}, spent
 					}
-					return time.Now(), nil
+					return unlimited.Wait(ctx, last)
 				}
 			})
 			if warm {
@@ -238,36 +206,6 @@ func TestBudgetRefuses(t *testing.T) {
 			if !errors.Is(e, spent) || e.MayHaveActed || e.Fault != FaultDestination || e.Status != 0 || arrived.Load() != arrive {
 				t.Errorf("asked %d times, warm %t: got %+v, and %d calls arrived", asked, warm, e, arrived.Load())
 			}
-		}
-	}
-}
-
-// twice is a transport that reads some of a body, starts over with GetBody as net/http does on a connection that turned
-// out to be closed, and then reads all of it.
-type twice struct {
-	t    *testing.T
-	some int64
-}
-
-func (tr twice) RoundTrip(r *http.Request) (*http.Response, error) {
-	io.CopyN(io.Discard, r.Body, tr.some)
-	r.Body.Close()
-	body, err := r.GetBody()
-	if err != nil {
-		tr.t.Fatal(err)
-	}
-	if n, err := io.Copy(io.Discard, body); err != nil || n != r.ContentLength {
-		tr.t.Errorf("%d of %d bytes, %v", n, r.ContentLength, err)
-	}
-	body.Close()
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(goodMedia))}, nil
-}
-
-func TestBodyStartsOver(t *testing.T) {
-	for _, some := range []int64{0, 100, 5000, 100_000} {
-		k := fixed(t, "https://calls.example", func(o *Options) { o.Transport = twice{t, some} })
-		if _, err := k.Upload(t.Context(), []Part{part("a.pdf", "x"), bulk(10_000, nil)}); err != nil {
-			t.Error(err)
 		}
 	}
 }

@@ -2,14 +2,18 @@ package kaizala
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/wire"
 )
+
+// ErrContent is wrapped by the error of an upload that was broken off because a part could not be read, or did not have
+// its size. What the reader said is wrapped beside it. It is never the network's fault.
+var ErrContent = wire.ErrContent
 
 // Fault says whose fault a failure is by what it looks like, and so what should wait for what. That of a file or of a
 // group is no more than a claim unless Error.Proven reports true.
@@ -99,23 +103,33 @@ func (e *Error) Unauthorized() bool {
 // Unwrap gives Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// refused is the error of an answer that is not the one hoped for.
-func (k call) refused(a *answer, err error) *Error {
-	status := a.status
+// errorOf is the error of an answer that is not the one hoped for.
+func (k call) errorOf(a *answer, err error) *Error {
+	status := a.Status
 	if a.unauthorized() {
 		status = http.StatusUnauthorized
 	}
-	if err != nil && holdsAny(err.Error(), a.secrets) {
-		err = &cleanError{text: clean(err.Error(), a.secrets), err: err}
-	}
-	fault, acted := classify(k.name, status)
+	fault, acted := faultOf(k.name, status)
 	return &Error{
-		Call: k.name, Status: a.status, Code: a.code, Message: a.message, Server: clean(a.header.Get("Server"), a.secrets),
-		RetryAfter: retryAfter(a.header, time.Now()), Fault: fault, Spoken: a.spoken, BodySent: a.bodySent, MayHaveActed: acted, Err: err,
+		Call: k.name, Status: a.Status, Code: a.code, Message: a.message, Server: a.Clean(a.Header.Get("Server")),
+		RetryAfter: a.RetryAfter(), Fault: fault, Spoken: a.spoken, BodySent: a.BodySent, MayHaveActed: acted, Err: a.CleanError(err),
 	}
 }
 
-// classify is the one table of answers that are not the one hoped for: whose fault does the status claim it to be, and may
+// unanswered is the error of a call that has no answer, from the wire's.
+func (k call) unanswered(err error) *Error {
+	e := &Error{Call: k.name, Err: err}
+	if broken, ok := errors.AsType[*wire.Error](err); ok {
+		e.Err, e.BodySent = broken.Err, broken.BodySent
+		e.MayHaveActed = broken.MayHaveActed && k.name == callActions
+	}
+	if errors.Is(err, ErrContent) {
+		e.Fault = FaultFile
+	}
+	return e
+}
+
+// faultOf is the one table of answers that are not the one hoped for: whose fault does the status claim it to be, and may
 // an action have been taken? What is not listed is the destination's fault: then nothing moves, and nothing is lost. The
 // claims against a file or a group need evidence (Error.Spoken; that others pass is for the caller to know).
 //
@@ -131,7 +145,7 @@ func (k call) refused(a *answer, err error) *Error {
 // An action may have been taken after 2xx (its answer could not be understood), 303 (HTTP's "done, see there"), and where
 // whoever answered may have spoken for a server that had the request and did not answer in time or at all: 408, 500, 502,
 // 504 and the unassigned 5xx of gateways. 501, 503, 505 and every other 3xx and 4xx are refusals.
-func classify(name string, status int) (fault Fault, mayHaveActed bool) {
+func faultOf(name string, status int) (fault Fault, mayHaveActed bool) {
 	actions := name == callActions
 	mayHaveActed = actions && leavesDoubt(status)
 	if !actions && name != callMedia {
@@ -164,44 +178,20 @@ func leavesDoubt(status int) bool {
 	return status < 300 || status >= 500
 }
 
-// longestRetryAfter bounds what a wrong clock or a slip of a server can do. Who asks for more is asked again after it.
-const longestRetryAfter = 7 * 24 * time.Hour
-
-// retryAfter reads Retry-After in both its forms (RFC 9110, 10.2.3).
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	said := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(said, 10, 63); err == nil {
-		return time.Duration(min(seconds, uint64(longestRetryAfter/time.Second))) * time.Second
-	}
-	at, err := http.ParseTime(said)
-	if err != nil {
-		return 0
-	}
-	return max(0, min(at.Sub(serverTime(header, now)), longestRetryAfter))
-}
-
-// serverTime is what the server's clock said when it answered, or now.
-func serverTime(header http.Header, now time.Time) time.Time {
-	if t, err := http.ParseTime(header.Get("Date")); err == nil {
-		return t
-	}
-	return now
-}
-
 // Refusal is one subscriber of a public group who did not get a post. Its texts are safe to print.
 type Refusal struct {
 	Subscriber, Reason, Code string
 }
 
-// parseRefusals takes what it can read: a post that was taken must not fail over what is said beside it.
-func parseRefusals(raw json.RawMessage) []Refusal {
+// refusals takes what it can read: a post that was taken must not fail over what is said beside it.
+func (a *answer) refusals(raw json.RawMessage) []Refusal {
 	var list []struct{ Subscriber, ErrorReason, ErrorCode any }
 	if json.Unmarshal(raw, &list) != nil {
 		return nil
 	}
 	var refused []Refusal
 	for _, r := range list {
-		refused = append(refused, Refusal{shown(r.Subscriber, nil), shown(r.ErrorReason, nil), shown(r.ErrorCode, nil)})
+		refused = append(refused, Refusal{a.Clean(textOf(r.Subscriber)), a.Clean(textOf(r.ErrorReason)), a.Clean(textOf(r.ErrorCode))})
 	}
 	return refused
 }
@@ -215,58 +205,13 @@ func isSpoken(body []byte) bool {
 		strings.TrimSpace(*code) != ""
 }
 
-// beginning is how the text of an answer begins that is no JSON object.
-func beginning(body []byte, secrets []string) string {
-	const longest = 100
-	text := clean(strings.Join(strings.Fields(strings.ToValidUTF8(string(body), "?")), " "), secrets)
-	if len(text) > longest {
-		text = strings.ToValidUTF8(text[:longest], "") + "…"
-	}
-	return text
-}
-
-// shown turns a JSON value from the network into text for people: a string, a number, or nothing.
-func shown(v any, secrets []string) string {
+// textOf turns a JSON value from the network into text: a string, a number, or nothing.
+func textOf(v any) string {
 	switch v := v.(type) {
 	case string:
-		return clean(v, secrets)
+		return v
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return ""
 }
-
-// clean takes secrets out of a text from the network, bounds it and makes it safe to print.
-func clean(s string, secrets []string) string {
-	for _, secret := range secrets {
-		if isSecret(secret) {
-			s = strings.ReplaceAll(s, secret, "[secret]")
-		}
-	}
-	return file.Printable(bounded(strings.TrimSpace(s)))
-}
-
-func holdsAny(s string, secrets []string) bool {
-	return slices.ContainsFunc(secrets, func(secret string) bool { return isSecret(secret) && strings.Contains(s, secret) })
-}
-
-// isSecret leaves out what is too short to be one: taking it out would take words apart, and so show it.
-func isSecret(s string) bool { return len(s) >= 4 }
-
-// bounded keeps a text from the network from filling a log.
-func bounded(s string) string {
-	const longest = 300
-	if len(s) <= longest {
-		return s
-	}
-	return strings.ToValidUTF8(s[:longest], "") + "…"
-}
-
-// cleanError shows a clean text for an error that may quote the network, and still unwraps to it.
-type cleanError struct {
-	text string
-	err  error
-}
-
-func (e *cleanError) Error() string { return e.text }
-func (e *cleanError) Unwrap() error { return e.err }

@@ -9,10 +9,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"kaizala-drop/internal/wire"
 )
 
 func (c *Client) tryAll(ctx context.Context, name string) error {
@@ -156,35 +157,24 @@ func TestWordThatWasCutOff(t *testing.T) {
 	}
 }
 
-// TestBodySent: nothing of the file left where nobody listened, and where the headers alone were refused.
-func TestBodySent(t *testing.T) {
-	large := Part{Name: "a.mp4", MIME: "video/mp4", Size: 2 << 20, Open: func() io.Reader { return io.LimitReader(zeros{}, 2<<20) }}
-	small := part("a.pdf", "x")
-	for _, c := range []struct {
-		name   string
-		part   Part
-		handle http.HandlerFunc // nil: nobody listens
-		want   bool
-	}{
-		{"nobody", small, nil, false},
-		{"small, not read", small, say(404, ""), true},
-		{"large, asked first", large, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }, false},
-		{"large, read", large, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); w.WriteHeader(413) }, true},
-		{"large, reset in the middle", large, func(w http.ResponseWriter, r *http.Request) {
-			io.CopyN(io.Discard, r.Body, 1<<20)
-			panic(http.ErrAbortHandler)
-		}, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			url := "http://127.0.0.1:1"
-			if c.handle != nil {
-				url = serve(t, c.handle).URL
+// TestUnanswered: what the wire says of a call without an answer, as it is said of each of the calls. Only an action shows
+// anything to anybody, and only a file that cannot be read is anything but the destination's fault.
+func TestUnanswered(t *testing.T) {
+	content := fmt.Errorf("%w: EIO", wire.ErrContent)
+	for _, name := range []string{callMedia, callActions, callGroups, callToken} {
+		for _, err := range []error{content, wire.ErrStalled, context.Canceled, io.ErrUnexpectedEOF} {
+			for bits := range 4 {
+				reached, bodySent := bits&1 != 0, bits&2 != 0
+				got := call{name: name}.unanswered(&wire.Error{BodySent: bodySent, MayHaveActed: reached, Err: err})
+				want := Error{Call: name, BodySent: bodySent, MayHaveActed: reached && name == callActions, Err: err}
+				if err == content {
+					want.Fault = FaultFile
+				}
+				if *got != want || !errors.Is(got, err) || errors.Is(got, ErrContent) != (err == content) {
+					t.Errorf("got %+v, want %+v", *got, want)
+				}
 			}
-			_, err := fixed(t, url).Upload(t.Context(), []Part{c.part})
-			if e := wireError(t, err); e.BodySent != c.want {
-				t.Errorf("got %+v", *e)
-			}
-		})
+		}
 	}
 }
 
@@ -212,30 +202,6 @@ func TestNonsense(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 7, 27, 12, 0, 0, 0, time.UTC)
-	date := func(t time.Time) string { return t.Format(http.TimeFormat) }
-	for _, c := range []struct {
-		said, date string
-		want       time.Duration
-	}{
-		{"", "", 0},
-		{"30", "", 30 * time.Second},
-		{" 0 ", "", 0},
-		{"-5", "", 0},
-		{"1.5", "", 0},
-		{"soon", "", 0},
-		{"172800", "", 48 * time.Hour}, // never undercut
-		{"9000000000000000000", "", longestRetryAfter},
-		{date(now.Add(time.Minute)), "", time.Minute},
-		{date(now.Add(-time.Minute)), "", 0},
-		{date(now.AddDate(0, 0, 6)), "", 6 * 24 * time.Hour},
-		{date(now.AddDate(300, 0, 0)), "", longestRetryAfter},
-		{date(now.Add(time.Minute)), date(now.Add(30 * time.Second)), 30 * time.Second}, // the server's clock counts
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {c.said}, "Date": {c.date}}, now); got != c.want {
-			t.Errorf("%q at %q: got %s, want %s", c.said, c.date, got, c.want)
-		}
-	}
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "17")
 		w.WriteHeader(429)
@@ -277,18 +243,6 @@ func TestNoAnswerIsNobodysFile(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	f.Add("30", "Mon, 27 Jul 2026 12:00:00 GMT")
-	f.Add("Mon, 27 Jul 2026 12:00:00 GMT", "")
-	f.Add(strconv.Itoa(1<<62), "x")
-	f.Fuzz(func(t *testing.T, said, date string) {
-		got := retryAfter(http.Header{"Retry-After": {said}, "Date": {date}}, time.Now())
-		if got < 0 || got > longestRetryAfter {
-			t.Errorf("got %s", got)
-		}
-	})
 }
 
 // TestThrottledIsTold: whoever keeps the budget hears of each 429, also of one to the client's own call for a token.

@@ -5,12 +5,16 @@
 // fault it seems, whether that is more than a status claims (Error.Proven), whether the action may have been taken all the
 // same, and how long to wait.
 //
+// A client keeps its own tokens: a new refresh token is put on disk and used in place of the configured one, also after a
+// restart (Options.StateDir, Run), and is asked for before the old one ends (KeepFresh).
+//
 // The wire is that of Microsoft's reference page for /media and of its Kaizala connector pages. Every call is sent once;
 // it is sent again only after an answer that says it was not acted on: 401 (with a new token), 308 (the endpoint moved)
-// and 417 (Expect not understood). Retrying everything else is the caller's decision.
+// and 417 (see package wire, which makes the requests). Retrying everything else is the caller's decision.
 package kaizala
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +24,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/wire"
 )
 
 // Options say how to reach Kaizala and as whom. Either AccessToken is set, or the three of ApplicationID,
@@ -29,67 +36,76 @@ type Options struct {
 	Endpoint          string // where tokens come from; with AccessToken, where the calls go. A trailing slash is dropped
 	ApplicationID     string
 	ApplicationSecret string
-	RefreshToken      string
+	RefreshToken      string // the configured one; the one that is kept in StateDir replaces it
 	AccessToken       string // a fixed token: never renewed
+
+	StateDir string // where a refresh token is kept that replaces the configured one; "": nowhere, it ends with the process
 
 	MaxConns       int           // connections per host, at once; 0: 4. A Post waits while long uploads hold all of them
 	StallTimeout   time.Duration // a call in which no byte moved for so long is broken off; 0: 1 minute
 	ConnectTimeout time.Duration // for name, connection and TLS; 0: 10 seconds
 	UserAgent      string        // "": kaizala-drop
 
-	// Budget waits until one more call may leave, and tells when that was. It is asked for everything that is sent, those
-	// for tokens and whatever is sent again, when all else is there; and once more when its connection is there, which may
-	// have taken a while, with what it told (else with the zero time). nil: no limit.
-	Budget func(ctx context.Context, passed time.Time) (time.Time, error)
+	// Budget lets requests leave, also those of tokens and those that are sent again. nil: no limit.
+	Budget wire.Budget
 	// OnThrottled is told of every answer 429, with how long it asks to wait; 0: it does not say. nil: it is not told.
 	OnThrottled func(retryAfter time.Duration)
-	// OnRefreshToken is told of a refresh token that replaces the configured one for good; it should store it. It is
-	// called by one goroutine at a time, before the call that brought it returns. nil: it is used, but not stored.
-	OnRefreshToken func(token string)
-	// Transport carries the requests; nil: this package's own, over HTTP/1.1. For tests.
+	// OnNewToken is told of each refresh token that replaces the one before for good, and calls save to keep it. It is called
+	// by one goroutine at a time, before the call that brought the token returns. nil: the client saves it, tries again in
+	// Run, and logs what becomes of it.
+	OnNewToken func(save func() error)
+	Log        zerolog.Logger // the zero Logger: nothing is logged
+	// Transport carries the requests; nil: the wire's own, over HTTP/1.1. For tests.
 	Transport http.RoundTripper
 }
 
 // Client speaks to one Kaizala endpoint as one connector. It is safe for concurrent use.
 type Client struct {
-	transport      http.RoundTripper
-	agent          string
-	stall          time.Duration
-	budget         func(ctx context.Context, passed time.Time) (time.Time, error)
-	onThrottled    func(retryAfter time.Duration)
-	onRefreshToken func(token string)
+	wire        *wire.Client
+	onThrottled func(retryAfter time.Duration)
+	log         zerolog.Logger
 
 	id, secret string
 	fixed      string // the fixed access token; "" if there is none
 	root       base   // where tokens come from
 	calls      base   // where every other call goes
 	access     access
+	keeper     *keeper
+	onNewToken func(save func() error) // nil: keeper keeps it
+	unread     error                   // why a kept refresh token could not be read
 }
 
-// New makes a client and checks what can be checked without a call. It opens no connection and starts nothing.
+// New makes a client and checks what can be checked without a call. It reads the refresh token that is kept; if that cannot
+// be read, Unread says why. It opens no connection and starts nothing.
 func New(o Options) (*Client, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	o.fill()
-	endpoint, err := parseEndpoint(o.Endpoint, true)
+	endpoint, err := parseEndpoint(o.Endpoint, true, wire.Bounded)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
+	calls, err := wire.New(wire.Options{
+		MaxConns: o.MaxConns, StallTimeout: o.StallTimeout, ConnectTimeout: o.ConnectTimeout, UserAgent: o.UserAgent,
+		Budget: o.Budget, Transport: o.Transport,
+	})
+	if err != nil {
+		return nil, err
+	}
 	c := &Client{
-		transport:      o.Transport,
-		agent:          o.UserAgent,
-		stall:          o.StallTimeout,
-		budget:         o.Budget,
-		onThrottled:    o.OnThrottled,
-		onRefreshToken: o.OnRefreshToken,
-		id:             o.ApplicationID,
-		secret:         o.ApplicationSecret,
-		fixed:          o.AccessToken,
+		wire:        calls,
+		onThrottled: o.OnThrottled,
+		log:         o.Log,
+		id:          o.ApplicationID,
+		secret:      o.ApplicationSecret,
+		fixed:       o.AccessToken,
+		keeper:      newKeeper(tokenFile{o.StateDir, o.RefreshToken}, o.Log),
+		onNewToken:  o.OnNewToken,
 	}
 	c.root.url, c.root.plain = endpoint.String(), endpoint.Scheme == "http"
 	c.calls.url, c.calls.plain = c.root.url, c.root.plain
-	c.access.refresh = o.RefreshToken
+	c.access.refresh, c.unread = c.keeper.file.load()
 	c.access.turn = make(chan struct{}, 1)
 	return c, nil
 }
@@ -107,58 +123,29 @@ func (o *Options) check() error {
 		return errors.New("an access token and an application are both given: leave one of them out")
 	case o.AccessToken == "" && given < len(three):
 		return errors.New("application id, application secret and refresh token are needed, or an access token instead")
-	case o.MaxConns < 0 || o.StallTimeout < 0 || o.ConnectTimeout < 0:
-		return errors.New("connections and timeouts cannot be negative")
 	}
-	for _, h := range []struct{ name, value string }{
-		{"application id", o.ApplicationID}, {"application secret", o.ApplicationSecret}, {"refresh token", o.RefreshToken},
-		{"access token", o.AccessToken}, {"user agent", o.UserAgent},
-	} {
-		if !isHeaderValue(h.value) {
-			return fmt.Errorf("the %s holds a control character: look for a line break in it", h.name)
-		}
-	}
-	return nil
+	return cmp.Or(
+		wire.CheckHeaderValue("application id", o.ApplicationID),
+		wire.CheckHeaderValue("application secret", o.ApplicationSecret),
+		wire.CheckHeaderValue("refresh token", o.RefreshToken),
+		wire.CheckHeaderValue("access token", o.AccessToken),
+	)
 }
 
 func (o *Options) fill() {
-	if o.MaxConns == 0 {
-		o.MaxConns = 4
-	}
-	if o.StallTimeout == 0 {
-		o.StallTimeout = time.Minute
-	}
-	if o.ConnectTimeout == 0 {
-		o.ConnectTimeout = 10 * time.Second
-	}
 	if o.UserAgent == "" {
 		o.UserAgent = "kaizala-drop"
-	}
-	if o.Budget == nil {
-		o.Budget = func(ctx context.Context, passed time.Time) (time.Time, error) { return passed, ctx.Err() }
 	}
 	if o.OnThrottled == nil {
 		o.OnThrottled = func(time.Duration) {}
 	}
-	if o.OnRefreshToken == nil {
-		o.OnRefreshToken = func(string) {}
-	}
-	if o.Transport == nil {
-		o.Transport = newTransport(o.MaxConns, o.ConnectTimeout)
-	}
 }
 
-// isHeaderValue reports whether s can stand as the value of a header (RFC 9110, 5.5).
-func isHeaderValue(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
-}
+// Unread says why a kept refresh token cannot be read, so that the older, configured one is used; nil if that is not so.
+func (c *Client) Unread() error { return c.unread }
 
 // Close closes the connections that are idle. Calls under way go on.
-func (c *Client) Close() {
-	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
-	}
-}
+func (c *Client) Close() { c.wire.Close() }
 
 // Upload sends the parts in one call and brings back the resource to post: opaque, up to some 10 kB. Several images make
 // one album. Nothing is shown in any group yet, so uploading twice is harmless.
@@ -176,7 +163,7 @@ func (c *Client) Upload(ctx context.Context, parts []Part) (resource string, err
 	var answer struct {
 		MediaResource string `json:"mediaResource"`
 	}
-	err = c.result(ctx, k, &answer, func() error { return present("mediaResource", answer.MediaResource) })
+	_, err = c.result(ctx, k, &answer, func() error { return present("mediaResource", answer.MediaResource) })
 	if err != nil {
 		return "", err
 	}
@@ -213,15 +200,15 @@ func (c *Client) Post(ctx context.Context, p Post) (Receipt, error) {
 	if k.body, err = newAction(p); err != nil {
 		return Receipt{}, &Error{Call: k.name, Fault: FaultFile, Err: err}
 	}
-	var answer struct {
+	var said struct {
 		ReferenceID  string          `json:"referenceId"`
 		FailedResult json.RawMessage `json:"failedResult"`
 	}
-	err = c.result(ctx, k, &answer, func() error { return present("referenceId", answer.ReferenceID) })
+	a, err := c.result(ctx, k, &said, func() error { return present("referenceId", said.ReferenceID) })
 	if err != nil {
 		return Receipt{}, err
 	}
-	return Receipt{Reference: answer.ReferenceID, Refused: parseRefusals(answer.FailedResult)}, nil
+	return Receipt{Reference: said.ReferenceID, Refused: a.refusals(said.FailedResult)}, nil
 }
 
 // Group is a group that the connector's user is a member of. Its texts come from the network: show them with care.
@@ -236,11 +223,11 @@ type Group struct {
 //
 // Its errors are *Error.
 func (c *Client) Groups(ctx context.Context) ([]Group, error) {
-	k := call{name: callGroups, method: http.MethodGet, path: "/v1/groups", query: "?fetchAllGroups=true"}
+	k := call{name: callGroups, method: http.MethodGet, path: "/v1/groups", query: "?fetchAllGroups=true", limit: maxGroups}
 	var answer struct {
 		Groups []Group `json:"groups"`
 	}
-	err := c.result(ctx, k, &answer, func() error {
+	_, err := c.result(ctx, k, &answer, func() error {
 		if answer.Groups == nil {
 			return errors.New("no groups in the answer")
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"kaizala-drop/internal/wire"
 )
 
 const (
@@ -45,7 +47,7 @@ func (c *Client) token(ctx context.Context, refused string) (string, error) {
 	case c.access.turn <- struct{}{}:
 		defer func() { <-c.access.turn }()
 	case <-ctx.Done():
-		return "", &Error{Call: callToken, Err: canceled(ctx)}
+		return "", &Error{Call: callToken, Err: wire.Canceled(ctx)}
 	}
 	if token, err, shared := c.access.since(round); shared {
 		return token, err
@@ -53,12 +55,8 @@ func (c *Client) token(ctx context.Context, refused string) (string, error) {
 	return c.renew(ctx, refused)
 }
 
-// KeepFresh gets a new access token if there is none or it is about to end. Calls do that by themselves. This is for a
-// client that may make none for weeks: the refresh token that replaces an ending one comes only with an access token.
-// A fixed access token is left alone.
-//
-// Its errors are *Error.
-func (c *Client) KeepFresh(ctx context.Context) error {
+// freshen gets a new access token if there is none or it is about to end. Calls do that by themselves.
+func (c *Client) freshen(ctx context.Context) error {
 	_, err := c.token(ctx, "")
 	return err
 }
@@ -70,10 +68,19 @@ func (c *Client) renew(ctx context.Context, refused string) (string, error) {
 		return c.access.fail(err, refused, time.Now(), ctx.Err() == nil)
 	}
 	if g.RefreshToken != "" && c.access.replaceRefresh(g.RefreshToken) {
-		c.onRefreshToken(g.RefreshToken)
+		c.keep(g.RefreshToken)
 	}
 	c.access.succeed(g, time.Now())
 	return g.AccessToken, nil
+}
+
+// keep is called by whoever has the turn.
+func (c *Client) keep(refreshToken string) {
+	if c.onNewToken == nil {
+		c.keeper.keep(refreshToken)
+		return
+	}
+	c.onNewToken(func() error { return c.keeper.file.save(refreshToken) })
 }
 
 // grant is the answer of the token call. A null or missing refreshToken is left empty.
@@ -102,12 +109,12 @@ func (c *Client) fetch(ctx context.Context) (grant, error) {
 		if err := present("accessToken", g.AccessToken); err != nil {
 			return err
 		}
-		if !isHeaderValue(g.AccessToken) || !isHeaderValue(g.RefreshToken) {
+		if !wire.IsHeaderValue(g.AccessToken) || !wire.IsHeaderValue(g.RefreshToken) {
 			return errors.New("a token in the answer holds a control character")
 		}
-		return c.calls.set(g.EndpointURL)
+		return c.calls.set(a, g.EndpointURL)
 	})
-	g.life = lifeOf(g.Expiry, serverTime(a.header, time.Now()))
+	g.life = lifeOf(g.Expiry, a.ServerTime())
 	return g, err
 }
 

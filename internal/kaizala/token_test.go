@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kaizala-drop/internal/wire"
 )
 
 // app is a client with a refresh token.
@@ -67,7 +69,7 @@ func TestTokenOnTheWire(t *testing.T) {
 	budget := 0
 	c := app(t, auth.URL, func(o *Options) {
 		o.Budget = counted(&budget)
-		o.OnRefreshToken = func(string) { t.Error("null is not a new refresh token") }
+		o.OnNewToken = func(func() error) { t.Error("null is not a new refresh token") }
 	})
 	for range 3 {
 		if _, err := c.Post(t.Context(), post("")); err != nil {
@@ -125,7 +127,7 @@ func TestLifeByTheServersClock(t *testing.T) {
 	real := time.Date(2026, 7, 27, 12, 0, 0, 0, time.UTC)
 	header := http.Header{"Date": {real.Format(http.TimeFormat)}}
 	expiry := fmt.Append(nil, real.Add(24*time.Hour).UnixMilli())
-	if got := lifeOf(expiry, serverTime(header, time.Unix(0, 0))); got != 24*time.Hour {
+	if got := lifeOf(expiry, (&wire.Answer{Header: header}).ServerTime()); got != 24*time.Hour {
 		t.Errorf("got %s", got)
 	}
 }
@@ -338,11 +340,12 @@ func TestFailedRenewalIsShared(t *testing.T) {
 	})
 }
 
-// TestKeepFresh: a client that makes no call asks for a token when one is due, within its budget, and never with a fixed one.
-func TestKeepFresh(t *testing.T) {
+// TestFreshen: a client that makes no call asks for a token when one is due, within its budget, and never with a fixed one.
+func TestFreshen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens, budget := 0, 0
-		var told string
+		var told []string
+		dir := t.TempDir()
 		transport := trip(func(r *http.Request) (int, string) {
 			if tokens++; r.URL.Path != "/v1/accessToken" {
 				t.Errorf("called %s", r.URL)
@@ -350,26 +353,40 @@ func TestKeepFresh(t *testing.T) {
 			return 200, grantText("t", "https://calls.example", in(24*time.Hour), "the-next")
 		})
 		k := app(t, "https://auth.example", func(o *Options) {
-			o.Transport, o.Budget, o.OnRefreshToken = transport, counted(&budget), func(token string) { told = token }
+			o.Transport, o.Budget, o.OnNewToken, o.StateDir = transport, counted(&budget), saved(t, dir, &told), dir
 		})
 		for _, step := range []struct {
 			wait time.Duration
 			want int
 		}{{0, 1}, {0, 1}, {23 * time.Hour, 1}, {time.Hour, 2}, {48 * time.Hour, 3}} {
 			time.Sleep(step.wait)
-			if err := k.KeepFresh(t.Context()); err != nil || tokens != step.want || budget != tokens || told != "the-next" {
+			if err := k.freshen(t.Context()); err != nil || tokens != step.want || budget != tokens || strings.Join(told, " ") != "the-next" {
 				t.Errorf("%d tokens, want %d, %d of the budget, told %q, %v", tokens, step.want, budget, told, err)
 			}
 		}
 		k = fixed(t, "https://auth.example", func(o *Options) { o.Transport = transport })
-		if err := k.KeepFresh(t.Context()); err != nil || tokens != 3 {
+		if err := k.freshen(t.Context()); err != nil || tokens != 3 {
 			t.Errorf("%d tokens, %v", tokens, err)
 		}
 		k = app(t, "https://auth.example", func(o *Options) { o.Transport = trip(func(*http.Request) (int, string) { return 403, "" }) })
-		if e := wireError(t, k.KeepFresh(t.Context())); e.Status != 403 || !e.Unauthorized() {
+		if e := wireError(t, k.freshen(t.Context())); e.Status != 403 || !e.Unauthorized() {
 			t.Errorf("got %+v", e)
 		}
 	})
+}
+
+// saved saves a new refresh token and tells what a client that starts after that finds.
+func saved(t *testing.T, dir string, told *[]string) func(save func() error) {
+	return func(save func() error) {
+		if err := save(); err != nil {
+			t.Error(err)
+		}
+		token, err := tokenFile{dir, "the-refresh"}.load()
+		if err != nil {
+			t.Error(err)
+		}
+		*told = append(*told, token)
+	}
 }
 
 func TestNewRefreshToken(t *testing.T) {
@@ -384,7 +401,8 @@ func TestNewRefreshToken(t *testing.T) {
 		replacement := []any{"second", "", nil, "second"}[min(len(used)-1, 3)]
 		io.WriteString(w, grantText(fmt.Sprint("t", len(used)), s.URL, in(24*time.Hour), replacement))
 	})
-	c := app(t, s.URL, func(o *Options) { o.OnRefreshToken = func(token string) { told = append(told, token) } })
+	dir := t.TempDir()
+	c := app(t, s.URL, func(o *Options) { o.OnNewToken, o.StateDir = saved(t, dir, &told), dir })
 	for range 4 {
 		c.Post(t.Context(), post(""))
 	}
@@ -450,5 +468,37 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 		if strings.Contains(text, "the-secret") || strings.Contains(text, "the-refresh") || len(text) < 20 {
 			t.Errorf("case %d: secret in %q", i, text)
 		}
+	}
+}
+
+// TestLongSecretsStayOutOfErrors: where an address that repeats one is cut, its begin is not left.
+func TestLongSecretsStayOutOfErrors(t *testing.T) {
+	long := strings.Repeat("0123456789", 40)
+	address := "http://example.org/" + strings.Repeat("x", 200) + long
+	for _, h := range []http.HandlerFunc{
+		say(200, grantText("t", address, in(time.Hour), nil)),
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", address)
+			w.WriteHeader(308)
+		},
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "https://example.org/v1/"+strings.Repeat("x", 200)+long)
+			w.WriteHeader(308)
+		},
+		func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Type", address) },
+	} {
+		c := app(t, serve(t, h).URL, func(o *Options) { o.RefreshToken = long })
+		if e := wireError(t, c.tryAll(t.Context(), callActions)); strings.Contains(e.Error(), "0123") || !strings.Contains(e.Error(), "[secret]") {
+			t.Errorf("got %q", e)
+		}
+	}
+}
+
+// TestSecretsInRefusals: what is said of the subscribers who did not get a post shows no token either.
+func TestSecretsInRefusals(t *testing.T) {
+	s := serve(t, say(200, `{"referenceId":"x","failedResult":[{"subscriber":"1","errorReason":"bad token-fixed"}]}`))
+	got, err := fixed(t, s.URL).Post(t.Context(), post(""))
+	if err != nil || len(got.Refused) != 1 || got.Refused[0].Reason != "bad [secret]" {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }

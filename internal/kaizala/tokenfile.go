@@ -1,9 +1,4 @@
-// Package tokenfile keeps a refresh token that the service gave in place of the configured one.
-//
-// A refresh token ends after a year; late in its life the service hands out the next (WIRE: from day 328 on), which must
-// outlive a restart, or the daemon stops for good on the day the configured one ends. Who writes another token into the
-// configuration means that one: the kept one counts only as long as the token that it replaced is configured.
-package tokenfile
+package kaizala
 
 import (
 	"crypto/sha256"
@@ -17,70 +12,77 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/wire"
 )
 
-// File is where the token is kept, for one configured token. Its methods are not for concurrent use.
-type File struct {
-	Dir        string // state_dir
-	Configured string // the refresh token of the configuration; "" if there is none
+// tokenFile is where a refresh token is kept that Kaizala gave in place of the configured one. Its methods are not for
+// concurrent use.
+//
+// A refresh token ends after a year; late in its life (documented is day 328) Kaizala hands out the next, which must outlive
+// a restart, or the daemon stops for good on the day the configured one ends. Who writes another token into the
+// configuration means that one: the kept one counts only as long as the token that it replaced is configured.
+type tokenFile struct {
+	dir        string // state_dir; "": there is no file
+	configured string // the refresh token of the configuration; "" if there is none
 }
 
-// kept is the content of the file. The configured token itself is not repeated in it.
-type kept struct {
+// keptToken is the content of the file. The configured token itself is not repeated in it.
+type keptToken struct {
 	ReplacesSHA256 string `json:"replaces_sha256"` // hex, of the configured token
 	RefreshToken   string `json:"refresh_token"`
 }
 
 const (
-	name    = "refresh-token.json"
-	maxSize = 64 << 10 // bytes
+	tokenFileName = "refresh-token.json"
+	maxTokenFile  = 64 << 10 // bytes
 )
 
-func (f File) path() string { return filepath.Join(f.Dir, name) }
+func (f tokenFile) path() string { return filepath.Join(f.dir, tokenFileName) }
 
-func (f File) digest() string {
-	sum := sha256.Sum256([]byte(f.Configured))
+func (f tokenFile) digest() string {
+	sum := sha256.Sum256([]byte(f.configured))
 	return hex.EncodeToString(sum[:])
 }
 
-// Load gives the token to use: the kept one, if it replaces the configured one, else the configured one. That is what it
+// load gives the token to use: the kept one, if it replaces the configured one, else the configured one. That is what it
 // gives with an error, too, which says why a kept one cannot be read: the configured one may still be good. No error
 // shows a token.
-func (f File) Load() (token string, err error) {
-	if f.Configured == "" {
-		return "", nil
+func (f tokenFile) load() (token string, err error) {
+	if f.configured == "" || f.dir == "" {
+		return f.configured, nil
 	}
 	file, err := os.OpenFile(f.path(), os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f.Configured, nil
+		return f.configured, nil
 	}
 	if err != nil {
-		return f.Configured, f.unreadable(err)
+		return f.configured, f.unreadable(err)
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxSize))
+	text, err := io.ReadAll(io.LimitReader(file, maxTokenFile))
 	if err != nil {
-		return f.Configured, f.unreadable(err)
+		return f.configured, f.unreadable(err)
 	}
-	var k kept
-	if json.Unmarshal(text, &k) != nil || k.ReplacesSHA256 == "" || k.RefreshToken == "" {
-		return f.Configured, f.unreadable(errors.New("it is damaged"))
+	var k keptToken
+	if json.Unmarshal(text, &k) != nil || k.ReplacesSHA256 == "" || k.RefreshToken == "" || !wire.IsHeaderValue(k.RefreshToken) {
+		return f.configured, f.unreadable(errors.New("it is damaged"))
 	}
 	if k.ReplacesSHA256 != f.digest() {
-		return f.Configured, nil
+		return f.configured, nil
 	}
 	return k.RefreshToken, nil
 }
 
-func (f File) unreadable(err error) error {
+func (f tokenFile) unreadable(err error) error {
 	return fmt.Errorf("cannot use the newer refresh token kept in %q: %w: the configured one is used; "+
 		"once that has ended, get a new one and configure it", f.path(), err)
 }
 
-// Save keeps token in place of the configured one. When it returns nil, the token is on disk, for the eyes of the owner
-// of Dir alone; a crash leaves the old content or the new.
-func (f File) Save(token string) error {
-	text, err := json.Marshal(kept{f.digest(), token})
+// save keeps token in place of the configured one. When it returns nil, the token is on disk, for the eyes of the owner
+// of dir alone; a crash leaves the old content or the new.
+func (f tokenFile) save(token string) error {
+	text, err := json.Marshal(keptToken{f.digest(), token})
 	if err == nil {
 		err = f.replace(append(text, '\n'))
 	}
@@ -92,8 +94,8 @@ func (f File) Save(token string) error {
 }
 
 // replace writes a second file and renames it over the first.
-func (f File) replace(text []byte) error {
-	dir, err := os.Open(f.Dir)
+func (f tokenFile) replace(text []byte) error {
+	dir, err := os.Open(f.dir)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package kaizala
+package wire
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 // newTransport speaks HTTP/1.1 only: one call then is one connection, so that "connections at once" limits calls, one
 // slow upload never holds up another on a shared connection, and what net/http repeats by itself stays simple (see
-// Client.request). There is no ResponseHeaderTimeout: the watchdog knows that bytes still in this kernel's buffer move.
+// bodyReader.attach). There is no ResponseHeaderTimeout: the watchdog knows that bytes still in this kernel's buffer move.
 func newTransport(conns int, connect time.Duration) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -39,7 +39,7 @@ func newTransport(conns int, connect time.Duration) *http.Transport {
 		MaxIdleConnsPerHost:    conns,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
-		WriteBufferSize:        16 << 10, // a whole action in one packet train
+		WriteBufferSize:        16 << 10, // a whole small request in one packet train
 		DisableCompression:     true,
 	}
 }
@@ -53,7 +53,7 @@ type conn struct {
 	net.Conn
 	read    atomic.Int64 // bytes
 	written atomic.Int64
-	refused atomic.Bool // nothing more is to be written
+	blocked atomic.Bool // nothing more is to be written
 	once    sync.Once
 	over    chan struct{} // closed once nothing more is to be read
 }
@@ -68,7 +68,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	if c.refused.Load() {
+	if c.blocked.Load() {
 		return 0, errors.New("the request was broken off before it was sent")
 	}
 	n, err := c.Conn.Write(p)

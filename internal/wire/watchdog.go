@@ -1,10 +1,8 @@
-package kaizala
+package wire
 
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http/httptrace"
@@ -12,13 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 )
-
-// ErrStalled is wrapped by the error of a call that was broken off because no byte of it moved for the stall timeout.
-var ErrStalled = errors.New("stalled")
-
-func errStalledFor(d time.Duration) error {
-	return fmt.Errorf("%w: no byte moved for %s", ErrStalled, d)
-}
 
 // watchdog breaks a call off when no byte of it moved for a time, however long it takes in all. Bytes move when the
 // transport takes them from the body, when the peer's kernel acknowledges them (megabytes may wait in this one's), and
@@ -35,7 +26,7 @@ type watchdog struct {
 	tells   bool     // the transport tells of its connections
 	conn    net.Conn // of the sending under way
 	written int64    // bytes it had written before
-	moved   uint64   // bytes that had moved on it at the last look
+	moved   uint64   // bytes that had moved on it at the last check
 }
 
 // newWatchdog begins resting. The caller calls stop.
@@ -43,7 +34,7 @@ func newWatchdog(limit time.Duration, stall func()) *watchdog {
 	w := &watchdog{limit: limit, stall: stall, start: time.Now()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(w.interval(), w.look)
+	w.timer = time.AfterFunc(w.interval(), w.check)
 	return w
 }
 
@@ -61,7 +52,7 @@ func (w *watchdog) touch() { w.last.Store(max(1, int64(time.Since(w.start)))) }
 
 func (w *watchdog) pause() { w.last.Store(0) }
 
-func (w *watchdog) look() {
+func (w *watchdog) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {
@@ -89,7 +80,7 @@ func (w *watchdog) traced(ctx context.Context, connected func() error) context.C
 		GotConn: func(info httptrace.GotConnInfo) {
 			w.use(info.Conn)
 			if connected() != nil {
-				w.refuse()
+				w.block()
 			}
 			w.touch()
 		},
@@ -114,13 +105,13 @@ func (w *watchdog) use(c net.Conn) {
 	}
 }
 
-// refuse keeps the connection from being written to. net/http writes to one that it has even for a request whose context
+// block keeps the connection from being written to. net/http writes to one that it has even for a request whose context
 // has ended.
-func (w *watchdog) refuse() {
+func (w *watchdog) block() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if own, ok := w.conn.(*conn); ok {
-		own.refused.Store(true)
+		own.blocked.Store(true)
 	}
 }
 

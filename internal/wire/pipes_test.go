@@ -1,4 +1,4 @@
-package kaizala
+package wire
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kaizala-drop/internal/wire/wiretest"
 )
 
 // pipes is a network in memory: unlike sockets, it lets a test run on synctest's clock, where no machine is too slow.
@@ -36,8 +38,8 @@ func (p *pipes) Close() error {
 	return nil
 }
 
-// clientOf is a client whose connections, real but for the network, lead to p.
-func (p *pipes) clientOf(t testing.TB, change ...func(*Options)) *Client {
+// callerOf is a caller whose connections, real but for the network, lead to p.
+func (p *pipes) callerOf(t testing.TB, change ...func(*Options)) caller {
 	t.Helper()
 	o := Options{MaxConns: 4}
 	for _, f := range change {
@@ -57,19 +59,19 @@ func (p *pipes) clientOf(t testing.TB, change ...func(*Options)) *Client {
 			return nil, ctx.Err()
 		}
 	}
-	return fixed(t, "http://"+p.Addr().String(), append(change, func(o *Options) { o.Transport = transport })...)
+	return callerTo(t, "http://"+p.Addr().String(), append(change, func(o *Options) { o.Transport = transport })...)
 }
 
-// rawOnPipes is rawServer in memory, and a client of it.
-func rawOnPipes(t testing.TB, serve func(n int, c net.Conn), change ...func(*Options)) *Client {
+// rawOnPipes is a server of connections in memory, and a caller of it.
+func rawOnPipes(t testing.TB, serve func(n int, c net.Conn), change ...func(*Options)) caller {
 	t.Helper()
 	p := newPipes()
-	rawServerOn(t, p, serve)
-	return p.clientOf(t, change...)
+	wiretest.ServeOn(t, p, serve)
+	return p.callerOf(t, change...)
 }
 
-// serveOnPipes is serve in memory, and a client of it.
-func serveOnPipes(t testing.TB, h http.HandlerFunc, change ...func(*Options)) *Client {
+// serveOnPipes is a server of requests in memory, and a caller of it.
+func serveOnPipes(t testing.TB, h http.HandlerFunc, change ...func(*Options)) caller {
 	t.Helper()
 	p := newPipes()
 	s := &http.Server{Handler: h, ErrorLog: quiet()}
@@ -79,7 +81,7 @@ func serveOnPipes(t testing.TB, h http.HandlerFunc, change ...func(*Options)) *C
 		s.Close()
 		<-ended
 	})
-	return p.clientOf(t, change...)
+	return p.callerOf(t, change...)
 }
 
 // bubbled runs test on synctest's clock.

@@ -1,4 +1,4 @@
-package main
+package kaizala
 
 import (
 	"context"
@@ -17,8 +17,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/budget"
-	"kaizala-drop/internal/kaizala"
-	"kaizala-drop/internal/tokenfile"
 )
 
 // tokenRoot answers token calls, and nothing else, on synctest's clock. It keeps what is logged and told meanwhile.
@@ -37,7 +35,13 @@ func (r *tokenRoot) Write(text []byte) (int, error) {
 	return r.log.Write(text)
 }
 
-func (r *tokenRoot) keep(string) {
+func (r *tokenRoot) logged() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.String()
+}
+
+func (r *tokenRoot) keep(func() error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kept = append(r.kept, time.Now())
@@ -69,19 +73,39 @@ func (r *tokenRoot) live(d time.Duration, status int, next string) (calls int, k
 	return r.calls - before, r.kept, strings.Count(r.log.String(), `"level":"error"`)
 }
 
+// start runs f in a goroutine of its own, and gives its error, but for that of a context that was canceled.
+func start(f func() error) <-chan error {
+	ended := make(chan error, 1)
+	go func() {
+		err := f()
+		if errors.Is(err, context.Canceled) {
+			err = nil
+		}
+		ended <- err
+	}()
+	return ended
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestQuietForAYear: a connector that posts nothing, and is offline when its next refresh token is given (on day 28 here,
 // 328 in life), gets that all the same, with one call a day.
 func TestQuietForAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour
 		root, calls, begin := &tokenRoot{status: 200}, budget.New(100), time.Now()
-		client, err := kaizala.New(kaizala.Options{
+		client, err := New(Options{
 			Endpoint: "https://auth.example", ApplicationID: "a", ApplicationSecret: "b", RefreshToken: "c", Transport: root,
-			Budget: calls.Wait, OnRefreshToken: root.keep,
+			Budget: calls.Wait, OnNewToken: root.keep, Log: zerolog.New(root).Level(zerolog.InfoLevel),
 		})
 		must(t, err)
 		ctx, stop := context.WithCancel(t.Context())
-		ended := start(func() error { return keepFresh(ctx, client, freshEvery, zerolog.New(root).Level(zerolog.InfoLevel)) })
+		ended := start(func() error { return client.KeepFresh(ctx) })
 		if n, _, _ := root.live(28*day, 200, ""); n < 28 || n > 30 {
 			t.Errorf("%d token calls in 28 days", n)
 		}
@@ -110,12 +134,86 @@ func TestQuietForAYear(t *testing.T) {
 	})
 }
 
+// TestNewTokenIsKept: a client keeps it without being told to, and the next one asks with it, as long as the same one is
+// configured and the file can be read. Without a state_dir nothing is kept.
+func TestNewTokenIsKept(t *testing.T) {
+	var asked string
+	dir, given := t.TempDir(), any("the-next")
+	client := func(stateDir, configured string) *Client {
+		t.Helper()
+		c := app(t, "https://auth.example", func(o *Options) {
+			o.StateDir, o.RefreshToken = stateDir, configured
+			o.Transport = trip(func(r *http.Request) (int, string) {
+				for name, values := range r.Header { // as it is spelled
+					if name == "refreshToken" {
+						asked = values[0]
+					}
+				}
+				return 200, grantText("t", "https://calls.example", in(time.Hour), given)
+			})
+		})
+		must(t, c.freshen(t.Context()))
+		return c
+	}
+	t.Chdir(t.TempDir())
+	client("", "configured")
+	if left, err := os.ReadDir("."); len(left) > 0 || err != nil {
+		t.Errorf("kept in %v, %v", left, err)
+	}
+	client(dir, "configured")
+	given = nil
+	for _, c := range []struct{ content, configured, want string }{
+		{"", "configured", "the-next"}, {"", "newly-configured", "newly-configured"}, {"", "configured", "the-next"}, {"{", "configured", "configured"},
+	} {
+		if c.content != "" {
+			must(t, os.WriteFile(filepath.Join(dir, tokenFileName), []byte(c.content), 0o600))
+		}
+		if got := client(dir, c.configured); asked != c.want || (got.Unread() != nil) != (c.content != "") {
+			t.Errorf("%+v: asked with %q, %v", c, asked, got.Unread())
+		}
+	}
+}
+
+// TestKeepTriesAgain: what could not be saved, also before Run began, is saved as soon as that can be. Each change is said
+// once, however long it takes and however many tokens come meanwhile.
+func TestKeepTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root, dir := &tokenRoot{}, filepath.Join(t.TempDir(), "state")
+		tokens := newKeeper(tokenFile{dir, "configured"}, zerolog.New(root))
+		tokens.keep("the-next")
+		ctx, stop := context.WithCancel(t.Context())
+		ended := start(func() error { return tokens.run(ctx) })
+		time.Sleep(3 * tokenRetry)
+		tokens.keep("the-one-after")
+		time.Sleep(3 * tokenRetry)
+		synctest.Wait()
+		if log := root.logged(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "is not kept") {
+			t.Errorf("logged %s", log)
+		}
+		must(t, os.Mkdir(dir, 0o700))
+		time.Sleep(tokenRetry + 1)
+		synctest.Wait()
+		kept, err := tokens.file.load()
+		must(t, err)
+		if log := root.logged(); kept != "the-one-after" || strings.Count(log, "\n") != 2 || !strings.Contains(log, "it is kept in state_dir") {
+			t.Errorf("kept %q, logged %s", kept, log)
+		}
+		must(t, os.RemoveAll(dir))
+		tokens.keep("the-last")
+		if log := root.logged(); strings.Count(log, "is not kept") != 2 {
+			t.Errorf("logged %s", log)
+		}
+		stop()
+		must(t, <-ended)
+	})
+}
+
 // TestLastTryToKeep: what could not be saved is tried once more when the daemon ends, and only then said to be lost.
 func TestLastTryToKeep(t *testing.T) {
 	for _, mended := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			root, dir := &tokenRoot{}, filepath.Join(t.TempDir(), "state")
-			tokens := newTokenKeeper(tokenfile.File{Dir: dir, Configured: "configured"}, zerolog.New(root))
+			tokens := newKeeper(tokenFile{dir, "configured"}, zerolog.New(root))
 			ctx, stop := context.WithCancel(t.Context())
 			ended := start(func() error { return tokens.run(ctx) })
 			tokens.keep("the-next")
@@ -125,7 +223,7 @@ func TestLastTryToKeep(t *testing.T) {
 			}
 			stop()
 			must(t, <-ended)
-			kept, err := tokens.file.Load()
+			kept, err := tokens.file.load()
 			must(t, err)
 			lost := strings.Contains(root.log.String(), "is lost with this process")
 			if (kept == "the-next") != mended || lost == mended || strings.Contains(root.log.String(), "the-next") {
@@ -139,7 +237,7 @@ func TestLastTryToKeep(t *testing.T) {
 func TestNothingLeftToKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, dir := &tokenRoot{}, t.TempDir()
-		tokens := newTokenKeeper(tokenfile.File{Dir: dir, Configured: "configured"}, zerolog.New(root))
+		tokens := newKeeper(tokenFile{dir, "configured"}, zerolog.New(root))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := start(func() error { return tokens.run(ctx) })
 		tokens.keep("the-next")
@@ -154,13 +252,13 @@ func TestNothingLeftToKeep(t *testing.T) {
 // TestKeepAfterTheEnd: a call that hung until the end still brings a token, which is kept, and is not waited for for ever.
 func TestKeepAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tokens := newTokenKeeper(tokenfile.File{Dir: t.TempDir(), Configured: "configured"}, zerolog.Nop())
+		tokens := newKeeper(tokenFile{t.TempDir(), "configured"}, zerolog.Nop())
 		ctx, stop := context.WithCancel(t.Context())
 		ended := start(func() error { return tokens.run(ctx) })
 		stop()
 		must(t, <-ended)
 		tokens.keep("the-next")
-		kept, err := tokens.file.Load()
+		kept, err := tokens.file.load()
 		must(t, err)
 		if kept != "the-next" {
 			t.Errorf("kept %q", kept)
@@ -172,11 +270,11 @@ func TestKeepAfterTheEnd(t *testing.T) {
 func TestFixedTokenIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := &tokenRoot{}
-		client, err := kaizala.New(kaizala.Options{Endpoint: "https://calls.example", AccessToken: "fixed", Transport: root})
+		client, err := New(Options{Endpoint: "https://calls.example", AccessToken: "fixed", Transport: root})
 		must(t, err)
 		ctx, stop := context.WithTimeout(t.Context(), 48*time.Hour)
 		defer stop()
-		if err := keepFresh(ctx, client, freshEvery, zerolog.Nop()); !errors.Is(err, context.DeadlineExceeded) || root.calls > 0 {
+		if err := client.KeepFresh(ctx); !errors.Is(err, context.DeadlineExceeded) || root.calls > 0 {
 			t.Errorf("%v, %d calls", err, root.calls)
 		}
 	})

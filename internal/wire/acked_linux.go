@@ -1,4 +1,4 @@
-package kaizala
+package wire
 
 import (
 	"net"

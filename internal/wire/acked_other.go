@@ -1,6 +1,6 @@
 //go:build !linux
 
-package kaizala
+package wire
 
 import "net"
 

@@ -1,10 +1,10 @@
-package kaizala
+// Package wiretest serves connections byte by byte, for tests of what no HTTP server would answer.
+package wiretest
 
 import (
 	"bufio"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"strings"
@@ -12,18 +12,19 @@ import (
 	"testing"
 )
 
-// rawServer hands every connection, numbered from 1, to serve in a goroutine of its own, and closes it afterwards.
-// It ends with the test and waits for all of them.
-func rawServer(t testing.TB, serve func(n int, c net.Conn)) (url string) {
+// Serve hands every connection, numbered from 1, to serve in a goroutine of its own, and closes it afterwards. It ends with
+// the test and waits for all of them.
+func Serve(t testing.TB, serve func(n int, c net.Conn)) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rawServerOn(t, l, serve)
+	return ServeOn(t, l, serve)
 }
 
-func rawServerOn(t testing.TB, l net.Listener, serve func(n int, c net.Conn)) (url string) {
+// ServeOn is Serve on a listener of the caller's, which it closes.
+func ServeOn(t testing.TB, l net.Listener, serve func(n int, c net.Conn)) (url string) {
 	t.Helper()
 	var (
 		wg    sync.WaitGroup
@@ -57,8 +58,8 @@ func rawServerOn(t testing.TB, l net.Listener, serve func(n int, c net.Conn)) (u
 	return "http://" + l.Addr().String()
 }
 
-// readRequest reads one request with its body and brings all of it as text. It must be the only one sent up to now.
-func readRequest(c net.Conn) (string, error) {
+// ReadRequest reads one request with its body and brings all of it as text. It must be the only one sent up to now.
+func ReadRequest(c net.Conn) (string, error) {
 	var text strings.Builder
 	r, err := http.ReadRequest(bufio.NewReader(io.TeeReader(c, &text)))
 	if err != nil {
@@ -68,15 +69,7 @@ func readRequest(c net.Conn) (string, error) {
 	return text.String(), err
 }
 
-func answer200(c net.Conn, body string) {
+// Answer answers 200 with a body.
+func Answer(c net.Conn, body string) {
 	fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-}
-
-func filename(t *testing.T, disposition string) string {
-	t.Helper()
-	kind, params, err := mime.ParseMediaType(disposition)
-	if err != nil || kind != "form-data" || len(params) != 2 {
-		t.Fatalf("%q parses as %q %q, %v", disposition, kind, params, err)
-	}
-	return params["filename"]
 }

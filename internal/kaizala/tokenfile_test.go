@@ -1,0 +1,120 @@
+package kaizala
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func wantLoaded(t *testing.T, f tokenFile, want string) {
+	t.Helper()
+	if got, err := f.load(); got != want || err != nil {
+		t.Errorf("loaded %q, %v, want %q", got, err, want)
+	}
+}
+
+// TestKeptTokenReplacesTheConfiguredOne: as long as that is configured, for the eyes of its owner alone.
+func TestKeptTokenReplacesTheConfiguredOne(t *testing.T) {
+	f := tokenFile{dir: t.TempDir(), configured: "configured"}
+	wantLoaded(t, f, "configured")
+	for _, token := range []string{"second", "third"} {
+		if err := f.save(token); err != nil {
+			t.Fatal(err)
+		}
+		wantLoaded(t, f, token)
+	}
+	wantLoaded(t, tokenFile{dir: f.dir, configured: "another"}, "another")
+	wantLoaded(t, tokenFile{dir: f.dir}, "")
+	info, err := os.Stat(filepath.Join(f.dir, tokenFileName))
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	text, _ := os.ReadFile(filepath.Join(f.dir, tokenFileName))
+	if strings.Contains(string(text), "configured") {
+		t.Errorf("the configured token is repeated: %s", text)
+	}
+	if left, _ := os.ReadDir(f.dir); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestDamagedTokenFile: the configured token is used and the reason said, and the next token is kept all the same.
+func TestDamagedTokenFile(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty": "", "cut off": `{"replaces_sha256":"ab","refresh_to`, "nothing in it": "{}", "binary": "\x00\xff", "long": strings.Repeat(" ", 1<<20),
+		"no header": `{"replaces_sha256":"ab","refresh_token":"a\nb"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := tokenFile{dir: t.TempDir(), configured: "configured"}
+			if err := os.WriteFile(filepath.Join(f.dir, tokenFileName), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			token, err := f.load()
+			if token != "configured" || err == nil || !strings.Contains(err.Error(), tokenFileName) || !strings.Contains(err.Error(), "damaged") {
+				t.Errorf("%q, %v", token, err)
+			}
+			if err := f.save("second"); err != nil {
+				t.Fatal(err)
+			}
+			wantLoaded(t, f, "second")
+		})
+	}
+}
+
+// TestCrashWhileSavingToken: what a crash leaves is in nobody's way and is not taken for the token.
+func TestCrashWhileSavingToken(t *testing.T) {
+	f := tokenFile{dir: t.TempDir(), configured: "configured"}
+	if err := f.save("second"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(f.dir, tokenFileName+".new"), []byte(`{"repl`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantLoaded(t, f, "second")
+	if err := f.save("third"); err != nil {
+		t.Fatal(err)
+	}
+	wantLoaded(t, f, "third")
+}
+
+// TestCannotSaveToken: the error names the file and shows no token.
+func TestCannotSaveToken(t *testing.T) {
+	gone := tokenFile{dir: filepath.Join(t.TempDir(), "gone"), configured: "configured"}
+	inTheWay := tokenFile{dir: t.TempDir(), configured: "configured"}
+	if err := os.MkdirAll(filepath.Join(inTheWay.dir, tokenFileName, "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []tokenFile{gone, inTheWay} {
+		err := f.save("very-secret")
+		if err == nil || !strings.Contains(err.Error(), tokenFileName) || strings.Contains(err.Error(), "very-secret") {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := inTheWay.load(); err == nil {
+		t.Error("no error of a folder in its place")
+	}
+	if left, _ := os.ReadDir(inTheWay.dir); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestOwnerOfTokenFile: what root saves for the daemon is the daemon's.
+func TestOwnerOfTokenFile(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	f := tokenFile{dir: t.TempDir(), configured: "configured"}
+	if err := os.Chown(f.dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.save("second"); err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join(f.dir, tokenFileName), &st); err != nil || st.Uid != 65534 {
+		t.Errorf("uid %d, %v", st.Uid, err)
+	}
+}

@@ -1,0 +1,80 @@
+package wire
+
+import (
+	"cmp"
+	"encoding/json"
+	"html"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"kaizala-drop/internal/file"
+)
+
+// secrets are what no text may show.
+type secrets []string
+
+// clean takes the secrets out of a text from the network, bounds it and makes it safe to print.
+func (s secrets) clean(text string) string { return file.Printable(s.bounded(strings.TrimSpace(text))) }
+
+// bounded takes the secrets out before it cuts: the begin of one would be left.
+func (s secrets) bounded(text string) string { return Bounded(s.takenOut(text)) }
+
+// cleanError takes the secrets out of an error's text, if there are any in it.
+func (s secrets) cleanError(err error) error {
+	if err == nil || s.takenOut(err.Error()) == err.Error() {
+		return err
+	}
+	return &cleanError{text: s.clean(err.Error()), err: err}
+}
+
+func (s secrets) takenOut(text string) string {
+	if text == "" { // as in every answer that went well
+		return ""
+	}
+	for _, form := range s.forms() {
+		text = strings.ReplaceAll(text, form, "[secret]")
+	}
+	return text
+}
+
+// forms are the spellings in which a server may repeat a secret, each also as an error quotes it. The longest come first: a
+// secret may be a part of another.
+func (s secrets) forms() []string {
+	var forms []string
+	for _, secret := range s {
+		if isSecret(secret) {
+			forms = append(forms, spellings(secret)...)
+		}
+	}
+	for _, form := range forms {
+		forms = append(forms, quoted(form)...)
+	}
+	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return slices.Compact(forms)
+}
+
+func spellings(s string) []string {
+	inJSON, _ := json.Marshal(s) // no string fails
+	return append(quoted(s), s, unquoted(string(inJSON)), url.QueryEscape(s), url.PathEscape(s), html.EscapeString(s))
+}
+
+func quoted(s string) []string {
+	return []string{unquoted(strconv.Quote(s)), unquoted(strconv.QuoteToASCII(s))}
+}
+
+func unquoted(s string) string { return s[1 : len(s)-1] }
+
+// isSecret leaves out what is too short to be one: taking it out would take words apart, and so show it.
+func isSecret(s string) bool { return len(s) >= 4 }
+
+// Bounded keeps a text from the network from filling a log: it is cut after 300 bytes, between characters.
+func Bounded(s string) string { return cut(s, 300) }
+
+func cut(s string, longest int) string {
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + "…"
+}
