@@ -109,17 +109,6 @@ func (q *queue) letGo(d *delivery, err error) {
 	q.divide(d, into)
 }
 
-// find gives the troubles of a kind by name.
-func (t troubles) find(kind func(error) bool) map[string]error {
-	found := map[string]error{}
-	for _, one := range t {
-		if kind(one.err) {
-			found[one.name] = one.err
-		}
-	}
-	return found
-}
-
 // setAside divides d into each image that cannot be read, and the others, after some patience. It reports whether it did:
 // if none of them can be read, they wait together.
 func (q *queue) setAside(d *delivery, err error) bool {

@@ -1,8 +1,6 @@
 package uploader
 
 import (
-	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
@@ -23,17 +21,6 @@ func (u *Uploader) forget(d *delivery, f ledger.File) error {
 
 // awayFor is how long a posted file that is no longer under its name is looked for among what settles in its folder.
 const awayFor = 15 * time.Minute
-
-// errAway says that a posted file is not where it was. It may come to light under another name.
-var errAway = errors.New("it is posted, but not under its name any more: it is filed as soon as it is found again in its folder")
-
-// errCopied is errAway of what is refused: a crash came when a copy of it was made, and before its original went.
-var errCopied = fmt.Errorf("%w; its copy is made", errAway)
-
-// isAway reports whether err says that the posted file is not where it was, in its place or at all.
-func isAway(err error) bool {
-	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
-}
 
 // mayBeFound reports whether a file of d that is away may still be found: for as long as it is looked for, and while what had
 // settled by then waits to be compared with it, however long that takes.

@@ -1,12 +1,9 @@
 package uploader
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"kaizala-drop/internal/kaizala"
 )
 
 // Who waits for a failure that counts as the destination's, and which delivery it is that fails while others do not.
@@ -75,7 +72,7 @@ func (q *queue) isDue(d *delivery, err error) bool {
 
 // othersPass reports whether calls of its kind got through since d failed last.
 func (q *queue) othersPass(d *delivery) bool {
-	return d.failedAt && d.stage.isCall() && q.passed[d.stage] != d.passed[d.stage]
+	return d.failedAt && d.stage.isCall() && q.passed.of(d.stage) != d.passed.of(d.stage)
 }
 
 // standAside has d wait until another one was tried.
@@ -134,7 +131,7 @@ func (q *queue) isAlone(d *delivery) bool {
 	if d.stage == toPost {
 		return d.failedAt && d.lane.posted > d.postedThen
 	}
-	return d.failedAt && q.passed[d.stage] > d.passed[d.stage]
+	return d.failedAt && q.passed.of(d.stage) > d.passed.of(d.stage)
 }
 
 // attempt counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
@@ -196,22 +193,4 @@ func (q *queue) groupsPass() {
 	for _, l := range q.turns {
 		l.unproven = false
 	}
-}
-
-// isTheirs reports whether an answer says of itself that no file is to blame: of the token, or of the number of calls.
-func isTheirs(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	return ok && (answer.Unauthorized() || answer.Status == 429)
-}
-
-// mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.
-// 401, 429 and 503 say of themselves that they do not.
-func mayBeItsOwn(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	return ok && (answer.MayHaveActed || !slices.Contains([]int{0, 401, 429, 503}, answer.Status))
-}
-
-func mayHaveActed(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	return ok && answer.MayHaveActed
 }

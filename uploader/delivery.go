@@ -2,12 +2,6 @@ package uploader
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"kaizala-drop/internal/file"
@@ -35,6 +29,24 @@ const (
 
 // isCall reports whether the step is a call of the destination.
 func (s stage) isCall() bool { return s == toUpload || s == toPost }
+
+// isEnd reports whether the calls of the delivery are over: what is left is local.
+func (s stage) isEnd() bool {
+	switch s {
+	case toConfirm, toFile, toFail, toWithdraw:
+		return true
+	}
+	return false
+}
+
+// isLedgers reports whether the step is one of the ledger alone.
+func (s stage) isLedgers() bool {
+	switch s {
+	case toKeep, toConfirm, toWithdraw, toDivide:
+		return true
+	}
+	return false
+}
 
 // delivery is one post on its way: one file, or the images of an album. While busy it belongs to the goroutine of its
 // step, else to the loop.
@@ -151,9 +163,7 @@ func (d *delivery) names() []string {
 }
 
 // isOpen reports whether it is still to be posted; else only a local end is left.
-func (d *delivery) isOpen() bool {
-	return d.stage <= toPost || d.stage == toDivide || d.stage == toHold
-}
+func (d *delivery) isOpen() bool { return !d.stage.isEnd() }
 
 // again reports whether an earlier try at its local end may have been broken off.
 func (d *delivery) again() bool { return d.known || d.pause.failures > 0 }
@@ -172,155 +182,4 @@ func (d *delivery) dests() []string {
 		dests[i] = f.Dest
 	}
 	return dests
-}
-
-// Errors that a step meets on this side of the wire.
-var (
-	errChanged    = errors.New("the file changed while it was under way")
-	errVanished   = errors.New("the file is gone")
-	errFolderGone = errors.New("the watched folder is not there, or another one is mounted in its place")
-	errUnknown    = errors.New("the answer to an earlier try was lost")
-	errHung       = errors.New("the file system did not answer, so the upload was broken off")
-)
-
-// troubles says what is wrong with which images of an album. There is at least one. What is wrong with a single file is
-// said by a plain error.
-type troubles []trouble
-
-type trouble struct {
-	name string
-	err  error
-}
-
-// Error names them, but not all of a long album.
-func (t troubles) Error() string {
-	const most = 5
-	var texts []string
-	for _, one := range t[:min(most, len(t))] {
-		texts = append(texts, one.name+": "+one.err.Error())
-	}
-	if more := len(t) - most; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(texts, "; ")
-}
-
-func (t troubles) Unwrap() []error {
-	errs := make([]error, len(t))
-	for i, one := range t {
-		errs[i] = one.err
-	}
-	return errs
-}
-
-// each checks every one of files, which are all or some of d's. Of an album it returns troubles, for each image that
-// something is wrong with; that the folder is gone is not said of any.
-func (d *delivery) each(files []ledger.File, check func(i int) error) error {
-	if !d.isAlbum() {
-		return check(0)
-	}
-	var wrong troubles
-	for i, f := range files {
-		switch err := check(i); {
-		case errors.Is(err, errFolderGone):
-			return err
-		case err != nil:
-			wrong = append(wrong, trouble{f.Name, err})
-		}
-	}
-	if wrong == nil {
-		return nil
-	}
-	return wrong
-}
-
-// ledgerError is a step that the ledger did not take: no fault of the file, nor of the destination.
-type ledgerError struct{ error }
-
-func (e ledgerError) Unwrap() error { return e.error }
-
-// inLedger marks the error of a step of the ledger.
-func inLedger(err error) error {
-	if err == nil {
-		return nil
-	}
-	return ledgerError{err}
-}
-
-// isForGood reports whether the ledger refused a step because it does not have the delivery in the state that this run
-// left it in: somebody else changed it, or a commit was made that was told to have failed. Trying again cannot help.
-func isForGood(err error) bool {
-	return errors.Is(err, ledger.ErrState) || errors.Is(err, ledger.ErrUnknown)
-}
-
-// isBlameless reports whether err says nothing against the file.
-func isBlameless(err error) bool {
-	_, ours := errors.AsType[ledgerError](err)
-	_, stays := errors.AsType[unfilable](err)
-	return ours || stays || errors.Is(err, errFolderGone) || errors.Is(err, errHung) || errors.Is(err, errAway)
-}
-
-// unchanged looks once more at the files: a change since they settled, or another file in the place of one, means that
-// they must not be posted. Its errors are those of look, of an album as each gives them.
-func (d *delivery) unchanged() error {
-	return d.each(d.Files, func(i int) error { return d.look(i) })
-}
-
-// look says whether the file at index i still is what it was when it settled: nil, errChanged, errVanished, errFolderGone
-// or another error. Where only its looks differ the bytes decide, if it is known what was sent.
-func (d *delivery) look(i int) error {
-	f := d.Files[i]
-	now, err := d.lstat(f)
-	switch {
-	case err != nil:
-		return err
-	case d.isThe(d.want(i), now):
-		return nil
-	case len(f.SHA256) == 0 && looksSame(d.want(i), now):
-		return nil
-	}
-	same, err := d.holdsStill(i, now)
-	if err == nil && !same {
-		err = errChanged
-	}
-	return err
-}
-
-// lstat looks at f. Its errors are those of look.
-func (d *delivery) lstat(f ledger.File) (file.Identity, error) {
-	var info file.Info
-	path := filepath.Join(d.Folder, f.Name)
-	err := d.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
-	if err != nil {
-		return file.Identity{}, d.missing(f, err)
-	}
-	return info.Identity, nil
-}
-
-// isTheInode is isThe, whatever was written to the file.
-func (d *delivery) isTheInode(want, id file.Identity) bool {
-	return id.Ino == want.Ino && (d.known || id.Dev == want.Dev)
-}
-
-// isThe reports whether id is the file of d that was taken up as want, in that state. With a reboot or another mount some
-// file systems get another device number.
-func (d *delivery) isThe(want, id file.Identity) bool {
-	if d.known {
-		id.Dev = want.Dev
-	}
-	return id == want
-}
-
-// missing tells a file that is gone from a folder that is gone: an unmounted share is an empty folder on its parent's
-// device, and its files will be back.
-func (d *delivery) missing(f ledger.File, err error) error {
-	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // its subfolder may be a file now
-		return err
-	}
-	var folder file.Info
-	ferr := d.calls.Do("look at", d.Folder, func() (err error) { folder, err = file.Stat(d.Folder); return err })
-	if ferr != nil || folder.Dev != f.ID.Dev {
-		return errFolderGone
-	}
-	return errVanished
 }

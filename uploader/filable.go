@@ -19,21 +19,6 @@ const (
 	mendedWithin = 30 * time.Second
 )
 
-// unfilable says why a file could not be moved away after its post.
-type unfilable struct {
-	error
-	// all says that it is so for every file of the folder, not for this one alone.
-	all bool
-}
-
-func (e unfilable) Unwrap() error { return e.error }
-
-// isForAll reports whether err says that no file of the folder can be moved away.
-func isForAll(err error) bool {
-	cannot, ok := errors.AsType[unfilable](err)
-	return ok && cannot.all
-}
-
 // filable looks whether the files of d can be moved to done/. Its error is an unfilable.
 func (u *Uploader) filable(d *delivery) error {
 	for _, f := range d.Files {

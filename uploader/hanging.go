@@ -1,7 +1,6 @@
 package uploader
 
 import (
-	"slices"
 	"time"
 
 	"kaizala-drop/internal/hang"
@@ -50,11 +49,6 @@ func (q *queue) takeHung() []*delivery {
 // mayStep reports whether the next step of d may be taken: it has none under way, and it does not touch a file system
 // that hangs.
 func (l *lane) mayStep(d *delivery) bool { return !d.busy && (l.hanging == 0 || d.stage.isLedgers()) }
-
-// isLedgers reports whether the step is one of the ledger alone.
-func (s stage) isLedgers() bool {
-	return slices.Contains([]stage{toKeep, toConfirm, toWithdraw, toDivide}, s)
-}
 
 // left are the calls on file systems that have not returned.
 func (q *queue) left() (calls []hang.Call) {

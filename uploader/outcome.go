@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
@@ -112,8 +111,10 @@ func (q *queue) advance(now time.Time, d *delivery) {
 	d.pause.end()
 	d.failedAt, d.tries, d.sent, d.asked, d.heldTimes = false, 0, 0, 0, 0
 	switch d.stage {
-	case toClaim, toKeep:
-		d.stage++
+	case toClaim:
+		d.stage = toUpload
+	case toKeep:
+		d.stage = toPost
 	case toUpload:
 		d.lane.sick.end()
 		q.success(d.stage)
@@ -149,7 +150,7 @@ func (q *queue) uploaded(d *delivery) {
 // success ends what was held up by failures: a call went through. Those that only stood aside for another try take their
 // places again.
 func (q *queue) success(at stage) {
-	q.passed[at]++
+	q.passed.count(at)
 	q.first = nil       // its pause ends below
 	if at == toUpload { // what is held could not be uploaded
 		q.releaseHeld()
@@ -220,12 +221,3 @@ func (q *queue) retryFile(now time.Time, d *delivery, err error) {
 		q.attempt(d, err)
 	}
 }
-
-func retryAfter(err error) time.Duration {
-	if answer, ok := errors.AsType[*kaizala.Error](err); ok {
-		return answer.RetryAfter
-	}
-	return 0
-}
-
-func reasonOf(err error) string { return file.Printable(err.Error()) }

@@ -32,7 +32,7 @@ const (
 type queue struct {
 	maxUploads  int
 	maxAttempts int
-	budget      allowance
+	budget      Budget
 	stopping    bool // no more calls: only local ends
 
 	lanes map[string]*lane
@@ -53,16 +53,31 @@ type queue struct {
 	wake                      time.Time // when next may find something that it did not find now; zero: no time will help
 }
 
-// passed counts the calls that succeeded, of all deliveries, by their stage.
-type passed [toPost + 1]int
+// passed counts the calls that succeeded, of all deliveries.
+type passed struct{ uploads, posts int }
 
-// allowance is the budget of calls that the queue keeps to (*budget.Budget).
-type allowance interface {
-	// Take takes one call, or says how long to wait before asking again.
-	Take(now time.Time) (wait time.Duration)
+// count counts one more call of that stage.
+func (p *passed) count(at stage) {
+	switch at {
+	case toUpload:
+		p.uploads++
+	case toPost:
+		p.posts++
+	}
 }
 
-func newQueue(maxUploads, maxAttempts int, b allowance) *queue {
+// of is how many calls of that stage succeeded.
+func (p passed) of(at stage) int {
+	switch at {
+	case toUpload:
+		return p.uploads
+	case toPost:
+		return p.posts
+	}
+	return 0
+}
+
+func newQueue(maxUploads, maxAttempts int, b Budget) *queue {
 	return &queue{maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, pause: pause{first: pauseBrief}, lanes: map[string]*lane{}}
 }
 

@@ -482,7 +482,7 @@ func newDay(t *testing.T, seed uint64) *day {
 		f.HoldUnknown = r.IntN(2) == 0
 		folders = append(folders, f)
 	}
-	var b allowance = free{}
+	var b Budget = free{}
 	if r.IntN(2) == 0 {
 		b = &perMinute{n: 60 + r.IntN(1000)}
 	}

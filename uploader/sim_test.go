@@ -71,7 +71,7 @@ func (b *perMinute) Take(now time.Time) time.Duration {
 	return 0
 }
 
-func newSim(t testing.TB, maxUploads int, b allowance, folders ...Folder) *sim {
+func newSim(t testing.TB, maxUploads int, b Budget, folders ...Folder) *sim {
 	s := &sim{t: t, q: newQueue(maxUploads, 10, b), now: time.Unix(1_000_000, 0), rand: rand.New(rand.NewPCG(1, 2))}
 	s.takes = func(d *delivery) time.Duration {
 		if d.stage == toUpload || d.stage == toPost {

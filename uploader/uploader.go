@@ -16,12 +16,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/rs/zerolog"
-	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
+
+	"github.com/rs/zerolog"
 )
 
 // Folder says where the files of one watched folder go.
@@ -58,6 +58,12 @@ type Ledger interface {
 	Withdraw(ctx context.Context, id int64) error
 }
 
+// Budget bounds the calls of the destination (*budget.Budget).
+type Budget interface {
+	// Take takes one call, or says how long to wait before asking again.
+	Take(now time.Time) (wait time.Duration)
+}
+
 // Uploader takes settled files to their end.
 type Uploader struct {
 	Destination Destination
@@ -73,8 +79,8 @@ type Uploader struct {
 
 	MaxUploads  int
 	MaxAttempts int
-	Budget      *budget.Budget // asked for each upload and each post
-	Grace       time.Duration  // how long steps may go on after ctx has ended
+	Budget      Budget        // asked for each upload and each post
+	Grace       time.Duration // how long steps may go on after ctx has ended
 	Log         zerolog.Logger
 }
 

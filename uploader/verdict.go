@@ -98,8 +98,3 @@ func judgeCall(oldResource bool, answer *kaizala.Error) verdict {
 	}
 	return retryAll
 }
-
-// isLost reports whether err says that the file that settled is not there any more.
-func isLost(err error) bool {
-	return errors.Is(err, errChanged) || errors.Is(err, errVanished) || errors.Is(err, errFolderGone)
-}
