@@ -1,23 +1,13 @@
 package uploader
 
 import (
-	"path/filepath"
 	"slices"
 	"time"
 
-	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
 )
 
 // A posted file that is not in its place is looked for: it may come to light under another name.
-
-// forget removes what moves of d's file f that were broken off have left of it, now that it is elsewhere.
-func (u *Uploader) forget(d *delivery, f ledger.File) error {
-	dirs := map[stage]string{toFile: d.to.Done, toFail: d.to.Failed}
-	m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dirs[d.stage]}
-	path := filepath.Join(d.Folder, f.Name)
-	return d.calls.Do("clear up after", path, func() error { return u.Filer.Forget(m, d.stage == toFail) })
-}
 
 // awayFor is how long a posted file that is no longer under its name is looked for among what settles in its folder.
 const awayFor = 15 * time.Minute
@@ -32,7 +22,7 @@ func (q *queue) mayBeFound(now time.Time, d *delivery) bool {
 // mayHave reports whether something that settled while a file of d was looked for, and may be that file, is still to be posted.
 func (l *lane) mayHave(d *delivery) bool {
 	maybe := func(other *delivery) bool {
-		toPost := other.isOpen() && (other.busy || !other.unknown) // a busy one may just be writing unknown, or ID
+		toPost := other.isOpen() && (other.busy || !other.unknown) // what a busy one comes to is not known yet
 		toPost = toPost || other.stage == toFail && (other.busy || other.ID == 0)
 		late := !d.away.IsZero() && other.SettledAt.After(d.away.Add(awayFor))
 		return other != d && toPost && d.postBegun.Before(other.SettledAt) && !late && other.hasSizeOf(d)
@@ -45,8 +35,7 @@ func (d *delivery) hasSizeOf(other *delivery) bool {
 	return somePair(d, other, func(a, b *ledger.File) bool { return a.ID.Size == b.ID.Size })
 }
 
-// somePair reports whether it is so of a file of d and one of other. Of deliveries that are busy it may only read what no step
-// writes.
+// somePair reports whether it is so of a file of d and one of other.
 func somePair(d, other *delivery, is func(a, b *ledger.File) bool) bool {
 	for i := range d.Files {
 		for j := range other.Files {
@@ -71,11 +60,11 @@ func (q *queue) lookFor(now time.Time, d *delivery) {
 }
 
 // looksOther reports whether the file at index i is the wanted one after all, with other looks.
-func (d *delivery) looksOther(i int) bool {
-	now, err := d.lstat(d.Files[i])
+func (w *work) looksOther(i int) bool {
+	now, err := w.lstat(w.file(i))
 	if err != nil {
 		return false
 	}
-	same, err := d.holdsStill(i, now)
+	same, err := w.holdsStill(i, now)
 	return err == nil && same
 }

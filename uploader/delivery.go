@@ -48,42 +48,46 @@ func (s stage) isLedgers() bool {
 	return false
 }
 
-// delivery is one post on its way: one file, or the images of an album. While busy it belongs to the goroutine of its
-// step, else to the loop.
-type delivery struct {
+// facts is what is known of a delivery, and what its steps go by. A step gets a copy; those of a delivery are the loop's.
+type facts struct {
+	// Its row in the ledger. State, Finished and UpdatedAt stay zero: stage says how far it is.
 	ledger.Delivery
+	stage         stage
+	known         bool // to the ledger since an earlier run
+	ledgerPosting bool // the ledger has it as being posted
+	ledgerFailed  bool // the ledger knows that it failed
+	unknown       bool // it may have been posted: an answer to its action was lost
+	noted         bool // at toHold: the ledger knows why
+	note          filing.Note
+
+	renamed   []renamed // files that were found under another name, which the ledger does not know yet
+	landed    []bool    // of each file whether an earlier step moved it, and failed only at what comes after
+	lookedFor bool      // since its last step began: a file of it that is away may still be found
+	copied    bool      // a file that is away has a copy, which is one too many if that is found
+}
+
+// delivery is one post on its way: one file, or the images of an album. It belongs to the loop; a step knows of it what its
+// job says.
+type delivery struct {
+	facts
 	lane  *lane
-	to    Folder // the lane's folder, as it was configured when the step began
-	stage stage
-	busy  bool
+	busy  bool       // a step is under way
 	long  bool       // its upload, the last one begun, is not a small one
 	calls hang.Calls // of the step that is under way, on the file system
 	// hanging says that one of them has not returned for so long that the step no longer holds what others need.
 	hanging  bool
 	breakOff context.CancelCauseFunc // ends the calls of the destination that the step makes
 
-	posting bool // the ledger has it as being posted
-	decided bool // the ledger knows that it failed
-	unknown bool // an answer to its action was lost
-	doubts  int  // how many were, in this run
+	doubts  int  // how many answers to its action were lost, in this run
 	resumed bool // its mediaResource is from an earlier run
-	known   bool // to the ledger since an earlier run
-	note    filing.Note
 
 	search   *search  // what is sent is a part of the album, to find the image that is refused
 	culprits int      // images that were refused for good, and found in the album that it was a part of
 	division division // at toDivide: what becomes of it
 
-	relooked  []file.Identity // what the step under way found files to look like that hold the same bytes; zero: nothing
-	rival     bool            // another one has, or had, a file of the same name
-	earlier   upload          // of a file of its name, which may hold the same bytes
-	suspects  []suspect       // whose files the files of d may be
-	renamed   []renamed       // files that were found under another name, which the ledger does not know yet
-	away      time.Time       // since when a posted file is not where it was
-	copied    bool            // a file that is away has a copy, which is one too many if that is found
-	lookedFor bool            // it may still be found
-	landed    []bool          // of each file whether an earlier step moved it, and failed only at what comes after
-	postBegun time.Time       // when its post began first, in this run
+	rival     bool      // another one has, or had, a file of the same name
+	away      time.Time // since when a posted file is not where it was
+	postBegun time.Time // when its post began first, in this run
 
 	pause      pause
 	begun      time.Time      // when this run took it up
@@ -101,7 +105,6 @@ type delivery struct {
 	heldTimes  int            // how often it was held since
 	heldUntil  time.Time      // at toHold
 	notBefore  time.Time      // at toHold, though another upload passes
-	noted      bool           // at toHold: the ledger knows why
 	successors []file.Settled // newer files under the names of its own, which settled meanwhile
 }
 
@@ -122,13 +125,16 @@ func newDelivery(l *lane, s file.Settled) *delivery {
 }
 
 // isAlbum reports whether it has several files, which then are images.
-func (d *delivery) isAlbum() bool { return len(d.Files) > 1 }
+func (f *facts) isAlbum() bool { return len(f.Files) > 1 }
 
 // resume makes the delivery that the ledger tells of go on where it was.
 func resume(l *lane, known ledger.Delivery) *delivery {
-	d := &delivery{Delivery: known, lane: l, stage: toUpload, known: true, resumed: known.Resource != ""}
+	d := &delivery{lane: l, resumed: known.Resource != ""}
+	state := known.State
+	known.State = ""
+	d.facts = facts{Delivery: known, stage: toUpload, known: true}
 	_, sendable := media.ByName(d.name())
-	switch known.State {
+	switch state {
 	case ledger.Claimed:
 		if !sendable { // an earlier version had claimed it, and was stopped before it gave it up
 			d.refuse(unsupported(d.name()))
@@ -140,7 +146,7 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	case ledger.Posted:
 		d.stage = toFile
 	case ledger.Failed:
-		d.stage, d.decided, d.unknown = toFail, true, known.Resource != ""
+		d.stage, d.ledgerFailed, d.unknown = toFail, true, known.Resource != ""
 		d.note = filing.Note{Reason: known.Reason, Attempts: known.Attempts}
 	}
 	return d
@@ -152,34 +158,23 @@ func (d *delivery) refuse(n filing.Note) {
 }
 
 // name is that of its file, or of the first of an album.
-func (d *delivery) name() string { return d.Files[0].Name }
+func (f *facts) name() string { return f.Files[0].Name }
 
-func (d *delivery) names() []string {
-	names := make([]string, len(d.Files))
-	for i, f := range d.Files {
-		names[i] = f.Name
+func (f *facts) names() []string {
+	names := make([]string, len(f.Files))
+	for i := range names {
+		names[i] = f.Files[i].Name
 	}
 	return names
 }
 
 // isOpen reports whether it is still to be posted; else only a local end is left.
-func (d *delivery) isOpen() bool { return !d.stage.isEnd() }
+func (f *facts) isOpen() bool { return !f.stage.isEnd() }
 
-// again reports whether an earlier try at its local end may have been broken off.
-func (d *delivery) again() bool { return d.known || d.pause.failures > 0 }
-
-func (d *delivery) sums() [][]byte {
-	sums := make([][]byte, len(d.Files))
-	for i, f := range d.Files {
-		sums[i] = f.SHA256
+func (f *facts) sums() [][]byte {
+	sums := make([][]byte, len(f.Files))
+	for i := range sums {
+		sums[i] = f.Files[i].SHA256
 	}
 	return sums
-}
-
-func (d *delivery) dests() []string {
-	dests := make([]string, len(d.Files))
-	for i, f := range d.Files {
-		dests[i] = f.Dest
-	}
-	return dests
 }

@@ -19,22 +19,23 @@ const (
 	mendedWithin = 30 * time.Second
 )
 
-// filable looks whether the files of d can be moved to done/. Its error is an unfilable.
-func (u *Uploader) filable(d *delivery) error {
-	for _, f := range d.Files {
-		m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: d.to.Done}
-		err := d.calls.Do("look whether it can be moved:", filepath.Join(d.Folder, f.Name), func() error { return u.Filer.CanFile(m) })
+// filable looks whether the files can be moved to done/. Its error is an unfilable.
+func (w *work) filable() error {
+	for _, f := range w.job.Files {
+		m := filing.Move{Folder: w.job.Folder, Name: f.Name, Want: f.ID, Dir: w.job.to.Done}
+		err := w.job.calls.Do("look whether it can be moved:", filepath.Join(m.Folder, f.Name), func() error { return w.u.Filer.CanFile(m) })
 		gone := errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrFolderGone) // which the step finds out for itself
 		if err != nil && !gone {
-			return u.unfilable(d, err)
+			return w.unfilable(err)
 		}
 	}
 	return nil
 }
 
 // unfilable finds out whether it is only this file that cannot be moved.
-func (u *Uploader) unfilable(d *delivery, err error) error {
-	all := d.calls.Do("look whether files can be moved from", d.Folder, func() error { return u.Filer.CanFileFrom(d.Folder, d.to.Done) })
+func (w *work) unfilable(err error) error {
+	from, to := w.job.Folder, w.job.to.Done
+	all := w.job.calls.Do("look whether files can be moved from", from, func() error { return w.u.Filer.CanFileFrom(from, to) })
 	if all != nil {
 		return unfilable{all, true}
 	}

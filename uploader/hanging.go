@@ -22,7 +22,7 @@ func (q *queue) checkHanging(now time.Time) {
 		}
 		d.hanging = true
 		d.lane.hanging++
-		q.free(d, d.stage)
+		q.free(d)
 		q.hung = append(q.hung, d)
 	}
 }

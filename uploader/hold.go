@@ -119,15 +119,16 @@ func (d *delivery) bytes() (n int64) {
 	return n
 }
 
-// hold writes down why d is held, and looks whether it is there still: what is gone, or was replaced, waits for nothing.
-func (u *Uploader) hold(ctx context.Context, d *delivery) error {
-	if err := d.unchanged(); err != nil && isLost(err) {
+// hold writes down why the delivery is held, and looks whether it is there still: what is gone, or was replaced, waits for
+// nothing.
+func (w *work) hold(ctx context.Context) error {
+	if err := w.unchanged(); err != nil && isLost(err) {
 		return err
 	}
-	if d.noted {
+	if w.job.noted {
 		return nil
 	}
-	return inLedger(u.Ledger.Waits(ctx, d.ID, d.Attempts, d.Reason))
+	return inLedger(w.u.Ledger.Waits(ctx, w.job.ID, w.job.Attempts, w.job.Reason))
 }
 
 // isHeld reports whether d is held: nobody who waits for the end of a run should wait for that.

@@ -218,15 +218,9 @@ func (q *queue) restore(known ledger.Delivery) (d *delivery, ok bool) {
 	return d, true
 }
 
-// holds reports whether s is a file of d, in the very state that d took it up in. It may be asked of a busy one, so it
-// reads of Files only what no step writes.
+// holds reports whether s is a file of d, in the very state that d took it up in.
 func (d *delivery) holds(s file.Settled) bool {
-	for i := range d.Files {
-		if f := &d.Files[i]; f.Name == s.Name && d.isThe(f.ID, s.ID) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.Files, func(f ledger.File) bool { return f.Name == s.Name && d.isThe(f.ID, s.ID) })
 }
 
 // takeUp takes up the next delivery of l, if there is room for one. Room is waited for until there is some for several:

@@ -36,10 +36,10 @@ type release struct {
 	gone bool // there was none
 }
 
-// outcome is what a step ended with.
+// outcome is what a step of d ended with.
 type outcome struct {
-	d   *delivery
-	err error
+	d *delivery
+	result
 }
 
 func newLoop(u *Uploader) *loop {
@@ -76,7 +76,7 @@ func (l *loop) adopt(unfinished []ledger.Delivery) {
 			l.orphans = append(l.orphans, known)
 			continue
 		}
-		l.logOf(d).Info().Str("state", string(known.State)).Msg("going on with what an earlier run left")
+		l.logOf(&d.facts).Info().Str("state", string(known.State)).Msg("going on with what an earlier run left")
 	}
 	if len(l.orphans) > 0 && len(l.orphans) != before { // folders come up one by one
 		l.Log.Warn().Int("deliveries", len(l.orphans)).Str("folder", file.Printable(l.orphans[0].Folder)).
@@ -159,7 +159,7 @@ func (l *loop) leaveRest() (Summary, error) {
 // startSteps starts every step that may be taken now.
 func (l *loop) startSteps(ctx context.Context) {
 	for {
-		d := l.queue.next(time.Now())
+		d, j := l.queue.next(time.Now())
 		if d == nil {
 			return
 		}
@@ -168,7 +168,7 @@ func (l *loop) startSteps(ctx context.Context) {
 		go func() {
 			defer cancel(nil)
 			select {
-			case l.outcomes <- outcome{d, l.step(ctx, d)}:
+			case l.outcomes <- outcome{d, l.step(ctx, j)}:
 			case <-l.ended: // it hung, and was left behind
 			}
 		}()
@@ -207,8 +207,8 @@ func (l *loop) onSettled(b file.Batch, ok bool) {
 
 func (l *loop) onOutcome(o outcome) {
 	d, was := o.d, o.d.stage
+	l.queue.ended(d, o.result)
 	v := classify(d, o.err)
-	l.queue.ended(d, was)
 	l.tellAnswers(d.lane)
 	l.queue.settle(time.Now(), d, v, o.err)
 	if v == withdraw {

@@ -189,7 +189,6 @@ func (q *queue) postSucceeded(l *lane) {
 // lost deals with an action whose answer was lost. Each one that is held goes to failed/, so after the first its folder
 // tries the next with growing pauses: an outage must not empty it.
 func (q *queue) lost(now time.Time, d *delivery, err error) {
-	d.unknown = true
 	_, onWire := errors.AsType[*kaizala.Error](err)
 	switch {
 	case d.lane.folder.HoldUnknown && onWire:

@@ -127,13 +127,14 @@ func TestTableOfOutcomes(t *testing.T) {
 			q.add(file.Batch{version("/a", "x.pdf", 1)})
 			q.next(now.Add(-time.Second))
 			d := q.lanes["/a"].active[0]
-			q.ended(d, toClaim)
+			q.ended(d, result{})
 			d.stage, d.unknown, d.resumed, q.stopping = c.at, c.how.unknown, c.how.resumed, c.how.stopping
 			d.lookedFor = c.how.lookedFor
 			if !d.isOpen() {
 				q.localEnd(d)
 			}
 			l := d.lane
+			d.learn(result{err: c.err})
 			v := classify(d, c.err)
 			q.settle(now, d, v, c.err)
 			var waits []string
@@ -693,7 +694,7 @@ func TestUploadAgainOnlyOnceAndOnlyForAnOldResource(t *testing.T) {
 
 func TestNotesSayWhatHappened(t *testing.T) {
 	at := func(s stage) *delivery {
-		return &delivery{stage: s, Delivery: ledger.Delivery{Attempts: 3, Files: []ledger.File{{Name: "x.pdf"}}}}
+		return &delivery{facts: facts{stage: s, Delivery: ledger.Delivery{Attempts: 3, Files: []ledger.File{{Name: "x.pdf"}}}}}
 	}
 	large := ofFile(413)
 	large.Code, large.Message = "TooBig", "no"

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"kaizala-drop/internal/file"
 )
 
 const (
@@ -81,18 +79,18 @@ func newQueue(maxUploads, maxAttempts int, b Budget) *queue {
 	return &queue{maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, pause: pause{first: pauseBrief}, lanes: map[string]*lane{}}
 }
 
-// next gives a delivery whose step is to be taken now, marked busy, or nil.
-func (q *queue) next(now time.Time) *delivery {
+// next gives a delivery whose step is to be taken now, marked busy, with the job of the step; or nil.
+func (q *queue) next(now time.Time) (*delivery, job) {
 	q.wake = time.Time{}
 	q.checkHanging(now)
 	d := q.nextLocal(now)
 	if d == nil && !q.stopping && q.mayCall(now) {
 		d = q.nextCall(now)
 	}
-	if d != nil {
-		q.begin(d, now)
+	if d == nil {
+		return nil, job{}
 	}
-	return d
+	return d, q.begin(d, now)
 }
 
 // stop ends the calls. What was posted, and the ledger would not take, is tried once more: with the next start it would
@@ -268,61 +266,58 @@ func (q *queue) laneReady(now time.Time, l *lane) bool {
 		!l.isProbing(&l.sick) && q.ready(now, &l.sick) && q.groupsReady(now, l)
 }
 
-// begin marks the step of d as under way and lets the next folder have its turn.
-func (q *queue) begin(d *delivery, now time.Time) {
-	d.busy, d.to, d.since = true, d.lane.folder, now
+// begin marks the step of d as under way, lets the next folder have its turn if it is a call, and gives the step's job.
+func (q *queue) begin(d *delivery, now time.Time) job {
+	d.busy, d.since = true, now
 	q.steps = append(q.steps, d)
 	if d.begun.IsZero() {
 		d.begun = now
 	}
-	d.relooked, d.lookedFor = make([]file.Identity, len(d.Files)), q.mayBeFound(now, d)
+	d.lookedFor = q.mayBeFound(now, d)
+	j := d.job()
+	if d.stage.isCall() || d.stage == toFail && d.ID == 0 {
+		j.suspects, _ = d.lane.suspects(d)
+	}
 	switch d.stage {
 	case toUpload:
-		d.suspects, _ = d.lane.suspects(d)
-		d.earlier = d.lane.takeUpload(d)
+		j.earlier = d.lane.takeUpload(d)
 		q.uploading++
 		if d.long = !d.isSmall(); d.long {
 			q.long++
 		}
 	case toPost:
-		d.suspects, _ = d.lane.suspects(d)
 		if d.postBegun.IsZero() && !d.unknown {
 			d.postBegun = now
 		}
 		q.posting++
 		d.lane.posting = true
-	case toFail:
-		if d.ID == 0 {
-			d.suspects, _ = d.lane.suspects(d)
-		}
-		q.local++
-		return
 	default:
 		q.local++
-		return
+		return j
 	}
 	i := slices.Index(q.turns, d.lane)
 	q.turns = append(slices.Delete(q.turns, i, i+1), d.lane)
+	return j
 }
 
-// ended marks the step that d was at, stage was, as no longer under way.
-func (q *queue) ended(d *delivery, was stage) {
+// ended takes the result of the step that d was at, which is no longer under way.
+func (q *queue) ended(d *delivery, r result) {
 	if d.hanging {
 		d.lane.hanging--
 	} else {
-		q.free(d, was)
+		q.free(d)
 	}
-	d.busy, d.hanging, d.suspects = false, false, nil
-	d.keepLooks()
-	if was == toPost {
+	d.busy, d.hanging = false, false
+	if d.stage == toPost {
 		d.lane.posting = false
 	}
 	q.steps = slices.DeleteFunc(q.steps, func(x *delivery) bool { return x == d })
+	d.learn(r)
 }
 
-// free gives back what a step of d at that stage holds of what all folders share.
-func (q *queue) free(d *delivery, was stage) {
-	switch was {
+// free gives back what the step of d holds of what all folders share.
+func (q *queue) free(d *delivery) {
+	switch d.stage {
 	case toUpload:
 		q.uploading--
 		if d.long {

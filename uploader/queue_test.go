@@ -305,7 +305,7 @@ func TestFolderComesBackWhileItsDeliveriesAreBusy(t *testing.T) {
 func TestChangedGroupEndsThePauseOfItsFolder(t *testing.T) {
 	s := newSim(t, 1, free{}, folder("/a"))
 	s.ends = func(d *delivery) error {
-		if d.stage == toPost && d.to.Group == "group of /a" {
+		if d.stage == toPost && d.lane.folder.Group == "group of /a" {
 			return ofGroup(404)
 		}
 		return nil

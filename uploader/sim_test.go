@@ -117,7 +117,7 @@ func (s *sim) start() {
 		if given > 100_000 {
 			s.t.Fatal("next gives deliveries without end")
 		}
-		d := s.q.next(s.now)
+		d, _ := s.q.next(s.now)
 		if d == nil {
 			break
 		}
@@ -236,27 +236,29 @@ func (s *sim) earliest() int {
 	return found
 }
 
-// end does what the loop does with an outcome, and what a step does with its delivery.
+// learned is what a step has learned that ends in this way.
+func (s *sim) learned(u *stepUnderWay) result {
+	r, was := result{err: u.err}, u.d.stage
+	switch {
+	case u.err != nil:
+		s.failures++
+	case was == toClaim || was == toFail && u.d.ID == 0:
+		s.lastID++
+		r.id = s.lastID
+	case was == toUpload:
+		r.resource = "resource of " + u.d.name()
+	case was == toPost:
+		r.posted = true
+		s.posts = append(s.posts, strings.Join(u.d.names(), "+"))
+	}
+	return r
+}
+
+// end does what the loop does with an outcome.
 func (s *sim) end(u *stepUnderWay) {
 	d, was := u.d, u.d.stage
-	answer, onWire := u.err.(*kaizala.Error)
-	switch {
-	case u.err == nil && (was == toClaim || was == toFail && d.ID == 0):
-		s.lastID++
-		d.ID = s.lastID
-	case u.err == nil && was == toUpload:
-		d.Resource = "resource of " + d.name()
-	case u.err == nil && was == toPost:
-		d.unknown = false
-		s.posts = append(s.posts, strings.Join(d.names(), "+"))
-	case was == toPost && onWire && answer.MayHaveActed:
-		d.unknown = true
-	}
-	if u.err != nil {
-		s.failures++
-	}
+	s.q.ended(d, s.learned(u))
 	v := classify(d, u.err)
-	s.q.ended(d, was)
 	s.q.settle(s.now, d, v, u.err)
 	if v == advance && was == toWithdraw {
 		for _, f := range d.Files {

@@ -24,24 +24,24 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 		l.sum.Failed++
 		l.tellEnd(d, "failed")
 	case v == advance && was == toWithdraw:
-		l.logOf(d).Info().Str("reason", d.Reason).Msg("not posted")
+		l.logOf(&d.facts).Info().Str("reason", d.Reason).Msg("not posted")
 	case v == advance && was == toDivide && d.division.known: // told as tellRecognised does
 	case v == advance && was == toDivide:
 		l.tellDivision(d)
 	case v == disowned:
-		l.logOf(d).Error().Str("error", reasonOf(err)).Msg("the ledger does not have this delivery as it was left; was it edited " +
+		l.logOf(&d.facts).Error().Str("error", reasonOf(err)).Msg("the ledger does not have this delivery as it was left; was it edited " +
 			"or put back while the daemon runs? It goes to failed/, for nobody knows whether it was posted. Restart the daemon")
 	case v == filedBefore:
-		l.logOf(d).Warn().Str("reason", reasonOf(err)).Msg("left alone: it lies where an earlier delivery filed it. " +
+		l.logOf(&d.facts).Warn().Str("reason", reasonOf(err)).Msg("left alone: it lies where an earlier delivery filed it. " +
 			"Was done or failed changed in the configuration? Files must be moved out of the watched folder with it")
 	case v == refused && d.search != nil && d.search.isNew(len(d.Files)):
-		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
+		l.logOf(&d.facts).Warn().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
 	case v == advance || v == interruptedBy || v == withdraw || d.stage == toDivide:
 	case v == knownAgain && was == toFail: // told as tellRecognised does
 	case d.stage == toFail && was != toFail: // told when it has been moved
 	case d.stage == toHold && was != toHold && d.blamed && d.heldTimes > 1: // told already
 	case d.stage == toHold && was != toHold:
-		l.logOf(d).Warn().Str("reason", d.Reason).Time("until", d.heldUntil).Msg("the file is held: it cannot be uploaded, and nothing " +
+		l.logOf(&d.facts).Warn().Str("reason", d.Reason).Time("until", d.heldUntil).Msg("the file is held: it cannot be uploaded, and nothing " +
 			"shows why. It stays where it is. Look whether a proxy in between limits the size of uploads")
 	case errors.Is(err, errAway), v == uncertain && isLost(err):
 		l.tellAway(d, err)
@@ -52,12 +52,12 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 	case v == unprovenFolder && l.queue.groups.failures > 0:
 		l.tellGroups(err)
 	case v == unprovenFolder && d.lane.pause.failures == 1:
-		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the group is refused, though not by Kaizala's own word: its folder waits, " +
+		l.logOf(&d.facts).Warn().Str("error", reasonOf(err)).Msg("the group is refused, though not by Kaizala's own word: its folder waits, " +
 			"and tries again by itself")
 	case v == retryFolder && d.lane.pause.failures == 1:
-		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("the group refuses: its folder waits, and tries again by itself")
+		l.logOf(&d.facts).Warn().Str("error", reasonOf(err)).Msg("the group refuses: its folder waits, and tries again by itself")
 	case d.pause.failures == 1 || d.pause.failures > 0 && d.pause.failures%10 == 0:
-		l.logOf(d).Warn().Str("error", reasonOf(err)).Int("tries", d.pause.failures).Msg("the file waits, and is tried again by itself")
+		l.logOf(&d.facts).Warn().Str("error", reasonOf(err)).Int("tries", d.pause.failures).Msg("the file waits, and is tried again by itself")
 	}
 	if l.outage.told && (v == advance && was == l.outage.at || l.waiting() == 0) {
 		l.outage.told = false
@@ -69,7 +69,7 @@ func (l *loop) tell(d *delivery, was stage, v verdict, err error) {
 func (l *loop) tellUnfilable(d *delivery, err error) {
 	if !d.lane.told {
 		d.lane.told = true
-		l.logOf(d).Warn().Str("error", reasonOf(err)).Msg("files cannot be filed away: this folder sends nothing more until they can, and tries by itself")
+		l.logOf(&d.facts).Warn().Str("error", reasonOf(err)).Msg("files cannot be filed away: this folder sends nothing more until they can, and tries by itself")
 	}
 }
 
@@ -84,14 +84,14 @@ func (l *loop) tellFilable(of *lane) {
 // tellAway says once of a delivery that its file is looked for.
 func (l *loop) tellAway(d *delivery, err error) {
 	if d.pause.failures == 1 {
-		l.logOf(d).Info().Str("reason", reasonOf(err)).Stringer("for", awayFor).Msg("looked for")
+		l.logOf(&d.facts).Info().Str("reason", reasonOf(err)).Stringer("for", awayFor).Msg("looked for")
 	}
 }
 
 // tellRecognised says of each file that was found again that it is not posted once more.
 func (l *loop) tellRecognised() {
 	for _, m := range l.queue.recognised {
-		l.logOf(m.known.of).Info().Str("was", file.Printable(m.known.file.Name)).Str("is", file.Printable(m.name)).
+		l.logOf(&m.known.of.facts).Info().Str("was", file.Printable(m.known.file.Name)).Str("is", file.Printable(m.name)).
 			Msg("known again: it is posted already, under another name or with other looks, so it is filed and not posted once more")
 	}
 	l.queue.recognised = nil
@@ -104,7 +104,7 @@ func (l *loop) tellHung(d *delivery) {
 		return
 	}
 	d.lane.hangTold = true
-	l.logOf(d).Warn().Stringer("hangs", call).Stringer("for", time.Since(call.Since).Round(time.Second)).
+	l.logOf(&d.facts).Warn().Stringer("hangs", call).Stringer("for", time.Since(call.Since).Round(time.Second)).
 		Msg("the file system does not answer: this folder waits for it, the others go on. Is the server of the share gone, the disk frozen?")
 }
 
@@ -164,9 +164,9 @@ func (l *loop) waiting() int {
 }
 
 func (l *loop) tellEnd(d *delivery, what string) {
-	e := l.logOf(d).Info()
+	e := l.logOf(&d.facts).Info()
 	if what == "failed" {
-		e = l.logOf(d).Warn().Str("reason", d.Reason)
+		e = l.logOf(&d.facts).Warn().Str("reason", d.Reason)
 	}
 	if d.Reference != "" {
 		e = e.Str("as", string(d.Action)).Str("group", file.Printable(d.Group)).Str("reference", file.Printable(d.Reference))
@@ -202,7 +202,7 @@ func (l *loop) tellDivision(d *delivery) {
 	for _, out := range d.division.left {
 		left = append(left, file.Printable(d.Files[out.index].Name))
 	}
-	e := l.logOf(d).Info().Str("reason", d.Reason).Int("posts", len(d.division.posts)).Int("refused", len(d.division.culprits))
+	e := l.logOf(&d.facts).Info().Str("reason", d.Reason).Int("posts", len(d.division.posts)).Int("refused", len(d.division.culprits))
 	if left != nil {
 		e = e.Strs("without", left)
 	}

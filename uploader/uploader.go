@@ -110,11 +110,11 @@ func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 	return l.run(ctx)
 }
 
-// logOf is the log with what identifies d.
-func (u *Uploader) logOf(d *delivery) *zerolog.Logger {
-	with := u.Log.With().Str("folder", file.Printable(d.Folder)).Str("file", file.Printable(d.name()))
-	if d.isAlbum() {
-		with = with.Str("last", file.Printable(d.Files[len(d.Files)-1].Name)).Int("images", len(d.Files))
+// logOf is the log with what identifies a delivery.
+func (u *Uploader) logOf(f *facts) *zerolog.Logger {
+	with := u.Log.With().Str("folder", file.Printable(f.Folder)).Str("file", file.Printable(f.name()))
+	if f.isAlbum() {
+		with = with.Str("last", file.Printable(f.Files[len(f.Files)-1].Name)).Int("images", len(f.Files))
 	}
 	log := with.Logger()
 	return &log

@@ -1,0 +1,167 @@
+package uploader
+
+import (
+	"errors"
+	"slices"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/hang"
+	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
+)
+
+// job is what a step is given: a copy of all that it needs to know of its delivery, which is the step's own.
+type job struct {
+	facts
+	to       Folder      // the lane's folder, as it is configured when the step begins
+	again    bool        // an earlier try at its local end may have been broken off
+	probe    bool        // only a part of the album is sent, to find the image that is refused
+	lo, hi   int         // the files from lo to before hi are sent
+	suspects []suspect   // whose files the files of this delivery may be
+	earlier  upload      // of a file of its name, which may hold the same bytes
+	calls    *hang.Calls // of this step on the file system: they are watched from outside
+}
+
+// job gives what a step of d needs to know. Its suspects and its earlier upload are begin's to add.
+func (d *delivery) job() job {
+	j := job{facts: d.facts, to: d.lane.folder, again: d.known || d.pause.failures > 0, hi: len(d.Files), calls: &d.calls}
+	if d.search != nil {
+		j.probe = true
+		j.lo, j.hi = d.search.probe()
+	}
+	j.Files, j.renamed, j.landed = slices.Clone(d.Files), slices.Clone(d.renamed), slices.Clone(d.landed)
+	return j
+}
+
+// toSend is the files that an upload sends.
+func (j *job) toSend() []ledger.File { return j.Files[j.lo:j.hi] }
+
+// result is what a step has learned. What is zero, it has not learned.
+type result struct {
+	err           error
+	id            int64
+	resource      string
+	group         string // that it was posted to
+	reference     string
+	files         []found // as many as the job has, or none
+	recognised    int     // of the job's renamed files, the first so many are known to the ledger
+	ledgerPosting bool    // the ledger has it as being posted
+	ledgerFailed  bool    // the ledger knows that it failed
+	sent          bool    // a post was sent
+	posted        bool    // the service has answered that it took the post
+	twice         bool    // it was sent although an answer to an earlier one was lost
+}
+
+// found is what a step has learned of one file.
+type found struct {
+	looks  file.Identity // what it looks like now although its bytes are the same; zero: nothing
+	sum    []byte        // of what was sent, or of its copy; nil: nothing
+	dest   string        // where it was moved to
+	landed bool          // it was moved, and only what comes after failed
+}
+
+// work is a step under way.
+type work struct {
+	u   *Uploader
+	job job
+	got result // so far
+}
+
+func newWork(u *Uploader, j job) *work {
+	w := &work{u: u, job: j, got: result{files: make([]found, len(j.Files)), ledgerPosting: j.ledgerPosting}}
+	for i, landed := range j.landed {
+		w.got.files[i].landed = landed
+	}
+	return w
+}
+
+// file is the file at index i, with its sum and its place as the step knows them by now.
+func (w *work) file(i int) ledger.File {
+	f, now := w.job.Files[i], w.got.files[i]
+	if now.sum != nil {
+		f.SHA256 = now.sum
+	}
+	if now.dest != "" {
+		f.Dest = now.dest
+	}
+	return f
+}
+
+// want is what the file at index i must look like, as far as the step knows.
+func (w *work) want(i int) file.Identity {
+	if looks := w.got.files[i].looks; looks != (file.Identity{}) {
+		return looks
+	}
+	return w.job.Files[i].ID
+}
+
+// dests is where the files lie by now.
+func (w *work) dests() []string {
+	dests := make([]string, len(w.job.Files))
+	for i := range dests {
+		dests[i] = w.file(i).Dest
+	}
+	return dests
+}
+
+// mayBePosted decides whether a delivery may be in the group although no answer says so, after a step that has learned r: it
+// was sent, and nobody knows what became of it. Only the answer that it was taken ends such a doubt.
+func (f *facts) mayBePosted(r result) bool {
+	answer, onWire := errors.AsType[*kaizala.Error](r.err)
+	switch {
+	case r.posted:
+		return false
+	case onWire:
+		return f.unknown || answer.MayHaveActed
+	}
+	return f.unknown || r.sent && r.err != nil
+}
+
+// learn takes over what a step of d has learned.
+func (d *delivery) learn(r result) {
+	d.unknown = d.mayBePosted(r)
+	d.ledgerPosting = r.ledgerPosting
+	d.ledgerFailed = d.ledgerFailed || r.ledgerFailed
+	d.MaybeTwice = d.MaybeTwice || r.twice
+	if r.id != 0 {
+		d.ID = r.id
+	}
+	if r.resource != "" {
+		d.Resource = r.resource
+	}
+	if r.sent {
+		d.Group = r.group
+	}
+	if r.posted {
+		d.Reference = r.reference
+	}
+	d.renamed = d.renamed[r.recognised:]
+	d.learnFiles(r.files)
+}
+
+// learnFiles takes over what was found of each file. Looks that are new must be written down before the file is moved: what a
+// move that is broken off leaves is found by the looks of its file.
+func (d *delivery) learnFiles(files []found) {
+	if slices.ContainsFunc(files, func(now found) bool { return now.landed }) || d.landed != nil {
+		d.landed = make([]bool, len(files))
+	}
+	for i, now := range files {
+		mine := &d.Files[i]
+		if now.sum != nil {
+			mine.SHA256 = now.sum
+		}
+		if now.dest != "" {
+			mine.Dest = now.dest
+		}
+		if d.landed != nil {
+			d.landed[i] = now.landed
+		}
+		if now.looks == (file.Identity{}) {
+			continue
+		}
+		if !looksSame(now.looks, mine.ID) {
+			d.renamed = append(d.renamed, renamed{i, *mine})
+		}
+		mine.ID = now.looks
+	}
+}
