@@ -1,9 +1,12 @@
 package uploader
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"kaizala-drop/internal/kaizala"
 )
 
 // Who waits for a failure that counts as the destination's, and which delivery it is that fails while others do not.
@@ -20,23 +23,46 @@ const (
 	secondMost    = time.Minute    // how long it waits for the other one at most
 )
 
+// retryFile has d wait alone; the others go on.
+func (q *queue) retryFile(now time.Time, d *delivery, err error) news {
+	d.pause.fail(now)
+	if !isBlameless(err) && !q.setAside(d, err) {
+		q.attempt(d, err)
+	}
+	return newsWaits
+}
+
+// retry has the folder wait.
+func (l *lane) retry(now time.Time, err error) news {
+	if isForAll(err) {
+		l.becameUnfilable(now)
+		return newsUnfilable
+	}
+	l.pause.fail(now)
+	l.pause.obey(now.Add(retryAfter(err)))
+	if l.pause.failures > 1 {
+		return newsWaits
+	}
+	return newsGroupRefuses
+}
+
 // unproven deals with a refusal of d without anybody's word. The resource of an earlier run may be what is refused: it is
 // made anew once others' posts pass, and also if none does, for it costs nothing to find out.
-func (q *queue) unproven(now time.Time, d *delivery, err error) {
+func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 	if d.stage == toPost && d.resumed {
 		if d.stale++; d.stale >= staleTries || q.isAlone(d) {
 			q.failAll(now, d, err)
 			q.letFirstAgain(now)
-			d.stage, d.resumed, d.failedAt = toUpload, false, false
-			return
+			d.uploadAgain()
+			return newsOutage
 		}
 	}
-	q.retryAll(now, d, err)
+	return q.retryAll(now, d, err)
 }
 
 // retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
 // in the order of the posts, unless it is answered with errors again and again.
-func (q *queue) retryAll(now time.Time, d *delivery, err error) {
+func (q *queue) retryAll(now time.Time, d *delivery, err error) news {
 	q.failAll(now, d, err)
 	d.tries++
 	wasSecond := q.letFirstAgain(now)
@@ -52,6 +78,7 @@ func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 		q.attempt(d, err)
 	}
 	q.inVain(now, d, err)
+	return newsOutage
 }
 
 // isDue reports whether another one than d is to be tried, after a failure of d: when something gets through, so that d may
@@ -161,36 +188,26 @@ func (q *queue) attempt(d *delivery, err error) {
 	}
 }
 
-// isAlike reports whether another group than l's was refused without anybody's word, with no post in between that passed.
-func (q *queue) isAlike(l *lane) bool {
-	return slices.ContainsFunc(q.turns, func(o *lane) bool { return o.unproven && o.folder.Group != l.folder.Group })
-}
-
-// unprovenFolder has the folder of d wait. If other groups fare alike, and no post passes, it is not for their sake: they
-// all wait for the same, and one call at a time tries it.
-func (q *queue) unprovenFolder(now time.Time, d *delivery, err error) {
-	l := d.lane
-	l.pause.fail(now)
-	l.pause.obey(now.Add(retryAfter(err)))
-	l.unproven = true
-	if q.isAlike(l) && (q.groups.failures == 0 || q.groups.probes(d.since)) {
-		q.groups.fail(now)
+// inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
+// were too many of them. From then on it is also held between failures that others' passing shows to be its own.
+func (q *queue) inVain(now time.Time, d *delivery, err error) {
+	answer, onWire := errors.AsType[*kaizala.Error](err)
+	if !onWire || d.stage != toUpload || isTheirs(err) {
+		return
 	}
-}
-
-// groupsReady reports whether l may be tried, as far as it waits together with others.
-func (q *queue) groupsReady(now time.Time, l *lane) bool {
-	if !l.unproven || q.groups.failures == 0 {
-		return true
+	switch {
+	case d.blamed:
+	case answer.BodySent && (answer.Status != 503 || d.bytes() > cheap): // 503 says that it is about no file
+		d.sent++
+	case answer.Fault == kaizala.FaultFile:
+		d.asked++
+	default:
+		return
 	}
-	tried := slices.ContainsFunc(q.turns, func(o *lane) bool { return o.unproven && o.isProbing(&q.groups) })
-	return !tried && q.ready(now, &q.groups)
-}
-
-// groupsPass ends what several groups waited for together: a post passed.
-func (q *queue) groupsPass() {
-	q.groups.end()
-	for _, l := range q.turns {
-		l.unproven = false
+	switch {
+	case d.sent >= sentMost || d.asked >= askedMost:
+		q.hold(now, d, err)
+	case d.sent == sentMost-1 && !d.blamed:
+		d.pause.extend(now.Add(lastTry))
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// stage is the next step of a delivery. The step's work is in steps.go; what its outcome leads to is in outcome.go.
+// stage is the next step of a delivery. The step's work is in steps.go; what its result leads to is in apply.go.
 type stage int
 
 const (
@@ -21,7 +21,7 @@ const (
 	toPost                  // its mediaResource is kept
 	toConfirm               // it is posted: write that down
 	toFile                  // it is known to be posted: move it to done/
-	toFail                  // it is refused for good: move it to failed/
+	toFail                  // it is rejected: move it to failed/
 	toWithdraw              // its file changed or went away before it was posted: forget it
 	toDivide                // an album that cannot be posted as it is: forget it, for what it is divided into
 	toHold                  // its uploads fail, and nothing shows whose fault it is: write that down, and wait
@@ -108,7 +108,7 @@ type delivery struct {
 	successors []file.Settled // newer files under the names of its own, which settled meanwhile
 }
 
-// newDelivery makes a delivery of a settled file. What must not be sent at all is refused right here.
+// newDelivery makes a delivery of a settled file. What must not be sent at all is rejected right here.
 func newDelivery(l *lane, s file.Settled) *delivery {
 	d := &delivery{lane: l}
 	d.Folder, d.SettledAt = s.Folder, s.At
@@ -117,9 +117,9 @@ func newDelivery(l *lane, s file.Settled) *delivery {
 	d.Action = t.Action
 	switch {
 	case !ok:
-		d.refuse(unsupported(s.Name))
+		d.reject(unsupported(s.Name))
 	case s.Torn != "":
-		d.refuse(truncated(s.Torn))
+		d.reject(truncated(s.Torn))
 	}
 	return d
 }
@@ -137,7 +137,7 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	switch state {
 	case ledger.Claimed:
 		if !sendable { // an earlier version had claimed it, and was stopped before it gave it up
-			d.refuse(unsupported(d.name()))
+			d.reject(unsupported(d.name()))
 		}
 	case ledger.Uploaded:
 		d.stage = toPost
@@ -152,8 +152,8 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	return d
 }
 
-// refuse sends the delivery down the other road.
-func (d *delivery) refuse(n filing.Note) {
+// reject sends the delivery to failed/.
+func (d *delivery) reject(n filing.Note) {
 	d.stage, d.note, d.Reason = toFail, n, n.Reason
 }
 
@@ -178,3 +178,11 @@ func (f *facts) sums() [][]byte {
 	}
 	return sums
 }
+
+// mayBeFiled reports whether a file that is found elsewhere is one of its own: it is in the group, or may be, or has a copy in failed/.
+func (f *facts) mayBeFiled() bool { return f.isPosted() || f.unknown || f.copied }
+
+func (f *facts) isPosted() bool { return f.stage == toConfirm || f.stage == toFile }
+
+// uploadAgain has d uploaded anew: what is refused is its resource, which is of an earlier run.
+func (d *delivery) uploadAgain() { d.stage, d.resumed, d.failedAt = toUpload, false, false }

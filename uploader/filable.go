@@ -59,17 +59,6 @@ func (l *lane) stuck() bool {
 // cannotBeMoved reports whether a move of d has failed, and not because its file is looked for.
 func (d *delivery) cannotBeMoved() bool { return d.pause.failures > 0 && d.away.IsZero() }
 
-// retryMove has d wait until it is moved away after all.
-func (q *queue) retryMove(now time.Time, d *delivery, err error) {
-	if errors.Is(err, errAway) {
-		d.copied = d.copied || errors.Is(err, errCopied)
-		q.lookFor(now, d)
-		return
-	}
-	d.pause.fail(now)
-	d.pause.atMost(now.Add(mendedWithin))
-}
-
 // becameUnfilable has the folder wait, with looks that are never far apart.
 func (l *lane) becameUnfilable(now time.Time) {
 	l.sick.fail(now)

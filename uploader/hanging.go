@@ -23,8 +23,24 @@ func (q *queue) checkHanging(now time.Time) {
 		d.hanging = true
 		d.lane.hanging++
 		q.free(d)
-		q.hung = append(q.hung, d)
+		q.noteHung(d)
 	}
+}
+
+// hung is a step that was found hanging.
+type hung struct {
+	d *delivery
+	// breakOff has its call of the destination ended. An upload is, for it holds a connection. A post is not: what hangs is the
+	// look before it, and to break it off a moment later would leave a doubt.
+	breakOff bool
+	tell     bool      // nothing was said yet of its folder's file system
+	call     hang.Call // that hangs
+}
+
+func (q *queue) noteHung(d *delivery) {
+	call, ok := d.calls.First() // else it has just returned
+	tell := ok && !swap(&d.lane.hangTold, true)
+	q.hung = append(q.hung, hung{d: d, breakOff: d.stage == toUpload, tell: tell, call: call})
 }
 
 // hangsAt is when the step that is under way counts as hanging, or is to be looked at again.
@@ -40,10 +56,10 @@ func (d *delivery) hangsAt(now time.Time) time.Time {
 }
 
 // takeHung gives the steps that were found hanging since it was asked last.
-func (q *queue) takeHung() []*delivery {
-	hung := q.hung
+func (q *queue) takeHung() []hung {
+	found := q.hung
 	q.hung = nil
-	return hung
+	return found
 }
 
 // mayStep reports whether the next step of d may be taken: it has none under way, and it does not touch a file system

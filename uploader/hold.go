@@ -2,11 +2,8 @@ package uploader
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"kaizala-drop/internal/kaizala"
 )
 
 // A file that cannot be uploaded, while nothing else shows whose fault that is, must not be sent for ever: what it costs
@@ -28,30 +25,6 @@ func holdPause(nth int, isCheap bool) time.Duration {
 		steps = []time.Duration{15 * time.Minute, time.Hour}
 	}
 	return steps[min(nth, len(steps))-1]
-}
-
-// inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
-// were too many of them. From then on it is also held between failures that others' passing shows to be its own.
-func (q *queue) inVain(now time.Time, d *delivery, err error) {
-	answer, onWire := errors.AsType[*kaizala.Error](err)
-	if !onWire || d.stage != toUpload || isTheirs(err) {
-		return
-	}
-	switch {
-	case d.blamed:
-	case answer.BodySent && (answer.Status != 503 || d.bytes() > cheap): // 503 says that it is about no file
-		d.sent++
-	case answer.Fault == kaizala.FaultFile:
-		d.asked++
-	default:
-		return
-	}
-	switch {
-	case d.sent >= sentMost || d.asked >= askedMost:
-		q.hold(now, d, err)
-	case d.sent == sentMost-1 && !d.blamed:
-		d.pause.extend(now.Add(lastTry))
-	}
 }
 
 // hold has d wait for long, or for another upload to pass; the more often those passed in vain, the longer after it.

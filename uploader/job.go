@@ -1,12 +1,10 @@
 package uploader
 
 import (
-	"errors"
 	"slices"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -102,66 +100,4 @@ func (w *work) dests() []string {
 		dests[i] = w.file(i).Dest
 	}
 	return dests
-}
-
-// mayBePosted decides whether a delivery may be in the group although no answer says so, after a step that has learned r: it
-// was sent, and nobody knows what became of it. Only the answer that it was taken ends such a doubt.
-func (f *facts) mayBePosted(r result) bool {
-	answer, onWire := errors.AsType[*kaizala.Error](r.err)
-	switch {
-	case r.posted:
-		return false
-	case onWire:
-		return f.unknown || answer.MayHaveActed
-	}
-	return f.unknown || r.sent && r.err != nil
-}
-
-// learn takes over what a step of d has learned.
-func (d *delivery) learn(r result) {
-	d.unknown = d.mayBePosted(r)
-	d.ledgerPosting = r.ledgerPosting
-	d.ledgerFailed = d.ledgerFailed || r.ledgerFailed
-	d.MaybeTwice = d.MaybeTwice || r.twice
-	if r.id != 0 {
-		d.ID = r.id
-	}
-	if r.resource != "" {
-		d.Resource = r.resource
-	}
-	if r.sent {
-		d.Group = r.group
-	}
-	if r.posted {
-		d.Reference = r.reference
-	}
-	d.renamed = d.renamed[r.recognised:]
-	d.learnFiles(r.files)
-}
-
-// learnFiles takes over what was found of each file. Looks that are new must be written down before the file is moved: what a
-// move that is broken off leaves is found by the looks of its file.
-func (d *delivery) learnFiles(files []found) {
-	if slices.ContainsFunc(files, func(now found) bool { return now.landed }) || d.landed != nil {
-		d.landed = make([]bool, len(files))
-	}
-	for i, now := range files {
-		mine := &d.Files[i]
-		if now.sum != nil {
-			mine.SHA256 = now.sum
-		}
-		if now.dest != "" {
-			mine.Dest = now.dest
-		}
-		if d.landed != nil {
-			d.landed[i] = now.landed
-		}
-		if now.looks == (file.Identity{}) {
-			continue
-		}
-		if !looksSame(now.looks, mine.ID) {
-			d.renamed = append(d.renamed, renamed{i, *mine})
-		}
-		mine.ID = now.looks
-	}
 }

@@ -29,7 +29,7 @@ type lane struct {
 	posting  bool  // one of them: posts of one folder keep their order
 	pause    pause // the group refuses, or the folder is not there
 	sick     pause // files of it cannot be filed
-	told     bool  // that was said
+	sickTold bool  // that was said
 	unproven bool  // the group was refused without anybody's word, and no post passed since
 	doubted  bool  // pause is for an answer that was lost, and a file that is held for it
 	posted   int   // posts that succeeded

@@ -55,7 +55,7 @@ func TestMoveIsRepeatedUntilItLasts(t *testing.T) {
 		if !errors.Is(err, syscall.EIO) && !errors.Is(err, syscall.ENOSPC) || d.Files[1].Dest != "" {
 			t.Fatalf("%v, %+v", err, d.Files)
 		}
-		q.retryFile(w.look(".").At, d, err)
+		q.retryEnd(w.look(".").At, d, err)
 	}
 	w.must(try())
 	if got, want := fmt.Sprint(newWork(w.u, d.job()).dests()), "[/done/a.jpg /done/b.jpg /done/c.jpg ]"; got != want {

@@ -663,7 +663,7 @@ func (y *day) play() {
 	if y.quiet {
 		y.inOrder()
 	}
-	if len(y.q.turns) != len(y.folders) || y.q.uploading+y.q.posting+y.q.local != 0 {
+	if len(y.q.turns) != len(y.folders) || y.q.uploading+y.q.posts+y.q.local != 0 {
 		y.t.Error("counters or folders are left")
 	}
 	for _, l := range y.q.turns {

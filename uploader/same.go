@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
@@ -66,54 +65,6 @@ func (w *work) sumOf(name string) ([]byte, file.Identity, error) {
 	}
 	return sum.Sum(nil), after.Identity, err
 }
-
-// suspect is a file of a delivery that is posted, or may be, and has the size of a file that is about to be sent.
-type suspect struct {
-	of     *delivery
-	index  int
-	file   ledger.File // as it was when the step began
-	copied bool        // it has the sum of its copy, and maybe none of an upload
-}
-
-// suspects gives those of the files of d. wait says that there is one more, which is just being moved.
-//
-// A file can only be one of a delivery that was seen in its place until its post began, so it has settled since.
-func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
-	for _, other := range slices.Concat(l.unfiled, l.active) {
-		if other == d || !other.postBegun.Before(d.SettledAt) {
-			continue
-		}
-		writes := other.busy && other.stage == toPost // its answer is to come
-		if maybe := other.isPosted() || other.copied || !writes && other.unknown; !maybe {
-			continue
-		}
-		for i := range other.Files {
-			size := other.Files[i].ID.Size
-			switch {
-			case !slices.ContainsFunc(d.Files, func(mine ledger.File) bool { return mine.ID.Size == size }):
-			case other.busy:
-				wait = true
-			case other.Files[i].Dest == "":
-				found = append(found, suspect{other, i, other.Files[i], other.copied})
-			}
-		}
-	}
-	return found, wait
-}
-
-// waitsForSuspects reports whether d, which is to be refused, may be a file that is just being moved.
-func (l *lane) waitsForSuspects(d *delivery) bool {
-	if d.stage != toFail || d.busy || d.ID != 0 {
-		return false
-	}
-	_, wait := l.suspects(d)
-	return wait
-}
-
-// mayBeFiled reports whether a file that is found elsewhere is one of its own: it is in the group, or may be, or has a copy in failed/.
-func (f *facts) mayBeFiled() bool { return f.isPosted() || f.unknown || f.copied }
-
-func (f *facts) isPosted() bool { return f.stage == toConfirm || f.stage == toFile }
 
 // sameAs is the error that tells which files of a delivery are files of others.
 type sameAs []match
@@ -181,47 +132,14 @@ func (w *work) lies(name string, want file.Identity) bool {
 	return err == nil && looksSame(info.Identity, want)
 }
 
-// consume gives each file of d that was found to be another delivery's to that one, and lets the rest of d go on. While
-// the other one has a step under way, d waits.
-func (q *queue) consume(now time.Time, d *delivery, found sameAs) {
-	consumed := map[int]bool{}
-	for _, m := range found {
-		if m.known.isStill() {
-			m.known.of.recognise(m.known.index, d.Files[m.index])
-			q.recognised = append(q.recognised, m)
-			consumed[m.index] = true
-		}
+// looksOther reports whether the file at index i is the wanted one after all, with other looks.
+func (w *work) looksOther(i int) bool {
+	now, err := w.lstat(w.file(i))
+	if err != nil {
+		return false
 	}
-	if len(consumed) == 0 {
-		d.pause.fail(now)
-		return
-	}
-	if !d.isOpen() { // it was to be refused, and is not claimed
-		q.remove(d)
-		return
-	}
-	rest := d.without(func(i int) bool { return consumed[i] })
-	q.divide(d, division{posts: [][]int{rest}, known: true})
-}
-
-// isStill reports whether the suspect is what it was when the step began.
-func (s suspect) isStill() bool {
-	l := s.of.lane
-	known := slices.Contains(l.unfiled, s.of) || slices.Contains(l.active, s.of)
-	return known && !s.of.busy && s.of.mayBeFiled() && s.of.Files[s.index].Name == s.file.Name && s.of.Files[s.index].Dest == ""
-}
-
-// recognise notes that the file at index is f now.
-func (d *delivery) recognise(index int, f ledger.File) {
-	mine := &d.Files[index]
-	d.renamed = append(d.renamed, renamed{index, *mine})
-	if d.lane.names[mine.Name] == d {
-		delete(d.lane.names, mine.Name)
-	}
-	mine.Name, mine.ID = f.Name, f.ID
-	d.lane.names[mine.Name] = d
-	d.away = time.Time{}
-	d.pause.end()
+	same, err := w.holdsStill(i, now)
+	return err == nil && same
 }
 
 // writeLooks tells the ledger what the file at index i looks like now, as far as the step knows.

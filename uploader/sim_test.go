@@ -31,7 +31,7 @@ type sim struct {
 	lastID   int64
 	posts    []string // names as they were posted, with doubts too
 	events   []event
-	released []file.Settled
+	released []file.Release
 	moves    int
 	failures int
 	frozen   []*stepUnderWay // steps that hang
@@ -50,6 +50,7 @@ type event struct {
 	was stage
 	v   verdict
 	at  time.Time
+	fx  effects
 }
 
 // free is a budget without a limit.
@@ -258,19 +259,12 @@ func (s *sim) learned(u *stepUnderWay) result {
 func (s *sim) end(u *stepUnderWay) {
 	d, was := u.d, u.d.stage
 	s.q.ended(d, s.learned(u))
-	v := classify(d, u.err)
-	s.q.settle(s.now, d, v, u.err)
-	if v == advance && was == toWithdraw {
-		for _, f := range d.Files {
-			s.released = append(s.released, file.Settled{Folder: d.Folder, Name: f.Name, ID: f.ID})
-		}
+	v := judge(d, result{err: u.err})
+	fx := s.q.apply(s.now, d, v, u.err)
+	for _, back := range fx.handBack {
+		s.released = append(s.released, back.Release)
 	}
-	if v == advance && was == toDivide {
-		for _, out := range d.division.left {
-			s.released = append(s.released, file.Settled{Folder: d.Folder, Name: d.Files[out.index].Name})
-		}
-	}
-	e := event{d, was, v, s.now}
+	e := event{d, was, v, s.now, fx}
 	s.events = append(s.events, e)
 	s.after(e)
 }
