@@ -211,7 +211,7 @@ func (q *queue) replace(d *delivery) {
 	q.succession(d)
 }
 
-// succession hands on the newer files that waited for the end of d: together, as d's were, and in their order.
+// succession adds the newer files that waited for the end of d, as one batch, in the order of d's files.
 func (q *queue) succession(d *delivery) {
 	slices.SortFunc(d.successors, func(a, b file.Settled) int {
 		return cmp.Compare(slices.Index(d.names(), a.Name), slices.Index(d.names(), b.Name))

@@ -7,10 +7,9 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// A step that has ended is dealt with in three moves: its delivery learns what the step has learned, judge says what that
-// means, and apply does what follows in the queue, and says what follows outside of it.
+// The end of a step: its delivery learns what the step has learned, judge says what that means, and apply does what follows.
 
-// ended takes the result of the step that d was at, which is no longer under way.
+// ended takes the result of the step of d, which is no longer under way.
 func (q *queue) ended(d *delivery, r result) {
 	if d.hanging {
 		d.lane.hanging--
@@ -25,7 +24,7 @@ func (q *queue) ended(d *delivery, r result) {
 	d.learn(r)
 }
 
-// free gives back what the step of d holds of what all folders share.
+// free takes the step of d out of the counts that all folders share.
 func (q *queue) free(d *delivery) {
 	switch d.stage {
 	case toUpload:
@@ -62,8 +61,8 @@ func (d *delivery) learn(r result) {
 	d.learnFiles(r.files)
 }
 
-// learnFiles takes over what was found of each file. Looks that are new must be written down before the file is moved: what a
-// move that is broken off leaves is found by the looks of its file.
+// learnFiles takes over what was found of each file. The ledger must know new looks before the file is moved: what a move that is
+// broken off leaves behind is found by the looks of its file.
 func (d *delivery) learnFiles(files []found) {
 	d.landed = make([]bool, len(files))
 	for i, now := range files {
@@ -85,8 +84,8 @@ func (d *delivery) learnFiles(files []found) {
 	}
 }
 
-// apply does what the verdict on the step of d asks for. It is the only place from which a result changes the queue; what is to be
-// done outside of it are the effects.
+// apply changes d and the queue as the verdict on the step of d demands. Nothing else changes the queue after a step. What is to
+// be done outside of the queue are the effects.
 func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects {
 	e := effects{d: d, err: err}
 	if d.lane.hanging == 0 && swap(&d.lane.hangTold, false) {
@@ -106,7 +105,7 @@ func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects 
 	return e
 }
 
-// follow has d and those beside it follow the verdict. It gives what troubles d, if that may be worth telling.
+// follow carries out the verdict on the step of d. It returns what troubles d, if that may be worth telling.
 func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (trouble news) {
 	switch v {
 	case advance:
@@ -194,15 +193,15 @@ func (q *queue) divide(d *delivery, into division) {
 	d.pause.end()
 }
 
+// tell adds n to what is to be told.
 func (e *effects) tell(n news) {
 	if n != noNews {
 		e.news = append(e.news, n)
 	}
 }
 
-// ends says that d, at its last stage, has come to its end. Its files are given back only now that it is forgotten: one that
-// settles anew in the very state that d took it up in (moved away and back, its share away for a moment) would be taken for the
-// one that is known already.
+// ends says that d has come to its end. Files are handed back only now that d is forgotten. Before, one that settles anew in the
+// very state in which d took it up (moved away and back, its share away for a moment) would be taken for the one that is known.
 func (e *effects) ends(d *delivery) {
 	switch d.stage {
 	case toFile:
@@ -219,7 +218,7 @@ func (e *effects) ends(d *delivery) {
 	}
 }
 
-// divides says that d was divided, and gives back the images that left it. Those that were posted already are told for themselves.
+// divides says that d was divided, and hands back the images that left it. If some were posted already, consume tells that.
 func (e *effects) divides(d *delivery) {
 	if !d.division.known {
 		e.tell(newsDivided)
@@ -229,8 +228,8 @@ func (e *effects) divides(d *delivery) {
 	}
 }
 
-// worthTelling gives what is to be told of a trouble of d, whose step was at the stage was: what became of d says more than what
-// troubles it, and of what lasts only the beginning is told.
+// worthTelling returns what is to be told of a trouble of d, whose stage was another before its step ended. Where d goes says more
+// than what troubled it. Of a trouble that lasts only the beginning is told.
 func (q *queue) worthTelling(now time.Time, d *delivery, was stage, trouble news, err error) news {
 	switch {
 	case trouble == noNews, d.stage == toDivide, d.stage == toFail && was != toFail: // told when that is done
@@ -253,6 +252,7 @@ func (q *queue) worthTelling(now time.Time, d *delivery, was stage, trouble news
 	return trouble
 }
 
+// when returns n if it is to be told.
 func when(is bool, n news) news {
 	if is {
 		return n
@@ -260,13 +260,14 @@ func when(is bool, n news) news {
 	return noNews
 }
 
-// swap sets a flag, and gives what it was.
+// swap sets a flag and returns what it was.
 func swap(flag *bool, to bool) (was bool) {
 	was, *flag = *flag, to
 	return was
 }
 
-// troubleOver adds that what was told of the destination, or of the folder, is over. The step succeeded or not, at the stage was.
+// troubleOver tells that a trouble of the destination or of the folder is over, if it was told. The step that ended was at the
+// stage was.
 func (q *queue) troubleOver(e *effects, succeeded bool, was stage) {
 	known, _ := q.counts()
 	if q.outage.told && (succeeded && was == q.outage.at || known == 0) {

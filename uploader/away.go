@@ -13,8 +13,8 @@ import (
 // awayFor is how long a posted file that is no longer under its name is looked for among what settles in its folder.
 const awayFor = 15 * time.Minute
 
-// mayBeFound reports whether a file of d that is away may still be found: for as long as it is looked for, and while what had
-// settled by then waits to be compared with it, however long that takes.
+// mayBeFound reports whether a file of d that is away may still be found. It is looked for during awayFor, and then as long as
+// something that had settled by then still waits to be compared with it.
 func (q *queue) mayBeFound(now time.Time, d *delivery) bool {
 	inTime := d.away.IsZero() || now.Sub(d.away) < awayFor
 	return inTime && !q.drained || d.mayBeFiled() && d.lane.mayHave(d)
@@ -48,7 +48,7 @@ func somePair(d, other *delivery, is func(a, b *ledger.File) bool) bool {
 	return false
 }
 
-// retryEnd has d wait until its local end works after all.
+// retryEnd has d wait until its local end works. A file that is away is looked for meanwhile.
 func (q *queue) retryEnd(now time.Time, d *delivery, err error) news {
 	if errors.Is(err, errAway) {
 		d.copied = d.copied || errors.Is(err, errCopied)
@@ -63,7 +63,7 @@ func (q *queue) retryEnd(now time.Time, d *delivery, err error) news {
 	return newsWaits
 }
 
-// lookFor has d wait for a file that is not in its place. What settled under its name meanwhile does not wait for it.
+// lookFor has d wait for a file that is not in its place. A newer file under its name does not wait for it.
 func (q *queue) lookFor(now time.Time, d *delivery) {
 	d.pause.fail(now)
 	d.pause.atMost(now.Add(mendedWithin))
@@ -83,16 +83,17 @@ type suspect struct {
 	copied bool        // it has the sum of its copy, and maybe none of an upload
 }
 
-// suspects gives those of the files of d. wait says that there is one more, which is just being moved.
+// suspects returns the files of other deliveries that files of d may be. wait says that there is one more, which has a step under
+// way.
 //
-// A file can only be one of a delivery that was seen in its place until its post began, so it has settled since.
+// A posted file was seen in its place until its post began. So a file can be the same one only if it has settled since.
 func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
 	for _, other := range slices.Concat(l.unfiled, l.active) {
 		if other == d || !other.postBegun.Before(d.SettledAt) {
 			continue
 		}
-		writes := other.busy && other.stage == toPost // its answer is to come
-		if maybe := other.isPosted() || other.copied || !writes && other.unknown; !maybe {
+		unanswered := other.busy && other.stage == toPost
+		if maybe := other.isPosted() || other.copied || other.unknown && !unanswered; !maybe {
 			continue
 		}
 		for i := range other.Files {

@@ -9,18 +9,18 @@ import (
 	"kaizala-drop/internal/kaizala"
 )
 
-// Who waits for a failure that counts as the destination's, and which delivery it is that fails while others do not.
+// Who waits after a failure of the destination, and which delivery is to blame when the others succeed.
 
 // asideTries is how often in a row an upload is tried before another one is.
 const asideTries = 3
 
 const (
-	staleTries    = 3              // how often a resource of an earlier run is refused before it is made anew
+	staleTries    = 3              // how often a resource of an earlier run is refused before the file is uploaded again
 	stubbornTries = 6 + briefTries // how many calls fail in a row before another post is tried
-	stubbornEvery = 8              // and again after so many
+	stubbornEvery = 8              // after how many more another one is tried again
 	postTries     = 10             // how often in a row a post is tried before another one is, if uploads pass
-	secondAfter   = pauseBrief     // after a post that failed so often
-	secondMost    = time.Minute    // how long it waits for the other one at most
+	secondAfter   = pauseBrief     // how long after a post that failed so often the other one is tried
+	secondMost    = time.Minute    // how long the first waits for the other one at most
 )
 
 // retryFile has d wait alone; the others go on.
@@ -32,7 +32,7 @@ func (q *queue) retryFile(now time.Time, d *delivery, err error) news {
 	return newsWaits
 }
 
-// retry has the folder wait.
+// retry has the folder wait after a failure that is the folder's or its group's.
 func (l *lane) retry(now time.Time, err error) news {
 	if isForAll(err) {
 		l.becameUnfilable(now)
@@ -46,8 +46,8 @@ func (l *lane) retry(now time.Time, err error) news {
 	return newsGroupRefuses
 }
 
-// unproven deals with a refusal of d without anybody's word. The resource of an earlier run may be what is refused: it is
-// made anew once others' posts pass, and also if none does, for it costs nothing to find out.
+// unproven deals with a refusal of d without anybody's word. What is refused may be the resource of an earlier run. The file is
+// uploaded again once other posts pass, and after staleTries even if none does, because that costs nothing.
 func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 	if d.stage == toPost && d.resumed {
 		if d.stale++; d.stale >= staleTries || q.isAlone(d) {
@@ -60,8 +60,8 @@ func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 	return q.retryAll(now, d, err)
 }
 
-// retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
-// in the order of the posts, unless it is answered with errors again and again.
+// retryAll has everything wait, because the fault counts as the destination's as long as nothing else gets through. d keeps its
+// place in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) news {
 	q.failAll(now, d, err)
 	d.tries++
@@ -81,8 +81,8 @@ func (q *queue) retryAll(now time.Time, d *delivery, err error) news {
 	return newsOutage
 }
 
-// isDue reports whether another one than d is to be tried, after a failure of d: when something gets through, so that d may
-// be the one to blame, or now and then. An upload that passes says little of a post.
+// isDue reports whether another delivery is to be tried after a failure of d. It is if something gets through, because d may then
+// be to blame, and else now and then. An upload that passes says little of a post.
 func (q *queue) isDue(d *delivery, err error) bool {
 	something := d.failedAt && q.passed != d.passed
 	d.passedBy = d.passedBy || something
@@ -102,15 +102,15 @@ func (q *queue) othersPass(d *delivery) bool {
 	return d.failedAt && d.stage.isCall() && q.passed.of(d.stage) != d.passed.of(d.stage)
 }
 
-// standAside has d wait until another one was tried.
+// standAside has d wait until another delivery was tried.
 func (q *queue) standAside(now time.Time, d *delivery) {
 	q.stoodAside, d.tries = true, 0
 	d.pause.fail(now)
 	d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
 }
 
-// second has another one tried right after d, and then d first again: if it is an outage, and ends, the order of the posts
-// is kept.
+// second has another post tried right after d, and then d first again. So the order of the posts is kept if it was an outage
+// that ends now.
 func (q *queue) second(now time.Time, d *delivery) {
 	soon := now.Add(secondAfter)
 	if q.pause.asked.After(soon) {

@@ -48,9 +48,9 @@ func (s stage) isLedgers() bool {
 	return false
 }
 
-// facts is what is known of a delivery, and what its steps go by. A step gets a copy; those of a delivery are the loop's.
+// facts is what is known of a delivery and needed by its steps, which get a copy. Only the loop's goroutine changes a delivery's.
 type facts struct {
-	// Its row in the ledger. State, Finished and UpdatedAt stay zero: stage says how far it is.
+	// Its row in the ledger. State, Finished and UpdatedAt stay zero, because stage says how far the delivery is.
 	ledger.Delivery
 	stage         stage
 	known         bool // to the ledger since an earlier run
@@ -62,12 +62,11 @@ type facts struct {
 
 	renamed   []renamed // files that were found under another name, which the ledger does not know yet
 	landed    []bool    // of each file whether an earlier step moved it, and failed only at what comes after
-	lookedFor bool      // since its last step began: a file of it that is away may still be found
+	lookedFor bool      // a file of it that is away may still be found; as of the beginning of its last step
 	copied    bool      // a file that is away has a copy, which is one too many if that is found
 }
 
-// delivery is one post on its way: one file, or the images of an album. It belongs to the loop; a step knows of it what its
-// job says.
+// delivery is one post on its way: one file, or the images of an album. Only the loop's goroutine uses it.
 type delivery struct {
 	facts
 	lane  *lane

@@ -9,8 +9,9 @@ import (
 
 // What may have been posted although no answer says so.
 
-// mayBePosted decides whether a delivery may be in the group although no answer says so, after a step that has learned r: it
-// was sent, and nobody knows what became of it. Only the answer that it was taken ends such a doubt.
+// mayBePosted decides whether a delivery may be in the group although no answer says so, after a step that has learned r. A post
+// that was sent leaves a doubt unless it was answered, or failed in a way that MayHaveActed rules out. Only the answer that it
+// was taken ends a doubt: a later refusal speaks of the later try. Of what an earlier run left, resume decides.
 func (f *facts) mayBePosted(r result) bool {
 	answer, onWire := errors.AsType[*kaizala.Error](r.err)
 	switch {

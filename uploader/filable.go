@@ -8,8 +8,8 @@ import (
 	"kaizala-drop/internal/filing"
 )
 
-// Whether a file can be filed is found out before it is posted: one that is posted and stays where it is looks to people as
-// if it was not, and blocks its name.
+// Whether a file can be filed is found out before it is posted. One that is posted and stays where it is looks to people as if it
+// had not been posted, and blocks its name.
 
 const (
 	// maxStuck is how many deliveries of one folder may have failed to be moved away before it sends nothing more.

@@ -6,8 +6,8 @@ import (
 	"kaizala-drop/internal/hang"
 )
 
-// A step whose call on the file system does not return holds nobody but its own folder: it leaves the counts that all
-// folders share, and its folder gets nothing more that touches the file system until the call has returned.
+// A step whose call on the file system does not return holds up no folder but its own. It leaves the counts that all folders
+// share, and its folder gets no step that touches the file system until the call has returned.
 
 // checkHanging finds the steps that hang by now.
 func (q *queue) checkHanging(now time.Time) {
@@ -30,13 +30,14 @@ func (q *queue) checkHanging(now time.Time) {
 // hung is a step that was found hanging.
 type hung struct {
 	d *delivery
-	// breakOff has its call of the destination ended. An upload is, for it holds a connection. A post is not: what hangs is the
-	// look before it, and to break it off a moment later would leave a doubt.
+	// breakOff says that its call of the destination is to be ended. That of an upload is, because it holds a connection. That of a
+	// post is not: what hangs is the look before the post, and a post that is broken off a moment later leaves a doubt.
 	breakOff bool
-	tell     bool      // nothing was said yet of its folder's file system
+	tell     bool      // that its file system hangs, which was not told yet
 	call     hang.Call // that hangs
 }
 
+// noteHung notes that the step of d was found hanging.
 func (q *queue) noteHung(d *delivery) {
 	call, ok := d.calls.First() // else it has just returned
 	tell := ok && !swap(&d.lane.hangTold, true)

@@ -8,7 +8,7 @@ import (
 	"kaizala-drop/internal/ledger"
 )
 
-// job is what a step is given: a copy of all that it needs to know of its delivery, which is the step's own.
+// job is what a step is given: a copy of all that it needs to know of its delivery.
 type job struct {
 	facts
 	to       Folder      // the lane's folder, as it is configured when the step begins
@@ -20,7 +20,7 @@ type job struct {
 	calls    *hang.Calls // of this step on the file system: they are watched from outside
 }
 
-// job gives what a step of d needs to know. Its suspects and its earlier upload are begin's to add.
+// job gives the job of d's next step, but for its suspects and its earlier upload.
 func (d *delivery) job() job {
 	j := job{facts: d.facts, to: d.lane.folder, again: d.known || d.pause.failures > 0, hi: len(d.Files), calls: &d.calls}
 	if d.search != nil {
@@ -31,7 +31,7 @@ func (d *delivery) job() job {
 	return j
 }
 
-// toSend is the files that an upload sends.
+// toSend gives the files that an upload sends.
 func (j *job) toSend() []ledger.File { return j.Files[j.lo:j.hi] }
 
 // result is what a step has learned. What is zero, it has not learned.
@@ -39,26 +39,26 @@ type result struct {
 	err           error
 	id            int64
 	resource      string
-	group         string // that it was posted to
+	group         string // to which the post was sent
 	reference     string
-	files         []found // as many as the job has, or none
-	recognised    int     // of the job's renamed files, the first so many are known to the ledger
+	files         []found // one for each file of the job, or none at all
+	recognised    int     // how many of the job's renamed files the ledger knows now, from the first on
 	ledgerPosting bool    // the ledger has it as being posted
 	ledgerFailed  bool    // the ledger knows that it failed
 	sent          bool    // a post was sent
 	posted        bool    // the service has answered that it took the post
-	twice         bool    // it was sent although an answer to an earlier one was lost
+	twice         bool    // a post may be shown twice: the answer to an earlier one was lost
 }
 
 // found is what a step has learned of one file.
 type found struct {
-	looks  file.Identity // what it looks like now although its bytes are the same; zero: nothing
-	sum    []byte        // of what was sent, or of its copy; nil: nothing
+	looks  file.Identity // its new looks, if its bytes are the same; zero: none
+	sum    []byte        // of what was sent, or of its copy; nil: none
 	dest   string        // where it was moved to
 	landed bool          // it was moved, and only what comes after failed
 }
 
-// work is a step under way.
+// work is a step under way. Only its own goroutine uses it; those that move the files of an album each have one of got.files.
 type work struct {
 	u   *Uploader
 	job job

@@ -34,7 +34,7 @@ type outcome struct {
 	result
 }
 
-// effects is what follows from a step outside of the queue. Whoever carries them out decides nothing.
+// effects is what follows from a step outside of the queue.
 type effects struct {
 	d          *delivery
 	err        error // how the step ended
@@ -48,9 +48,9 @@ type effects struct {
 type end int
 
 const (
-	goesOn end = iota // or it was forgotten, for it settles anew
-	delivered
-	failed
+	goesOn    end = iota // it did not end, or it was forgotten because its file settles anew
+	delivered            // moved to done/
+	failed               // moved to failed/
 )
 
 // handBack is a file that is given back to the watcher, to settle anew.

@@ -29,7 +29,7 @@ func (w *work) fileAway(ctx context.Context) error {
 	return w.endAnyway(w.u.Ledger.Filed(ctx, w.job.ID, w.dests()))
 }
 
-// fail moves the refused files to failed/, each with the reason beside it.
+// fail moves the rejected files to failed/, each with the reason beside it.
 func (w *work) fail(ctx context.Context) error {
 	if err := w.decide(ctx); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (w *work) fail(ctx context.Context) error {
 	return w.endAnyway(w.u.Ledger.Buried(ctx, w.id(), w.dests()))
 }
 
-// decide has the ledger know that the delivery failed. What is refused for its name, or because it is torn, was never taken up.
+// decide has the ledger know that the delivery failed. What was rejected for its name, or because it is torn, has never been claimed.
 func (w *work) decide(ctx context.Context) (err error) {
 	switch {
 	case w.job.ID == 0:
@@ -88,8 +88,8 @@ func (w *work) tidy() error {
 	return w.u.Filer.Sync(w.job.Folder) // or a power cut could bring an empty folder back that nobody looks at any more
 }
 
-// moveFile moves a file. One that somebody took away or replaced meanwhile is left to them, but not before a posted one was
-// looked for: its bytes may lie there with other looks, or in the folder under another name.
+// moveFile moves a file. One that somebody took away or replaced meanwhile is left to them. A posted one is looked for before: its
+// bytes may lie there with other looks, or in the folder under another name.
 func (w *work) moveFile(ctx context.Context, i int, move mover, dir string) error {
 	if w.job.Files[i].Dest != "" {
 		return nil
@@ -108,7 +108,7 @@ func (w *work) moveFile(ctx context.Context, i int, move mover, dir string) erro
 	return nil
 }
 
-// notMoved says what it means that a file could not be moved. It is nil for one that is left to whoever has it.
+// notMoved returns what it means that a file could not be moved: nil if it is left to whoever has it.
 func (w *work) notMoved(i int, dest string, err error) error {
 	f := w.file(i)
 	copied, isCopied := errors.AsType[filing.Copied](err)
@@ -141,7 +141,7 @@ func (w *work) moveAs(i int, move mover, dir string) (dest string, err error) {
 	return dest, err
 }
 
-// forget removes what moves of the file f that were broken off have left of it, now that it is elsewhere.
+// forget removes what is left of earlier moves of f that were broken off, now that f itself is elsewhere.
 func (w *work) forget(f ledger.File) error {
 	dir, noted := w.job.to.Done, false
 	if w.job.stage == toFail {

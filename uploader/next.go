@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Which delivery takes its next step.
+// Which delivery takes the next step.
 
 // nextLocal finds a delivery whose next step needs no call: to be moved or forgotten, or written into the ledger.
 func (q *queue) nextLocal(now time.Time) *delivery {

@@ -1,8 +1,8 @@
 package uploader
 
-// What a call that succeeds says of those that wait.
+// What ends when a call succeeds.
 
-// success ends what was held up by failures: a call went through. Those that only stood aside for another try take their
+// success ends what was held up by failures of the destination. Deliveries that only stood aside for another try take their
 // places again.
 func (q *queue) success(at stage) {
 	q.passed.count(at)
@@ -22,8 +22,8 @@ func (q *queue) success(at stage) {
 	}
 }
 
-// postSucceeded ends what l waits for, which no upload does: that tells nothing of the group. And a post that is answered
-// says that answers to posts come again.
+// postSucceeded ends what l waits for; an upload does not, because it says nothing of the group. As answers to posts come again,
+// it also ends what waits after an answer that was lost.
 func (q *queue) postSucceeded(l *lane) {
 	l.posted++
 	l.pause.end()

@@ -48,15 +48,15 @@ func (p *pause) extend(until time.Time) {
 	}
 }
 
-// atMost has the pause last no longer than until then.
+// atMost shortens the pause so that it ends at that time or before.
 func (p *pause) atMost(until time.Time) {
 	if p.until.After(until) {
 		p.until = until
 	}
 }
 
-// obey has the pause last until then because the other side asked for it (Retry-After). It is never undercut: a call
-// that was under way, and succeeds meanwhile, takes nothing of it back.
+// obey extends the pause to the time that the service asked for (Retry-After). The pause never ends before that, not even if a
+// call that was under way succeeds meanwhile.
 func (p *pause) obey(until time.Time) {
 	p.extend(until)
 	if until.After(p.asked) {

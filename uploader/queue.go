@@ -43,14 +43,14 @@ type queue struct {
 	uploading, posts, local int         // steps under way, but for those that hang
 	long                    int         // uploads among them that are not small
 	steps                   []*delivery // all that are under way
-	hung                    []hung      // those that were found hanging, and that nobody has taken notice of yet
+	hung                    []hung      // those that were found hanging since takeHung was called last
 	drained                 bool        // nothing more will settle
 	passed                  passed
 	stoodAside              bool      // what failed last stands aside for another try
 	first                   *delivery // it let another post be tried after it, and is to be the next again
 	someHeld                bool      // some deliveries are held
 	groups                  pause     // of the folders that are unproven: their groups fare alike
-	outage                  outage
+	outage                  outage    // what was told of the destination
 	wake                    time.Time // when next may find something that it did not find now; zero: no time will help
 }
 

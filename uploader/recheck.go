@@ -10,8 +10,8 @@ import (
 	"kaizala-drop/internal/ledger"
 )
 
-// each checks every one of files, which are all or some of its own. Of an album it returns troubles, for each image that
-// something is wrong with; that the folder is gone is not said of any.
+// each checks files, which are all or some of the delivery's. Of an album it returns troubles: what is wrong with which images. That
+// the folder is gone is an error of its own, and not of any image.
 func (f *facts) each(files []ledger.File, check func(i int) error) error {
 	if !f.isAlbum() {
 		return check(0)
@@ -31,12 +31,12 @@ func (f *facts) each(files []ledger.File, check func(i int) error) error {
 	return wrong
 }
 
-// unchanged looks once more at the files: a change since they settled, or another file in the place of one, means that
-// they must not be posted. Its errors are those of recheck, of an album as each gives them.
+// unchanged looks once more at the files. If one has changed since it settled, or another lies in its place, they must not be
+// posted. Its errors are those of recheck, and of an album troubles.
 func (w *work) unchanged() error { return w.job.each(w.job.Files, w.recheck) }
 
-// recheck says whether the file at index i still is what it was when it settled: nil, errChanged, errVanished, errFolderGone
-// or another error. Where only its looks differ the bytes decide, if it is known what was sent.
+// recheck looks whether the file at index i still is what it was when it settled. Its error is errChanged, errVanished,
+// errFolderGone or that of the look. Where only the looks differ, the bytes decide if it is known what was sent.
 func (w *work) recheck(i int) error {
 	f := w.file(i)
 	now, err := w.lstat(f)

@@ -17,20 +17,20 @@ import (
 // What only looks changed is not sent again, and what only looks new is not posted again. A chmod, a touch, a new inode or
 // another name leave the bytes as they were, so where the looks differ the bytes decide: the SHA-256 of what was sent.
 //
-// A file is known again only by a delivery that is posted, or may be, and is not filed yet; and each of its files only once.
-// Whatever else is dropped is posted, also the same bytes once more.
+// A file is known again only by a delivery that is posted, or may be, and is not filed yet. Each of its files is found only once.
+// Whatever else is dropped is posted, even the same bytes once more.
 
-// looksSame reports whether nothing was written to the file as far as can be seen from outside. Its ctime changes with its
-// name, its owner and its permissions too.
+// looksSame reports whether nothing was written to the file, as far as can be seen from outside. The ctime is left out because
+// it changes with the name, the owner and the permissions.
 func looksSame(a, b file.Identity) bool {
 	return a.Ino == b.Ino && a.Size == b.Size && a.Mtime == b.Mtime
 }
 
-// mayBeSame reports whether only the bytes can tell that the file which was want is another one now.
+// mayBeSame reports whether the file that looked like want may hold the same bytes now: only these can tell.
 func mayBeSame(want, now file.Identity) bool { return want.Size == now.Size }
 
-// holdsStill reports whether the file at index i, which has other looks now, holds the bytes that were sent. All of
-// it is read, which is bounded: it is asked at most once for each upload, each post and each move.
+// holdsStill reports whether the file at index i, which has other looks now, holds the bytes that were sent. All of it is read.
+// That is bounded, because it is asked at most once for each upload, each post and each move.
 func (w *work) holdsStill(i int, now file.Identity) (bool, error) {
 	f := w.file(i)
 	if len(f.SHA256) == 0 || !mayBeSame(f.ID, now) {
@@ -44,8 +44,8 @@ func (w *work) holdsStill(i int, now file.Identity) (bool, error) {
 	return true, nil
 }
 
-// sumOf reads the file name, and gives its sum and what it looked like when it was read. One that is written to meanwhile
-// gives errChanged.
+// sumOf reads a file, and returns its sum and what it looked like when it was read. The error is errChanged if it is written to
+// meanwhile.
 func (w *work) sumOf(name string) ([]byte, file.Identity, error) {
 	var opened *os.File
 	var before file.Info

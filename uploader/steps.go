@@ -11,10 +11,10 @@ import (
 	"kaizala-drop/internal/ledger"
 )
 
-// step takes the step of j, and gives what it has learned. Every change of state is in the ledger before the next step on
-// the outside.
+// step takes the step that j asks for, and returns what it has learned. Every change of state is in the ledger before the next
+// step on the outside.
 //
-// The end of ctx breaks off calls only: what has happened must be written down also when the daemon is stopping.
+// The end of ctx breaks off calls only. What has happened must be written down even when the daemon is stopping.
 func (u *Uploader) step(ctx context.Context, j job) result {
 	w := newWork(u, j)
 	w.got.err = w.run(ctx)
@@ -22,6 +22,7 @@ func (u *Uploader) step(ctx context.Context, j job) result {
 	return w.got
 }
 
+// run does the work of the step.
 func (w *work) run(ctx context.Context) error {
 	lasting := context.WithoutCancel(ctx)
 	switch w.job.stage {
@@ -73,7 +74,7 @@ func (w *work) keep(ctx context.Context) error {
 	return nil
 }
 
-// withdraw has the ledger forget the delivery.
+// withdraw has the ledger forget the delivery, whose post was surely not made.
 func (w *work) withdraw(ctx context.Context) error {
 	err := w.takeBack(ctx, w.job.Reason)
 	if err == nil {
@@ -85,8 +86,8 @@ func (w *work) withdraw(ctx context.Context) error {
 	return err
 }
 
-// upload sends the files and takes the mediaResource, provided that the files are still what they were. What it gives
-// for a part of an album is of no use.
+// upload sends the files and takes the mediaResource, provided that the files are still what they were. The mediaResource of a
+// part of an album is of no use.
 func (w *work) upload(ctx context.Context) error {
 	if err := cmp.Or(w.filable(), w.isNew()); err != nil {
 		return err
@@ -102,7 +103,7 @@ func (w *work) upload(ctx context.Context) error {
 	return err
 }
 
-// send is the upload itself. What a look at the files shows after it explains its error, if there is one.
+// send makes the call of an upload. If a look at the files shows afterwards that they changed, that explains an error of the call.
 func (w *work) send(ctx context.Context) (resource string, err error) {
 	src, err := openSource(w)
 	if err != nil {
@@ -147,7 +148,7 @@ func (w *work) post(ctx context.Context) error {
 	return w.act(ctx, caption)
 }
 
-// announce tells the ledger that a post begins. One whose answer was lost is not repeated where that is held.
+// announce tells the ledger that a post begins. After an answer that was lost, a folder that holds such posts makes no other.
 func (w *work) announce(ctx context.Context, caption string) error {
 	if w.job.unknown && w.job.to.HoldUnknown {
 		return errUnknown
@@ -166,7 +167,7 @@ func (w *work) announce(ctx context.Context, caption string) error {
 	return nil
 }
 
-// act is the post itself.
+// act makes the call of a post.
 func (w *work) act(ctx context.Context, caption string) error {
 	w.got.sent, w.got.group = true, w.job.to.Group
 	receipt, err := w.u.Destination.Post(ctx, kaizala.Post{
@@ -198,7 +199,7 @@ func (w *work) confirm(ctx context.Context) error {
 	return w.endAnyway(w.u.Ledger.Posted(ctx, w.job.ID, w.job.Reference))
 }
 
-// takeBack tells the ledger that the post which it has under way was surely not made. Until it knows that, neither
+// takeBack tells the ledger that a post which it has as under way was surely not made. Before the ledger knows that, neither
 // another try nor an end of the delivery may begin.
 func (w *work) takeBack(ctx context.Context, reason string) error {
 	if !w.got.ledgerPosting || w.job.mayBePosted(w.got) {
@@ -211,8 +212,8 @@ func (w *work) takeBack(ctx context.Context, reason string) error {
 	return nil
 }
 
-// writeTrouble writes why the step failed beside the delivery, so that a person can see what it waits for; and before that,
-// that a definite refusal of an action leaves no doubt.
+// writeTrouble writes into the ledger why the step failed, so that a person can see what the delivery waits for. Before that it
+// takes back a post that was definitely refused.
 func (w *work) writeTrouble(ctx context.Context) {
 	err := w.got.err
 	if err == nil || isKnown(err) && w.job.ID == 0 || isBlameless(err) || isLost(err) || errors.Is(err, errUnknown) {
@@ -234,8 +235,8 @@ func (w *work) writeTrouble(ctx context.Context) {
 	}
 }
 
-// endAnyway has a delivery whose end is decided go on to it although the ledger refuses a step for good: as long as its files
-// lie in the folder they could be taken for new, and be posted again. Every other err is to be tried again.
+// endAnyway has a delivery whose end is decided go on to it although the ledger refuses a step for good. As long as its files lie
+// in the folder they could be taken for new, and be posted again. Every other error is returned, to be tried again.
 func (w *work) endAnyway(err error) error {
 	if !isForGood(err) {
 		return inLedger(err)

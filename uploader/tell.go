@@ -38,7 +38,7 @@ const (
 	newsAnswers // the file system answers again
 )
 
-// tell logs what followed from a step: one line for each delivery that came to its end, and one when trouble begins and ends.
+// tell logs what followed from a step: a line for each delivery that came to its end, and one when a trouble begins or is over.
 func (l *loop) tell(e effects) {
 	for _, n := range e.news {
 		switch n {

@@ -1,15 +1,19 @@
 // Package uploader turns settled files into posts: it claims them, uploads them, posts them in the order in which they
 // settled, and files them away.
 //
-// One loop owns all state. What is to be done next is decided by a pure data structure (queue.go) and what an outcome
-// means by one table (verdict.go); each step with its I/O (steps.go) runs in a goroutine of its own and owns its
-// delivery meanwhile.
+// One loop (loop.go) owns all state. The queue, a pure data structure, says which delivery takes its next step (next.go). The
+// step gets a job, a copy of what it needs to know, and runs in a goroutine of its own, with all I/O (steps.go, moves.go). Its
+// result says what it has learned. One table judges what that means (verdict.go), and one place applies it to the queue
+// (apply.go). What follows outside of the queue are effects: the loop and the log (tell.go) carry them out.
 //
 // An album is one delivery of several images. When it cannot be posted as it is (images change or vanish, the service
-// refuses one of them), it is divided (album.go); whom the service refuses is found by search.go.
+// refuses one of them), it is divided (album.go). The image that the service refuses is found by search.go.
 //
-//	settled --> loop --delivery--> step: claim, upload | post | move | forget
-//	released <-- loop <--outcome---
+//	settled --> queue: next ------ job --> step: claim, upload | post | move | forget
+//	              ^                          |
+//	              +-- apply <-- judge <------+ result
+//	released <--    |
+//	log      <--    +-- effects
 package uploader
 
 import (

@@ -30,8 +30,8 @@ const (
 	filedBefore                   // a file lies where an earlier delivery filed it: it is no new one
 )
 
-// judge is the one table of outcomes: whose fault is it? d has learned r, and is at its stage still. What happens on this side
-// of the wire comes first; what a call was answered is judgeCall's.
+// judge is the one table of results: what does r, which d has learned, mean for d at its stage? It decides whose fault a failure
+// is. What happens on this side of the wire comes first, the answer to a call is judged by judgeCall.
 func judge(d *delivery, r result) verdict {
 	answer, onWire := errors.AsType[*kaizala.Error](r.err)
 	switch {
