@@ -7,21 +7,7 @@ import (
 	"kaizala-drop/internal/kaizala"
 )
 
-// What may have been posted although no answer says so.
-
-// mayBePosted decides whether a delivery may be in the group although no answer says so, after a step that has learned r. A post
-// that was sent leaves a doubt unless it was answered, or failed in a way that MayHaveActed rules out. Only the answer that it
-// was taken ends a doubt: a later refusal speaks of the later try. Of what an earlier run left, resume decides.
-func (f *facts) mayBePosted(r result) bool {
-	answer, onWire := errors.AsType[*kaizala.Error](r.err)
-	switch {
-	case r.posted:
-		return false
-	case onWire:
-		return f.unknown || answer.MayHaveActed
-	}
-	return f.unknown || r.sent && r.err != nil
-}
+// What happens after an answer to an action was lost.
 
 // lost deals with an action whose answer was lost. Each one that is held goes to failed/, so after the first its folder
 // tries the next with growing pauses: an outage must not empty it.

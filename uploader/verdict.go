@@ -101,3 +101,17 @@ func judgeCall(oldResource bool, answer *kaizala.Error) verdict {
 	}
 	return retryAll
 }
+
+// mayBePosted decides whether a delivery may be in the group although no answer says so, after a step that has learned r. A post
+// that was sent leaves a doubt unless it was answered, or failed in a way that MayHaveActed rules out. Only the answer that it
+// was taken ends a doubt: a later refusal speaks of the later try. Of what an earlier run left, resume decides.
+func (f *facts) mayBePosted(r result) bool {
+	answer, onWire := errors.AsType[*kaizala.Error](r.err)
+	switch {
+	case r.posted:
+		return false
+	case onWire:
+		return f.unknown || answer.MayHaveActed
+	}
+	return f.unknown || r.sent && r.err != nil
+}
