@@ -122,7 +122,7 @@ func (w *work) notMoved(i int, dest string, err error) error {
 		return errAway
 	case isAway(err):
 		w.log().Info().Str("reason", reasonOf(err)).Msg("not moved")
-		return w.forget(f)
+		return w.forget(f, "")
 	}
 	// With a dest, the next try finds it there, and repeats the sync and the clearing up that failed.
 	w.got.files[i].landed = dest != "" && !errors.Is(err, filing.ErrFolderGone)
@@ -141,12 +141,12 @@ func (w *work) moveAs(i int, move mover, dir string) (dest string, err error) {
 	return dest, err
 }
 
-// forget removes what is left of earlier moves of f that were broken off, now that f itself is elsewhere.
-func (w *work) forget(f ledger.File) error {
+// forget removes what is left of earlier moves of f that were broken off, now that f itself lies at found, or nobody knows where.
+func (w *work) forget(f ledger.File, found string) error {
 	dir, noted := w.job.to.Done, false
 	if w.job.stage == toFail {
 		dir, noted = w.job.to.Failed, true
 	}
 	m := filing.Move{Folder: w.job.Folder, Name: f.Name, Want: f.ID, SHA256: f.SHA256, Dir: dir}
-	return w.job.calls.Do("clear up after", filepath.Join(w.job.Folder, f.Name), func() error { return w.u.Filer.Forget(m, noted) })
+	return w.job.calls.Do("clear up after", filepath.Join(w.job.Folder, f.Name), func() error { return w.u.Filer.Forget(m, found, noted) })
 }

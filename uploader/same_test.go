@@ -527,6 +527,35 @@ func TestTouchedAfterItSettled(t *testing.T) {
 	})
 }
 
+// TestRefusedFileSettlesAgain: a refused file that cannot be filed, and settles once more because it was touched, is filed once, and
+// stays so: what was made of the first time is not cleared up after the second.
+func TestRefusedFileSettlesAgain(t *testing.T) {
+	for change, touch := range map[string]func(path string) error{
+		"chmod": func(path string) error { return os.Chmod(path, 0o600) },
+		"touch": func(path string) error { return os.Chtimes(path, time.Now(), time.Now().Add(time.Hour)) },
+	} {
+		t.Run(change, func(t *testing.T) {
+			bubble(t, func(w *world, _ *memory) {
+				w.must(os.WriteFile(w.dir+"/failed", nil, 0o600)) // so that nothing is filed there
+				w.write("x.txt", "content")
+				w.start(w.t.Context(), w.folder())
+				w.settles("x.txt")
+				time.Sleep(time.Second)
+				for range 2 {
+					w.must(touch(w.dir + "/x.txt"))
+					w.settles("x.txt")
+					time.Sleep(time.Second)
+				}
+				w.must(os.Remove(w.dir + "/failed"))
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				w.wantEnd(nil, map[string]string{"failed/x.txt": "content"})
+				w.end()
+			})
+		})
+	}
+}
+
 // TestTouchedBetweenTwoLooks: a file that was posted and renamed is known again although somebody touches it between the look
 // that comes before its post and the one that compares it.
 func TestTouchedBetweenTwoLooks(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -171,18 +172,26 @@ func (c *crashWorld) disturb() {
 	}
 }
 
-// lay does a random deed. The few files in folders have those renamed more often.
+// lay does the deed that files in this state have met least. The few files in folders have those renamed more often.
 func (c *crashWorld) lay(h hand) {
 	deeds := c.deeds()
 	names := slices.Sorted(maps.Keys(deeds))
-	what := names[c.rand.IntN(len(names))]
-	if filepath.Dir(h.path) != c.reached(h.folder) && c.rand.IntN(3) == 0 {
-		what = "folder renamed"
+	c.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	often := filepath.Dir(h.path) != c.reached(h.folder) && c.rand.IntN(3) == 0
+	met := func(what string) int {
+		if often && what == "folder renamed" {
+			return -1
+		}
+		return c.acts[act{h.state, what}]
 	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(met(a), met(b)) })
 	was := h.key()
-	if deeds[what](h) {
-		c.acts[act{h.state, what}]++
-		fmt.Fprintf(&c.log, "hand on %s \"%s\": %s\n", h.state, was, what)
+	for _, what := range names { // not every deed can be done to every file
+		if deeds[what](h) {
+			c.acts[act{h.state, what}]++
+			fmt.Fprintf(&c.log, "hand on %s \"%s\": %s\n", h.state, was, what)
+			return
+		}
 	}
 }
 

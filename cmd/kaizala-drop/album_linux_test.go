@@ -205,7 +205,7 @@ func TestAlbumsSaveCalls(t *testing.T) {
 	}
 }
 
-// BenchmarkAlbums delivers photos under a limit of 100 calls in a minute, which is shortened to 6 s. The README has 490 photos
+// BenchmarkAlbums delivers photos under a limit of 100 calls in a minute, which is shortened to 6 s. docs/how-it-works.md has 490 photos
 // a minute with albums and 49 without.
 func BenchmarkAlbums(b *testing.B) {
 	const minute = 6 * time.Second

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestImportsRunOneWay holds the picture of the README: cmd stands on the two stages, these on internal/, and the two do
+// TestImportsRunOneWay holds the picture of HACKING.md: cmd stands on the two stages, these on internal/, and the two do
 // not know each other. What is not in the table may import nothing of the project.
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{

@@ -693,7 +693,7 @@ func (s *soakWorld) replace(m *soakMount, name, path string) {
 }
 
 // renameFolder renames a folder with all that lies in it: one that was dropped, or done/. A done/ without its mark, for which
-// a full disk had no room, would not be known again, as README says.
+// a full disk had no room, would not be known again, as docs/how-it-works.md says.
 func (s *soakWorld) renameFolder(m *soakMount) {
 	s.t.Helper()
 	m.number++
@@ -851,7 +851,7 @@ func (s *soakWorld) check() {
 		n, at := posts[f.sum], lies.at[f.sum]
 		inFailed := len(at) - len(slices.DeleteFunc(slices.Clone(at), func(p string) bool { return strings.Contains(p, "/failed/") }))
 		least, most, mayFail := f.posts, f.posts+f.doubts, failed[f.sum]
-		if mayFail > 0 { // an answer may be lost with a daemon that ends, as README says: then a person looks
+		if mayFail > 0 { // an answer may be lost with a daemon that ends, as docs/how-it-works.md says: then a person looks
 			least -= mayFail
 		}
 		if f.bad {

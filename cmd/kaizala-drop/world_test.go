@@ -35,15 +35,20 @@ const runMain = "KAIZALA_DROP_TEST_RUNS_MAIN"
 // fixedToken is what the tests themselves call the sandbox with.
 const fixedToken = "fixed"
 
-// atOnce is how many tests run at a time: most of them wait.
-const atOnce = 8
+// atOnce is how many tests run at a time: most of them wait. At their full sizes they work more.
+func atOnce() int {
+	if os.Getenv("KAIZALA_DROP_CI") != "" {
+		return 4
+	}
+	return 8
+}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		main()
 	}
-	os.Setenv("no_proxy", "127.0.0.1")                // for curl and lftp, whatever this machine has
-	_ = flag.Set("test.parallel", fmt.Sprint(atOnce)) // as long as the command line says nothing else
+	os.Setenv("no_proxy", "127.0.0.1")                  // for curl and lftp, whatever this machine has
+	_ = flag.Set("test.parallel", fmt.Sprint(atOnce())) // as long as the command line says nothing else
 	testscript.Main(m, map[string]func(){"kaizala-drop": main, "zoo-writer": zooWriter})
 }
 
@@ -229,12 +234,18 @@ func (p *process) stop() int {
 
 func (p *process) wait() int {
 	p.t.Helper()
+	return p.within(2 * time.Minute)
+}
+
+// within returns the exit code of a program that may take long to come to its end.
+func (p *process) within(patience time.Duration) int {
+	p.t.Helper()
 	select {
 	case err := <-p.exited:
 		p.exited <- err
 		return p.ProcessState.ExitCode()
-	case <-time.After(2 * time.Minute):
-		p.t.Fatal("the program did not end within two minutes")
+	case <-time.After(patience):
+		p.t.Fatalf("the program did not end within %v", patience)
 		return -1
 	}
 }

@@ -281,14 +281,25 @@ func written(path string) (n int64) {
 	}
 }
 
+// everyThird leaves the others to CI.
+func everyThird(all []killing) (some []killing) {
+	for i := 0; i < len(all); i += 3 {
+		some = append(some, all[i])
+	}
+	return some
+}
+
 // TestZoo has everybody come, one soon after the other: all at the same instant would measure the machine.
 func TestZoo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes as long as the slowest scanner, which stalls for 30 s")
 	}
-	t.Parallel() // it waits for most of its time
 	const interval = 120 * time.Millisecond
 	alive, dead := visitors(), killings()
+	if os.Getenv("KAIZALA_DROP_CI") == "" {
+		t.Parallel() // it waits for most of its time
+		dead = everyThird(dead)
+	} // else a hundred folders take most of the inotify instances that a user may have
 	all := slices.Clone(alive)
 	for _, k := range dead {
 		all = append(all, k.visitor())

@@ -45,10 +45,10 @@ func (s Secret) GoString() string { return fmt.Sprintf("config.NewSecret(%q)", s
 // Format prints the stand-in for every verb, those that make no sense for it included.
 func (s Secret) Format(f fmt.State, verb rune) {
 	if verb == 'v' && f.Flag('#') {
-		io.WriteString(f, s.GoString())
+		_, _ = io.WriteString(f, s.GoString())
 		return
 	}
-	io.WriteString(f, s.String())
+	_, _ = io.WriteString(f, s.String())
 }
 
 // MarshalText gives the stand-in to encoders of text, and to log/slog.

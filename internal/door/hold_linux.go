@@ -53,7 +53,7 @@ func (h *hold) answer(stateDir string) {
 		default:
 			_ = conn.SetDeadline(time.Now().Add(asking))
 			fmt.Fprintln(conn, file.Printable(stateDir))
-			conn.Close()
+			_ = conn.Close()
 		}
 	}
 }

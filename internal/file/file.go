@@ -6,6 +6,7 @@
 package file
 
 import (
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -118,7 +119,7 @@ func modeOf(m uint32) fs.FileMode {
 
 func retryEINTR(call func() error) error {
 	for {
-		if err := call(); err != unix.EINTR {
+		if err := call(); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ func openBeneath(folder, name string) (*os.File, Info, error) {
 	fd, err := openRetry(func() (int, error) {
 		return unix.Open(fmt.Sprintf("/proc/self/fd/%d", pin), reading, 0)
 	})
-	if err == unix.ENOENT || err == unix.ENOTDIR {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		fd, err = openAgain(folder, name, info)
 	}
 	if err != nil {
@@ -50,7 +50,7 @@ func openAgain(folder, name string, pinned Info) (int, error) {
 		err = unix.ESTALE
 	}
 	if err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
@@ -92,7 +92,7 @@ func fstat(fd int) (Info, error) {
 func openRetry(open func() (int, error)) (int, error) {
 	for tries := 0; ; tries++ {
 		fd, err := open()
-		if err == unix.EINTR || (err == unix.EAGAIN && tries < 100) {
+		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) && tries < 100 {
 			continue
 		}
 		return fd, err

@@ -103,7 +103,7 @@ func actAfter(t *testing.T, way, point int, what string, summed bool) (died, met
 		if moved.Name, moved.Want = now, info.Identity; lookErr != nil { // it is given up
 			moved.Name, moved.Want, moved.Sought = m.Name, m.Want, false
 		} else if now != m.Name {
-			noError(t, f.Forget(m, true))
+			noError(t, f.Forget(m, filepath.Join(d.folder, now), true))
 		}
 		if dest, err = f.Fail(moved, Note{Reason: "again"}); err != nil {
 			t.Errorf("%s: %v", when, err)
@@ -153,7 +153,7 @@ func TestActsDuringACopy(t *testing.T) {
 					info, lookErr := file.Lstat(filepath.Join(d.folder, now))
 					noError(t, lookErr)
 					if now != m.Name {
-						noError(t, f.Forget(m, false))
+						noError(t, f.Forget(m, filepath.Join(d.folder, now), false))
 					}
 					m.Name, m.Want, m.Again = now, info.Identity, true
 					_, err = f.Move(m)
@@ -192,18 +192,34 @@ func TestForgetLeavesOthers(t *testing.T) {
 	write(t, d.done+"/a (2).pdf"+noteSuffix, "mine")
 	noError(t, os.Rename(m.source(), d.folder+"/b.pdf"))
 	for range 2 {
-		noError(t, New().Forget(m, true))
+		noError(t, New().Forget(m, d.folder+"/b.pdf", true))
 		holds(t, d.done, "a.pdf=other", "a.pdf.reason.txt=note", "a (2).pdf.reason.txt=note")
 	}
 	noError(t, os.Remove(dest)) // a person took it away, and left the note
-	noError(t, New().Forget(m, true))
+	noError(t, New().Forget(m, d.folder+"/b.pdf", true))
 	holds(t, d.done, "a (2).pdf.reason.txt=note")
 	noError(t, os.RemoveAll(d.done))
-	noError(t, New().Forget(m, true))
+	noError(t, New().Forget(m, d.folder+"/b.pdf", true))
 	missing(t, d.done)
 	if err := unix.Access(d.folder+"/b.pdf", unix.F_OK); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestForgetLeavesTheOnlyOne: what lies in the target is left there while the file is known to lie nowhere else, also when it is
+// the very file that was to be moved: another delivery may have moved it.
+func TestForgetLeavesTheOnlyOne(t *testing.T) {
+	everyWay(t, func(t *testing.T, d desk, c calls) {
+		m := d.drop("a.pdf", "content")
+		other := d.drop("b.pdf", "CONTENT")
+		f := newFiler(c)
+		_, err := f.Fail(m, Note{Reason: "why"})
+		noError(t, err)
+		for _, found := range []string{"", d.folder + "/gone.pdf", other.source()} {
+			noError(t, f.Forget(m, found, true))
+			holds(t, d.done, "a.pdf=content", "a.pdf.reason.txt=note")
+		}
+	})
 }
 
 func isCopied(err error) bool {

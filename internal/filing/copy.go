@@ -78,7 +78,7 @@ func (t *trip) create(w *written, path string) (*os.File, error) {
 	}
 	info, err := file.Lstat(path)
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, err
 	}
 	*w = written{path, info.Identity}
@@ -125,7 +125,7 @@ func (t *trip) nameMarked(path string) error {
 	mark := t.markPath(t.to.Name())
 	_ = os.WriteFile(mark, []byte(filepath.Base(path)), 0o600) // on a full disk it goes without
 	if err := t.noReplace(t.twin.path, path); err != nil {
-		os.Remove(mark)
+		_ = os.Remove(mark)
 		return err
 	}
 	t.spare = mark

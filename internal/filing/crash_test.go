@@ -105,7 +105,7 @@ func TestCrashThenOtherLooks(t *testing.T) {
 					m.Again = true
 					again := func() error { _, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"}); return err }
 					if foundAnew {
-						again = func() error { noError(t, New().Forget(m, true)); return ErrReplaced }
+						again = func() error { noError(t, New().Forget(m, m.source(), true)); return ErrReplaced }
 					}
 					if !isAbsent(m.source()) && errors.Is(again(), ErrReplaced) {
 						m.Want = d.move("a.pdf").Want // whoever asks has seen that the bytes are the same

@@ -3,22 +3,28 @@ package filing
 import (
 	"os"
 	"path/filepath"
+
+	"kaizala-drop/internal/file"
 )
 
 // Forget removes what tries of a move left in m.Dir that were broken off: a copy, finished or not, a second name, a reserved
-// name, and a note without its file. It is for a file that was found under another name or with other looks, from where it is
-// to be moved. failed says that it was Fail that moved. What it removed stays so.
-func (f *Filer) Forget(m Move, failed bool) error {
+// name, and a note without its file. found is the absolute path where the file lies now, under another name or with other
+// looks; "" says that nobody knows. failed says that it was Fail that moved. What it removed stays so.
+//
+// What has a final name in m.Dir goes only if it is one too many: a copy of what lies at found, a second name of it, or what was
+// linked before the same bytes got another inode. Anything else may be all that is left.
+func (f *Filer) Forget(m Move, found string, failed bool) error {
 	t := &trip{Filer: f, Move: m}
 	if failed {
 		t.noted = &Note{}
 	}
 	target := m.target()
 	dest, err := t.findTwin(target)
-	if dest == "" {
+	isCopy := dest != ""
+	if !isCopy {
 		dest = t.landedAs(target, isThe(m.Want))
 	}
-	if err == nil && dest != "" {
+	if err == nil && dest != "" && m.isTooMany(dest, found, isCopy) {
 		err = step("remove the copy that was made of it under its old name", os.Remove(dest))
 	}
 	if err == nil {
@@ -34,6 +40,22 @@ func (f *Filer) Forget(m Move, failed bool) error {
 		return m.explain(err)
 	}
 	return nil
+}
+
+// isTooMany reports whether dest may go because the file lies at found.
+func (m Move) isTooMany(dest, found string, isCopy bool) bool {
+	if found == "" {
+		return false
+	}
+	there, err := file.Lstat(found)
+	if err != nil || !there.Mode.IsRegular() || there.Size != m.Want.Size {
+		return false
+	}
+	if here, err := file.Lstat(dest); isCopy || err == nil && here.SameFile(there.Identity) {
+		return true
+	}
+	same, err := m.isSum(filepath.Dir(found), filepath.Base(found))
+	return err == nil && same
 }
 
 // dropNotes removes the notes that were written for the file, which then did not come.

@@ -32,5 +32,5 @@ func (t *trip) mark(dir string) {
 	if _, err = io.WriteString(f, markText); err == nil {
 		give(f, t.owner, t.owner.mode.Perm()&^0o111)
 	}
-	f.Close()
+	_ = f.Close()
 }

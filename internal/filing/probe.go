@@ -85,7 +85,7 @@ func (f *Filer) probe(m Move) error {
 	if err != nil {
 		return step("make a file in the watched folder", err)
 	}
-	trial.Close()
+	_ = trial.Close()
 	info, err := file.Lstat(m.source())
 	if err != nil {
 		return and(step("look at a file in the watched folder", err), sweep(m.source()))

@@ -138,7 +138,7 @@ func (f *Filer) renameReserved(from, to string) (err error) {
 		return and(err, sweepEmpty(to, err))
 	}
 	_, _ = place.WriteString(placeText(tag)) // on a full disk it stays empty
-	place.Close()
+	_ = place.Close()
 	ours, err := file.Lstat(to)
 	if err != nil {
 		return and(err, os.Remove(to))

@@ -68,7 +68,7 @@ func hold(path string) held {
 
 func (h held) release() {
 	if h.err == nil {
-		unix.Close(h.fd)
+		_ = unix.Close(h.fd)
 	}
 }
 

@@ -106,7 +106,7 @@ func (t *trip) findMarked(target string) (dest string) {
 	}
 	dest = filepath.Join(target, string(name))
 	if !lies(dest, isLike(t.Want)) {
-		os.Remove(mark)
+		_ = os.Remove(mark)
 		return ""
 	}
 	t.spare = mark

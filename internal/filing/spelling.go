@@ -170,7 +170,7 @@ func tryName(path string) error {
 	if err != nil {
 		return and(err, sweepEmpty(path, err))
 	}
-	f.Close()
+	_ = f.Close()
 	return os.Remove(path)
 }
 

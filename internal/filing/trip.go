@@ -88,9 +88,9 @@ func (t *trip) end() {
 		}
 	}
 	t.held.release()
-	t.from.Close()
+	_ = t.from.Close()
 	if t.to != nil {
-		t.to.Close()
+		_ = t.to.Close()
 	}
 }
 

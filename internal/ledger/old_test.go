@@ -212,16 +212,16 @@ func TestOldLedgerClaims(t *testing.T) {
 	}
 }
 
-// TestOldLedgerQueries asks the README's queries of the old ledger after its update, with the sqlite3 program.
+// TestOldLedgerQueries asks the queries of docs/ledger.md of the old ledger after its update, with the sqlite3 program.
 func TestOldLedgerQueries(t *testing.T) {
 	program := needs(t, "sqlite3")
 	dir, _ := layOld(t)
 	l := run(t, dir)
 	try(t, l.Recognised(t.Context(), 1, 0, "scan.pdf", get(t, l, 1).Files[0].ID))
 	want := []string{"36\n", "24\n", "1\n", "24\n", "1\n"}
-	queries := readmeQueries(t)
+	queries := documentedQueries(t)
 	if len(queries) != len(want) {
-		t.Fatalf("%d queries in the README, want %d", len(queries), len(want))
+		t.Fatalf("%d queries in docs/ledger.md, want %d", len(queries), len(want))
 	}
 	for i, q := range queries {
 		out, err := exec.Command(program, "-readonly", l.path(), "SELECT count(*) FROM ("+q+")").CombinedOutput()
