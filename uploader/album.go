@@ -13,9 +13,9 @@ import (
 // An album that cannot be posted as it is, is divided: the ledger forgets it, and what becomes of its images takes its
 // place in the lane. A crash in between is harmless: nothing was posted, and the images lie in their folder.
 
-// patience is how often an album is tried as a whole when some of its images cannot be read here. Then they wait by
+// wholeTries is how often an album is tried as a whole when some of its images cannot be read here. Then they wait by
 // themselves, and the others are posted without them.
-const patience = 3
+const wholeTries = 3
 
 // division is what becomes of an album. Numbers are those of Files; each is in exactly one place.
 type division struct {
@@ -90,13 +90,6 @@ func (d *delivery) without(out func(i int) bool) (rest []int) {
 	return rest
 }
 
-// divide has d, an album that was surely not posted, replaced by what it is divided into.
-func (q *queue) divide(d *delivery, into division) {
-	into.posts = slices.DeleteFunc(into.posts, func(p []int) bool { return len(p) == 0 })
-	d.stage, d.division, d.search = toDivide, into, nil
-	d.pause.end()
-}
-
 // letGo divides d into the images that err says are lost, and the others.
 func (q *queue) letGo(d *delivery, err error) {
 	lost := err.(troubles).find(isLost)
@@ -109,22 +102,11 @@ func (q *queue) letGo(d *delivery, err error) {
 	q.divide(d, into)
 }
 
-// find gives the troubles of a kind by name.
-func (t troubles) find(kind func(error) bool) map[string]error {
-	found := map[string]error{}
-	for _, one := range t {
-		if kind(one.err) {
-			found[one.name] = one.err
-		}
-	}
-	return found
-}
-
 // setAside divides d into each image that cannot be read, and the others, after some patience. It reports whether it did:
 // if none of them can be read, they wait together.
 func (q *queue) setAside(d *delivery, err error) bool {
 	wrong, ok := errors.AsType[troubles](err)
-	if !ok || d.unknown || d.pause.failures < patience || len(wrong) == len(d.toSend()) {
+	if !ok || d.unknown || d.pause.failures < wholeTries || len(wrong) == len(d.toSend()) {
 		return false
 	}
 	unread := wrong.find(func(error) bool { return true })
@@ -153,13 +135,38 @@ func (q *queue) singly(d *delivery) {
 	q.divide(d, into)
 }
 
-// refusedAlbum deals with an album, or some images of one, that the service will never take.
-func (q *queue) refusedAlbum(d *delivery, err error) {
+// uploaded moves d on after an upload: of all of it, or of the part that its search asked for.
+func (q *queue) uploaded(d *delivery) {
+	switch {
+	case d.search == nil:
+		d.stage, d.Reason = toKeep, ""
+	case d.search.taken():
+		q.searched(d)
+	}
+}
+
+// reject deals with what the service will never take. What it may have taken before is neither rejected nor divided.
+func (q *queue) reject(d *delivery, err error) news {
+	switch {
+	case d.unknown:
+		q.giveUp(d, unknownNote(d, err))
+	case d.isAlbum():
+		return q.rejectAlbum(d, err)
+	default:
+		d.Attempts++
+		q.giveUp(d, noteOf(d, err))
+	}
+	return noNews
+}
+
+// rejectAlbum deals with an album, or some images of one, that the service will never take.
+func (q *queue) rejectAlbum(d *delivery, err error) news {
 	switch {
 	case d.stage == toPost:
 		q.singly(d)
 	case d.search == nil:
 		d.search = newSearch(len(d.Files), d.culprits >= eachFrom)
+		return newsSearches
 	default:
 		n := noteOf(d, err)
 		n.Attempts = d.Attempts + 1
@@ -167,6 +174,7 @@ func (q *queue) refusedAlbum(d *delivery, err error) {
 			q.searched(d)
 		}
 	}
+	return newsWaits
 }
 
 // searched divides d as its search found: the culprits from the others. Where no single image is to blame, they are too
@@ -196,14 +204,14 @@ func (q *queue) replace(d *delivery) {
 	for _, c := range d.division.culprits {
 		p := d.part(c.index)
 		p.Attempts = c.note.Attempts
-		p.refuse(c.note)
+		p.reject(c.note)
 		l.own(p)
 		l.unfiled = append(l.unfiled, p)
 	}
 	q.succession(d)
 }
 
-// succession hands on the newer files that waited for the end of d: together, as d's were, and in their order.
+// succession adds the newer files that waited for the end of d, as one batch, in the order of d's files.
 func (q *queue) succession(d *delivery) {
 	slices.SortFunc(d.successors, func(a, b file.Settled) int {
 		return cmp.Compare(slices.Index(d.names(), a.Name), slices.Index(d.names(), b.Name))

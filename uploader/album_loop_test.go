@@ -512,12 +512,7 @@ func TestJunkKeepsNoFolder(t *testing.T) {
 	worker.Dir = w.dir + "/work"
 	w.must(worker.Start())
 	t.Cleanup(func() { _ = worker.Process.Kill(); _ = worker.Wait() })
-	d := &delivery{}
-	d.Folder = w.dir
-	for _, name := range []string{"day/hour/1.jpg", "kept/1.jpg", "dir/1.jpg", "work/1.jpg"} {
-		d.Files = append(d.Files, ledger.File{Name: name})
-	}
-	if !removeEmptied(d) {
+	if !removeEmptied(w.dir, []string{"day/hour/1.jpg", "kept/1.jpg", "dir/1.jpg", "work/1.jpg"}) {
 		t.Error("nothing was removed")
 	}
 	if _, err := os.Stat(w.dir + "/day"); !errors.Is(err, os.ErrNotExist) {
@@ -567,15 +562,9 @@ func TestEmptiedIsNeverAnythingElse(t *testing.T) {
 	w.must(os.Symlink("empty", w.dir+"/near"))
 	w.must(os.Mkdir(w.dir+"/empty", 0o755))
 	w.write("file", "x")
-	d := &delivery{}
-	d.Folder = w.dir
-	for _, name := range []string{"file/1.jpg", "near/1.jpg", "link/inner/1.jpg", "link/1.jpg", "gone/1.jpg", "1.jpg"} {
-		d.Files = append(d.Files, ledger.File{Name: name})
-	}
-	removeEmptied(d)
+	removeEmptied(w.dir, []string{"file/1.jpg", "near/1.jpg", "link/inner/1.jpg", "link/1.jpg", "gone/1.jpg", "1.jpg"})
 	w.must(unix.Mkfifo(w.dir+"/fifo", 0o644))
-	d.Files = []ledger.File{{Name: "fifo/day/1.jpg"}}
-	removeEmptied(d) // and does not wait for a writer to it
+	removeEmptied(w.dir, []string{"fifo/day/1.jpg"}) // and does not wait for a writer to it
 	for _, path := range []string{w.dir + "/fifo", w.dir + "/file", w.dir + "/near", w.dir + "/empty", elsewhere + "/inner", w.dir} {
 		if _, err := os.Lstat(path); err != nil {
 			t.Error(err)
@@ -587,7 +576,7 @@ func TestEmptiedIsNeverAnythingElse(t *testing.T) {
 func TestChangedImageBreaksTheRequestOff(t *testing.T) {
 	w := newWorld(t, newMemory())
 	d := newAlbum(&lane{}, w.writeAlbum(images(4)...))
-	src, err := openSource(d)
+	src, err := openSource(newWork(w.u, d.job()))
 	w.must(err)
 	defer src.close()
 	parts := src.parts()
@@ -617,7 +606,7 @@ func TestTouchedFileIsSentOn(t *testing.T) {
 	w := newWorld(t, newMemory())
 	content := strings.Repeat("0123456789abcdef", 8<<16)
 	d := newDelivery(&lane{}, w.write("x.pdf", content))
-	src, err := openSource(d)
+	src, err := openSource(newWork(w.u, d.job()))
 	w.must(err)
 	defer src.close()
 	r := src.parts()[0].Open()
@@ -679,19 +668,18 @@ func TestAlbumMemoryIsConstant(t *testing.T) {
 	for _, name := range images(10) {
 		b = append(b, w.look(name))
 	}
-	d := newAlbum(&lane{}, b)
-	d.to = w.folder()
+	of := newWork(w.u, newAlbum(&lane{folder: w.folder()}, b).job())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	w.must(w.u.upload(t.Context(), d))
+	w.must(of.upload(t.Context()))
 	runtime.ReadMemStats(&after)
-	if want := []string{"/v1/media true <nil> []"}; !slices.Equal(requests, want) || d.Resource != "r" {
+	if want := []string{"/v1/media true <nil> []"}; !slices.Equal(requests, want) || of.got.resource != "r" {
 		t.Errorf("requests %q", requests)
 	}
 	if grew := int64(after.TotalAlloc - before.TotalAlloc); grew > size {
 		t.Errorf("%d bytes were allocated to send 10 images of %d", grew, size)
 	}
-	if len(d.Files[9].SHA256) != 32 {
+	if len(of.file(9).SHA256) != 32 {
 		t.Error("no checksum of the last image")
 	}
 }
@@ -798,7 +786,7 @@ func TestChangedFileBreaksTheRequestOff(t *testing.T) {
 	w := newWorld(t, newMemory())
 	b := w.write("film.mp4", strings.Repeat("x", 8*lookEvery))
 	d := newDelivery(&lane{}, b)
-	src, err := openSource(d)
+	src, err := openSource(newWork(w.u, d.job()))
 	w.must(err)
 	defer src.close()
 	r := src.parts()[0].Open()

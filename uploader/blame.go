@@ -9,37 +9,60 @@ import (
 	"kaizala-drop/internal/kaizala"
 )
 
-// Who waits for a failure that counts as the destination's, and which delivery it is that fails while others do not.
+// Who waits after a failure of the destination, and which delivery is to blame when the others succeed.
 
 // asideTries is how often in a row an upload is tried before another one is.
 const asideTries = 3
 
 const (
-	staleTries    = 3              // how often a resource of an earlier run is refused before it is made anew
+	staleTries    = 3              // how often a resource of an earlier run is refused before the file is uploaded again
 	stubbornTries = 6 + briefTries // how many calls fail in a row before another post is tried
-	stubbornEvery = 8              // and again after so many
+	stubbornEvery = 8              // after how many more another one is tried again
 	postTries     = 10             // how often in a row a post is tried before another one is, if uploads pass
-	secondAfter   = pauseBrief     // after a post that failed so often
-	secondMost    = time.Minute    // how long it waits for the other one at most
+	secondAfter   = pauseBrief     // how long after a post that failed so often the other one is tried
+	secondMost    = time.Minute    // how long the first waits for the other one at most
 )
 
-// unproven deals with a refusal of d without anybody's word. The resource of an earlier run may be what is refused: it is
-// made anew once others' posts pass, and also if none does, for it costs nothing to find out.
-func (q *queue) unproven(now time.Time, d *delivery, err error) {
+// retryFile has d wait alone; the others go on.
+func (q *queue) retryFile(now time.Time, d *delivery, err error) news {
+	d.pause.fail(now)
+	if !isBlameless(err) && !q.setAside(d, err) {
+		q.attempt(d, err)
+	}
+	return newsWaits
+}
+
+// retry has the folder wait after a failure that is the folder's or its group's.
+func (l *lane) retry(now time.Time, err error) news {
+	if isForAll(err) {
+		l.becameUnfilable(now)
+		return newsUnfilable
+	}
+	l.pause.fail(now)
+	l.pause.obey(now.Add(retryAfter(err)))
+	if l.pause.failures > 1 {
+		return newsWaits
+	}
+	return newsGroupRefuses
+}
+
+// unproven deals with a refusal of d without anybody's word. What is refused may be the resource of an earlier run. The file is
+// uploaded again once other posts pass, and after staleTries even if none does, because that costs nothing.
+func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 	if d.stage == toPost && d.resumed {
 		if d.stale++; d.stale >= staleTries || q.isAlone(d) {
 			q.failAll(now, d, err)
 			q.letFirstAgain(now)
-			d.stage, d.resumed, d.failedAt = toUpload, false, false
-			return
+			d.uploadAgain()
+			return newsOutage
 		}
 	}
-	q.retryAll(now, d, err)
+	return q.retryAll(now, d, err)
 }
 
-// retryAll has everything wait: the fault is the destination's as long as nobody else gets through. d keeps its place
-// in the order of the posts, unless it is answered with errors again and again.
-func (q *queue) retryAll(now time.Time, d *delivery, err error) {
+// retryAll has everything wait, because the fault counts as the destination's as long as nothing else gets through. d keeps its
+// place in the order of the posts, unless it is answered with errors again and again.
+func (q *queue) retryAll(now time.Time, d *delivery, err error) news {
 	q.failAll(now, d, err)
 	d.tries++
 	wasSecond := q.letFirstAgain(now)
@@ -55,10 +78,11 @@ func (q *queue) retryAll(now time.Time, d *delivery, err error) {
 		q.attempt(d, err)
 	}
 	q.inVain(now, d, err)
+	return newsOutage
 }
 
-// isDue reports whether another one than d is to be tried, after a failure of d: when something gets through, so that d may
-// be the one to blame, or now and then. An upload that passes says little of a post.
+// isDue reports whether another delivery is to be tried after a failure of d. It is if something gets through, because d may then
+// be to blame, and else now and then. An upload that passes says little of a post.
 func (q *queue) isDue(d *delivery, err error) bool {
 	something := d.failedAt && q.passed != d.passed
 	d.passedBy = d.passedBy || something
@@ -75,18 +99,18 @@ func (q *queue) isDue(d *delivery, err error) bool {
 
 // othersPass reports whether calls of its kind got through since d failed last.
 func (q *queue) othersPass(d *delivery) bool {
-	return d.failedAt && d.stage.isCall() && q.passed[d.stage] != d.passed[d.stage]
+	return d.failedAt && d.stage.isCall() && q.passed.of(d.stage) != d.passed.of(d.stage)
 }
 
-// standAside has d wait until another one was tried.
+// standAside has d wait until another delivery was tried.
 func (q *queue) standAside(now time.Time, d *delivery) {
 	q.stoodAside, d.tries = true, 0
 	d.pause.fail(now)
 	d.pause.extend(now.Add(2 * q.pause.until.Sub(now)))
 }
 
-// second has another one tried right after d, and then d first again: if it is an outage, and ends, the order of the posts
-// is kept.
+// second has another post tried right after d, and then d first again. So the order of the posts is kept if it was an outage
+// that ends now.
 func (q *queue) second(now time.Time, d *delivery) {
 	soon := now.Add(secondAfter)
 	if q.pause.asked.After(soon) {
@@ -134,7 +158,7 @@ func (q *queue) isAlone(d *delivery) bool {
 	if d.stage == toPost {
 		return d.failedAt && d.lane.posted > d.postedThen
 	}
-	return d.failedAt && q.passed[d.stage] > d.passed[d.stage]
+	return d.failedAt && q.passed.of(d.stage) > d.passed.of(d.stage)
 }
 
 // attempt counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
@@ -164,54 +188,26 @@ func (q *queue) attempt(d *delivery, err error) {
 	}
 }
 
-// isAlike reports whether another group than l's was refused without anybody's word, with no post in between that passed.
-func (q *queue) isAlike(l *lane) bool {
-	return slices.ContainsFunc(q.turns, func(o *lane) bool { return o.unproven && o.folder.Group != l.folder.Group })
-}
-
-// unprovenFolder has the folder of d wait. If other groups fare alike, and no post passes, it is not for their sake: they
-// all wait for the same, and one call at a time tries it.
-func (q *queue) unprovenFolder(now time.Time, d *delivery, err error) {
-	l := d.lane
-	l.pause.fail(now)
-	l.pause.obey(now.Add(retryAfter(err)))
-	l.unproven = true
-	if q.isAlike(l) && (q.groups.failures == 0 || q.groups.probes(d.since)) {
-		q.groups.fail(now)
+// inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
+// were too many of them. From then on it is also held between failures that others' passing shows to be its own.
+func (q *queue) inVain(now time.Time, d *delivery, err error) {
+	answer, onWire := errors.AsType[*kaizala.Error](err)
+	if !onWire || d.stage != toUpload || isTheirs(err) {
+		return
 	}
-}
-
-// groupsReady reports whether l may be tried, as far as it waits together with others.
-func (q *queue) groupsReady(now time.Time, l *lane) bool {
-	if !l.unproven || q.groups.failures == 0 {
-		return true
+	switch {
+	case d.blamed:
+	case answer.BodySent && (answer.Status != 503 || d.bytes() > cheap): // 503 says that it is about no file
+		d.sent++
+	case answer.Fault == kaizala.FaultFile:
+		d.asked++
+	default:
+		return
 	}
-	tried := slices.ContainsFunc(q.turns, func(o *lane) bool { return o.unproven && o.isProbing(&q.groups) })
-	return !tried && q.ready(now, &q.groups)
-}
-
-// groupsPass ends what several groups waited for together: a post passed.
-func (q *queue) groupsPass() {
-	q.groups.end()
-	for _, l := range q.turns {
-		l.unproven = false
+	switch {
+	case d.sent >= sentMost || d.asked >= askedMost:
+		q.hold(now, d, err)
+	case d.sent == sentMost-1 && !d.blamed:
+		d.pause.extend(now.Add(lastTry))
 	}
-}
-
-// isTheirs reports whether an answer says of itself that no file is to blame: of the token, or of the number of calls.
-func isTheirs(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	return ok && (answer.Unauthorized() || answer.Status == 429)
-}
-
-// mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.
-// 401, 429 and 503 say of themselves that they do not.
-func mayBeItsOwn(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	return ok && (answer.MayHaveActed || !slices.Contains([]int{0, 401, 429, 503}, answer.Status))
-}
-
-func mayHaveActed(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	return ok && answer.MayHaveActed
 }

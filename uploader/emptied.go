@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// removeEmptied removes the subfolders that the files of d were moved out of, and those they lie in, if nothing but junk is
+// removeEmptied removes the subfolders of folder that the files names were moved out of, and those they lie in, if nothing but junk is
 // left in them. Never the watched folder; and what else is left, even a hidden file, keeps its folder: the kernel removes none
 // but an empty one, and so does a mount point. The folder that a program works in stays, too. What cannot be removed stays. It reports whether any of them is gone, by now or by an earlier run.
-func removeEmptied(d *delivery) (removed bool) {
+func removeEmptied(folder string, names []string) (removed bool) {
 	var root *os.Root
 	tried := map[string]bool{}
-	for _, f := range d.Files {
-		for dir := filepath.Dir(f.Name); dir != "." && !tried[dir]; dir = filepath.Dir(dir) {
+	for _, name := range names {
+		for dir := filepath.Dir(name); dir != "." && !tried[dir]; dir = filepath.Dir(dir) {
 			tried[dir] = true
 			if root == nil {
 				var err error
-				if root, err = os.OpenRoot(d.Folder); err != nil {
+				if root, err = os.OpenRoot(folder); err != nil {
 					return removed
 				}
 				defer root.Close()

@@ -8,8 +8,8 @@ import (
 	"kaizala-drop/internal/filing"
 )
 
-// Whether a file can be filed is found out before it is posted: one that is posted and stays where it is looks to people as
-// if it was not, and blocks its name.
+// Whether a file can be filed is found out before it is posted. One that is posted and stays where it is looks to people as if it
+// had not been posted, and blocks its name.
 
 const (
 	// maxStuck is how many deliveries of one folder may have failed to be moved away before it sends nothing more.
@@ -19,37 +19,23 @@ const (
 	mendedWithin = 30 * time.Second
 )
 
-// unfilable says why a file could not be moved away after its post.
-type unfilable struct {
-	error
-	// all says that it is so for every file of the folder, not for this one alone.
-	all bool
-}
-
-func (e unfilable) Unwrap() error { return e.error }
-
-// isForAll reports whether err says that no file of the folder can be moved away.
-func isForAll(err error) bool {
-	cannot, ok := errors.AsType[unfilable](err)
-	return ok && cannot.all
-}
-
-// filable looks whether the files of d can be moved to done/. Its error is an unfilable.
-func (u *Uploader) filable(d *delivery) error {
-	for _, f := range d.Files {
-		m := filing.Move{Folder: d.Folder, Name: f.Name, Want: f.ID, Dir: d.to.Done}
-		err := d.calls.Do("look whether it can be moved:", filepath.Join(d.Folder, f.Name), func() error { return u.Filer.CanFile(m) })
+// filable looks whether the files can be moved to done/. Its error is an unfilable.
+func (w *work) filable() error {
+	for _, f := range w.job.Files {
+		m := filing.Move{Folder: w.job.Folder, Name: f.Name, Want: f.ID, Dir: w.job.to.Done}
+		err := w.job.calls.Do("look whether it can be moved:", filepath.Join(m.Folder, f.Name), func() error { return w.u.Filer.CanFile(m) })
 		gone := errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrFolderGone) // which the step finds out for itself
 		if err != nil && !gone {
-			return u.unfilable(d, err)
+			return w.unfilable(err)
 		}
 	}
 	return nil
 }
 
 // unfilable finds out whether it is only this file that cannot be moved.
-func (u *Uploader) unfilable(d *delivery, err error) error {
-	all := d.calls.Do("look whether files can be moved from", d.Folder, func() error { return u.Filer.CanFileFrom(d.Folder, d.to.Done) })
+func (w *work) unfilable(err error) error {
+	from, to := w.job.Folder, w.job.to.Done
+	all := w.job.calls.Do("look whether files can be moved from", from, func() error { return w.u.Filer.CanFileFrom(from, to) })
 	if all != nil {
 		return unfilable{all, true}
 	}
@@ -72,17 +58,6 @@ func (l *lane) stuck() bool {
 
 // cannotBeMoved reports whether a move of d has failed, and not because its file is looked for.
 func (d *delivery) cannotBeMoved() bool { return d.pause.failures > 0 && d.away.IsZero() }
-
-// retryMove has d wait until it is moved away after all.
-func (q *queue) retryMove(now time.Time, d *delivery, err error) {
-	if errors.Is(err, errAway) {
-		d.copied = d.copied || errors.Is(err, errCopied)
-		q.lookFor(now, d)
-		return
-	}
-	d.pause.fail(now)
-	d.pause.atMost(now.Add(mendedWithin))
-}
 
 // becameUnfilable has the folder wait, with looks that are never far apart.
 func (l *lane) becameUnfilable(now time.Time) {

@@ -1,14 +1,13 @@
 package uploader
 
 import (
-	"slices"
 	"time"
 
 	"kaizala-drop/internal/hang"
 )
 
-// A step whose call on the file system does not return holds nobody but its own folder: it leaves the counts that all
-// folders share, and its folder gets nothing more that touches the file system until the call has returned.
+// A step whose call on the file system does not return holds up no folder but its own. It leaves the counts that all folders
+// share, and its folder gets no step that touches the file system until the call has returned.
 
 // checkHanging finds the steps that hang by now.
 func (q *queue) checkHanging(now time.Time) {
@@ -23,9 +22,26 @@ func (q *queue) checkHanging(now time.Time) {
 		}
 		d.hanging = true
 		d.lane.hanging++
-		q.free(d, d.stage)
-		q.hung = append(q.hung, d)
+		q.free(d)
+		q.noteHung(d)
 	}
+}
+
+// hung is a step that was found hanging.
+type hung struct {
+	d *delivery
+	// breakOff says that its call of the destination is to be ended. That of an upload is, because it holds a connection. That of a
+	// post is not: what hangs is the look before the post, and a post that is broken off a moment later leaves a doubt.
+	breakOff bool
+	tell     bool      // that its file system hangs, which was not told yet
+	call     hang.Call // that hangs
+}
+
+// noteHung notes that the step of d was found hanging.
+func (q *queue) noteHung(d *delivery) {
+	call, ok := d.calls.First() // else it has just returned
+	tell := ok && !swap(&d.lane.hangTold, true)
+	q.hung = append(q.hung, hung{d: d, breakOff: d.stage == toUpload, tell: tell, call: call})
 }
 
 // hangsAt is when the step that is under way counts as hanging, or is to be looked at again.
@@ -41,20 +57,15 @@ func (d *delivery) hangsAt(now time.Time) time.Time {
 }
 
 // takeHung gives the steps that were found hanging since it was asked last.
-func (q *queue) takeHung() []*delivery {
-	hung := q.hung
+func (q *queue) takeHung() []hung {
+	found := q.hung
 	q.hung = nil
-	return hung
+	return found
 }
 
 // mayStep reports whether the next step of d may be taken: it has none under way, and it does not touch a file system
 // that hangs.
 func (l *lane) mayStep(d *delivery) bool { return !d.busy && (l.hanging == 0 || d.stage.isLedgers()) }
-
-// isLedgers reports whether the step is one of the ledger alone.
-func (s stage) isLedgers() bool {
-	return slices.Contains([]stage{toKeep, toConfirm, toWithdraw, toDivide}, s)
-}
 
 // left are the calls on file systems that have not returned.
 func (q *queue) left() (calls []hang.Call) {

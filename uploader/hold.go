@@ -2,22 +2,19 @@ package uploader
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"kaizala-drop/internal/kaizala"
 )
 
-// A file that cannot be uploaded, while nothing else shows whose fault that is, must not be sent for ever: what it costs
-// may be much, and nobody would hear of it. It is held, with a warning, and tried again as soon as another upload passes,
-// at the next start, and else at long intervals.
+// A file that cannot be uploaded, while nothing shows whose fault that is, must not be sent for ever: it may cost much, and nobody
+// would hear of it. It is held, with a warning. It is tried again as soon as another upload passes, at the next start, and else at
+// long intervals.
 
 const (
 	sentMost  = 3                // uploads in vain whose body had left
 	askedMost = 8                // that were refused for their headers, and cost nothing
-	lastTry   = 20 * time.Second // at least so long after the last but one the last of sentMost is made
-	heldLook  = 5 * time.Minute  // between two looks at a file that is held: is it there still?
+	lastTry   = 20 * time.Second // at least so long passes before the last of sentMost
+	heldLook  = 5 * time.Minute  // between two looks whether a file that is held is still there
 	cheap     = 8 << 20          // bytes: what may be sent in vain every hour
 )
 
@@ -30,31 +27,8 @@ func holdPause(nth int, isCheap bool) time.Duration {
 	return steps[min(nth, len(steps))-1]
 }
 
-// inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
-// were too many of them. From then on it is also held between failures that others' passing shows to be its own.
-func (q *queue) inVain(now time.Time, d *delivery, err error) {
-	answer, onWire := errors.AsType[*kaizala.Error](err)
-	if !onWire || d.stage != toUpload || isTheirs(err) {
-		return
-	}
-	switch {
-	case d.blamed:
-	case answer.BodySent && (answer.Status != 503 || d.bytes() > cheap): // 503 says that it is about no file
-		d.sent++
-	case answer.Fault == kaizala.FaultFile:
-		d.asked++
-	default:
-		return
-	}
-	switch {
-	case d.sent >= sentMost || d.asked >= askedMost:
-		q.hold(now, d, err)
-	case d.sent == sentMost-1 && !d.blamed:
-		d.pause.extend(now.Add(lastTry))
-	}
-}
-
-// hold has d wait for long, or for another upload to pass; the more often those passed in vain, the longer after it.
+// hold has d wait for long, or for another upload to pass. The more often it failed while others passed, the longer it waits all the
+// same.
 func (q *queue) hold(now time.Time, d *delivery, err error) {
 	d.heldTimes++
 	d.heldUntil = now.Add(max(holdPause(d.heldTimes, d.bytes() <= cheap || d.sent < sentMost), retryAfter(err)))
@@ -119,15 +93,16 @@ func (d *delivery) bytes() (n int64) {
 	return n
 }
 
-// hold writes down why d is held, and looks whether it is there still: what is gone, or was replaced, waits for nothing.
-func (u *Uploader) hold(ctx context.Context, d *delivery) error {
-	if err := d.unchanged(); err != nil && isLost(err) {
+// hold writes down why the delivery is held, and looks whether its files are still there. What is gone or was replaced is not held
+// any longer.
+func (w *work) hold(ctx context.Context) error {
+	if err := w.unchanged(); err != nil && isLost(err) {
 		return err
 	}
-	if d.noted {
+	if w.job.noted {
 		return nil
 	}
-	return inLedger(u.Ledger.Waits(ctx, d.ID, d.Attempts, d.Reason))
+	return inLedger(w.u.Ledger.Waits(ctx, w.job.ID, w.job.Attempts, w.job.Reason))
 }
 
 // isHeld reports whether d is held: nobody who waits for the end of a run should wait for that.

@@ -27,8 +27,8 @@ func (*touched) Unwrap() error { return errChanged }
 
 // isTouched reports whether the file has other looks than it settled with, and not only another ctime. Images of an album
 // are not told apart in this: they count as changed.
-func (d *delivery) isTouched() bool {
-	return !d.isAlbum() && d.search == nil && !looksSame(d.Files[0].ID, d.want(0))
+func (w *work) isTouched() bool {
+	return !w.job.isAlbum() && !w.job.probe && !looksSame(w.job.Files[0].ID, w.want(0))
 }
 
 // keepUpload keeps what was uploaded of a file that is touched.
@@ -56,19 +56,21 @@ func (l *lane) takeUpload(d *delivery) (kept upload) {
 }
 
 // kept gives the resource of an earlier upload of the same bytes, or "".
-func (d *delivery) kept() (resource string, err error) {
-	if d.earlier.resource == "" {
+func (w *work) kept() (resource string, err error) {
+	earlier := w.job.earlier
+	if earlier.resource == "" {
 		return "", nil
 	}
-	sum, looks, err := d.sumOf(d.name())
+	f := w.job.Files[0]
+	sum, looks, err := w.sumOf(f.Name)
 	switch {
 	case err != nil:
-		return "", d.missing(d.Files[0], err)
-	case !looksSame(looks, d.Files[0].ID):
+		return "", w.missing(f, err)
+	case !looksSame(looks, f.ID):
 		return "", errChanged
-	case !bytes.Equal(sum, d.earlier.sum):
+	case !bytes.Equal(sum, earlier.sum):
 		return "", nil
 	}
-	d.Files[0].SHA256 = sum
-	return d.earlier.resource, nil
+	w.got.files[0].sum = sum
+	return earlier.resource, nil
 }

@@ -16,20 +16,20 @@ type lane struct {
 	removed bool // from the configuration: what was claimed is brought to its end, nothing more is claimed
 
 	pending []*delivery          // not taken up
-	active  []*delivery          // taken up, not posted
-	unfiled []*delivery          // posted, failed or to be forgotten: their end is local
-	names   map[string]*delivery // all of them by the names of their files
+	active  []*delivery          // taken up, and not posted
+	unfiled []*delivery          // posted, failed or to be forgotten: only their local end is left
+	names   map[string]*delivery // all of these by the names of their files
 	uploads map[string]upload    // kept for files that settle anew, by name
 
 	moveAt time.Time // when what is posted is moved next, all of it together
 
 	hanging  int   // steps whose file system does not answer
-	hangTold bool  // that was said
-	filling  bool  // taking up deliveries until enough are: claims share their commits
-	posting  bool  // one of them: posts of one folder keep their order
+	hangTold bool  // it was told that the file system does not answer, and not yet that it answers again
+	filling  bool  // deliveries are taken up until there are enough, because their claims share commits
+	posting  bool  // a post is under way: posts of one folder keep their order
 	pause    pause // the group refuses, or the folder is not there
 	sick     pause // files of it cannot be filed
-	told     bool  // that was said
+	sickTold bool  // it was told that files cannot be filed, and not yet that they are again
 	unproven bool  // the group was refused without anybody's word, and no post passed since
 	doubted  bool  // pause is for an answer that was lost, and a file that is held for it
 	posted   int   // posts that succeeded
@@ -58,8 +58,8 @@ func (l *lane) own(d *delivery) {
 	}
 }
 
-// waitsForRival reports whether what lies under a name of d may be the file of another delivery, which is posted or may be:
-// that one looks first.
+// waitsForRival reports whether a file of d may be the file of another delivery of the same name, which is posted or may be. Then
+// the other one looks first.
 func (l *lane) waitsForRival(d *delivery) bool {
 	if !d.rival || d.mayBeFiled() {
 		return false
@@ -172,8 +172,8 @@ func (l *lane) enter(d *delivery) {
 	}
 }
 
-// isNew reports whether s is to be taken in. An older file of its name that was not taken up gives way to it; one that
-// was has it wait.
+// isNew reports whether s is to be taken in. It replaces an older file of its name that is still pending. If that one is already
+// under way, s waits for its end.
 func (l *lane) isNew(s file.Settled) bool {
 	old, known := l.names[s.Name]
 	switch {
@@ -218,15 +218,9 @@ func (q *queue) restore(known ledger.Delivery) (d *delivery, ok bool) {
 	return d, true
 }
 
-// holds reports whether s is a file of d, in the very state that d took it up in. It may be asked of a busy one, so it
-// reads of Files only what no step writes.
+// holds reports whether s is a file of d, in the very state that d took it up in.
 func (d *delivery) holds(s file.Settled) bool {
-	for i := range d.Files {
-		if f := &d.Files[i]; f.Name == s.Name && d.isThe(f.ID, s.ID) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.Files, func(f ledger.File) bool { return f.Name == s.Name && d.isThe(f.ID, s.ID) })
 }
 
 // takeUp takes up the next delivery of l, if there is room for one. Room is waited for until there is some for several:

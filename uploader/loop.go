@@ -2,7 +2,6 @@ package uploader
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,28 +17,46 @@ const onceTries = 5
 // loop owns all state of one Run.
 type loop struct {
 	*Uploader
-	queue    *queue
-	folders  <-chan []Folder   // nil once it is closed
-	settled  <-chan file.Batch // nil once it is closed
-	drained  bool              // Settled was closed
-	outcomes chan outcome
-	releases []release // not taken yet
-	orphans  []ledger.Delivery
-	sum      Summary
-	outage   outage
-	ended    chan struct{} // closed when the loop has ended: nobody takes outcomes any more
+	queue     *queue
+	folders   <-chan []Folder   // nil once it is closed
+	settled   <-chan file.Batch // nil once it is closed
+	drained   bool              // Settled was closed
+	outcomes  chan outcome
+	handBacks []handBack // not taken yet
+	orphans   []ledger.Delivery
+	sum       Summary
+	ended     chan struct{} // closed when the loop has ended: nobody takes outcomes any more
 }
 
-// release is a file that is given back.
-type release struct {
+// outcome is what a step of d ended with.
+type outcome struct {
+	d *delivery
+	result
+}
+
+// effects is what follows from a step outside of the queue.
+type effects struct {
+	d          *delivery
+	err        error // how the step ended
+	end        end
+	handBack   []handBack
+	news       []news  // in the order in which it is to be told
+	recognised []match // files that turned out to be posted already: to be told after the news
+}
+
+// end is how a delivery ended.
+type end int
+
+const (
+	goesOn    end = iota // it did not end, or it was forgotten because its file settles anew
+	delivered            // moved to done/
+	failed               // moved to failed/
+)
+
+// handBack is a file that is given back to the watcher, to settle anew.
+type handBack struct {
 	file.Release
 	gone bool // there was none
-}
-
-// outcome is what a step ended with.
-type outcome struct {
-	d   *delivery
-	err error
 }
 
 func newLoop(u *Uploader) *loop {
@@ -76,7 +93,7 @@ func (l *loop) adopt(unfinished []ledger.Delivery) {
 			l.orphans = append(l.orphans, known)
 			continue
 		}
-		l.logOf(d).Info().Str("state", string(known.State)).Msg("going on with what an earlier run left")
+		l.logOf(&d.facts).Info().Str("state", string(known.State)).Msg("going on with what an earlier run left")
 	}
 	if len(l.orphans) > 0 && len(l.orphans) != before { // folders come up one by one
 		l.Log.Warn().Int("deliveries", len(l.orphans)).Str("folder", file.Printable(l.orphans[0].Folder)).
@@ -108,7 +125,7 @@ func (l *loop) run(ctx context.Context) (Summary, error) {
 			return l.leaveRest()
 		}
 		l.setTimer(timer)
-		released, release := l.nextRelease()
+		released, release := l.nextHandBack()
 		select {
 		case b, ok := <-l.settled:
 			l.onSettled(b, ok)
@@ -117,7 +134,7 @@ func (l *loop) run(ctx context.Context) (Summary, error) {
 		case o := <-l.outcomes:
 			l.onOutcome(o)
 		case released <- release:
-			l.releases = l.releases[1:]
+			l.handBacks = l.handBacks[1:]
 		case <-timer.C:
 		case <-stop:
 			l.Log.Info().Stringer("grace", l.Grace).Msg("stopping: what is under way may end, the rest goes on at the next start")
@@ -159,7 +176,7 @@ func (l *loop) leaveRest() (Summary, error) {
 // startSteps starts every step that may be taken now.
 func (l *loop) startSteps(ctx context.Context) {
 	for {
-		d := l.queue.next(time.Now())
+		d, j := l.queue.next(time.Now())
 		if d == nil {
 			return
 		}
@@ -168,7 +185,7 @@ func (l *loop) startSteps(ctx context.Context) {
 		go func() {
 			defer cancel(nil)
 			select {
-			case l.outcomes <- outcome{d, l.step(ctx, d)}:
+			case l.outcomes <- outcome{d, l.step(ctx, j)}:
 			case <-l.ended: // it hung, and was left behind
 			}
 		}()
@@ -182,11 +199,11 @@ func (l *loop) setTimer(timer *time.Timer) {
 	}
 }
 
-func (l *loop) nextRelease() (chan<- file.Release, file.Release) {
-	if len(l.releases) == 0 {
+func (l *loop) nextHandBack() (chan<- file.Release, file.Release) {
+	if len(l.handBacks) == 0 {
 		return nil, file.Release{}
 	}
-	return l.Released, l.releases[0].Release
+	return l.Released, l.handBacks[0].Release
 }
 
 func (l *loop) onFolders(folders []Folder, ok bool) {
@@ -206,55 +223,39 @@ func (l *loop) onSettled(b file.Batch, ok bool) {
 }
 
 func (l *loop) onOutcome(o outcome) {
-	d, was := o.d, o.d.stage
-	v := classify(d, o.err)
-	l.queue.ended(d, was)
-	l.tellAnswers(d.lane)
-	l.queue.settle(time.Now(), d, v, o.err)
-	if v == withdraw {
-		d.gone = errors.Is(o.err, errVanished)
-	}
-	if v == advance && was == toWithdraw {
-		l.release(d)
-	}
-	if v == advance && was == toDivide {
-		l.releaseSome(d)
-	}
-	l.tell(d, was, v, o.err)
-	l.tellFilable(d.lane)
-	l.tellRecognised()
+	l.queue.ended(o.d, o.result)
+	v := judge(o.d, o.result)
+	l.carryOut(l.queue.apply(time.Now(), o.d, v, o.err))
 }
 
-// onHung deals with the steps that were found hanging. An upload is broken off, for it holds a connection. A post is not:
-// what hangs is the look before it, and to break it off a moment later would leave a doubt.
+// carryOut does what follows from a step outside of the queue.
+func (l *loop) carryOut(e effects) {
+	switch e.end {
+	case delivered:
+		l.sum.Delivered++
+	case failed:
+		l.sum.Failed++
+	}
+	l.handBacks = append(l.handBacks, e.handBack...)
+	l.tell(e)
+}
+
+// onHung deals with the steps that were found hanging.
 func (l *loop) onHung() {
-	for _, d := range l.queue.takeHung() {
-		if d.stage == toUpload {
-			d.breakOff(errHung)
+	for _, h := range l.queue.takeHung() {
+		if h.breakOff {
+			h.d.breakOff(errHung)
 		}
-		l.tellHung(d)
-	}
-}
-
-// release gives the files of d back. Not before d is forgotten: a file that settles anew in the very state that d took
-// it up in (moved away and back, its share away for a moment) would be taken for the one that is known already.
-func (l *loop) release(d *delivery) {
-	for _, f := range d.Files {
-		l.releases = append(l.releases, release{file.Release{Folder: d.Folder, Name: f.Name}, d.gone})
-	}
-}
-
-// releaseSome gives back the images that left an album.
-func (l *loop) releaseSome(d *delivery) {
-	for _, out := range d.division.left {
-		l.releases = append(l.releases, release{file.Release{Folder: d.Folder, Name: d.Files[out.index].Name}, out.gone})
+		if h.tell {
+			l.tellHung(h)
+		}
 	}
 }
 
 // unsettled counts the files that were given back and that nobody took.
 func (l *loop) unsettled() int {
 	n := 0
-	for _, r := range l.releases {
+	for _, r := range l.handBacks {
 		if !r.gone {
 			n++
 		}

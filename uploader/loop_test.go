@@ -377,11 +377,12 @@ func TestRefusalThatIsNotWrittenDown(t *testing.T) {
 func TestPostIsWrittenDownAtOnce(t *testing.T) {
 	both(t, func(w *world) {
 		s := w.write("x.pdf", "content")
-		d := newDelivery(&lane{}, s)
-		d.to = w.folder()
+		d := newDelivery(&lane{folder: w.folder()}, s)
 		for _, at := range []stage{toClaim, toUpload, toKeep, toPost, toConfirm} {
 			d.stage = at
-			w.must(w.u.step(w.t.Context(), d))
+			r := w.u.step(w.t.Context(), d.job())
+			w.must(r.err)
+			d.learn(r)
 		}
 		if open := w.unfinished(); len(open) != 1 || open[0].State != ledger.Posted || open[0].Reference == "" ||
 			open[0].Caption != "caption of x.pdf" || open[0].Group != "g@2" {

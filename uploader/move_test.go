@@ -16,7 +16,7 @@ import (
 // which knows that it is not the first, had no error; what was moved without one is left in peace meanwhile.
 func TestMoveIsRepeatedUntilItLasts(t *testing.T) {
 	w := newWorld(t, newMemory())
-	d := &delivery{Delivery: ledger.Delivery{Folder: w.dir}, stage: toFile}
+	d := &delivery{lane: &lane{}, facts: facts{Delivery: ledger.Delivery{Folder: w.dir}, stage: toFile}}
 	for _, name := range []string{"a.jpg", "b.jpg", "c.jpg", "d.jpg"} {
 		d.Files = append(d.Files, ledger.File{Name: name, SHA256: []byte(name)})
 	}
@@ -44,15 +44,21 @@ func TestMoveIsRepeatedUntilItLasts(t *testing.T) {
 		return dest, nil
 	}
 	q := newQueue(1, 1, nil)
+	try := func() error {
+		of := newWork(w.u, d.job())
+		err := of.move(t.Context(), move, "/done")
+		d.learn(of.got)
+		return err
+	}
 	for range 3 {
-		err := w.u.move(t.Context(), d, move, "/done")
+		err := try()
 		if !errors.Is(err, syscall.EIO) && !errors.Is(err, syscall.ENOSPC) || d.Files[1].Dest != "" {
 			t.Fatalf("%v, %+v", err, d.Files)
 		}
-		q.retryFile(w.look(".").At, d, err)
+		q.retryEnd(w.look(".").At, d, err)
 	}
-	w.must(w.u.move(t.Context(), d, move, "/done"))
-	if got, want := fmt.Sprint(d.dests()), "[/done/a.jpg /done/b.jpg /done/c.jpg ]"; got != want {
+	w.must(try())
+	if got, want := fmt.Sprint(newWork(w.u, d.job()).dests()), "[/done/a.jpg /done/b.jpg /done/c.jpg ]"; got != want {
 		t.Errorf("they lie at %s, want %s", got, want)
 	}
 	if got, want := fmt.Sprint(tries), "map[a.jpg:1 b.jpg:4 c.jpg:3 d.jpg:4]"; got != want {

@@ -41,16 +41,16 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toClaim, full, how{}, retryFile, toClaim, "d"},
 		{toKeep, full, how{}, retryFile, toKeep, "d"},
 		{toPost, full, how{}, retryFile, toPost, "d"},
-		{toFile, full, how{}, retryFile, toFile, "d"},
-		{toFail, full, how{}, retryFile, toFail, "d"},
-		{toWithdraw, full, how{}, retryFile, toWithdraw, "d"},
+		{toFile, full, how{}, retryEnd, toFile, "d"},
+		{toFail, full, how{}, retryEnd, toFail, "d"},
+		{toWithdraw, full, how{}, retryEnd, toWithdraw, "d"},
 		{toKeep, ledgerError{context.Canceled}, how{stopping: true}, retryFile, toKeep, "d"},
 		{toKeep, forgotten, how{}, disowned, toFail, ""},
 		{toPost, forgotten, how{}, disowned, toFail, ""},
 		{toPost, forgotten, how{unknown: true}, disowned, toFail, ""},
 		{toWithdraw, forgotten, how{}, disowned, toFail, ""},
-		{toFile, denied, how{}, retryFile, toFile, "d"},
-		{toFail, denied, how{}, retryFile, toFail, "d"},
+		{toFile, denied, how{}, retryEnd, toFile, "d"},
+		{toFail, denied, how{}, retryEnd, toFail, "d"},
 
 		{toUpload, errChanged, how{}, withdraw, toWithdraw, ""},
 		{toUpload, errVanished, how{}, withdraw, toWithdraw, ""},
@@ -66,13 +66,13 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toUpload, denied, how{}, retryFile, toUpload, "d"},
 		{toUpload, content, how{}, retryFile, toUpload, "d"},
 
-		{toUpload, ofFile(400), how{}, refused, toFail, ""},
-		{toUpload, ofFile(413), how{}, refused, toFail, ""},
-		{toUpload, ofFile(415), how{}, refused, toFail, ""},
-		{toUpload, ofFile(404), how{}, refused, toFail, ""},
-		{toPost, ofFile(400), how{}, refused, toFail, ""},
+		{toUpload, ofFile(400), how{}, rejected, toFail, ""},
+		{toUpload, ofFile(413), how{}, rejected, toFail, ""},
+		{toUpload, ofFile(415), how{}, rejected, toFail, ""},
+		{toUpload, ofFile(404), how{}, rejected, toFail, ""},
+		{toPost, ofFile(400), how{}, rejected, toFail, ""},
 		{toPost, ofFile(400), how{resumed: true}, uploadAgain, toUpload, ""},
-		{toUpload, ofFile(400), how{resumed: true}, refused, toFail, ""},
+		{toUpload, ofFile(400), how{resumed: true}, rejected, toFail, ""},
 
 		{toUpload, wordless(ofFile(400)), how{}, unproven, toUpload, "q"},
 		{toUpload, wordless(ofFile(404)), how{}, unproven, toUpload, "q"},
@@ -83,7 +83,7 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toPost, wordless(ofFile(413)), how{unknown: true}, unproven, toPost, "q"},
 		{toPost, wordless(ofFile(400)), how{resumed: true}, unproven, toPost, "q"},
 		{toPost, wordless(ofFile(400)), how{hold: true}, unproven, toPost, "q"},
-		{toUpload, &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: denied}, how{}, refused, toFail, ""}, // not sent at all
+		{toUpload, &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: denied}, how{}, rejected, toFail, ""}, // not sent at all
 
 		{toPost, wordless(ofGroup(403)), how{}, unprovenFolder, toPost, "l"},
 		{toPost, wordless(ofGroup(404)), how{}, unprovenFolder, toPost, "l"},
@@ -112,9 +112,9 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toPost, doubtful(504), how{hold: true}, uncertain, toFail, "lq"},
 		{toPost, errUnknown, how{hold: true, unknown: true}, uncertain, toFail, ""},
 
-		{toUpload, broken("media"), how{stopping: true}, interruptedBy, toUpload, ""},
-		{toPost, broken("actions"), how{stopping: true}, interruptedBy, toPost, ""},
-		{toUpload, broken("media"), how{}, interruptedBy, toUpload, "q"}, // by nobody: it must not be tried at once
+		{toUpload, broken("media"), how{stopping: true}, interrupted, toUpload, ""},
+		{toPost, broken("actions"), how{stopping: true}, interrupted, toPost, ""},
+		{toUpload, broken("media"), how{}, interrupted, toUpload, "q"}, // by nobody: it must not be tried at once
 		{toPost, &kaizala.Error{Call: "actions", MayHaveActed: true, Err: context.Canceled}, how{stopping: true},
 			uncertain, toPost, "dq"},
 	} {
@@ -127,15 +127,16 @@ func TestTableOfOutcomes(t *testing.T) {
 			q.add(file.Batch{version("/a", "x.pdf", 1)})
 			q.next(now.Add(-time.Second))
 			d := q.lanes["/a"].active[0]
-			q.ended(d, toClaim)
+			q.ended(d, result{})
 			d.stage, d.unknown, d.resumed, q.stopping = c.at, c.how.unknown, c.how.resumed, c.how.stopping
 			d.lookedFor = c.how.lookedFor
 			if !d.isOpen() {
 				q.localEnd(d)
 			}
 			l := d.lane
-			v := classify(d, c.err)
-			q.settle(now, d, v, c.err)
+			d.learn(result{err: c.err})
+			v := judge(d, result{err: c.err})
+			q.apply(now, d, v, c.err)
 			var waits []string
 			for _, p := range []struct {
 				name string
@@ -148,7 +149,7 @@ func TestTableOfOutcomes(t *testing.T) {
 			if v != c.want || d.stage != c.then || strings.Join(waits, "") != c.waits {
 				t.Errorf("verdict %d, stage %d, waits %q; want %d, %d, %q", v, d.stage, waits, c.want, c.then, c.waits)
 			}
-			if c.err != nil && v != interruptedBy && d.Reason == "" {
+			if c.err != nil && v != interrupted && d.Reason == "" {
 				t.Error("it waits without a reason")
 			}
 			if d.stage == toFail && c.at != toFail && (d.note.Reason == "" || len(l.unfiled) != 1 || len(l.active) != 0) {
@@ -693,7 +694,7 @@ func TestUploadAgainOnlyOnceAndOnlyForAnOldResource(t *testing.T) {
 
 func TestNotesSayWhatHappened(t *testing.T) {
 	at := func(s stage) *delivery {
-		return &delivery{stage: s, Delivery: ledger.Delivery{Attempts: 3, Files: []ledger.File{{Name: "x.pdf"}}}}
+		return &delivery{facts: facts{stage: s, Delivery: ledger.Delivery{Attempts: 3, Files: []ledger.File{{Name: "x.pdf"}}}}}
 	}
 	large := ofFile(413)
 	large.Code, large.Message = "TooBig", "no"

@@ -2,7 +2,10 @@ package uploader
 
 import (
 	"cmp"
+	"errors"
 	"time"
+
+	"kaizala-drop/internal/kaizala"
 
 	"github.com/cenkalti/backoff/v5"
 )
@@ -45,15 +48,15 @@ func (p *pause) extend(until time.Time) {
 	}
 }
 
-// atMost has the pause last no longer than until then.
+// atMost shortens the pause so that it ends at that time or before.
 func (p *pause) atMost(until time.Time) {
 	if p.until.After(until) {
 		p.until = until
 	}
 }
 
-// obey has the pause last until then because the other side asked for it (Retry-After). It is never undercut: a call
-// that was under way, and succeeds meanwhile, takes nothing of it back.
+// obey extends the pause to the time that the service asked for (Retry-After). The pause never ends before that, not even if a
+// call that was under way succeeds meanwhile.
 func (p *pause) obey(until time.Time) {
 	p.extend(until)
 	if until.After(p.asked) {
@@ -73,19 +76,36 @@ func (p *pause) probes(since time.Time) bool { return p.failures > 0 && since.Af
 
 func (p *pause) over(now time.Time) bool { return !now.Before(p.until) }
 
-// What is posted again may be shown again: a service that takes it and answers with an error makes a message of each try.
+// outage is what was told of the destination.
+type outage struct {
+	told bool  // that it fails, and not yet that it answers again
+	at   stage // what failed: only a call of that kind shows that it is over
+}
+
 const (
-	doubtFirst  = 10 * time.Second // after the first answer that was lost
-	doubtFactor = 6
-	doubtMost   = time.Hour // however many were
-	doubtsMost  = 3         // how many are too many, while others are answered
+	// outageTries is how many failures in a row are worth a line, after some three seconds: fewer may be chance, or one file's.
+	outageTries = 6
+	// groupsTries is how many of several groups' together are.
+	groupsTries = 3
+	// outageFrom is for how long everything must wait to be worth one, however few there were.
+	outageFrom = 10 * time.Second
 )
 
-// doubtPause is how long a delivery waits after so many answers to its post were lost.
-func doubtPause(doubts int) time.Duration {
-	wait := doubtFirst
-	for range doubts - 1 {
-		wait = min(doubtFactor*wait, doubtMost)
+func (q *queue) outageBegins(now time.Time, at stage, err error) news {
+	if q.outage.told || q.pause.failures < outageTries && q.pause.over(now.Add(outageFrom)) {
+		return noNews
 	}
-	return wait
+	q.outage = outage{told: true, at: at}
+	if answer, ok := errors.AsType[*kaizala.Error](err); ok && answer.Unauthorized() {
+		return newsToken
+	}
+	return newsOutage
+}
+
+func (q *queue) groupsOutageBegins() news {
+	if q.outage.told || q.groups.failures < groupsTries {
+		return noNews
+	}
+	q.outage = outage{told: true, at: toPost}
+	return newsGroups
 }

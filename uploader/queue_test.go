@@ -305,7 +305,7 @@ func TestFolderComesBackWhileItsDeliveriesAreBusy(t *testing.T) {
 func TestChangedGroupEndsThePauseOfItsFolder(t *testing.T) {
 	s := newSim(t, 1, free{}, folder("/a"))
 	s.ends = func(d *delivery) error {
-		if d.stage == toPost && d.to.Group == "group of /a" {
+		if d.stage == toPost && d.lane.folder.Group == "group of /a" {
 			return ofGroup(404)
 		}
 		return nil
@@ -482,7 +482,7 @@ func newDay(t *testing.T, seed uint64) *day {
 		f.HoldUnknown = r.IntN(2) == 0
 		folders = append(folders, f)
 	}
-	var b allowance = free{}
+	var b Budget = free{}
 	if r.IntN(2) == 0 {
 		b = &perMinute{n: 60 + r.IntN(1000)}
 	}
@@ -663,7 +663,7 @@ func (y *day) play() {
 	if y.quiet {
 		y.inOrder()
 	}
-	if len(y.q.turns) != len(y.folders) || y.q.uploading+y.q.posting+y.q.local != 0 {
+	if len(y.q.turns) != len(y.folders) || y.q.uploading+y.q.posts+y.q.local != 0 {
 		y.t.Error("counters or folders are left")
 	}
 	for _, l := range y.q.turns {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
@@ -18,123 +17,54 @@ import (
 // What only looks changed is not sent again, and what only looks new is not posted again. A chmod, a touch, a new inode or
 // another name leave the bytes as they were, so where the looks differ the bytes decide: the SHA-256 of what was sent.
 //
-// A file is known again only by a delivery that is posted, or may be, and is not filed yet; and each of its files only once.
-// Whatever else is dropped is posted, also the same bytes once more.
+// A file is known again only by a delivery that is posted, or may be, and is not filed yet. Each of its files is found only once.
+// Whatever else is dropped is posted, even the same bytes once more.
 
-// looksSame reports whether nothing was written to the file as far as can be seen from outside. Its ctime changes with its
-// name, its owner and its permissions too.
+// looksSame reports whether nothing was written to the file, as far as can be seen from outside. The ctime is left out because
+// it changes with the name, the owner and the permissions.
 func looksSame(a, b file.Identity) bool {
 	return a.Ino == b.Ino && a.Size == b.Size && a.Mtime == b.Mtime
 }
 
-// mayBeSame reports whether only the bytes can tell that the file which was want is another one now.
+// mayBeSame reports whether the file that looked like want may hold the same bytes now: only these can tell.
 func mayBeSame(want, now file.Identity) bool { return want.Size == now.Size }
 
-// holdsStill reports whether the file of d at index i, which has other looks now, holds the bytes that were sent. All of
-// it is read, which is bounded: it is asked at most once for each upload, each post and each move.
-func (d *delivery) holdsStill(i int, now file.Identity) (bool, error) {
-	f := d.Files[i]
+// holdsStill reports whether the file at index i, which has other looks now, holds the bytes that were sent. All of it is read.
+// That is bounded, because it is asked at most once for each upload, each post and each move.
+func (w *work) holdsStill(i int, now file.Identity) (bool, error) {
+	f := w.file(i)
 	if len(f.SHA256) == 0 || !mayBeSame(f.ID, now) {
 		return false, nil
 	}
-	sum, read, err := d.sumOf(f.Name)
+	sum, read, err := w.sumOf(f.Name)
 	if err != nil || !bytes.Equal(sum, f.SHA256) {
 		return false, err
 	}
-	d.relooked[i] = read
+	w.got.files[i].looks = read
 	return true, nil
 }
 
-// want is what the file at index i must look like, as far as the step under way knows.
-func (d *delivery) want(i int) file.Identity {
-	if i < len(d.relooked) && d.relooked[i] != (file.Identity{}) {
-		return d.relooked[i]
-	}
-	return d.Files[i].ID
-}
-
-// keepLooks takes over what the step that has ended found files to look like. Before a move the ledger must know it: what a
-// move that is broken off leaves is found by the looks of its file.
-func (d *delivery) keepLooks() {
-	for i := range d.relooked {
-		now := d.want(i)
-		if !looksSame(now, d.Files[i].ID) {
-			d.renamed = append(d.renamed, renamed{i, d.Files[i]})
-		}
-		d.Files[i].ID = now
-	}
-	d.relooked = nil
-}
-
-// sumOf reads the file name, and gives its sum and what it looked like when it was read. One that is written to meanwhile
-// gives errChanged.
-func (d *delivery) sumOf(name string) ([]byte, file.Identity, error) {
+// sumOf reads a file, and returns its sum and what it looked like when it was read. The error is errChanged if it is written to
+// meanwhile.
+func (w *work) sumOf(name string) ([]byte, file.Identity, error) {
 	var opened *os.File
-	var before, after file.Info
-	path := filepath.Join(d.Folder, name)
-	err := d.calls.Do("open", path, func() (err error) { opened, before, err = file.Open(d.Folder, name); return err })
+	var before file.Info
+	folder := w.job.Folder
+	err := w.job.calls.Do("open", filepath.Join(folder, name), func() (err error) { opened, before, err = file.Open(folder, name); return err })
 	if err != nil {
 		return nil, file.Identity{}, err
 	}
 	defer opened.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, &fileReader{f: opened, calls: &d.calls}); err != nil {
+	if _, err := io.Copy(sum, &fileReader{f: opened, calls: w.job.calls}); err != nil {
 		return nil, file.Identity{}, err
 	}
-	err = d.calls.Do("look at", path, func() (err error) { after, err = file.Lstat(path); return err })
+	after, err := w.lstatName(name)
 	if err == nil && !looksSame(before.Identity, after.Identity) {
 		err = errChanged
 	}
 	return sum.Sum(nil), after.Identity, err
 }
-
-// suspect is a file of a delivery that is posted, or may be, and has the size of a file that is about to be sent.
-type suspect struct {
-	of     *delivery
-	index  int
-	file   ledger.File // as it was when the step began
-	copied bool        // it has the sum of its copy, and maybe none of an upload
-}
-
-// suspects gives those of the files of d. wait says that there is one more, which is just being moved.
-//
-// A file can only be one of a delivery that was seen in its place until its post began, so it has settled since.
-func (l *lane) suspects(d *delivery) (found []suspect, wait bool) {
-	for _, other := range slices.Concat(l.unfiled, l.active) {
-		if other == d || !other.postBegun.Before(d.SettledAt) {
-			continue
-		}
-		writes := other.busy && other.stage == toPost // that unknown
-		if maybe := other.isPosted() || other.copied || !writes && other.unknown; !maybe {
-			continue
-		}
-		for i := range other.Files {
-			size := other.Files[i].ID.Size
-			switch {
-			case !slices.ContainsFunc(d.Files, func(mine ledger.File) bool { return mine.ID.Size == size }):
-			case other.busy:
-				wait = true
-			case other.Files[i].Dest == "":
-				found = append(found, suspect{other, i, other.Files[i], other.copied})
-			}
-		}
-	}
-	return found, wait
-}
-
-// waitsForSuspects reports whether d, which is to be refused, may be a file that is just being moved.
-func (l *lane) waitsForSuspects(d *delivery) bool {
-	if d.stage != toFail || d.busy || d.ID != 0 {
-		return false
-	}
-	_, wait := l.suspects(d)
-	return wait
-}
-
-// mayBeFiled reports whether a file that is found elsewhere is one of d: it is in the group, or may be, or has a copy in failed/.
-func (d *delivery) mayBeFiled() bool { return d.isPosted() || d.unknown || d.copied }
-
-func (d *delivery) isPosted() bool { return d.stage == toConfirm || d.stage == toFile }
 
 // sameAs is the error that tells which files of a delivery are files of others.
 type sameAs []match
@@ -155,14 +85,14 @@ func (sameAs) Error() string {
 	return "it is a file that was posted already and not filed yet, under another name or with other looks"
 }
 
-// isNew looks whether files of d are files of its suspects, which are no longer where they were. Its error is a sameAs, in
+// isNew looks whether files of the job are files of its suspects, which are no longer where they were. Its error is a sameAs, in
 // which each file and each suspect is found once.
-func (d *delivery) isNew() error {
+func (w *work) isNew() error {
 	var found sameAs
-	for _, s := range d.suspects {
-		for i, f := range d.Files {
+	for _, s := range w.job.suspects {
+		for i, f := range w.job.Files {
 			taken := func(m match) bool { return m.index == i || m.known.of == s.of && m.known.index == s.index }
-			if !slices.ContainsFunc(found, taken) && d.isSuspect(i, s) {
+			if !slices.ContainsFunc(found, taken) && w.isSuspect(i, s) {
 				found = append(found, match{i, s, f.Name})
 			}
 		}
@@ -176,10 +106,10 @@ func (d *delivery) isNew() error {
 // isSuspect reports whether f is the file s, renamed or otherwise changed in looks. While the looks do not tell, the sum of
 // what was uploaded does, or else of what lies there; of what has its very name only the sum does, for it was looked at before.
 // What still lies where it was is another file, and what no longer lies where it settled is none.
-func (d *delivery) isSuspect(i int, s suspect) bool {
-	f := d.Files[i]
+func (w *work) isSuspect(i int, s suspect) bool {
+	f := w.file(i)
 	if s.copied && len(f.SHA256) == 0 && !looksSame(f.ID, s.file.ID) && mayBeSame(f.ID, s.file.ID) {
-		f.SHA256, _, _ = d.sumOf(f.Name) // it may be refused before it is uploaded
+		f.SHA256, _, _ = w.sumOf(f.Name) // it may be refused before it is uploaded
 	}
 	same := len(f.SHA256) > 0 && bytes.Equal(f.SHA256, s.file.SHA256)
 	if f.Name == s.file.Name {
@@ -188,68 +118,33 @@ func (d *delivery) isSuspect(i int, s suspect) bool {
 	if !same && !looksSame(f.ID, s.file.ID) {
 		return false
 	}
-	return d.liesStill(i) && !d.lies(s.file.Name, s.file.ID)
+	return w.liesStill(i) && !w.lies(s.file.Name, s.file.ID)
 }
 
 // liesStill reports whether the file at index i lies where it settled, perhaps with other looks.
-func (d *delivery) liesStill(i int) bool {
-	return d.lies(d.Files[i].Name, d.want(i)) || d.looksOther(i)
+func (w *work) liesStill(i int) bool {
+	return w.lies(w.job.Files[i].Name, w.want(i)) || w.looksOther(i)
 }
 
 // lies reports whether a file lies under a name, as far as its looks tell.
-func (d *delivery) lies(name string, want file.Identity) bool {
-	var info file.Info
-	path := filepath.Join(d.Folder, name)
-	err := d.calls.Do("look at", path, func() (err error) { info, err = file.Lstat(path); return err })
+func (w *work) lies(name string, want file.Identity) bool {
+	info, err := w.lstatName(name)
 	return err == nil && looksSame(info.Identity, want)
 }
 
-// consume gives each file of d that was found to be another delivery's to that one, and lets the rest of d go on. While
-// the other one has a step under way, d waits.
-func (q *queue) consume(now time.Time, d *delivery, found sameAs) {
-	consumed := map[int]bool{}
-	for _, m := range found {
-		if m.known.isStill() {
-			m.known.of.recognise(m.known.index, d.Files[m.index])
-			q.recognised = append(q.recognised, m)
-			consumed[m.index] = true
-		}
+// looksOther reports whether the file at index i is the wanted one after all, with other looks.
+func (w *work) looksOther(i int) bool {
+	now, err := w.lstat(w.file(i))
+	if err != nil {
+		return false
 	}
-	if len(consumed) == 0 {
-		d.pause.fail(now)
-		return
-	}
-	if !d.isOpen() { // it was to be refused, and is not claimed
-		q.remove(d)
-		return
-	}
-	rest := d.without(func(i int) bool { return consumed[i] })
-	q.divide(d, division{posts: [][]int{rest}, known: true})
+	same, err := w.holdsStill(i, now)
+	return err == nil && same
 }
 
-// isStill reports whether the suspect is what it was when the step began.
-func (s suspect) isStill() bool {
-	l := s.of.lane
-	known := slices.Contains(l.unfiled, s.of) || slices.Contains(l.active, s.of)
-	return known && !s.of.busy && s.of.mayBeFiled() && s.of.Files[s.index].Name == s.file.Name && s.of.Files[s.index].Dest == ""
-}
-
-// recognise notes that the file at index is f now.
-func (d *delivery) recognise(index int, f ledger.File) {
-	mine := &d.Files[index]
-	d.renamed = append(d.renamed, renamed{index, *mine})
-	if d.lane.names[mine.Name] == d {
-		delete(d.lane.names, mine.Name)
-	}
-	mine.Name, mine.ID = f.Name, f.ID
-	d.lane.names[mine.Name] = d
-	d.away = time.Time{}
-	d.pause.end()
-}
-
-// writeLooks tells the ledger what the file of d at index i looks like now, as far as the step under way knows.
-func (u *Uploader) writeLooks(ctx context.Context, d *delivery, i int) error {
-	return u.despite(d, u.Ledger.Recognised(ctx, d.ID, i, d.Files[i].Name, d.want(i)))
+// writeLooks tells the ledger what the file at index i looks like now, as far as the step knows.
+func (w *work) writeLooks(ctx context.Context, i int) error {
+	return w.endAnyway(w.u.Ledger.Recognised(ctx, w.id(), i, w.job.Files[i].Name, w.want(i)))
 }
 
 // renamed is a file that was found under another name, or with other looks.
@@ -258,24 +153,24 @@ type renamed struct {
 	was   ledger.File
 }
 
-// clearUp removes what is left of moves of d's files from their old names. It comes before the ledger forgets these.
-func (u *Uploader) clearUp(d *delivery) error {
-	for _, r := range d.renamed {
-		if err := u.forget(d, r.was, filepath.Join(d.Folder, d.Files[r.index].Name)); err != nil {
+// clearUp removes what is left of moves of the renamed files from their old names. It comes before the ledger forgets these.
+func (w *work) clearUp() error {
+	for _, r := range w.job.renamed {
+		if err := w.forget(r.was, filepath.Join(w.job.Folder, w.job.Files[r.index].Name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeRecognised tells the ledger under which names the files of d lie now.
-func (u *Uploader) writeRecognised(ctx context.Context, d *delivery) error {
-	for len(d.renamed) > 0 {
-		i := d.renamed[0].index
-		if err := u.Ledger.Recognised(ctx, d.ID, i, d.Files[i].Name, d.Files[i].ID); err != nil {
+// writeRecognised tells the ledger under which names the renamed files lie now.
+func (w *work) writeRecognised(ctx context.Context) error {
+	for _, r := range w.job.renamed[w.got.recognised:] {
+		f := w.job.Files[r.index]
+		if err := w.u.Ledger.Recognised(ctx, w.id(), r.index, f.Name, f.ID); err != nil {
 			return inLedger(err)
 		}
-		d.renamed = d.renamed[1:]
+		w.got.recognised++
 	}
 	return nil
 }

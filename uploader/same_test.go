@@ -569,15 +569,15 @@ func TestTouchedBetweenTwoLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	of := func(name string) *delivery {
-		return &delivery{Delivery: ledger.Delivery{Folder: dir, Files: []ledger.File{{Name: name, ID: info.Identity, SHA256: sum[:]}}}}
+		return &delivery{lane: &lane{}, facts: facts{
+			Delivery: ledger.Delivery{Folder: dir, Files: []ledger.File{{Name: name, ID: info.Identity, SHA256: sum[:]}}}}}
 	}
-	posted, d := of("x.pdf"), of("y.pdf")
-	d.relooked = make([]file.Identity, 1)
-	d.suspects = []suspect{{of: posted, file: posted.Files[0]}}
+	posted, j := of("x.pdf"), of("y.pdf").job()
+	j.suspects = []suspect{{of: posted, file: posted.Files[0]}}
 	if err := os.Chtimes(path, time.Time{}, time.Unix(1_700_000_000, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.isNew(); !isKnown(err) {
+	if err := newWork(nil, j).isNew(); !isKnown(err) {
 		t.Errorf("%v", err)
 	}
 }
@@ -597,8 +597,10 @@ func TestRefusedFileIsKnownByItsCopy(t *testing.T) {
 		sum, before := sha256.Sum256([]byte("content")), info.Identity
 		before.Mtime--
 		copied := suspect{of: &delivery{}, file: ledger.File{Name: "x.pdf", ID: before, SHA256: sum[:]}, copied: true}
-		d := &delivery{Delivery: ledger.Delivery{Folder: dir, Files: []ledger.File{{Name: "y.pdf", ID: info.Identity}}}, suspects: []suspect{copied}}
-		if err := d.isNew(); isKnown(err) != known {
+		d := &delivery{lane: &lane{}, facts: facts{Delivery: ledger.Delivery{Folder: dir, Files: []ledger.File{{Name: "y.pdf", ID: info.Identity}}}}}
+		j := d.job()
+		j.suspects = []suspect{copied}
+		if err := newWork(nil, j).isNew(); isKnown(err) != known {
 			t.Errorf("%s: %v", content, err)
 		}
 	}

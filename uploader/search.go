@@ -24,9 +24,6 @@ const eachFrom = 2
 // newSearch begins a search among n images, two or more, that were refused together.
 func newSearch(n int, each bool) *search { return &search{hi: n, each: each} }
 
-// isNew reports whether it was told nothing yet of the n images it began with.
-func (s *search) isNew(n int) bool { return s.lo == 0 && s.hi == n && !s.second }
-
 // probe is what to send next: the images from lo to before hi.
 func (s *search) probe() (lo, hi int) {
 	mid := s.lo + (s.hi-s.lo)/2

@@ -10,6 +10,9 @@ import (
 	"kaizala-drop/internal/filing"
 )
 
+// isNew reports whether it was told nothing yet of the n images it began with.
+func (s *search) isNew(n int) bool { return s.lo == 0 && s.hi == n && !s.second }
+
 // runSearch plays a service that refuses the guilty, and whatever is more than most images at once. It returns who was
 // found, and what was sent.
 func runSearch(t *testing.T, n int, each bool, guilty []int, most int) (found []int, probes []string) {

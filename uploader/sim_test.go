@@ -31,7 +31,7 @@ type sim struct {
 	lastID   int64
 	posts    []string // names as they were posted, with doubts too
 	events   []event
-	released []file.Settled
+	released []file.Release
 	moves    int
 	failures int
 	frozen   []*stepUnderWay // steps that hang
@@ -50,6 +50,7 @@ type event struct {
 	was stage
 	v   verdict
 	at  time.Time
+	fx  effects
 }
 
 // free is a budget without a limit.
@@ -71,7 +72,7 @@ func (b *perMinute) Take(now time.Time) time.Duration {
 	return 0
 }
 
-func newSim(t testing.TB, maxUploads int, b allowance, folders ...Folder) *sim {
+func newSim(t testing.TB, maxUploads int, b Budget, folders ...Folder) *sim {
 	s := &sim{t: t, q: newQueue(maxUploads, 10, b), now: time.Unix(1_000_000, 0), rand: rand.New(rand.NewPCG(1, 2))}
 	s.takes = func(d *delivery) time.Duration {
 		if d.stage == toUpload || d.stage == toPost {
@@ -117,7 +118,7 @@ func (s *sim) start() {
 		if given > 100_000 {
 			s.t.Fatal("next gives deliveries without end")
 		}
-		d := s.q.next(s.now)
+		d, _ := s.q.next(s.now)
 		if d == nil {
 			break
 		}
@@ -236,39 +237,34 @@ func (s *sim) earliest() int {
 	return found
 }
 
-// end does what the loop does with an outcome, and what a step does with its delivery.
+// learned is what a step has learned that ends in this way.
+func (s *sim) learned(u *stepUnderWay) result {
+	r, was := result{err: u.err}, u.d.stage
+	switch {
+	case u.err != nil:
+		s.failures++
+	case was == toClaim || was == toFail && u.d.ID == 0:
+		s.lastID++
+		r.id = s.lastID
+	case was == toUpload:
+		r.resource = "resource of " + u.d.name()
+	case was == toPost:
+		r.posted = true
+		s.posts = append(s.posts, strings.Join(u.d.names(), "+"))
+	}
+	return r
+}
+
+// end does what the loop does with an outcome.
 func (s *sim) end(u *stepUnderWay) {
 	d, was := u.d, u.d.stage
-	answer, onWire := u.err.(*kaizala.Error)
-	switch {
-	case u.err == nil && (was == toClaim || was == toFail && d.ID == 0):
-		s.lastID++
-		d.ID = s.lastID
-	case u.err == nil && was == toUpload:
-		d.Resource = "resource of " + d.name()
-	case u.err == nil && was == toPost:
-		d.unknown = false
-		s.posts = append(s.posts, strings.Join(d.names(), "+"))
-	case was == toPost && onWire && answer.MayHaveActed:
-		d.unknown = true
+	s.q.ended(d, s.learned(u))
+	v := judge(d, result{err: u.err})
+	fx := s.q.apply(s.now, d, v, u.err)
+	for _, back := range fx.handBack {
+		s.released = append(s.released, back.Release)
 	}
-	if u.err != nil {
-		s.failures++
-	}
-	v := classify(d, u.err)
-	s.q.ended(d, was)
-	s.q.settle(s.now, d, v, u.err)
-	if v == advance && was == toWithdraw {
-		for _, f := range d.Files {
-			s.released = append(s.released, file.Settled{Folder: d.Folder, Name: f.Name, ID: f.ID})
-		}
-	}
-	if v == advance && was == toDivide {
-		for _, out := range d.division.left {
-			s.released = append(s.released, file.Settled{Folder: d.Folder, Name: d.Files[out.index].Name})
-		}
-	}
-	e := event{d, was, v, s.now}
+	e := event{d, was, v, s.now, fx}
 	s.events = append(s.events, e)
 	s.after(e)
 }

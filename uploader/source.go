@@ -17,8 +17,8 @@ import (
 
 // source is the opened files of a delivery: the descriptors are the files, whatever happens to their names.
 type source struct {
-	d     *delivery
-	sent  []ledger.File // the files of d that are sent
+	w     *work
+	sent  []ledger.File // those of its job that are sent
 	files []*os.File
 	sums  []hash.Hash
 	wrong []error // what was wrong with each when it was read
@@ -27,11 +27,11 @@ type source struct {
 	rereads []int           // how often each was read again
 }
 
-// openSource opens the files that d is to send and makes sure that they are those that settled.
-func openSource(d *delivery) (*source, error) {
-	s := &source{d: d, sent: d.toSend()}
+// openSource opens the files that w is to send and makes sure that they are those that settled.
+func openSource(w *work) (*source, error) {
+	s := &source{w: w, sent: w.job.toSend()}
 	s.wrong, s.looks, s.rereads = make([]error, len(s.sent)), make([]file.Identity, len(s.sent)), make([]int, len(s.sent))
-	if err := d.each(s.sent, s.open); err != nil {
+	if err := w.job.each(s.sent, s.open); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -42,16 +42,16 @@ func (s *source) open(i int) error {
 	f := s.sent[i]
 	var opened *os.File
 	var info file.Info
-	err := s.d.calls.Do("open", filepath.Join(s.d.Folder, f.Name), func() (err error) {
-		opened, info, err = file.Open(s.d.Folder, f.Name)
+	err := s.w.job.calls.Do("open", filepath.Join(s.w.job.Folder, f.Name), func() (err error) {
+		opened, info, err = file.Open(s.w.job.Folder, f.Name)
 		return err
 	})
 	if err != nil {
-		return s.d.missing(f, err)
+		return s.w.missing(f, err)
 	}
 	s.files = append(s.files, opened)
 	s.sums = append(s.sums, sha256.New())
-	if !s.d.isThe(f.ID, info.Identity) && !looksSame(f.ID, info.Identity) {
+	if !s.w.job.isThe(f.ID, info.Identity) && !looksSame(f.ID, info.Identity) {
 		return errChanged
 	}
 	return nil
@@ -67,7 +67,7 @@ func (s *source) parts() []kaizala.Part {
 			Open: func() io.Reader {
 				s.sums[i].Reset()
 				// Not bounded by Size: a file that grew must be noticed.
-				from := &fileReader{f: s.files[i], calls: &s.d.calls}
+				from := &fileReader{f: s.files[i], calls: s.w.job.calls}
 				s.looks[i] = f.ID
 				return &watchedReader{r: io.TeeReader(from, s.sums[i]), look: func() error { return s.glance(i, from.at) }, wrong: &s.wrong[i]}
 			},
@@ -80,15 +80,15 @@ func (s *source) parts() []kaizala.Part {
 // once more; of a file that is touched again and again, only the end of the upload tells.
 func (s *source) glance(i int, sent int64) error {
 	f := s.sent[i]
-	now, err := s.d.lstat(f)
+	now, err := s.w.lstat(f)
 	if err != nil {
 		return err
 	}
 	was := s.looks[i]
 	switch {
-	case s.d.isThe(was, now), looksSame(was, now):
+	case s.w.job.isThe(was, now), looksSame(was, now):
 		return nil
-	case sent == 0 || !mayBeSame(was, now) || !s.d.isTheInode(was, now):
+	case sent == 0 || !mayBeSame(was, now) || !s.w.job.isTheInode(was, now):
 		return errChanged
 	case s.rereads[i] == rereadsMost:
 		return nil
@@ -104,7 +104,7 @@ const rereadsMost = 2
 // unchangedUpTo compares what was sent of a file with what it holds now. Its error is errChanged or that of reading.
 func (s *source) unchangedUpTo(i int, sent int64) error {
 	now := sha256.New()
-	if _, err := io.Copy(now, io.LimitReader(&fileReader{f: s.files[i], calls: &s.d.calls}, sent)); err != nil {
+	if _, err := io.Copy(now, io.LimitReader(&fileReader{f: s.files[i], calls: s.w.job.calls}, sent)); err != nil {
 		return err
 	}
 	if !bytes.Equal(now.Sum(nil), s.sums[i].Sum(nil)) {
@@ -147,10 +147,10 @@ func (r *watchedReader) Read(p []byte) (n int, err error) {
 
 // trouble says which images of an album could not be read, as each does, or nil.
 func (s *source) trouble() error {
-	if !s.d.isAlbum() {
+	if !s.w.job.isAlbum() {
 		return nil
 	}
-	return s.d.each(s.sent, func(i int) error { return s.wrong[i] })
+	return s.w.job.each(s.sent, func(i int) error { return s.wrong[i] })
 }
 
 // fileReader reads a file from its start without moving its offset, so that it can be read again.
@@ -166,10 +166,10 @@ func (r *fileReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// noteSums notes the checksums of what was sent.
+// noteSums notes the checksums of what was sent, which is all files of the job.
 func (s *source) noteSums() {
 	for i, sum := range s.sums {
-		s.sent[i].SHA256 = sum.Sum(nil)
+		s.w.got.files[i].sum = sum.Sum(nil)
 	}
 }
 

@@ -1,27 +1,31 @@
 // Package uploader turns settled files into posts: it claims them, uploads them, posts them in the order in which they
 // settled, and files them away.
 //
-// One loop owns all state. What is to be done next is decided by a pure data structure (queue.go) and what an outcome
-// means by one table (verdict.go); each step with its I/O (steps.go) runs in a goroutine of its own and owns its
-// delivery meanwhile.
+// One loop (loop.go) owns all state. The queue, a pure data structure, says which delivery takes its next step (next.go). The
+// step gets a job, a copy of what it needs to know, and runs in a goroutine of its own, with all I/O (steps.go, moves.go). Its
+// result says what it has learned. One table judges what that means (verdict.go), and one place applies it to the queue
+// (apply.go). What follows outside of the queue are effects: the loop and the log (tell.go) carry them out.
 //
 // An album is one delivery of several images. When it cannot be posted as it is (images change or vanish, the service
-// refuses one of them), it is divided (album.go); whom the service refuses is found by search.go.
+// refuses one of them), it is divided (album.go). The image that the service refuses is found by search.go.
 //
-//	settled --> loop --delivery--> step: claim, upload | post | move | forget
-//	released <-- loop <--outcome---
+//	settled --> queue: next ------ job --> step: claim, upload | post | move | forget
+//	              ^                          |
+//	              +-- apply <-- judge <------+ result
+//	released <--    |
+//	log      <--    +-- effects
 package uploader
 
 import (
 	"context"
 	"time"
 
-	"github.com/rs/zerolog"
-	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
+
+	"github.com/rs/zerolog"
 )
 
 // Folder says where the files of one watched folder go.
@@ -58,6 +62,12 @@ type Ledger interface {
 	Withdraw(ctx context.Context, id int64) error
 }
 
+// Budget bounds the calls of the destination (*budget.Budget).
+type Budget interface {
+	// Take takes one call, or says how long to wait before asking again.
+	Take(now time.Time) (wait time.Duration)
+}
+
 // Uploader takes settled files to their end.
 type Uploader struct {
 	Destination Destination
@@ -73,8 +83,8 @@ type Uploader struct {
 
 	MaxUploads  int
 	MaxAttempts int
-	Budget      *budget.Budget // asked for each upload and each post
-	Grace       time.Duration  // how long steps may go on after ctx has ended
+	Budget      Budget        // asked for each upload and each post
+	Grace       time.Duration // how long steps may go on after ctx has ended
 	Log         zerolog.Logger
 }
 
@@ -104,11 +114,11 @@ func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 	return l.run(ctx)
 }
 
-// logOf is the log with what identifies d.
-func (u *Uploader) logOf(d *delivery) *zerolog.Logger {
-	with := u.Log.With().Str("folder", file.Printable(d.Folder)).Str("file", file.Printable(d.name()))
-	if d.isAlbum() {
-		with = with.Str("last", file.Printable(d.Files[len(d.Files)-1].Name)).Int("images", len(d.Files))
+// logOf is the log with what identifies a delivery.
+func (u *Uploader) logOf(f *facts) *zerolog.Logger {
+	with := u.Log.With().Str("folder", file.Printable(f.Folder)).Str("file", file.Printable(f.name()))
+	if f.isAlbum() {
+		with = with.Str("last", file.Printable(f.Files[len(f.Files)-1].Name)).Int("images", len(f.Files))
 	}
 	log := with.Logger()
 	return &log

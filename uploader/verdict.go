@@ -8,54 +8,57 @@ import (
 	"kaizala-drop/internal/ledger"
 )
 
-// verdict is what the outcome of a step means for what comes next.
+// verdict is what the result of a step means for what comes next.
 type verdict int
 
 const (
 	advance        verdict = iota // the step is done
 	withdraw                      // the file changed or went away: forget the delivery, the file settles anew
 	letGo                         // some images of an album did: the others go on without them
-	refused                       // this file's fault, for good: failed/
+	rejected                      // this file's fault, for good: failed/
 	unproven                      // refused as if it were this file's fault, and nobody's word for it
 	uploadAgain                   // the action was refused for a mediaResource of an earlier run
 	uncertain                     // the action may have been taken although no answer says so
 	retryFile                     // something about this file, here: it waits, others go on
+	retryEnd                      // its calls are over, and its local end failed: that is tried again until it works
 	retryFolder                   // the group or the folder: it waits, others go on
 	unprovenFolder                // refused as if it were the group's fault, and nobody's word for it
 	retryAll                      // the destination: everything waits
-	interruptedBy                 // the daemon is stopping
+	interrupted                   // the daemon is stopping
 	disowned                      // the ledger does not have it as it was left: nobody knows whether it was posted
 	knownAgain                    // it is a file that was posted already, and is not filed yet
 	filedBefore                   // a file lies where an earlier delivery filed it: it is no new one
 )
 
-// classify is the one table of outcomes: whose fault is it? d is at its stage still. What happens on this side of the wire
-// comes first; what a call was answered is judgeCall's.
-func classify(d *delivery, err error) verdict {
-	answer, onWire := errors.AsType[*kaizala.Error](err)
+// judge is the one table of results: what does r, which d has learned, mean for d at its stage? It decides whose fault a failure
+// is. What happens on this side of the wire comes first, the answer to a call is judged by judgeCall.
+func judge(d *delivery, r result) verdict {
+	answer, onWire := errors.AsType[*kaizala.Error](r.err)
 	switch {
-	case err == nil:
+	case r.err == nil:
 		return advance
-	case errors.Is(err, ledger.ErrFiled):
+	case errors.Is(r.err, ledger.ErrFiled):
 		return filedBefore
-	case isForGood(err):
+	case isForGood(r.err):
 		return disowned
-	case isLost(err) && d.isOpen() && !d.unknown:
-		if _, some := err.(troubles); some {
+	case isLost(r.err) && d.isOpen() && !d.unknown:
+		if _, some := r.err.(troubles); some {
 			return letGo
 		}
 		return withdraw
-	case isKnown(err):
+	case isKnown(r.err):
 		return knownAgain
-	case isForAll(err):
+	case !d.isOpen():
+		return retryEnd
+	case isForAll(r.err):
 		return retryFolder
-	case isBlameless(err):
+	case isBlameless(r.err):
 		return retryFile
-	case isLost(err), errors.Is(err, errUnknown):
+	case isLost(r.err), errors.Is(r.err, errUnknown):
 		return uncertain
-	case errors.Is(err, context.Canceled) && !(onWire && answer.MayHaveActed):
-		return interruptedBy
-	case !onWire || errors.Is(err, kaizala.ErrContent): // reading the file
+	case errors.Is(r.err, context.Canceled) && !mayHaveActed(r.err):
+		return interrupted
+	case !onWire || errors.Is(r.err, kaizala.ErrContent): // reading the file
 		return retryFile
 	}
 	return judgeCall(d.stage == toPost && d.resumed, answer)
@@ -80,7 +83,7 @@ func classify(d *delivery, err error) verdict {
 //	                                                                         while others of its kind pass is the file's, after
 //	                                                                         max_attempts failures
 //
-// That others pass is counted where the outcome is applied (blame.go).
+// That others pass is counted where the verdict is applied (blame.go).
 func judgeCall(oldResource bool, answer *kaizala.Error) verdict {
 	switch {
 	case answer.MayHaveActed:
@@ -90,7 +93,7 @@ func judgeCall(oldResource bool, answer *kaizala.Error) verdict {
 	case answer.Fault == kaizala.FaultFile && oldResource:
 		return uploadAgain
 	case answer.Fault == kaizala.FaultFile:
-		return refused
+		return rejected
 	case answer.Fault == kaizala.FaultGroup && !answer.Proven():
 		return unprovenFolder
 	case answer.Fault == kaizala.FaultGroup:
@@ -99,7 +102,16 @@ func judgeCall(oldResource bool, answer *kaizala.Error) verdict {
 	return retryAll
 }
 
-// isLost reports whether err says that the file that settled is not there any more.
-func isLost(err error) bool {
-	return errors.Is(err, errChanged) || errors.Is(err, errVanished) || errors.Is(err, errFolderGone)
+// mayBePosted decides whether a delivery may be in the group although no answer says so, after a step that has learned r. A post
+// that was sent leaves a doubt unless it was answered, or failed in a way that MayHaveActed rules out. Only the answer that it
+// was taken ends a doubt: a later refusal speaks of the later try. Of what an earlier run left, resume decides.
+func (f *facts) mayBePosted(r result) bool {
+	answer, onWire := errors.AsType[*kaizala.Error](r.err)
+	switch {
+	case r.posted:
+		return false
+	case onWire:
+		return f.unknown || answer.MayHaveActed
+	}
+	return f.unknown || r.sent && r.err != nil
 }

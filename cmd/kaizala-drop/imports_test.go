@@ -17,7 +17,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/door", "internal/file", "internal/filing", "internal/hang",
 			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox"},
 		"watcher":          {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media"},
-		"uploader":         {"internal/budget", "internal/file", "internal/filing", "internal/hang", "internal/kaizala", "internal/ledger", "internal/media"},
+		"uploader":         {"internal/file", "internal/filing", "internal/hang", "internal/kaizala", "internal/ledger", "internal/media"},
 		"internal/config":  {"internal/file", "internal/ignore", "internal/overlap", "internal/wire"},
 		"internal/door":    {"internal/config", "internal/file", "internal/overlap"},
 		"internal/overlap": {"internal/file"},

@@ -1,0 +1,52 @@
+package uploader
+
+import (
+	"errors"
+	"time"
+
+	"kaizala-drop/internal/kaizala"
+)
+
+// What happens after an answer to an action was lost.
+
+// lost deals with an action whose answer was lost. Each one that is held goes to failed/, so after the first its folder
+// tries the next with growing pauses: an outage must not empty it.
+func (q *queue) lost(now time.Time, d *delivery, err error) news {
+	_, onWire := errors.AsType[*kaizala.Error](err)
+	switch {
+	case d.lane.folder.HoldUnknown && onWire:
+		q.failAll(now, d, err)
+		d.lane.pause.fail(now)
+		d.lane.doubted = true
+		q.giveUp(d, unknownNote(d, err))
+	case d.lane.folder.HoldUnknown:
+		q.giveUp(d, unknownNote(d, err))
+	case isLost(err) && d.lookedFor:
+		q.lookFor(now, d)
+		return newsAway
+	case isLost(err): // without the file there is nothing to post again
+		q.giveUp(d, unknownNote(d, err))
+	default:
+		q.retryAll(now, d, err)
+		d.doubts++
+		d.pause.extend(now.Add(doubtPause(d.doubts)))
+	}
+	return newsOutage
+}
+
+// What is posted again may be shown again: a service that takes it and answers with an error makes a message of each try.
+const (
+	doubtFirst  = 10 * time.Second // after the first answer that was lost
+	doubtFactor = 6
+	doubtMost   = time.Hour // however many were
+	doubtsMost  = 3         // how many are too many, while others are answered
+)
+
+// doubtPause is how long a delivery waits after so many answers to its post were lost.
+func doubtPause(doubts int) time.Duration {
+	wait := doubtFirst
+	for range doubts - 1 {
+		wait = min(doubtFactor*wait, doubtMost)
+	}
+	return wait
+}

@@ -1,0 +1,148 @@
+package uploader
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/ledger"
+)
+
+// Errors that a step meets on this side of the wire.
+var (
+	errChanged    = errors.New("the file changed while it was under way")
+	errVanished   = errors.New("the file is gone")
+	errFolderGone = errors.New("the watched folder is not there, or another one is mounted in its place")
+	errUnknown    = errors.New("the answer to an earlier try was lost")
+	errHung       = errors.New("the file system did not answer, so the upload was broken off")
+)
+
+// troubles says what is wrong with which images of an album. There is at least one. What is wrong with a single file is
+// said by a plain error.
+type troubles []trouble
+
+type trouble struct {
+	name string
+	err  error
+}
+
+// Error names them, but not all of a long album.
+func (t troubles) Error() string {
+	const most = 5
+	var texts []string
+	for _, one := range t[:min(most, len(t))] {
+		texts = append(texts, one.name+": "+one.err.Error())
+	}
+	if more := len(t) - most; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (t troubles) Unwrap() []error {
+	errs := make([]error, len(t))
+	for i, one := range t {
+		errs[i] = one.err
+	}
+	return errs
+}
+
+// find gives the troubles of a kind by name.
+func (t troubles) find(kind func(error) bool) map[string]error {
+	found := map[string]error{}
+	for _, one := range t {
+		if kind(one.err) {
+			found[one.name] = one.err
+		}
+	}
+	return found
+}
+
+// ledgerError is a step that the ledger did not take: no fault of the file, nor of the destination.
+type ledgerError struct{ error }
+
+func (e ledgerError) Unwrap() error { return e.error }
+
+// inLedger marks the error of a step of the ledger.
+func inLedger(err error) error {
+	if err == nil {
+		return nil
+	}
+	return ledgerError{err}
+}
+
+// isForGood reports whether the ledger refused a step because it does not have the delivery in the state that this run
+// left it in: somebody else changed it, or a commit was made that was told to have failed. Trying again cannot help.
+func isForGood(err error) bool {
+	return errors.Is(err, ledger.ErrState) || errors.Is(err, ledger.ErrUnknown)
+}
+
+// isBlameless reports whether err says nothing against the file.
+func isBlameless(err error) bool {
+	_, ours := errors.AsType[ledgerError](err)
+	_, stays := errors.AsType[unfilable](err)
+	return ours || stays || errors.Is(err, errFolderGone) || errors.Is(err, errHung) || errors.Is(err, errAway)
+}
+
+// isLost reports whether err says that the file that settled is not there any more.
+func isLost(err error) bool {
+	return errors.Is(err, errChanged) || errors.Is(err, errVanished) || errors.Is(err, errFolderGone)
+}
+
+// isTheirs reports whether an answer says of itself that no file is to blame: of the token, or of the number of calls.
+func isTheirs(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && (answer.Unauthorized() || answer.Status == 429)
+}
+
+// mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.
+// 401, 429 and 503 say of themselves that they do not.
+func mayBeItsOwn(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && (answer.MayHaveActed || !slices.Contains([]int{0, 401, 429, 503}, answer.Status))
+}
+
+func mayHaveActed(err error) bool {
+	answer, ok := errors.AsType[*kaizala.Error](err)
+	return ok && answer.MayHaveActed
+}
+
+func retryAfter(err error) time.Duration {
+	if answer, ok := errors.AsType[*kaizala.Error](err); ok {
+		return answer.RetryAfter
+	}
+	return 0
+}
+
+func reasonOf(err error) string { return file.Printable(err.Error()) }
+
+// unfilable says why a file could not be moved away after its post.
+type unfilable struct {
+	error
+	// all says that it is so for every file of the folder, not for this one alone.
+	all bool
+}
+
+func (e unfilable) Unwrap() error { return e.error }
+
+// isForAll reports whether err says that no file of the folder can be moved away.
+func isForAll(err error) bool {
+	cannot, ok := errors.AsType[unfilable](err)
+	return ok && cannot.all
+}
+
+// errAway says that a posted file is not where it was. It may come to light under another name.
+var errAway = errors.New("it is posted, but not under its name any more: it is filed as soon as it is found again in its folder")
+
+// errCopied is errAway of what is refused: a crash came when a copy of it was made, and before its original went.
+var errCopied = fmt.Errorf("%w; its copy is made", errAway)
+
+// isAway reports whether err says that the posted file is not where it was, in its place or at all.
+func isAway(err error) bool {
+	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
+}
