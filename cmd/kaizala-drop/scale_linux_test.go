@@ -61,7 +61,7 @@ func TestManyFilesInOrder(t *testing.T) {
 			t.Errorf("%d messages in %q, want %d", next[folder], folder, each)
 		}
 	}
-	const most = 6 // max_uploads, one for small files and one for posts
+	const most = 6                                     // max_uploads, one for small files and one for posts
 	if conns := w.sandbox.MaxConns(); conns > 2*most { // the service may hear of the end of one after the beginning of the next
 		t.Errorf("%d connections at once, want %d", conns, most)
 	}
