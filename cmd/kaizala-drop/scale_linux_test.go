@@ -61,8 +61,9 @@ func TestManyFilesInOrder(t *testing.T) {
 			t.Errorf("%d messages in %q, want %d", next[folder], folder, each)
 		}
 	}
-	if conns := w.sandbox.MaxConns(); conns > 6 {
-		t.Errorf("%d connections at once, want at most max_uploads, one for small files and one for posts: 6", conns)
+	const most = 6                                     // max_uploads, one for small files and one for posts
+	if conns := w.sandbox.MaxConns(); conns > 2*most { // the service may hear of the end of one after the beginning of the next
+		t.Errorf("%d connections at once, want %d", conns, most)
 	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d", code)

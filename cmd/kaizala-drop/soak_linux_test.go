@@ -136,6 +136,7 @@ type soakMount struct {
 	hang    func()   // nil: it cannot hang
 	answer  func()
 	dies    bool                 // nothing is lost when the program that serves it is killed
+	least   int                  // bytes of a file
 	dropped map[string]*soakFile // what may lie in the folder still, by its path there
 	number  int                  // of names that were made up
 
@@ -152,7 +153,7 @@ func soakMounts(t *testing.T) []*soakMount {
 	small := func() string { return mounts.Tmpfs(t, "size=16m") }
 	var all []*soakMount
 	add := func(name string, m *mounts.Mount, folder string, fills ...string) *soakMount {
-		s := &soakMount{Mount: m, name: name, folder: filepath.Join(m.Path, folder), fills: fills, dropped: map[string]*soakFile{}}
+		s := &soakMount{Mount: m, name: name, folder: filepath.Join(m.Path, folder), fills: fills, least: 20, dropped: map[string]*soakFile{}}
 		if fills == nil {
 			s.fills = []string{m.Path}
 		}
@@ -185,6 +186,9 @@ func soakMounts(t *testing.T) []*soakMount {
 	short.dies = true
 	ext4.liesIn(t, short)
 	overlay.liesIn(t, ntfs)
+	// ntfs-3g (2022.10.3) breaks the name of a file that is renamed on a full disk while its bytes and names nearly fill its
+	// record of 1,024 bytes: nobody can move or remove it any more.
+	ntfs.least, overlay.least = 1024, 1024
 	for i, m := range all {
 		m.deep = i%2 == 0
 	}
@@ -497,7 +501,7 @@ func (s *soakWorld) exit(kill bool) {
 func (s *soakWorld) drop(m *soakMount) {
 	s.t.Helper()
 	f := &soakFile{of: m, posts: 1, copies: 1, bad: s.rand.IntN(20) == 0}
-	content := make([]byte, 20+s.rand.IntN(20_000))
+	content := make([]byte, m.least+s.rand.IntN(20_000))
 	_, _ = rand.Read(content)
 	f.sum = digest(string(content))
 	if s.bring(m, f, content) {

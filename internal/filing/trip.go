@@ -170,7 +170,8 @@ func (t *trip) moveTo(path string) error {
 	err := t.noReplace(t.source(), path)
 	if err != nil && !t.arrived(path) {
 		if absent(err) {
-			return t.because(step("rename it", err))
+			return t.because(fmt.Errorf("%w, although it can be seen there: have its file system checked (fsck, chkdsk)",
+				step("rename it", err)))
 		}
 		return step("rename it", err)
 	}
