@@ -40,16 +40,16 @@ func newAlbum(l *lane, b file.Batch) *delivery {
 			d.SettledAt = s.At
 		}
 	}
-	d.setAction()
+	d.setKind()
 	return d
 }
 
-// setAction makes d the kind of post that it can be with the files it has.
-func (d *delivery) setAction() {
-	d.Action = media.Album
+// setKind makes d the kind of post that it can be with the files it has.
+func (d *delivery) setKind() {
+	d.Kind = media.Album
 	if !d.isAlbum() {
-		t, _ := media.ByName(d.name())
-		d.Action = t.Action
+		t, _ := d.lane.traits.Accepts(d.name())
+		d.Kind = t.Kind
 	}
 }
 
@@ -69,7 +69,7 @@ func (d *delivery) part(indexes ...int) *delivery {
 	for _, i := range indexes {
 		p.Files = append(p.Files, ledger.File{Name: d.Files[i].Name, ID: d.Files[i].ID})
 	}
-	p.setAction()
+	p.setKind()
 	return p
 }
 

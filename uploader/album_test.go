@@ -51,7 +51,7 @@ func TestAlbumIsOnePost(t *testing.T) {
 		t.Errorf("%d calls for 4 posts", s.calls)
 	}
 	for _, e := range s.events {
-		want := map[string]media.Action{"0.jpg": media.Album, "single.jpg": media.Image}[e.d.name()]
+		want := map[string]media.Kind{"0.jpg": media.Album, "single.jpg": media.Image}[e.d.name()]
 		if want != "" && e.d.Action != want {
 			t.Errorf("%s goes as %s", e.d.name(), e.d.Action)
 		}

@@ -3,10 +3,9 @@ package uploader
 import (
 	"errors"
 	"fmt"
+	"kaizala-drop/internal/destination"
 	"slices"
 	"time"
-
-	"kaizala-drop/internal/kaizala"
 )
 
 // Who waits after a failure of the destination, and which delivery is to blame when the others succeed.
@@ -191,15 +190,15 @@ func (q *queue) attempt(d *delivery, err error) {
 // inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
 // were too many of them. From then on it is also held between failures that others' passing shows to be its own.
 func (q *queue) inVain(now time.Time, d *delivery, err error) {
-	answer, onWire := errors.AsType[*kaizala.Error](err)
+	answer, onWire := errors.AsType[*destination.Error](err)
 	if !onWire || d.stage != toUpload || isTheirs(err) {
 		return
 	}
 	switch {
 	case d.blamed:
-	case answer.BodySent && (answer.Status != 503 || d.bytes() > cheap): // 503 says that it is about no file
+	case answer.BodySent && (!answer.Answered || answer.OfItself || d.bytes() > cheap):
 		d.sent++
-	case answer.Fault == kaizala.FaultFile:
+	case answer.Fault == destination.OfFile:
 		d.asked++
 	default:
 		return

@@ -8,7 +8,6 @@ import (
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/ledger"
-	"kaizala-drop/internal/media"
 )
 
 // stage is the next step of a delivery. The step's work is in steps.go; what its result leads to is in apply.go.
@@ -112,11 +111,11 @@ func newDelivery(l *lane, s file.Settled) *delivery {
 	d := &delivery{lane: l}
 	d.Folder, d.SettledAt = s.Folder, s.At
 	d.Files = []ledger.File{{Name: s.Name, ID: s.ID}}
-	t, ok := media.ByName(s.Name)
-	d.Action = t.Action
+	t, ok := l.traits.Accepts(s.Name)
+	d.Kind = t.Kind
 	switch {
 	case !ok:
-		d.reject(unsupported(s.Name))
+		d.reject(unsupported(s.Name, l.traits))
 	case s.Torn != "":
 		d.reject(truncated(s.Torn))
 	}
@@ -132,11 +131,11 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	state := known.State
 	known.State = ""
 	d.facts = facts{Delivery: known, stage: toUpload, known: true}
-	_, sendable := media.ByName(d.name())
+	_, sendable := l.traits.Accepts(d.name())
 	switch state {
 	case ledger.Claimed:
 		if !sendable { // an earlier version had claimed it, and was stopped before it gave it up
-			d.reject(unsupported(d.name()))
+			d.reject(unsupported(d.name(), l.traits))
 		}
 	case ledger.Uploaded:
 		d.stage = toPost

@@ -2,9 +2,8 @@ package uploader
 
 import (
 	"errors"
+	"kaizala-drop/internal/destination"
 	"time"
-
-	"kaizala-drop/internal/kaizala"
 )
 
 // What happens after an answer to an action was lost.
@@ -12,7 +11,7 @@ import (
 // lost deals with an action whose answer was lost. Each one that is held goes to failed/, so after the first its folder
 // tries the next with growing pauses: an outage must not empty it.
 func (q *queue) lost(now time.Time, d *delivery, err error) news {
-	_, onWire := errors.AsType[*kaizala.Error](err)
+	_, onWire := errors.AsType[*destination.Error](err)
 	switch {
 	case d.lane.folder.HoldUnknown && onWire:
 		q.failAll(now, d, err)

@@ -3,13 +3,12 @@ package uploader
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -96,24 +95,23 @@ func isLost(err error) bool {
 
 // isTheirs reports whether an answer says of itself that no file is to blame: of the token, or of the number of calls.
 func isTheirs(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	return ok && (answer.Unauthorized() || answer.Status == 429)
+	answer, ok := errors.AsType[*destination.Error](err)
+	return ok && (answer.Fault == destination.OfAccess || answer.Fault == destination.OfTraffic)
 }
 
 // mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.
-// 401, 429 and 503 say of themselves that they do not.
 func mayBeItsOwn(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
-	return ok && (answer.MayHaveActed || !slices.Contains([]int{0, 401, 429, 503}, answer.Status))
+	answer, ok := errors.AsType[*destination.Error](err)
+	return ok && (answer.MayHaveActed || answer.OfItself)
 }
 
 func mayHaveActed(err error) bool {
-	answer, ok := errors.AsType[*kaizala.Error](err)
+	answer, ok := errors.AsType[*destination.Error](err)
 	return ok && answer.MayHaveActed
 }
 
 func retryAfter(err error) time.Duration {
-	if answer, ok := errors.AsType[*kaizala.Error](err); ok {
+	if answer, ok := errors.AsType[*destination.Error](err); ok {
 		return answer.RetryAfter
 	}
 	return 0

@@ -48,8 +48,8 @@ func heldReason(d *delivery, err error) string {
 	if d.blamed {
 		what = fmt.Sprintf("its upload failed %d times while others passed", d.Attempts)
 	}
-	return fmt.Sprintf("held: %s; Kaizala itself does not say why (the last: %s); it is tried again once another upload passes, "+
-		"at the next start, or at %s", what, reasonOf(err), d.heldUntil.Format("2006-01-02 15:04"))
+	return fmt.Sprintf("held: %s; %s itself does not say why (the last: %s); it is tried again once another upload passes, "+
+		"at the next start, or at %s", what, d.lane.traits.Name, reasonOf(err), d.heldUntil.Format("2006-01-02 15:04"))
 }
 
 // held goes on after a look at d, which is held.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/media"
@@ -13,7 +14,8 @@ import (
 // lane is one folder's deliveries, in the order in which their files settled.
 type lane struct {
 	folder  Folder
-	removed bool // from the configuration: what was claimed is brought to its end, nothing more is claimed
+	traits  destination.Traits // of where its files go
+	removed bool               // from the configuration: what was claimed is brought to its end, nothing more is claimed
 
 	pending []*delivery          // not taken up
 	active  []*delivery          // taken up, and not posted
@@ -105,7 +107,7 @@ func (q *queue) setFolders(folders []Folder) {
 	for _, f := range folders {
 		l, ok := q.lanes[f.Path]
 		if !ok {
-			l = &lane{names: map[string]*delivery{}, uploads: map[string]upload{}}
+			l = &lane{traits: q.traits, names: map[string]*delivery{}, uploads: map[string]upload{}}
 			q.lanes[f.Path] = l
 			q.turns = append(q.turns, l)
 		}
@@ -151,7 +153,7 @@ func (q *queue) add(b file.Batch) {
 		if !l.isNew(s) {
 			continue
 		}
-		if d := newDelivery(l, s); !d.isOpen() || d.Action != media.Image {
+		if d := newDelivery(l, s); !d.isOpen() || d.Kind != media.Image {
 			l.enter(d)
 		} else {
 			images = append(images, s)
@@ -199,7 +201,7 @@ func (l *lane) giveWay(d *delivery, name string) {
 		l.pending = slices.DeleteFunc(l.pending, func(x *delivery) bool { return x == d })
 		return
 	}
-	d.setAction()
+	d.setKind()
 }
 
 // restore takes a delivery that an earlier run left unfinished. ok is false if its folder is not configured.

@@ -62,7 +62,7 @@ type handBack struct {
 func newLoop(u *Uploader) *loop {
 	return &loop{
 		Uploader: u,
-		queue:    newQueue(u.MaxUploads, u.MaxAttempts, u.Budget),
+		queue:    newQueue(u.MaxUploads, u.MaxAttempts, u.Budget, u.Traits),
 		folders:  u.Folders,
 		settled:  u.Settled,
 		outcomes: make(chan outcome),

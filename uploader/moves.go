@@ -41,7 +41,7 @@ func (w *work) fail(ctx context.Context) error {
 		return err
 	}
 	note := w.job.note
-	note.When, note.Group, note.Action = time.Now(), w.job.to.Group, string(w.job.Action)
+	note.When, note.Group, note.SentAs = time.Now(), w.job.to.Group, string(w.job.Kind)
 	toFailed := func(m filing.Move) (string, error) { return w.u.Filer.Fail(m, note) }
 	if err := w.move(ctx, toFailed, w.job.to.Failed); err != nil {
 		return err

@@ -1,15 +1,15 @@
 package uploader
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/kaizala"
-	"kaizala-drop/internal/media"
 )
 
 // adviceUnknown stands in the note of a file whose answer was lost, before what every note says: how to send it again.
@@ -18,27 +18,12 @@ const adviceUnknown = "Look in the group first whether the message is there."
 // noteOf says in plain words why err sends d to failed/: as the service's word only what it said itself.
 func noteOf(d *delivery, err error) filing.Note {
 	n := filing.Note{Reason: reasonOf(err), Attempts: d.Attempts}
-	answer, ok := errors.AsType[*kaizala.Error](err)
+	answer, ok := errors.AsType[*destination.Error](err)
 	if !ok {
 		return n
 	}
-	n.Status, n.ErrorCode, n.ServerMessage = answer.Status, answer.Code, answer.Message
-	switch {
-	case !answer.Spoken && answer.Status == 413:
-		n.Advice = "Make it smaller, send it another way, or have whoever runs the proxy in between allow larger uploads."
-	case !answer.Spoken || answer.Fault != kaizala.FaultFile: // nobody said that
-	case answer.Status == 413:
-		n.Reason, n.Advice = "Kaizala refused the file: it is too large", "Make it smaller, or send it another way."
-		n.Same = true
-	case answer.Status == 415:
-		n.Reason = "Kaizala refused the file: it is not what its extension says"
-		n.Advice = "Save it again in the format of its extension, or correct the extension."
-		n.Same = true
-	case d.stage == toPost:
-		n.Reason = "Kaizala took the file but refused the message with it"
-	default:
-		n.Reason = "Kaizala refused the file"
-	}
+	n.Reason, n.Advice, n.Same = cmp.Or(answer.Reason, n.Reason), answer.Advice, answer.Same
+	n.Status, n.Code, n.Message = answer.Answer.Status, answer.Answer.Code, answer.Answer.Message
 	return n
 }
 
@@ -70,14 +55,15 @@ func truncated(torn string) filing.Note {
 	}
 }
 
-func unsupported(name string) filing.Note {
-	reason := fmt.Sprintf("%q is not a type that Kaizala takes", filepath.Ext(name))
+// unsupported says that a destination does not take files of such a name.
+func unsupported(name string, of destination.Traits) filing.Note {
+	reason := fmt.Sprintf("%q is not a type that %s takes", filepath.Ext(name), of.Name)
 	if filepath.Ext(name) == "" {
 		reason = "its name has no extension, which tells the type"
 	}
 	return filing.Note{
 		Reason: file.Printable(reason),
-		Advice: "Convert it to one of " + strings.Join(media.Extensions(), " ") + ", or send it another way.",
+		Advice: "Convert it to one of " + strings.Join(of.Extensions, " ") + ", or send it another way.",
 		Same:   true,
 	}
 }

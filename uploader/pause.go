@@ -3,9 +3,8 @@ package uploader
 import (
 	"cmp"
 	"errors"
+	"kaizala-drop/internal/destination"
 	"time"
-
-	"kaizala-drop/internal/kaizala"
 
 	"github.com/cenkalti/backoff/v5"
 )
@@ -96,7 +95,7 @@ func (q *queue) outageBegins(now time.Time, at stage, err error) news {
 		return noNews
 	}
 	q.outage = outage{told: true, at: at}
-	if answer, ok := errors.AsType[*kaizala.Error](err); ok && answer.Unauthorized() {
+	if answer, ok := errors.AsType[*destination.Error](err); ok && answer.Fault == destination.OfAccess {
 		return newsToken
 	}
 	return newsOutage

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
 )
@@ -34,6 +35,7 @@ type queue struct {
 	maxUploads  int
 	maxAttempts int
 	budget      Budget
+	traits      destination.Traits
 	stopping    bool // no more calls: only local ends
 
 	lanes map[string]*lane
@@ -78,8 +80,8 @@ func (p passed) of(at stage) int {
 	return 0
 }
 
-func newQueue(maxUploads, maxAttempts int, b Budget) *queue {
-	return &queue{maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, pause: pause{first: pauseBrief}, lanes: map[string]*lane{}}
+func newQueue(maxUploads, maxAttempts int, b Budget, traits destination.Traits) *queue {
+	return &queue{traits: traits, maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, pause: pause{first: pauseBrief}, lanes: map[string]*lane{}}
 }
 
 // next gives a delivery whose step is to be taken now, marked busy, with the job of the step; or nil.
@@ -186,7 +188,7 @@ func (q *queue) leaveAlone(d *delivery, err error) {
 	if filed, ok := errors.AsType[*ledger.FiledError](err); ok && d.isAlbum() {
 		delete(d.lane.names, d.Files[filed.Position].Name)
 		d.Files, d.landed = slices.Delete(d.Files, filed.Position, filed.Position+1), nil
-		d.setAction()
+		d.setKind()
 		return
 	}
 	d.lane.active = slices.DeleteFunc(d.lane.active, func(x *delivery) bool { return x == d })

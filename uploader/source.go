@@ -8,11 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
-	"kaizala-drop/internal/media"
 )
 
 // source is the opened files of a delivery: the descriptors are the files, whatever happens to their names.
@@ -57,12 +56,12 @@ func (s *source) open(i int) error {
 	return nil
 }
 
-// parts gives the files as parts of an upload. What is read of each is hashed on the way; each new send starts anew.
-func (s *source) parts() []kaizala.Part {
-	parts := make([]kaizala.Part, len(s.files))
+// toUpload gives the files as an upload takes them. What is read of each is hashed on the way; each new send starts anew.
+func (s *source) toUpload() []destination.File {
+	files := make([]destination.File, len(s.files))
 	for i, f := range s.sent {
-		t, _ := media.ByName(f.Name)
-		parts[i] = kaizala.Part{
+		t, _ := s.w.u.Traits.Accepts(f.Name)
+		files[i] = destination.File{
 			Name: filepath.Base(f.Name), MIME: t.MIME, Size: f.ID.Size,
 			Open: func() io.Reader {
 				s.sums[i].Reset()
@@ -73,7 +72,7 @@ func (s *source) parts() []kaizala.Part {
 			},
 		}
 	}
-	return parts
+	return files
 }
 
 // glance says whether the file is still the one that is being sent. If its mtime has changed, what was sent of it is read

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -110,7 +110,7 @@ func (w *work) send(ctx context.Context) (resource string, err error) {
 		return "", err
 	}
 	defer src.close()
-	resource, err = w.u.Destination.Upload(ctx, src.parts())
+	resource, err = w.u.Destination.Upload(ctx, w.job.to.Group, src.toUpload())
 	if errors.Is(context.Cause(ctx), errHung) {
 		return "", errHung
 	}
@@ -170,14 +170,14 @@ func (w *work) announce(ctx context.Context, caption string) error {
 // act makes the call of a post.
 func (w *work) act(ctx context.Context, caption string) error {
 	w.got.sent, w.got.group = true, w.job.to.Group
-	receipt, err := w.u.Destination.Post(ctx, kaizala.Post{
-		Group: w.job.to.Group, Action: w.job.Action, Resource: w.job.Resource, Caption: caption})
+	receipt, err := w.u.Destination.Post(ctx, destination.Message{
+		Target: w.job.to.Group, Kind: w.job.Kind, Ref: w.job.Resource, Caption: caption})
 	if err != nil {
 		return err
 	}
-	w.got.posted, w.got.reference = true, receipt.Reference
-	for _, r := range receipt.Refused {
-		w.log().Warn().Interface("refused", r).Msg("the group did not take the message for one subscriber")
+	w.got.posted, w.got.reference = true, receipt.ID
+	for _, m := range receipt.Missed {
+		w.log().Warn().Interface("refused", m).Msg("the group did not take the message for one subscriber")
 	}
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -75,7 +75,7 @@ func (l *loop) tellTrouble(d *delivery, n news, err error) {
 	case newsUnfilable:
 		log.Warn().Str("error", reasonOf(err)).Msg("files cannot be filed away: this folder sends nothing more until they can, and tries by itself")
 	case newsGroupUnproven:
-		log.Warn().Str("error", reasonOf(err)).Msg("the group is refused, though not by Kaizala's own word: its folder waits, " +
+		log.Warn().Str("error", reasonOf(err)).Msg("the group is refused, though not by " + d.lane.traits.Name + "'s own word: its folder waits, " +
 			"and tries again by itself")
 	case newsGroupRefuses:
 		log.Warn().Str("error", reasonOf(err)).Msg("the group refuses: its folder waits, and tries again by itself")
@@ -114,8 +114,8 @@ func (l *loop) tellDestination(n news, err error) {
 	known, _ := l.queue.counts()
 	switch n {
 	case newsToken:
-		answer, _ := errors.AsType[*kaizala.Error](err)
-		l.Log.Error().Str("error", reasonOf(err)).Bool("kaizalas_own_word", answer.Spoken).Int("waiting", known).
+		answer, _ := errors.AsType[*destination.Error](err)
+		l.Log.Error().Str("error", reasonOf(err)).Bool("its_own_word", answer.Spoken).Int("waiting", known).
 			Msg("the token is refused: nothing is sent, and the files stay where they are. " +
 				"Look at application_id, application_secret and refresh_token (which ends after a year)")
 	case newsOutage:
@@ -147,7 +147,7 @@ func (l *loop) tellEnd(d *delivery, n news) {
 // addPlace says where d was posted, where its files lie, and how long it took.
 func (l *loop) addPlace(e *zerolog.Event, d *delivery) *zerolog.Event {
 	if d.Reference != "" {
-		e = e.Str("as", string(d.Action)).Str("group", file.Printable(d.Group)).Str("reference", file.Printable(d.Reference))
+		e = e.Str("as", string(d.Kind)).Str("group", file.Printable(d.Group)).Str("reference", file.Printable(d.Reference))
 	}
 	if d.MaybeTwice {
 		e = e.Bool("maybe_twice", true)

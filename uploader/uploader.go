@@ -20,9 +20,9 @@ import (
 	"context"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 
 	"github.com/rs/zerolog"
@@ -31,7 +31,7 @@ import (
 // Folder says where the files of one watched folder go.
 type Folder struct {
 	Path  string // absolute
-	Group string // group id, as Kaizala gives it
+	Group string // the group or room, as its destination spells it
 	// Caption makes the text of a post of the files names, one or more, in the order in which they are shown.
 	Caption       func(folder string, names []string, at time.Time) (string, error)
 	Done          string // absolute
@@ -40,10 +40,11 @@ type Folder struct {
 	RemoveEmptied bool   // subfolders go when the last file of theirs was moved out of them
 }
 
-// Destination is where deliveries go: two calls and one error (*kaizala.Error).
+// Destination is where deliveries go: two calls and one error (*destination.Error). A call that ctx breaks off returns.
 type Destination interface {
-	Upload(ctx context.Context, parts []kaizala.Part) (resource string, err error)
-	Post(ctx context.Context, p kaizala.Post) (kaizala.Receipt, error)
+	// Upload sends the files of one post to be. Nothing is shown yet, so uploading twice is harmless.
+	Upload(ctx context.Context, target string, files []destination.File) (ref string, err error)
+	Post(ctx context.Context, m destination.Message) (destination.Receipt, error)
 }
 
 // Ledger is the durable memory of deliveries (*ledger.Ledger). Each change is durable when its method returns.
@@ -71,6 +72,7 @@ type Budget interface {
 // Uploader takes settled files to their end.
 type Uploader struct {
 	Destination Destination
+	Traits      destination.Traits // of the Destination
 	Ledger      Ledger
 	Filer       *filing.Filer
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -33,7 +33,7 @@ const (
 // judge is the one table of results: what does r, which d has learned, mean for d at its stage? It decides whose fault a failure
 // is. What happens on this side of the wire comes first, the answer to a call is judged by judgeCall.
 func judge(d *delivery, r result) verdict {
-	answer, onWire := errors.AsType[*kaizala.Error](r.err)
+	answer, onWire := errors.AsType[*destination.Error](r.err)
 	switch {
 	case r.err == nil:
 		return advance
@@ -58,7 +58,7 @@ func judge(d *delivery, r result) verdict {
 		return uncertain
 	case errors.Is(r.err, context.Canceled) && !mayHaveActed(r.err):
 		return interrupted
-	case !onWire || errors.Is(r.err, kaizala.ErrContent): // reading the file
+	case !onWire || answer.Fault == destination.OfContent: // reading the file
 		return retryFile
 	}
 	return judgeCall(d.stage == toPost && d.resumed, answer)
@@ -66,7 +66,7 @@ func judge(d *delivery, r result) verdict {
 
 // judgeCall is the part of the table that is about calls. A status alone is nobody's word, whatever it claims: it may be
 // that of a proxy which has nobody to ask, or of a captive portal. The service's word is its own error body
-// (kaizala.Error.Spoken).
+// (destination.Error.Spoken).
 //
 //	the call failed with                   evidence                          it is
 //	an answer to a post that was lost      none is needed                    uncertain: when_unknown decides
@@ -84,19 +84,19 @@ func judge(d *delivery, r result) verdict {
 //	                                                                         max_attempts failures
 //
 // That others pass is counted where the verdict is applied (blame.go).
-func judgeCall(oldResource bool, answer *kaizala.Error) verdict {
+func judgeCall(oldResource bool, answer *destination.Error) verdict {
 	switch {
 	case answer.MayHaveActed:
 		return uncertain
-	case answer.Fault == kaizala.FaultFile && !answer.Proven():
+	case answer.Fault == destination.OfFile && !answer.Proven():
 		return unproven
-	case answer.Fault == kaizala.FaultFile && oldResource:
+	case answer.Fault == destination.OfFile && oldResource:
 		return uploadAgain
-	case answer.Fault == kaizala.FaultFile:
+	case answer.Fault == destination.OfFile:
 		return rejected
-	case answer.Fault == kaizala.FaultGroup && !answer.Proven():
+	case answer.Fault == destination.OfTarget && !answer.Proven():
 		return unprovenFolder
-	case answer.Fault == kaizala.FaultGroup:
+	case answer.Fault == destination.OfTarget:
 		return retryFolder
 	}
 	return retryAll
@@ -106,7 +106,7 @@ func judgeCall(oldResource bool, answer *kaizala.Error) verdict {
 // that was sent leaves a doubt unless it was answered, or failed in a way that MayHaveActed rules out. Only the answer that it
 // was taken ends a doubt: a later refusal speaks of the later try. Of what an earlier run left, resume decides.
 func (f *facts) mayBePosted(r result) bool {
-	answer, onWire := errors.AsType[*kaizala.Error](r.err)
+	answer, onWire := errors.AsType[*destination.Error](r.err)
 	switch {
 	case r.posted:
 		return false

@@ -81,7 +81,7 @@ func demoGroups() []sandbox.Group {
 }
 
 // demoFolder is where a sample of this type is dropped.
-func demoFolder(a media.Action) string {
+func demoFolder(a media.Kind) string {
 	switch a {
 	case media.Image, media.Video:
 		return "site photos"

@@ -85,12 +85,12 @@ type Note struct {
 	When          time.Time // shown in local time
 	Reason        string    // plain words
 	Same          bool      // put into the folder again as it is, the file would end the same way: the note does not advise it
-	Status        int       // of HTTP
-	ServerMessage string
-	ErrorCode     string
+	Status        string
+	Message       string
+	Code          string
 	Attempts      int
 	Advice        string // what to do about it, beside putting the file into the folder again
-	Group, Action string
+	Group, SentAs string
 
 	as string // where it lies below failed/, if that does not take its name
 }

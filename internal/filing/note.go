@@ -40,11 +40,11 @@ func (n Note) text(name string, local *time.Location) string {
 		line("When", n.When.In(local).Format("Monday, 2 January 2006, 15:04:05 MST (UTC-07:00)"))
 	}
 	line("Group", clean(n.Group))
-	line("Sent as", clean(n.Action))
+	line("Sent as", clean(n.SentAs))
 	line("Attempts", number(n.Attempts))
-	line("Status", number(n.Status))
-	line("Code", clean(n.ErrorCode))
-	line("Message", clean(n.ServerMessage))
+	line("Status", clean(n.Status))
+	line("Code", clean(n.Code))
+	line("Message", clean(n.Message))
 	b.WriteString("\nWhat to do:\n")
 	if advice := clean(n.Advice); advice != "" {
 		b.WriteString(advice + "\n")

@@ -8,12 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/wire"
 )
-
-// ErrContent is wrapped by the error of an upload that was broken off because a part could not be read, or did not have
-// its size. What the reader said is wrapped beside it. It is never the network's fault.
-var ErrContent = wire.ErrContent
 
 // Fault says whose fault a failure is by what it looks like, and so what should wait for what. That of a file or of a
 // group is no more than a claim unless Error.Proven reports true.
@@ -22,8 +19,8 @@ type Fault int
 const (
 	// FaultDestination: Kaizala, the way to it or the access to it. Every file would fare the same; none is to blame.
 	FaultDestination Fault = iota
-	// FaultFile: this file or its post; sending it again as it is will not help. With ErrContent it changed or could not
-	// be read.
+	// FaultFile: this file or its post; sending it again as it is will not help. With wire.ErrContent it changed or could
+	// not be read.
 	FaultFile
 	// FaultGroup: the group is not there or not open to this connector. Other groups may do.
 	FaultGroup
@@ -123,7 +120,7 @@ func (k call) unanswered(err error) *Error {
 		e.Err, e.BodySent = broken.Err, broken.BodySent
 		e.MayHaveActed = broken.MayHaveActed && k.name == callActions
 	}
-	if errors.Is(err, ErrContent) {
+	if errors.Is(err, wire.ErrContent) {
 		e.Fault = FaultFile
 	}
 	return e
@@ -178,22 +175,19 @@ func leavesDoubt(status int) bool {
 	return status < 300 || status >= 500
 }
 
-// Refusal is one subscriber of a public group who did not get a post. Its texts are safe to print.
-type Refusal struct {
-	Subscriber, Reason, Code string
-}
-
-// refusals takes what it can read: a post that was taken must not fail over what is said beside it.
-func (a *answer) refusals(raw json.RawMessage) []Refusal {
+// missed takes what it can read: a post that was taken must not fail over what is said beside it.
+func (a *answer) missed(raw json.RawMessage) []destination.Missed {
 	var list []struct{ Subscriber, ErrorReason, ErrorCode any }
 	if json.Unmarshal(raw, &list) != nil {
 		return nil
 	}
-	var refused []Refusal
+	var missed []destination.Missed
 	for _, r := range list {
-		refused = append(refused, Refusal{a.Clean(textOf(r.Subscriber)), a.Clean(textOf(r.ErrorReason)), a.Clean(textOf(r.ErrorCode))})
+		missed = append(missed, destination.Missed{
+			Subscriber: a.Clean(textOf(r.Subscriber)), Reason: a.Clean(textOf(r.ErrorReason)), Code: a.Clean(textOf(r.ErrorCode)),
+		})
 	}
-	return refused
+	return missed
 }
 
 // isSpoken reports whether body is the service's own error body: {"message","errorCode","errorCategoryKey"}, of which the

@@ -4,48 +4,38 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"mime/multipart"
 	"net/textproto"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/wire"
 )
 
-// Part is one file of an upload.
-type Part struct {
-	Name string // the file's name; of a path, only what follows the last slash is sent
-	MIME string // its Content-Type; another than Kaizala expects for the extension is answered with 415
-	Size int64  // bytes
-	// Open gives the content from its start, anew for each sending. Of the readers it gave, only the last is in use.
-	Open func() io.Reader
-}
-
-func newAction(p Post) (*wire.Body, error) {
+func newAction(m destination.Message) (*wire.Body, error) {
 	type body struct {
 		MediaResource string `json:"mediaResource"`
 		Caption       string `json:"caption,omitempty"`
 	}
 	return wire.JSON(struct {
-		ActionType media.Action `json:"actionType"`
-		ActionBody body         `json:"actionBody"`
-	}{p.Action, body{p.Resource, p.Caption}})
+		ActionType string `json:"actionType"`
+		ActionBody body   `json:"actionBody"`
+	}{actionType(m.Kind), body{m.Ref, m.Caption}})
 }
 
-// newForm lays the parts out as multipart/form-data (RFC 7578), each in a field named files.
-func newForm(parts []Part) (*wire.Body, error) {
-	if len(parts) == 0 {
+// newForm lays the files out as multipart/form-data (RFC 7578), each in a field named files.
+func newForm(files []destination.File) (*wire.Body, error) {
+	if len(files) == 0 {
 		return nil, errors.New("nothing to upload")
 	}
 	var text bytes.Buffer
 	w := multipart.NewWriter(&text)
 	body := &wire.Body{ContentType: w.FormDataContentType()}
-	for _, part := range parts {
-		header, err := part.header()
+	for _, f := range files {
+		header, err := headerOf(f)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +43,7 @@ func newForm(parts []Part) (*wire.Body, error) {
 			return nil, err
 		}
 		body.Pieces = append(body.Pieces, wire.Piece{Text: bytes.Clone(text.Bytes())},
-			wire.Piece{File: &wire.File{Name: part.Name, Size: part.Size, Open: part.Open}})
+			wire.Piece{File: &wire.File{Name: f.Name, Size: f.Size, Open: f.Open}})
 		text.Reset()
 	}
 	if err := w.Close(); err != nil {
@@ -63,19 +53,19 @@ func newForm(parts []Part) (*wire.Body, error) {
 	return body, nil
 }
 
-func (p Part) header() (textproto.MIMEHeader, error) {
-	name := formName(p.Name)
+func headerOf(f destination.File) (textproto.MIMEHeader, error) {
+	name := formName(f.Name)
 	switch {
 	case name == "":
-		return nil, fmt.Errorf("%q is not a file name", p.Name)
-	case p.MIME == "" || !wire.IsHeaderValue(p.MIME):
-		return nil, fmt.Errorf("%s: %q is not a MIME type", file.Printable(p.Name), p.MIME)
-	case p.Size < 0 || p.Open == nil:
-		return nil, fmt.Errorf("%s: no content given", file.Printable(p.Name))
+		return nil, fmt.Errorf("%q is not a file name", f.Name)
+	case f.MIME == "" || !wire.IsHeaderValue(f.MIME):
+		return nil, fmt.Errorf("%s: %q is not a MIME type", file.Printable(f.Name), f.MIME)
+	case f.Size < 0 || f.Open == nil:
+		return nil, fmt.Errorf("%s: no content given", file.Printable(f.Name))
 	}
 	return textproto.MIMEHeader{
 		"Content-Disposition": {multipart.FileContentDisposition("files", name)},
-		"Content-Type":        {p.MIME},
+		"Content-Type":        {f.MIME},
 	}, nil
 }
 

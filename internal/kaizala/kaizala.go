@@ -26,7 +26,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/wire"
 )
 
@@ -147,58 +147,48 @@ func (c *Client) Unread() error { return c.unread }
 // Close closes the connections that are idle. Calls under way go on.
 func (c *Client) Close() { c.wire.Close() }
 
-// Upload sends the parts in one call and brings back the resource to post: opaque, up to some 10 kB. Several images make
-// one album. Nothing is shown in any group yet, so uploading twice is harmless.
+// Upload sends the files in one call and brings back the resource to post: opaque, up to some 10 kB. Several images make
+// one album. Nothing is shown in any group yet, so uploading twice is harmless. No target is needed for it.
 //
-// The content streams with its length known beforehand. If reading it fails, or it does not have exactly Part.Size
-// bytes, the request is broken off before its end and the error wraps ErrContent and what the reader said. When Upload
-// returns, no reader of Part.Open is in use any more: a Read that hangs keeps Upload from returning.
+// The content streams with its length known beforehand. If reading it fails, or it does not have exactly File.Size bytes, the
+// request is broken off before its end. When Upload returns, no reader of File.Open is in use any more: a Read that hangs keeps
+// Upload from returning.
 //
-// Its errors are *Error.
-func (c *Client) Upload(ctx context.Context, parts []Part) (resource string, err error) {
+// Its errors are *destination.Error, each of which wraps an *Error.
+func (c *Client) Upload(ctx context.Context, _ string, files []destination.File) (ref string, err error) {
 	k := call{name: callMedia, method: http.MethodPost, path: "/v1/media"}
-	if k.body, err = newForm(parts); err != nil {
-		return "", &Error{Call: k.name, Fault: FaultFile, Err: err}
+	if k.body, err = newForm(files); err != nil {
+		return "", outward(&Error{Call: k.name, Fault: FaultFile, Err: err})
 	}
 	var answer struct {
 		MediaResource string `json:"mediaResource"`
 	}
 	_, err = c.result(ctx, k, &answer, func() error { return present("mediaResource", answer.MediaResource) })
 	if err != nil {
-		return "", err
+		return "", outward(err)
 	}
 	return answer.MediaResource, nil
 }
 
-// Post is one message in one group: a resource that Upload brought back, as an action of the kind that fits it.
-type Post struct {
-	Group    string // the group's id as Kaizala spells it, with any suffix such as @2
-	Action   media.Action
-	Resource string
-	Caption  string // "": none
-}
-
-// Receipt is what Kaizala says of a post that it took. Its texts come from the network: show them with care.
-type Receipt struct {
-	Reference string    // opaque
-	Refused   []Refusal // subscribers of a public group who did not get it
-}
-
-// Post shows a resource in a group. The wire has no key that would make a second sending harmless: after an error with
-// MayHaveActed, posting again may show the message twice.
+// Post shows what Upload brought back in a group. The wire has no key that would make a second sending harmless: after an error
+// with MayHaveActed, posting again may show the message twice.
 //
-// Its errors are *Error.
-func (c *Client) Post(ctx context.Context, p Post) (Receipt, error) {
-	k := call{name: callActions, method: http.MethodPost, path: "/v1/groups/" + url.PathEscape(p.Group) + "/actions"}
+// Its errors are *destination.Error, each of which wraps an *Error.
+func (c *Client) Post(ctx context.Context, m destination.Message) (destination.Receipt, error) {
+	receipt, err := c.post(ctx, m)
+	return receipt, outward(err)
+}
+
+func (c *Client) post(ctx context.Context, m destination.Message) (receipt destination.Receipt, err error) {
+	k := call{name: callActions, method: http.MethodPost, path: "/v1/groups/" + url.PathEscape(m.Target) + "/actions"}
 	switch {
-	case p.Group == "", p.Group == ".", p.Group == "..": // dots would be taken for steps in the path
-		return Receipt{}, &Error{Call: k.name, Fault: FaultGroup, Err: fmt.Errorf("%q is not a group id", p.Group)}
-	case p.Resource == "" || p.Action == "":
-		return Receipt{}, &Error{Call: k.name, Fault: FaultFile, Err: errors.New("a post needs an action and a resource")}
+	case m.Target == "", m.Target == ".", m.Target == "..": // dots would be taken for steps in the path
+		return receipt, &Error{Call: k.name, Fault: FaultGroup, Err: fmt.Errorf("%q is not a group id", m.Target)}
+	case m.Ref == "" || actionType(m.Kind) == "":
+		return receipt, &Error{Call: k.name, Fault: FaultFile, Err: errors.New("a post needs an action and a resource")}
 	}
-	var err error
-	if k.body, err = newAction(p); err != nil {
-		return Receipt{}, &Error{Call: k.name, Fault: FaultFile, Err: err}
+	if k.body, err = newAction(m); err != nil {
+		return receipt, &Error{Call: k.name, Fault: FaultFile, Err: err}
 	}
 	var said struct {
 		ReferenceID  string          `json:"referenceId"`
@@ -206,9 +196,9 @@ func (c *Client) Post(ctx context.Context, p Post) (Receipt, error) {
 	}
 	a, err := c.result(ctx, k, &said, func() error { return present("referenceId", said.ReferenceID) })
 	if err != nil {
-		return Receipt{}, err
+		return receipt, err
 	}
-	return Receipt{Reference: said.ReferenceID, Refused: a.refusals(said.FailedResult)}, nil
+	return destination.Receipt{ID: said.ReferenceID, Missed: a.missed(said.FailedResult)}, nil
 }
 
 // Group is a group that the connector's user is a member of. Its texts come from the network: show them with care.

@@ -72,7 +72,7 @@ type File struct {
 type Delivery struct {
 	ID         int64
 	Folder     string // absolute path of the watched folder
-	Action     media.Action
+	Kind       media.Kind
 	State      State
 	Finished   bool   // nothing left to do: filed, or failed and moved away
 	Group      string // set by Posting

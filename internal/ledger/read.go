@@ -81,7 +81,7 @@ func scanDelivery(rows *sql.Rows) (Delivery, error) {
 	var d Delivery
 	var folder []byte
 	var settled, updated string
-	err := rows.Scan(&d.ID, &folder, &d.Action, &d.State, &d.Finished, &d.Group,
+	err := rows.Scan(&d.ID, &folder, &d.Kind, &d.State, &d.Finished, &d.Group,
 		&d.Caption, &d.Resource, &d.Reference, &d.Reason, &d.MaybeTwice, &d.Attempts, &settled, &updated)
 	if err != nil {
 		return d, err

@@ -54,7 +54,7 @@ func (w *writer) claim(d Delivery) (int64, error) {
 		state, reason = Failed, d.Reason
 	}
 	result, err := w.result(`INSERT INTO delivery (folder, action, state, reason, settled_at, claimed_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, []byte(d.Folder), string(d.Action), string(state), reason, timeText(d.SettledAt), now, now)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, []byte(d.Folder), string(d.Kind), string(state), reason, timeText(d.SettledAt), now, now)
 	if err != nil {
 		return 0, err
 	}

@@ -1,8 +1,8 @@
-// Package media turns a file name into what Kaizala calls it, the ActionType to post and the MIME type to upload with,
-// and the file's content into a word on whether its end is there ([MissingEnd]).
+// Package media knows the formats of files: their kind and MIME type by the name ([ByName]), and by the content whether their
+// end is there ([MissingEnd]). What a destination takes, and what it calls it, is the destination's.
 //
-// The table is the one of Microsoft's reference page for /media. It is the program's own, never the host's
-// mime.types: Go's and most hosts' tables have no entry for .3gpp, and answer differently for .wav.
+// The table is the program's own, never the host's mime.types: Go's and most hosts' tables have no entry for .3gpp, and answer
+// differently for .wav.
 package media
 
 import (
@@ -11,23 +11,23 @@ import (
 	"strings"
 )
 
-// Action is Kaizala's name for a kind of post (actionType on the wire).
-type Action string
+// Kind is what a post shows. The ledger keeps these words.
+type Kind string
 
-// The action types of the reference. Image and Album share their extensions: configuration decides, never the file.
+// Image and Album share their extensions: configuration decides, never the file.
 const (
-	Image    Action = "Image"
-	Album    Action = "Album"
-	Audio    Action = "Audio"
-	Document Action = "Document"
-	Video    Action = "Video"
+	Image    Kind = "Image"
+	Album    Kind = "Album" // several images in one post
+	Audio    Kind = "Audio"
+	Document Kind = "Document"
+	Video    Kind = "Video"
 )
 
 // Type is what one extension stands for.
 type Type struct {
-	Ext    string // lower case, with its dot
-	Action Action // never Album
-	MIME   string // of the multipart part; another one is answered with 415
+	Ext  string // lower case, with its dot
+	Kind Kind   // never Album
+	MIME string
 }
 
 func table() []Type {
@@ -60,14 +60,4 @@ func ByName(name string) (t Type, ok bool) {
 		return Type{}, false
 	}
 	return types[i], true
-}
-
-// Extensions lists what is supported, in the order of the reference, for messages.
-func Extensions() []string {
-	types := table()
-	exts := make([]string, len(types))
-	for i, t := range types {
-		exts[i] = t.Ext
-	}
-	return exts
 }

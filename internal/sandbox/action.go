@@ -91,7 +91,7 @@ func (s *Server) parseAction(body []byte) (*post, error) {
 	if !ok || !known {
 		return nil, refuse(http.StatusBadRequest, "the mediaResource is missing or did not come from this server")
 	}
-	p := &post{upload: u, action: media.Action(kind), caption: caption}
+	p := &post{upload: u, action: media.Kind(kind), caption: caption}
 	return p, p.fits()
 }
 
@@ -101,11 +101,11 @@ func (p *post) fits() error {
 	typ, _ := media.ByName(first.Name)
 	switch p.action {
 	case media.Album:
-		if typ.Action == media.Image { // and so are all the others
+		if typ.Kind == media.Image { // and so are all the others
 			return nil
 		}
 	case media.Image, media.Audio, media.Document, media.Video:
-		if typ.Action == p.action && !several {
+		if typ.Kind == p.action && !several {
 			return nil
 		}
 	default:

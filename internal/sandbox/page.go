@@ -99,7 +99,7 @@ func (s *Server) showMedia(rest string) endpoint {
 // shownAs says to download documents, which a browser might run something in, and to show the rest.
 func shownAs(m Media) string {
 	how := "inline"
-	if typ, _ := media.ByName(m.Name); typ.Action == media.Document {
+	if typ, _ := media.ByName(m.Name); typ.Kind == media.Document {
 		how = "attachment"
 	}
 	return mime.FormatMediaType(how, map[string]string{"filename": file.Printable(m.Name)})
@@ -108,7 +108,7 @@ func shownAs(m Media) string {
 // shownPost is a post as the page gets it. Number counts the posts of one group from 0.
 type shownPost struct {
 	Number  int          `json:"n"`
-	Type    media.Action `json:"type"`
+	Type    media.Kind   `json:"type"`
 	Caption string       `json:"caption"`
 	Ref     string       `json:"ref"`
 	At      int64        `json:"at"` // epoch milliseconds

@@ -107,7 +107,7 @@ type upload struct {
 type post struct {
 	group   *group
 	upload  *upload
-	action  media.Action
+	action  media.Kind
 	caption string
 	ref     string
 	at      time.Time

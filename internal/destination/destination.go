@@ -1,0 +1,51 @@
+// Package destination has the words in which an uploader and a destination of its files speak to each other: what is sent, what
+// comes back, and what went wrong. Tokens, addresses, statuses and formats stay with the destination.
+package destination
+
+import (
+	"io"
+
+	"kaizala-drop/internal/media"
+)
+
+// File is one file of an upload.
+type File struct {
+	Name string // its own, without folders; bytes, as the kernel has them
+	MIME string
+	Size int64 // bytes
+	// Open gives the content from its start, anew for each sending. Of the readers it gave, only the last is in use. A reader may
+	// fail, and may give more or fewer bytes than Size: then the upload is broken off, by the fault
+	// OfContent.
+	Open func() io.Reader
+}
+
+// Message is what a post shows.
+type Message struct {
+	Target  string // the group or room, as the destination spells it
+	Kind    media.Kind
+	Ref     string // what Upload gave: opaque
+	Caption string // "": none
+	Key     string // the delivery's own, the same at each try; its files are KEY/0, KEY/1, ... "": none
+}
+
+// Receipt says what became of a post that was taken. Its texts are safe to print.
+type Receipt struct {
+	ID     string   // what the destination calls the post: opaque
+	Missed []Missed // who did not get it
+}
+
+// Missed is somebody to whom a post was not delivered.
+type Missed struct {
+	Subscriber, Reason, Code string
+}
+
+// Traits are what a destination takes, and what it is called.
+type Traits struct {
+	Name string // as people call it: "Kaizala"
+	// Accepts tells the type of a file by its name. ok is false for what is not taken.
+	Accepts    func(name string) (t media.Type, ok bool)
+	Extensions []string // of what is accepted, for messages: ".jpg", ...
+	AlbumMax   int      // images in one post; 0: no bound
+	CaptionMax int      // characters (Unicode code points) of a caption; 0: no bound
+	MaxBytes   int64    // of one file; 0: not known
+}
