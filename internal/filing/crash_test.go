@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kaizala-drop/internal/mounts"
 )
 
 const crashEnv = "FILING_TEST_CRASH"
@@ -168,7 +171,9 @@ func copies(t *testing.T, d desk, folder bool) int {
 		noError(t, err)
 		for _, path := range paths {
 			content, err := os.ReadFile(path)
-			noError(t, err)
+			if to, _ := os.Readlink(path); !strings.HasPrefix(to, hiddenTag) { // else a reserved name
+				noError(t, err)
+			}
 			if string(content) == "content" && !strings.HasPrefix(filepath.Base(path), ".") {
 				n++
 			}
@@ -252,6 +257,32 @@ func TestAgainWithoutTheFolderItLayIn(t *testing.T) {
 			}
 			if content, err := os.ReadFile(dest); string(content) != "content" {
 				t.Errorf("%q, %v", content, err)
+			}
+		})
+	}
+}
+
+// TestReservedName: where no rename spares what is there, a name is reserved first. A kill just after that leaves what the next try
+// takes for its own; what was reserved for another file is left alone.
+func TestReservedName(t *testing.T) {
+	needsRoot(t)
+	for _, c := range []struct{ name, tag, want string }{{"its own", "", "scan.pdf"}, {"another's", "0123456789ab", "scan (2).pdf"}} {
+		t.Run(c.name, func(t *testing.T) {
+			top := mounts.Bindfs(t, t.TempDir()).Path
+			d := desk{t, top, filepath.Join(top, "done")}
+			mkdir(t, d.done, 0o755)
+			m := d.drop("scan.pdf", "content")
+			noError(t, makePlace(filepath.Join(d.done, "scan.pdf"), cmp.Or(c.tag, tagOf("scan.pdf", m.Want))))
+			m.Again = true
+			dest, err := New().Move(m)
+			if noError(t, err); dest != filepath.Join(d.done, c.want) {
+				t.Errorf("it is filed as %s", dest)
+			}
+			if _, err := os.Readlink(filepath.Join(d.done, "scan.pdf")); (err == nil) != (c.tag != "") {
+				t.Errorf("of the reserved name: %v", err)
+			}
+			if got, err := os.ReadFile(dest); string(got) != "content" {
+				t.Errorf("%q, %v", got, err)
 			}
 		})
 	}

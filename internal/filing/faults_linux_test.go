@@ -32,7 +32,8 @@ func TestEveryStepFails(t *testing.T) {
 		{name: "copy there without links", options: []string{"-noreplace=false", "-links=false"}, far: true},
 		{name: "copy there", options: nil, far: true},
 		{name: "rename", options: nil},
-		{name: "reserve, inodes made up", options: []string{"-path-inodes", "-noreplace=false", "-nlink=2"}},
+		{name: "reserve, inodes made up", options: []string{"-path-inodes", "-noreplace=false", "-nlink=2", "-symlinks=false"}},
+		{name: "reserve without links", options: []string{"-noreplace=false", "-links=false", "-symlinks=false"}},
 		{name: "copy there, inodes made up", options: []string{"-path-inodes", "-noreplace=false"}, far: true},
 	}
 	errnos := []unix.Errno{unix.EIO, unix.ENOSPC, unix.EACCES, unix.EROFS, unix.ENAMETOOLONG, unix.EINVAL, unix.ENOENT, unix.EEXIST, unix.EXDEV, unix.ESTALE, unix.EDQUOT}
@@ -77,7 +78,7 @@ func TestEveryStepFails(t *testing.T) {
 func TestMountDiesAtReservedName(t *testing.T) {
 	needsRoot(t)
 	t.Setenv("TMPDIR", "/dev/shm")
-	m := mounts.OddAt(t, t.TempDir(), "-noreplace=false", "-links=false")
+	m := mounts.OddAt(t, t.TempDir(), "-noreplace=false", "-links=false", "-symlinks=false")
 	d := desk{t, m.Path + "/in", m.Path + "/in/done"}
 	empty := 0
 	for skip := 0; ; skip++ {
@@ -178,6 +179,9 @@ func (f *faulty) lies(content, what string) (visible []string) {
 		noError(f, filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
 				return err
+			}
+			if to, err := os.Readlink(path); err == nil && strings.HasPrefix(to, hiddenTag) {
+				return nil // a reserved name
 			}
 			text, err := os.ReadFile(path)
 			noError(f, err)

@@ -133,12 +133,9 @@ func (f *Filer) renameReserved(from, to string) (err error) {
 			f.notePlace(to, "")
 		}
 	}()
-	place, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return and(err, sweepEmpty(to, err))
+	if err := makePlace(to, tag); err != nil {
+		return err
 	}
-	_, _ = place.WriteString(placeText(tag)) // on a full disk it stays empty
-	_ = place.Close()
 	ours, err := file.Lstat(to)
 	if err != nil {
 		return and(err, os.Remove(to))
@@ -147,6 +144,33 @@ func (f *Filer) renameReserved(from, to string) (err error) {
 		return and(err, f.unmake(to, func(id file.Identity) bool { return isFile(id, ours.Identity) }))
 	}
 	return nil
+}
+
+// makePlace takes a name that is free: EEXIST if it is not. A symbolic link has its text as soon as it is there, so that a kill
+// leaves nothing that is not told apart. Where there are none it is a file, which has its text a moment later.
+func makePlace(path, tag string) error {
+	err := os.Symlink(placeLink(tag), path)
+	if err == nil || errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	if isPlaceLink(path, tag) { // it was made, whatever was said of it
+		return and(err, os.Remove(path))
+	}
+	place, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return and(err, sweepEmpty(path, err))
+	}
+	_, _ = place.WriteString(placeText(tag)) // on a full disk it stays empty
+	_ = place.Close()
+	return nil
+}
+
+// placeLink is to what a symbolic link points that reserves a name: nothing. It is short enough to need no block of a disk.
+func placeLink(tag string) string { return hiddenTag + tag + hiddenEnd }
+
+func isPlaceLink(path, tag string) bool {
+	to, err := os.Readlink(path)
+	return err == nil && to == placeLink(tag)
 }
 
 // sweepEmpty removes what was made although the answer was an error: a file without a byte, under a name that was free.
@@ -176,6 +200,9 @@ func (f *Filer) placeAt(path string) (tag string) {
 // isPlace reports whether a name was reserved for a file, and a crash came before the file.
 func (f *Filer) isPlace(path, tag string) bool {
 	info, err := file.Lstat(path)
+	if err == nil && info.Mode&os.ModeSymlink != 0 {
+		return isPlaceLink(path, tag)
+	}
 	if err != nil || !info.Mode.IsRegular() {
 		return false
 	}

@@ -32,7 +32,7 @@ func systems() []system {
 		{"ext4", mounts.Ext4},
 		{"exfat", func(t testing.TB) string { return mounts.ExFAT(t).Path }},
 		{"short143", func(t testing.TB) string { return mounts.Short143(t).Path }},
-		{"windows", odd("-windows", "-utf8", "-noreplace=false", "-links=false")},
+		{"windows", odd("-windows", "-utf8", "-noreplace=false", "-links=false", "-symlinks=false")},
 		{"inodes made up", odd("-path-inodes", "-nlink=2", "-noreplace=false")},
 		{"ntfs", func(t testing.TB) string { return mounts.NTFS(t, "windows_names").Path }},
 		{"no limit told", odd("-max=100", "-says=255", "-noreplace=false")},

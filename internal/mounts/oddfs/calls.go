@@ -59,6 +59,9 @@ func (o *oddFS) Symlink(c cancel, in *fuse.InHeader, to, name string, out *fuse.
 	if s := o.before("symlink", name); !s.Ok() {
 		return s
 	}
+	if !o.symlinks {
+		return fuse.ENOSYS
+	}
 	return o.RawFileSystem.Symlink(c, in, to, name, out)
 }
 

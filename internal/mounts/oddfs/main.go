@@ -26,6 +26,7 @@ func main() {
 	flag.IntVar(&r.says, "says", 0, "length of the longest name that statfs tells (0: the true one)")
 	flag.BoolVar(&r.noReplace, "noreplace", true, "whether it knows RENAME_NOREPLACE")
 	flag.BoolVar(&r.links, "links", true, "whether it knows link(2)")
+	flag.BoolVar(&r.symlinks, "symlinks", true, "whether it knows symlink(2)")
 	flag.BoolVar(&r.windows, "windows", false, "refuse the names that Windows does not take")
 	flag.BoolVar(&r.utf8, "utf8", false, "refuse the names that are not UTF-8")
 	flag.BoolVar(&r.pathInodes, "path-inodes", false, "make inode numbers up from the name, so that a rename changes them")

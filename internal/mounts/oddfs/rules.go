@@ -18,6 +18,7 @@ import (
 type rules struct {
 	max, says        int
 	noReplace, links bool
+	symlinks         bool
 	windows, utf8    bool
 	pathInodes       bool
 	nlink            uint
