@@ -48,7 +48,7 @@ func newAlbum(l *lane, b file.Batch) *delivery {
 func (d *delivery) setKind() {
 	d.Kind = media.Album
 	if !d.isAlbum() {
-		t, _ := d.lane.traits.Accepts(d.name())
+		t, _ := d.lane.traits.TypeOf(d.name())
 		d.Kind = t.Kind
 	}
 }

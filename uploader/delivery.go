@@ -111,7 +111,7 @@ func newDelivery(l *lane, s file.Settled) *delivery {
 	d := &delivery{lane: l}
 	d.Folder, d.SettledAt = s.Folder, s.At
 	d.Files = []ledger.File{{Name: s.Name, ID: s.ID}}
-	t, ok := l.traits.Accepts(s.Name)
+	t, ok := l.traits.TypeOf(s.Name)
 	d.Kind = t.Kind
 	switch {
 	case !ok:
@@ -131,7 +131,7 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	state := known.State
 	known.State = ""
 	d.facts = facts{Delivery: known, stage: toUpload, known: true}
-	_, sendable := l.traits.Accepts(d.name())
+	_, sendable := l.traits.TypeOf(d.name())
 	switch state {
 	case ledger.Claimed:
 		if !sendable { // an earlier version had claimed it, and was stopped before it gave it up

@@ -60,7 +60,7 @@ func (s *source) open(i int) error {
 func (s *source) toUpload() []destination.File {
 	files := make([]destination.File, len(s.files))
 	for i, f := range s.sent {
-		t, _ := s.w.u.Traits.Accepts(f.Name)
+		t, _ := s.w.u.Traits.TypeOf(f.Name)
 		files[i] = destination.File{
 			Name: filepath.Base(f.Name), MIME: t.MIME, Size: f.ID.Size,
 			Open: func() io.Reader {

@@ -95,7 +95,7 @@ func (s *scout) holes(f *os.File) Holes {
 // wholeness looks for what a file that was cut off lacks. A name of no type that is sent may be the temporary one of a file that
 // is renamed when it is whole.
 func (s *scout) wholeness(f *os.File, name string, info file.Info) (Hold, error) {
-	t, known := media.ByName(name)
+	t, known := s.folder.typeOf(name)
 	switch {
 	case !known && s.folder.TruncatedAfter > 0:
 		return Hold{Reason: stateOf(KindUnknown).reason, Torn: true, Kind: KindUnknown}, nil

@@ -35,6 +35,7 @@ type gatherer struct {
 	album  string
 	window time.Duration
 	most   int // images in one batch
+	typeOf func(name string) (media.Type, bool)
 	sets   map[string]*gathering
 }
 
@@ -46,14 +47,14 @@ type gathering struct {
 }
 
 func newGatherer(f Folder) *gatherer {
-	return &gatherer{album: cmp.Or(f.Album, albumOff), window: f.AlbumWindow, most: f.AlbumMax, sets: map[string]*gathering{}}
+	return &gatherer{typeOf: f.typeOf, album: cmp.Or(f.Album, albumOff), window: f.AlbumWindow, most: f.AlbumMax, sets: map[string]*gathering{}}
 }
 
 // add takes a settled file in if it is to wait for others. Else it goes at once.
 func (g *gatherer) add(now time.Time, s file.Settled) (waits bool) {
 	dir := g.dirOf(s.Name)
-	t, _ := media.ByName(s.Name)
-	if t.Action != media.Image || s.Torn != "" || g.album == albumOff || g.album == albumSubfolder && dir == "." {
+	t, _ := g.typeOf(s.Name)
+	if t.Kind != media.Image || s.Torn != "" || g.album == albumOff || g.album == albumSubfolder && dir == "." {
 		if g.album == albumSubfolder {
 			g.stir(now, s.Name) // something else of the folder that was dropped
 		}
@@ -138,8 +139,8 @@ func (g *gatherer) belongs(dir, name string) bool {
 	if g.dirOf(name) != dir {
 		return false
 	}
-	t, _ := media.ByName(name)
-	return g.album == albumSubfolder || t.Action == media.Image
+	t, _ := g.typeOf(name)
+	return g.album == albumSubfolder || t.Kind == media.Image
 }
 
 // split puts the images in the order of their names and makes as few batches of them as can be, of about equal size.

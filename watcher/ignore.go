@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"kaizala-drop/internal/ignore"
-	"kaizala-drop/internal/media"
 )
 
 // BuiltinIgnore lists the names that are never candidates, as globs with one * at the most, at the start or the end,
@@ -151,8 +150,8 @@ func (f filter) builtin(lower string) (rule string) {
 }
 
 // isNameless reports whether name is an extension that would be sent, and nothing before it.
-func isNameless(name string) bool {
+func (f Folder) isNameless(name string) bool {
 	base := filepath.Base(name)
-	_, known := media.ByName(base)
+	_, known := f.typeOf(base)
 	return known && strings.LastIndexByte(base, '.') == 0
 }

@@ -206,7 +206,7 @@ func (s *scout) enter(ctx context.Context, dir string, info file.Info, a *answer
 func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
 	if rule, filed := s.filter.rule(name, false); filed || rule != "" {
 		a.ignore(rule, name)
-		if isNameless(name) {
+		if s.folder.isNameless(name) {
 			a.seen = append(a.seen, sighting{name: name, nameless: true})
 		}
 		return

@@ -24,6 +24,7 @@ import (
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
+	"kaizala-drop/internal/media"
 )
 
 // Folder says what to watch and how.
@@ -42,7 +43,10 @@ type Folder struct {
 	Exclude        []string      // absolute paths never entered: done/ and failed/
 	Mark           string        // the name of a file: a subfolder that holds it is never entered
 	Ignore         []string      // patterns of names left alone (ignore.Compile), added to BuiltinIgnore
-	WarnAfter      time.Duration // how long a file may be held back before that is worth a warning; 0 = never
+	// Accepts tells the type of a file by its name. ok is false for what its destination does not take. It is not compared when
+	// the configuration changes. nil: all that package media knows is taken.
+	Accepts   func(name string) (t media.Type, ok bool)
+	WarnAfter time.Duration // how long a file may be held back before that is worth a warning; 0 = never
 }
 
 // Watcher watches folders and hands over what has settled in them.
@@ -124,6 +128,19 @@ type watches struct {
 	errs   []error
 }
 
+// isSame reports whether two folders have the same settings.
+func isSame(a, b Folder) bool {
+	a.Accepts, b.Accepts = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
+func (f Folder) typeOf(name string) (t media.Type, ok bool) {
+	if f.Accepts == nil {
+		return media.ByName(name)
+	}
+	return f.Accepts(name)
+}
+
 // apply starts and stops watches so that just folders are watched, each with its present settings.
 func (w *watches) apply(ctx context.Context, folders []Folder) {
 	wanted := map[string]Folder{}
@@ -131,7 +148,7 @@ func (w *watches) apply(ctx context.Context, folders []Folder) {
 		wanted[f.Path] = f
 	}
 	for path, f := range w.byPath {
-		if now, ok := wanted[path]; !ok || !reflect.DeepEqual(now, f.folder) {
+		if now, ok := wanted[path]; !ok || !isSame(now, f.folder) {
 			f.stop()
 			<-f.done
 			delete(w.byPath, path)

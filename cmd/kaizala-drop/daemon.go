@@ -99,7 +99,7 @@ func (d *daemon) work(
 	}
 	watch := watcher.Watcher{Folders: watched, Settled: settled, Released: released, Once: d.once, Log: d.log}
 	upload := uploader.Uploader{
-		Destination: client, Ledger: book, Filer: filer,
+		Destination: client, Traits: kaizala.Traits(), Ledger: book, Filer: filer,
 		Folders: posted, Settled: settled, Released: released,
 		MaxUploads: d.config.Kaizala.MaxUploads, MaxAttempts: d.config.Kaizala.MaxAttempts,
 		Budget: calls, Grace: d.config.ShutdownGrace, Log: d.log,

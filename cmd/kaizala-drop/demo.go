@@ -234,7 +234,7 @@ func (d *demonstration) run(ctx context.Context, once bool) error {
 func (d *demonstration) drop() error {
 	for _, s := range samples.All() {
 		t, _ := media.ByName(s.Name)
-		d.dropped = append(d.dropped, droppedFile{Sample: s, folder: demoFolder(t.Action)})
+		d.dropped = append(d.dropped, droppedFile{Sample: s, folder: demoFolder(t.Kind)})
 	}
 	d.dropped = append(d.dropped, droppedFile{Sample: samples.Unsupported(), folder: "reception", fails: true})
 	for i, f := range d.dropped {

@@ -73,8 +73,8 @@ func (d *demonstration) fault(f droppedFile, p sandbox.Post, posted bool) string
 		return ""
 	case !posted || !supported:
 		return "it did not arrive"
-	case p.ActionType != string(t.Action) || p.Media[0].MIME != t.MIME:
-		return fmt.Sprintf("it should be %s, %s", t.Action, t.MIME)
+	case p.ActionType != string(t.Kind) || p.Media[0].MIME != t.MIME:
+		return fmt.Sprintf("it should be %s, %s", t.Kind, t.MIME)
 	case d.groupOf(p) != f.folder:
 		return "it is in the wrong group"
 	case d.ended(f) != "done/":

@@ -54,6 +54,7 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 			AllowHardlinks: f.AllowHardlinks, VerifyEnding: f.VerifyEnding, TruncatedAfter: f.TruncatedAfter,
 			Album: f.Album, AlbumWindow: f.AlbumWindow, AlbumMax: f.AlbumMax,
 			Exclude: []string{f.Done, f.Failed}, Mark: filing.Mark, Ignore: f.Ignore, WarnAfter: f.WarnAfter,
+			Accepts: kaizala.Traits().Accepts,
 		}
 	}
 	return toPost, toWatch

@@ -42,10 +42,18 @@ type Missed struct {
 // Traits are what a destination takes, and what it is called.
 type Traits struct {
 	Name string // as people call it: "Kaizala"
-	// Accepts tells the type of a file by its name. ok is false for what is not taken.
+	// Accepts tells the type of a file by its name. ok is false for what is not taken. nil: all that package media knows is taken.
 	Accepts    func(name string) (t media.Type, ok bool)
 	Extensions []string // of what is accepted, for messages: ".jpg", ...
 	AlbumMax   int      // images in one post; 0: no bound
 	CaptionMax int      // characters (Unicode code points) of a caption; 0: no bound
 	MaxBytes   int64    // of one file; 0: not known
+}
+
+// TypeOf tells the type of a file by its name. ok is false for what is not taken.
+func (t Traits) TypeOf(name string) (is media.Type, ok bool) {
+	if t.Accepts == nil {
+		return media.ByName(name)
+	}
+	return t.Accepts(name)
 }

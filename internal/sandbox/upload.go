@@ -11,6 +11,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"kaizala-drop/internal/file"
@@ -93,9 +94,9 @@ func identify(part *multipart.Part) (name string, typ media.Type, err error) {
 		return "", typ, refuse(http.StatusBadRequest, "a part has no file name")
 	}
 	typ, ok = media.ByName(d.filename)
-	if !ok {
+	if !ok || !slices.Contains(extensions(), typ.Ext) {
 		return "", typ, refuse(http.StatusUnsupportedMediaType, "the file %q is of no supported type: those are %s",
-			file.Printable(d.filename), strings.Join(media.Extensions(), " "))
+			file.Printable(d.filename), strings.Join(extensions(), " "))
 	}
 	kind := part.Header.Get("Content-Type")
 	if parsed, _, _ := mime.ParseMediaType(kind); parsed != typ.MIME {
@@ -103,6 +104,11 @@ func identify(part *multipart.Part) (name string, typ media.Type, err error) {
 			file.Printable(d.filename), kind, typ.MIME)
 	}
 	return d.filename, typ, nil
+}
+
+// extensions are those of the reference page for /media, in its order.
+func extensions() []string {
+	return []string{".jpg", ".jpeg", ".png", ".mp3", ".wav", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".pdf", ".mp4", ".3gpp"}
 }
 
 // store writes a part to a file with a name of the server's own, and leaves none behind when it fails.
