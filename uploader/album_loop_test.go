@@ -23,6 +23,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
@@ -51,8 +52,8 @@ func (w *world) wantAt(dir string, names ...string) {
 func TestAlbumArrives(t *testing.T) {
 	both(t, func(w *world) {
 		var captions []string
-		w.service.onPost = func(_ context.Context, p kaizala.Post, _ int) error {
-			captions = append(captions, fmt.Sprint(p.Action, " ", p.Caption))
+		w.service.onPost = func(_ context.Context, p destination.Message, _ int) error {
+			captions = append(captions, fmt.Sprint(p.Kind, " ", p.Caption))
 			return nil
 		}
 		w.start(w.t.Context(), w.folder())
@@ -163,7 +164,7 @@ func TestAlbumRestart(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			both(t, func(w *world) {
 				b := w.writeAlbum(names...)
-				row := ledger.Delivery{Folder: w.dir, Action: media.Album, SettledAt: b[0].At}
+				row := ledger.Delivery{Folder: w.dir, Kind: media.Album, SettledAt: b[0].At}
 				for _, s := range b {
 					row.Files = append(row.Files, ledger.File{Name: s.Name, ID: s.ID})
 				}
@@ -244,16 +245,16 @@ func crashAlbum(t *testing.T, w *world, book *memory, nth int) (died string) {
 			w.must(os.Remove(w.dir + "/4.jpg"))
 		}
 		if err := alive("upload"); err != nil {
-			return destination(0)
+			return ofDestination(0)
 		}
 		if strings.Contains(name, "1.jpg") {
 			return ofFile(400)
 		}
 		return nil
 	}
-	w.service.onPost = func(context.Context, kaizala.Post, int) error {
+	w.service.onPost = func(context.Context, destination.Message, int) error {
 		if alive("post") != nil {
-			return destination(0)
+			return ofDestination(0)
 		}
 		return nil
 	}
@@ -318,7 +319,7 @@ func TestImagesChangeUnderWay(t *testing.T) {
 					}
 					book.fail = func(step string, _ *ledger.Delivery) error { once(step); return nil }
 					w.service.onUpload = func(context.Context, string, int) error { once("upload"); return nil }
-					w.service.onPost = func(context.Context, kaizala.Post, int) error { once("post"); return nil }
+					w.service.onPost = func(context.Context, destination.Message, int) error { once("post"); return nil }
 					w.start(w.t.Context(), w.folder())
 					w.settled <- w.writeAlbum(images(3)...)
 					synctest.Wait()
@@ -455,7 +456,7 @@ func TestCrashAfterTheFolderWasRemoved(t *testing.T) {
 					ctx := context.Background()
 					w.must(os.MkdirAll(w.dir+"/trip/day", 0o755))
 					b := w.writeAlbum("trip/day/1.jpg", "trip/day/2.jpg")
-					row := ledger.Delivery{Folder: w.dir, Action: media.Album, SettledAt: b[0].At}
+					row := ledger.Delivery{Folder: w.dir, Kind: media.Album, SettledAt: b[0].At}
 					for _, s := range b {
 						row.Files = append(row.Files, ledger.File{Name: s.Name, ID: s.ID})
 					}
@@ -579,7 +580,7 @@ func TestChangedImageBreaksTheRequestOff(t *testing.T) {
 	src, err := openSource(newWork(w.u, d.job()))
 	w.must(err)
 	defer src.close()
-	parts := src.parts()
+	parts := src.toUpload()
 	if content, err := io.ReadAll(parts[0].Open()); err != nil || string(content) != "0.jpg" {
 		t.Errorf("%q, %v", content, err)
 	}
@@ -609,7 +610,7 @@ func TestTouchedFileIsSentOn(t *testing.T) {
 	src, err := openSource(newWork(w.u, d.job()))
 	w.must(err)
 	defer src.close()
-	r := src.parts()[0].Open()
+	r := src.toUpload()[0].Open()
 	read := func(n int) error {
 		_, err := io.ReadFull(r, make([]byte, n))
 		return err
@@ -625,7 +626,7 @@ func TestTouchedFileIsSentOn(t *testing.T) {
 		t.Errorf("a file that was only touched: %v", err)
 	}
 
-	r = src.parts()[0].Open()
+	r = src.toUpload()[0].Open()
 	src.rereads[0] = 0
 	src.looks[0] = w.look("x.pdf").ID
 	w.must(read(lookEvery))
@@ -789,7 +790,7 @@ func TestChangedFileBreaksTheRequestOff(t *testing.T) {
 	src, err := openSource(newWork(w.u, d.job()))
 	w.must(err)
 	defer src.close()
-	r := src.parts()[0].Open()
+	r := src.toUpload()[0].Open()
 	_, err = io.CopyN(io.Discard, r, 3*lookEvery)
 	w.must(err)
 	w.write("film.mp4", "another")

@@ -52,8 +52,8 @@ func TestAlbumIsOnePost(t *testing.T) {
 	}
 	for _, e := range s.events {
 		want := map[string]media.Kind{"0.jpg": media.Album, "single.jpg": media.Image}[e.d.name()]
-		if want != "" && e.d.Action != want {
-			t.Errorf("%s goes as %s", e.d.name(), e.d.Action)
+		if want != "" && e.d.Kind != want {
+			t.Errorf("%s goes as %s", e.d.name(), e.d.Kind)
 		}
 	}
 }
@@ -119,8 +119,8 @@ func TestAddOfBatches(t *testing.T) {
 				t.Errorf("failed: %v", failed)
 			}
 			for _, e := range s.events {
-				if one := len(e.d.Files) == 1; one == (e.d.Action == media.Album) {
-					t.Errorf("%v goes as %s", e.d.names(), e.d.Action)
+				if one := len(e.d.Files) == 1; one == (e.d.Kind == media.Album) {
+					t.Errorf("%v goes as %s", e.d.names(), e.d.Kind)
 				}
 			}
 		})
@@ -277,7 +277,7 @@ func TestRefusedImagesAreFound(t *testing.T) {
 				t.Errorf("failed %v, want %v", failed, bad)
 			}
 			for _, e := range s.events {
-				if e.was == toFail && (e.d.note.Status != 415 || e.d.note.Attempts == 0 || e.d.Action != media.Image) {
+				if e.was == toFail && (e.d.note.Status != "415" || e.d.note.Attempts == 0 || e.d.Kind != media.Image) {
 					t.Errorf("the note of %s: %+v", e.d.name(), e.d.note)
 				}
 			}
@@ -315,13 +315,13 @@ func TestActionRefusedForAnAlbum(t *testing.T) {
 		t.Run(fmt.Sprint("of an earlier run ", old), func(t *testing.T) {
 			s := newSim(t, 1, free{}, folder("/a"))
 			s.ends = func(d *delivery) error {
-				if d.stage == toPost && d.Action == media.Album {
+				if d.stage == toPost && d.Kind == media.Album {
 					return ofFile(400)
 				}
 				return nil
 			}
 			if old {
-				d := ledger.Delivery{ID: 9, Folder: "/a", Action: media.Album, State: ledger.Uploaded, Resource: "old"}
+				d := ledger.Delivery{ID: 9, Folder: "/a", Kind: media.Album, State: ledger.Uploaded, Resource: "old"}
 				for _, f := range album("/a", images(3)...) {
 					d.Files = append(d.Files, ledger.File{Name: f.Name, ID: f.ID})
 				}
@@ -339,7 +339,7 @@ func TestActionRefusedForAnAlbum(t *testing.T) {
 // TestTemporaryFailuresNeverDivide an album, in an outage of hours.
 func TestTemporaryFailuresNeverDivide(t *testing.T) {
 	for _, at := range []stage{toUpload, toPost} {
-		for _, err := range []error{destination(0), destination(503), destination(500), destination(401), ofGroup(404)} {
+		for _, err := range []error{ofDestination(0), ofDestination(503), ofDestination(500), ofDestination(401), ofGroup(404)} {
 			s := newSim(t, 2, free{}, folder("/a"))
 			until := s.now.Add(5 * time.Hour)
 			s.ends = func(d *delivery) error {
@@ -363,7 +363,7 @@ func TestTemporaryFailuresWithinASearch(t *testing.T) {
 	truth, n := s.ends, 0
 	s.ends = func(d *delivery) error {
 		if n++; d.stage == toUpload && n%3 != 0 {
-			return destination(503)
+			return ofDestination(503)
 		}
 		return truth(d)
 	}
@@ -378,7 +378,7 @@ func TestTemporaryFailuresWithinASearch(t *testing.T) {
 // TestPoisonInAnAlbum: one image makes every request fail that it is in, with what counts as the destination's fault. It
 // is found by halving, for the others not to end in failed/ with it.
 func TestPoisonInAnAlbum(t *testing.T) {
-	for _, err := range []error{destination(500), destination(0), errors.New("EIO")} {
+	for _, err := range []error{ofDestination(500), ofDestination(0), errors.New("EIO")} {
 		t.Run(err.Error(), func(t *testing.T) {
 			s := newSim(t, 4, &perMinute{n: 100}, folder("/a"))
 			s.q.maxAttempts = 3

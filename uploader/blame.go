@@ -3,9 +3,10 @@ package uploader
 import (
 	"errors"
 	"fmt"
-	"kaizala-drop/internal/destination"
 	"slices"
 	"time"
+
+	"kaizala-drop/internal/destination"
 )
 
 // Who waits after a failure of the destination, and which delivery is to blame when the others succeed.

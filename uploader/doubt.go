@@ -2,8 +2,9 @@ package uploader
 
 import (
 	"errors"
-	"kaizala-drop/internal/destination"
 	"time"
+
+	"kaizala-drop/internal/destination"
 )
 
 // What happens after an answer to an action was lost.

@@ -81,7 +81,7 @@ func TestProbeThatHangs(t *testing.T) {
 	down := true
 	s.ends = func(d *delivery) error {
 		if down && d.stage.isCall() {
-			return destination(503)
+			return ofDestination(503)
 		}
 		return nil
 	}

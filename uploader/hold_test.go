@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -56,16 +56,16 @@ func (s *sim) fails(err error, names ...string) {
 }
 
 // reset is a connection that was closed while the file was sent.
-func reset() *kaizala.Error { return inVain(destination(0)) }
+func reset() *destination.Error { return inVain(ofDestination(0)) }
 
 // TestLoneFileIsNotSentForEver: after its body began it is sent three times within a minute, then it is held with a reason
 // that says so; after that it is tried an hour later, six hours after that, and then once a day.
 func TestLoneFileIsNotSentForEver(t *testing.T) {
-	for _, err := range []*kaizala.Error{
-		wordless(ofFile(404)), wordless(ofFile(413)), wordless(ofFile(400)), inVain(destination(504)), inVain(destination(502)),
-		inVain(destination(500)), inVain(destination(503)), reset(),
+	for _, err := range []*destination.Error{
+		wordless(ofFile(404)), wordless(ofFile(413)), wordless(ofFile(400)), inVain(ofDestination(504)), inVain(ofDestination(502)),
+		inVain(ofDestination(500)), inVain(ofDestination(503)), reset(),
 	} {
-		t.Run(fmt.Sprint(err.Status), func(t *testing.T) {
+		t.Run(err.Answer.Status, func(t *testing.T) {
 			s := newSim(t, 4, free{}, folder("/a"))
 			s.fails(err, "film.mp4")
 			s.q.add(file.Batch{sized("/a", "film.mp4", 300<<20)})
@@ -120,7 +120,7 @@ func TestSmallOnesAreHeldShorter(t *testing.T) {
 
 // TestWhatSaysItIsAboutNoFileHoldsNone: the token, the number of calls, a service that is down, nobody there.
 func TestWhatSaysItIsAboutNoFileHoldsNone(t *testing.T) {
-	for _, err := range []error{inVain(destination(401)), inVain(destination(429)), inVain(destination(503)), destination(0), destination(502)} {
+	for _, err := range []error{inVain(ofDestination(401)), inVain(ofDestination(429)), inVain(ofDestination(503)), ofDestination(0), ofDestination(502)} {
 		s := newSim(t, 4, free{}, folder("/a"))
 		s.fails(err, "x.pdf")
 		s.add("/a", "x.pdf")
@@ -251,7 +251,7 @@ func TestTwoLargeFilesAreNotSentForEver(t *testing.T) {
 // TestPoisonWithoutAWord: one file is refused while others pass, by whoever it is. It is in failed/ after max_attempts, the
 // others are posted, and it alone is not blamed before.
 func TestPoisonWithoutAWord(t *testing.T) {
-	for at, err := range map[stage]*kaizala.Error{toUpload: wordless(ofFile(413)), toPost: wordless(ofFile(400))} {
+	for at, err := range map[stage]*destination.Error{toUpload: wordless(ofFile(413)), toPost: wordless(ofFile(400))} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			s := newSim(t, 4, &perMinute{n: 100}, folder("/a"))
 			s.ends = func(d *delivery) error {
@@ -389,7 +389,7 @@ func TestOldResourceIsMadeAnewWithoutAWord(t *testing.T) {
 // while others pass.
 func TestWhatMayBePostedIsNotPostedBeyondThat(t *testing.T) {
 	for _, hold := range []bool{false, true} {
-		for _, then := range []error{wordless(ofFile(400)), wordless(ofFile(413)), wordless(ofGroup(404)), destination(302)} {
+		for _, then := range []error{wordless(ofFile(400)), wordless(ofFile(413)), wordless(ofGroup(404)), ofDestination(302)} {
 			f := folder("/a")
 			f.HoldUnknown = hold
 			s := newSim(t, 1, free{}, f)

@@ -17,8 +17,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -109,7 +109,7 @@ func TestRestart(t *testing.T) {
 				if rebooted {
 					before.Dev++
 				}
-				id, err := w.ledger.Claim(ctx, ledger.Delivery{Folder: w.dir, Action: "Document", SettledAt: s.At,
+				id, err := w.ledger.Claim(ctx, ledger.Delivery{Folder: w.dir, Kind: "Document", SettledAt: s.At,
 					Files: []ledger.File{{Name: s.Name, ID: before}}})
 				w.must(err)
 				c.before(w, id)
@@ -143,7 +143,7 @@ func TestRestartKeepsTheOrderOfSettling(t *testing.T) {
 		for i := range 10 { // claimed in the opposite order
 			name := fmt.Sprintf("%d.pdf", i)
 			s := w.write(name, name)
-			_, err := w.ledger.Claim(w.t.Context(), ledger.Delivery{Folder: w.dir, Action: "Document",
+			_, err := w.ledger.Claim(w.t.Context(), ledger.Delivery{Folder: w.dir, Kind: "Document",
 				SettledAt: at.Add(-time.Duration(i) * time.Second), Files: []ledger.File{{Name: name, ID: s.ID}}})
 			w.must(err)
 			want = append([]string{name}, want...)
@@ -175,7 +175,7 @@ func TestFileChangesUnderWay(t *testing.T) {
 					}
 					book.fail = func(step string, _ *ledger.Delivery) error { once(step); return nil }
 					w.service.onUpload = func(context.Context, string, int) error { once("upload"); return nil }
-					w.service.onPost = func(context.Context, kaizala.Post, int) error { once("post"); return nil }
+					w.service.onPost = func(context.Context, destination.Message, int) error { once("post"); return nil }
 					w.start(w.t.Context(), w.folder())
 					w.drop("x.pdf", "content")
 					synctest.Wait()
@@ -259,7 +259,7 @@ func TestLedgerFails(t *testing.T) {
 					w.service.onUpload = func(_ context.Context, name string, nth int) error {
 						switch {
 						case name == "busy.pdf" && nth == 1:
-							return destination(503)
+							return ofDestination(503)
 						case name == "bad.pdf":
 							return ofFile(415)
 						case name == "changing.pdf" && nth == 1:
@@ -267,10 +267,10 @@ func TestLedgerFails(t *testing.T) {
 						}
 						return nil
 					}
-					w.service.onPost = func(_ context.Context, p kaizala.Post, nth int) error {
-						w.wantState(book, ledger.Posting, p.Resource)
+					w.service.onPost = func(_ context.Context, p destination.Message, nth int) error {
+						w.wantState(book, ledger.Posting, p.Ref)
 						if nth == 1 {
-							return &kaizala.Error{Status: 429, Fault: kaizala.FaultDestination, RetryAfter: 10 * time.Second}
+							return throttled(10 * time.Second)
 						}
 						return nil
 					}
@@ -355,10 +355,10 @@ func TestRefusalThatIsNotWrittenDown(t *testing.T) {
 			}
 			return nil
 		}
-		w.service.onPost = func(_ context.Context, _ kaizala.Post, nth int) error {
+		w.service.onPost = func(_ context.Context, _ destination.Message, nth int) error {
 			if nth == 1 && !told {
 				w.write("x.pdf", "changed")
-				return destination(503)
+				return ofDestination(503)
 			}
 			return nil
 		}
@@ -404,8 +404,8 @@ func TestCommitsComeFirst(t *testing.T) {
 			}
 			return nil
 		}
-		w.service.onPost = func(_ context.Context, p kaizala.Post, _ int) error {
-			w.wantState(book, ledger.Posting, p.Resource)
+		w.service.onPost = func(_ context.Context, p destination.Message, _ int) error {
+			w.wantState(book, ledger.Posting, p.Ref)
 			return nil
 		}
 		w.start(w.t.Context(), w.folder())
@@ -501,7 +501,7 @@ func TestGrace(t *testing.T) {
 					case <-time.After(c.upload):
 						return nil
 					case <-ctx.Done():
-						return broken("media")
+						return broken()
 					}
 				}
 				ctx, stop := context.WithCancel(w.t.Context())
@@ -533,11 +533,11 @@ func TestGrace(t *testing.T) {
 // TestPostThatEndsWithTheGrace: what was posted is written down and filed, although the time is up.
 func TestPostThatEndsWithTheGrace(t *testing.T) {
 	for name, end := range map[string]error{
-		"posted": nil, "doubtful": &kaizala.Error{Call: "actions", MayHaveActed: true, Err: context.Canceled}, "not sent": broken("actions"),
+		"posted": nil, "doubtful": &destination.Error{MayHaveActed: true, Err: context.Canceled}, "not sent": broken(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world, book *memory) {
-				w.service.onPost = func(ctx context.Context, _ kaizala.Post, _ int) error { <-ctx.Done(); return end }
+				w.service.onPost = func(ctx context.Context, _ destination.Message, _ int) error { <-ctx.Done(); return end }
 				ctx, stop := context.WithCancel(w.t.Context())
 				w.start(ctx, w.folder())
 				w.drop("x.pdf", "content")
@@ -632,12 +632,12 @@ func TestUnknownAnswer(t *testing.T) {
 	for _, hold := range []bool{false, true} {
 		t.Run(fmt.Sprint("hold ", hold), func(t *testing.T) {
 			bubble(t, func(w *world, book *memory) {
-				w.service.onPost = func(_ context.Context, p kaizala.Post, nth int) error {
+				w.service.onPost = func(_ context.Context, p destination.Message, nth int) error {
 					switch nth {
 					case 1:
 						return doubtful(504)
 					case 2:
-						return destination(429)
+						return ofDestination(429)
 					}
 					return nil
 				}
@@ -687,7 +687,7 @@ func TestNobodyReadsReleased(t *testing.T) {
 func TestOrphansWaitForTheirFolder(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
 		s := w.write("x.pdf", "content")
-		_, err := book.Claim(w.t.Context(), ledger.Delivery{Folder: w.dir, Action: "Document", Files: []ledger.File{{Name: s.Name, ID: s.ID}}})
+		_, err := book.Claim(w.t.Context(), ledger.Delivery{Folder: w.dir, Kind: "Document", Files: []ledger.File{{Name: s.Name, ID: s.ID}}})
 		w.must(err)
 		other := folder(t.TempDir())
 		w.start(w.t.Context(), other)
@@ -729,7 +729,7 @@ func TestFolderRemovedWhileBusy(t *testing.T) {
 // TestRunWithOnceGivesUp when nothing works, and says what is left.
 func TestRunWithOnceGivesUp(t *testing.T) {
 	bubble(t, func(w *world, _ *memory) {
-		w.service.onUpload = func(context.Context, string, int) error { return destination(0) }
+		w.service.onUpload = func(context.Context, string, int) error { return ofDestination(0) }
 		w.start(w.t.Context(), w.folder())
 		for i := range 100 {
 			w.drop(fmt.Sprint(i, ".pdf"), "content")
@@ -799,12 +799,12 @@ func TestOutageIsToldOnce(t *testing.T) {
 				var calls atomic.Int64
 				call := func(at stage, name string) error {
 					if c.fails(at, name, int(calls.Add(1)), time.Since(begun)) {
-						return destination(503)
+						return ofDestination(503)
 					}
 					return nil
 				}
 				w.service.onUpload = func(_ context.Context, name string, _ int) error { return call(toUpload, name) }
-				w.service.onPost = func(_ context.Context, p kaizala.Post, _ int) error { return call(toPost, p.Resource) }
+				w.service.onPost = func(_ context.Context, p destination.Message, _ int) error { return call(toPost, p.Ref) }
 				w.start(w.t.Context(), w.folder())
 				for i := range 200 {
 					w.drop(fmt.Sprintf("%03d.pdf", i), "x")

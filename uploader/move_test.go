@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
 )
@@ -43,7 +44,7 @@ func TestMoveIsRepeatedUntilItLasts(t *testing.T) {
 		}
 		return dest, nil
 	}
-	q := newQueue(1, 1, nil)
+	q := newQueue(1, 1, nil, destination.Traits{})
 	try := func() error {
 		of := newWork(w.u, d.job())
 		err := of.move(t.Context(), move, "/done")

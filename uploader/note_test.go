@@ -1,19 +1,22 @@
 package uploader
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
-	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/destination"
+	"kaizala-drop/internal/filing"
 )
 
 // TestNotesNameWhatHelps: a note says what helps for its very reason, and does not advise what would end the same way.
 func TestNotesNameWhatHelps(t *testing.T) {
 	d := &delivery{}
-	for _, status := range []int{413, 415} {
-		if n := noteOf(d, &kaizala.Error{Status: status, Spoken: true, Fault: kaizala.FaultFile}); !n.Same || n.Advice == "" {
-			t.Errorf("%d: %+v", status, n)
-		}
+	refused := &destination.Error{Fault: destination.OfFile, Reason: "refused: it is too large", Advice: "Make it smaller.", Same: true,
+		Answer: destination.Answer{Status: "413", Code: "TooLarge", Message: "no"}, Err: errors.New("answered 413")}
+	want := filing.Note{Reason: refused.Reason, Advice: refused.Advice, Same: true, Status: "413", Code: "TooLarge", Message: "no"}
+	if n := noteOf(d, refused); n != want {
+		t.Errorf("%+v", n)
 	}
 	torn := truncated("the PDF has no %%EOF near its end")
 	for _, word := range []string{"verify_ending = false", "scan or copy it again", "opens as it should"} {
@@ -21,7 +24,7 @@ func TestNotesNameWhatHelps(t *testing.T) {
 			t.Errorf("the advice lacks %q: %+v", word, torn)
 		}
 	}
-	if n := unsupported("a.heic"); !n.Same || !strings.Contains(n.Advice, ".jpg") {
+	if n := unsupported("a.heic", destination.Traits{Name: "It", Extensions: []string{".jpg"}}); !n.Same || !strings.Contains(n.Advice, ".jpg") {
 		t.Errorf("%+v", n)
 	}
 	if n := unknownNote(d, nil); n.Same {

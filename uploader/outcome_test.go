@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -22,7 +22,7 @@ func TestTableOfOutcomes(t *testing.T) {
 	full := ledgerError{errors.New("disk full")}
 	forgotten := ledgerError{fmt.Errorf("delivery 1: %w", ledger.ErrUnknown)}
 	denied := errors.New("permission denied")
-	content := &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: fmt.Errorf("%w: EIO", kaizala.ErrContent)}
+	content := &destination.Error{Fault: destination.OfContent, Err: errors.New("cannot read the content: EIO")}
 	type how struct{ hold, unknown, resumed, stopping, lookedFor bool }
 	for _, c := range []struct {
 		at    stage
@@ -83,45 +83,45 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toPost, wordless(ofFile(413)), how{unknown: true}, unproven, toPost, "q"},
 		{toPost, wordless(ofFile(400)), how{resumed: true}, unproven, toPost, "q"},
 		{toPost, wordless(ofFile(400)), how{hold: true}, unproven, toPost, "q"},
-		{toUpload, &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: denied}, how{}, rejected, toFail, ""}, // not sent at all
+		{toUpload, &destination.Error{Fault: destination.OfFile, Err: denied}, how{}, rejected, toFail, ""}, // not sent at all
 
 		{toPost, wordless(ofGroup(403)), how{}, unprovenFolder, toPost, "l"},
 		{toPost, wordless(ofGroup(404)), how{}, unprovenFolder, toPost, "l"},
 		{toPost, wordless(ofGroup(410)), how{unknown: true}, unprovenFolder, toPost, "l"},
-		{toPost, &kaizala.Error{Call: "actions", Fault: kaizala.FaultGroup, Err: denied}, how{}, retryFolder, toPost, "l"},
+		{toPost, &destination.Error{Fault: destination.OfTarget, Err: denied}, how{}, retryFolder, toPost, "l"},
 
 		{toPost, ofGroup(403), how{}, retryFolder, toPost, "l"},
 		{toPost, ofGroup(404), how{}, retryFolder, toPost, "l"},
 
-		{toUpload, destination(0), how{}, retryAll, toUpload, "q"},
-		{toUpload, destination(401), how{}, retryAll, toUpload, "q"},
-		{toUpload, destination(429), how{}, retryAll, toUpload, "q"},
-		{toUpload, destination(500), how{}, retryAll, toUpload, "q"},
-		{toUpload, inVain(destination(0)), how{}, retryAll, toUpload, "q"},
-		{toUpload, inVain(destination(504)), how{}, retryAll, toUpload, "q"},
-		{toUpload, destination(200), how{}, retryAll, toUpload, "q"}, // a captive portal
-		{toUpload, destination(302), how{}, retryAll, toUpload, "q"},
-		{toPost, destination(302), how{}, retryAll, toPost, "q"},
+		{toUpload, ofDestination(0), how{}, retryAll, toUpload, "q"},
+		{toUpload, ofDestination(401), how{}, retryAll, toUpload, "q"},
+		{toUpload, ofDestination(429), how{}, retryAll, toUpload, "q"},
+		{toUpload, ofDestination(500), how{}, retryAll, toUpload, "q"},
+		{toUpload, inVain(ofDestination(0)), how{}, retryAll, toUpload, "q"},
+		{toUpload, inVain(ofDestination(504)), how{}, retryAll, toUpload, "q"},
+		{toUpload, ofDestination(200), how{}, retryAll, toUpload, "q"}, // a captive portal
+		{toUpload, ofDestination(302), how{}, retryAll, toUpload, "q"},
+		{toPost, ofDestination(302), how{}, retryAll, toPost, "q"},
 		{toPost, doubtful(200), how{}, uncertain, toPost, "dq"},
 		{toPost, doubtful(200), how{hold: true}, uncertain, toFail, "lq"},
-		{toPost, destination(429), how{}, retryAll, toPost, "q"},
-		{toPost, destination(503), how{hold: true}, retryAll, toPost, "q"},
+		{toPost, ofDestination(429), how{}, retryAll, toPost, "q"},
+		{toPost, ofDestination(503), how{hold: true}, retryAll, toPost, "q"},
 
 		{toPost, doubtful(0), how{}, uncertain, toPost, "dq"},
 		{toPost, doubtful(504), how{}, uncertain, toPost, "dq"},
 		{toPost, doubtful(504), how{hold: true}, uncertain, toFail, "lq"},
 		{toPost, errUnknown, how{hold: true, unknown: true}, uncertain, toFail, ""},
 
-		{toUpload, broken("media"), how{stopping: true}, interrupted, toUpload, ""},
-		{toPost, broken("actions"), how{stopping: true}, interrupted, toPost, ""},
-		{toUpload, broken("media"), how{}, interrupted, toUpload, "q"}, // by nobody: it must not be tried at once
-		{toPost, &kaizala.Error{Call: "actions", MayHaveActed: true, Err: context.Canceled}, how{stopping: true},
+		{toUpload, broken(), how{stopping: true}, interrupted, toUpload, ""},
+		{toPost, broken(), how{stopping: true}, interrupted, toPost, ""},
+		{toUpload, broken(), how{}, interrupted, toUpload, "q"}, // by nobody: it must not be tried at once
+		{toPost, &destination.Error{MayHaveActed: true, Err: context.Canceled}, how{stopping: true},
 			uncertain, toPost, "dq"},
 	} {
 		t.Run(fmt.Sprintf("%d/%v/%v", c.at, c.err, c.how), func(t *testing.T) {
 			f := folder("/a")
 			f.HoldUnknown = c.how.hold
-			q := newQueue(1, 10, free{})
+			q := newQueue(1, 10, free{}, destination.Traits{})
 			q.setFolders([]Folder{f})
 			now := time.Now()
 			q.add(file.Batch{version("/a", "x.pdf", 1)})
@@ -179,10 +179,10 @@ func TestPauseGrowsAndIsBounded(t *testing.T) {
 // TestOutage: ten hours, 1,000 files. Nothing is given up, the calls are few, and afterwards all is delivered once, in
 // order.
 func TestOutage(t *testing.T) {
-	after := destination(429)
+	after := ofDestination(429)
 	after.RetryAfter = 2 * time.Minute
-	for name, err := range map[string]*kaizala.Error{
-		"offline": destination(0), "401": destination(401), "503": destination(503), "429": after,
+	for name, err := range map[string]*destination.Error{
+		"offline": ofDestination(0), "401": ofDestination(401), "503": ofDestination(503), "429": after,
 	} {
 		for _, folders := range []int{1, 5} {
 			for _, begins := range []time.Duration{0, 20 * time.Second, 90 * time.Second} {
@@ -201,7 +201,7 @@ func TestOutageOfOneCall(t *testing.T) {
 			t.Run(fmt.Sprint(down, status), func(t *testing.T) {
 				tenHours(t, 20, 20*time.Second, func(d *delivery) error {
 					if d.stage == down {
-						return destination(status)
+						return ofDestination(status)
 					}
 					return nil
 				}, down == toUpload) // of posts others may be tried first, for something gets through
@@ -281,7 +281,7 @@ func TestOutageOfAFolderThatHolds(t *testing.T) {
 		uploads error // how they end
 		most    int   // held
 	}{
-		"everything": {destination(502), 2},
+		"everything": {ofDestination(502), 2},
 		"posts only": {nil, 140},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -314,7 +314,7 @@ func TestOutageOfAFolderThatHolds(t *testing.T) {
 // TestLongUploadIsNoProbe: a call that fails while a long upload is under way is tried again before that ends.
 func TestLongUploadIsNoProbe(t *testing.T) {
 	for _, where := range []string{"/invoices", "/videos"} {
-		for name, err := range map[string]error{"destination": destination(503), "group": ofGroup(403)} {
+		for name, err := range map[string]error{"destination": ofDestination(503), "group": ofGroup(403)} {
 			t.Run(where+" "+name, func(t *testing.T) {
 				s := newSim(t, 4, free{}, folder("/videos"), folder("/invoices"))
 				failed := 0
@@ -376,7 +376,7 @@ func TestMessagesAreNotShownWithoutEnd(t *testing.T) {
 // TestProbesAreFiveMinutesApartAtMost, however many files wait and whatever fails.
 func TestProbesAreFiveMinutesApartAtMost(t *testing.T) {
 	for _, files := range []int{1, 2, 16, 100} {
-		for _, err := range []error{destination(0), destination(500), destination(503)} {
+		for _, err := range []error{ofDestination(0), ofDestination(500), ofDestination(503)} {
 			for _, down := range []stage{toUpload, toPost} {
 				s := newSim(t, 4, free{}, folder("/a"))
 				var last time.Time
@@ -408,7 +408,7 @@ func TestNobodyIsToBlame(t *testing.T) {
 		s := newSim(t, 4, &perMinute{n: 100}, folder("/bad"), folder("/well"))
 		s.ends = func(d *delivery) error {
 			if d.stage == toPost && d.Folder == "/bad" {
-				return destination(status)
+				return ofDestination(status)
 			}
 			return nil
 		}
@@ -440,7 +440,7 @@ func TestOutageKeepsTheOrder(t *testing.T) {
 		s.ends = func(d *delivery) error { // what is under way when it begins fails too
 			at := s.now.Sub(start) - 15*time.Second
 			if at+took > 0 && at < lasts && (d.stage == toUpload || d.stage == toPost) {
-				return destination(0)
+				return ofDestination(0)
 			}
 			return nil
 		}
@@ -467,7 +467,7 @@ func TestOutageWithNothingToUpload(t *testing.T) {
 		start := s.now
 		s.ends = func(d *delivery) error {
 			if s.now.Sub(start) < time.Duration(hours)*time.Hour {
-				return destination(503)
+				return ofDestination(503)
 			}
 			return nil
 		}
@@ -537,7 +537,7 @@ func TestEachCallStartsAnew(t *testing.T) {
 	s.ends = func(d *delivery) error {
 		if d.Folder == "/a" && !failed[d.stage] && (d.stage == toUpload || d.stage == toPost && len(s.posts) > 5) {
 			failed[d.stage] = true
-			return destination(500)
+			return ofDestination(500)
 		}
 		return nil
 	}
@@ -565,7 +565,7 @@ func TestABlipIsOneFailure(t *testing.T) {
 	s.takes = func(*delivery) time.Duration { return 500 * time.Millisecond }
 	s.ends = func(d *delivery) error {
 		if at := s.now.Sub(start); at > 2*time.Second && at < 3*time.Second && (d.stage == toUpload || d.stage == toPost) {
-			return destination(0)
+			return ofDestination(0)
 		}
 		return nil
 	}
@@ -583,7 +583,7 @@ func TestABlipIsOneFailure(t *testing.T) {
 // not blamed.
 func TestPoison(t *testing.T) {
 	for _, at := range []stage{toUpload, toPost} {
-		for _, err := range []error{destination(500), destination(0), destination(503), doubtful(500), errors.New("EIO")} {
+		for _, err := range []error{ofDestination(500), ofDestination(0), ofDestination(503), doubtful(500), errors.New("EIO")} {
 			t.Run(fmt.Sprint(at, err), func(t *testing.T) {
 				s := newSim(t, 4, &perMinute{n: 100}, folder("/a"))
 				s.ends = func(d *delivery) error {
@@ -657,7 +657,7 @@ func TestRetryAfterIsNeverUndercut(t *testing.T) {
 	}
 	s.ends = func(d *delivery) error {
 		if n++; n%17 == 0 && (d.stage == toUpload || d.stage == toPost) {
-			return &kaizala.Error{Status: 429, Fault: kaizala.FaultDestination, RetryAfter: 10 * time.Minute}
+			return throttled(10 * time.Minute)
 		}
 		return nil
 	}
@@ -692,39 +692,23 @@ func TestUploadAgainOnlyOnceAndOnlyForAnOldResource(t *testing.T) {
 	}
 }
 
+// TestNotesSayWhatHappened: what a destination says of a refusal, or else the text of the error, with what this side knows.
 func TestNotesSayWhatHappened(t *testing.T) {
 	at := func(s stage) *delivery {
 		return &delivery{facts: facts{stage: s, Delivery: ledger.Delivery{Attempts: 3, Files: []ledger.File{{Name: "x.pdf"}}}}}
 	}
-	large := ofFile(413)
-	large.Code, large.Message = "TooBig", "no"
-	proxy := wordless(ofFile(413))
-	proxy.Server, proxy.Message = "nginx", "413 Request Entity Too Large"
 	for _, c := range []struct {
-		d     *delivery
 		err   error
 		holds []string
 	}{
-		{at(toUpload), large, []string{"too large", "TooBig", "no", "413", "smaller"}},
-		{at(toUpload), proxy, []string{"answered 413", "without an error code of Kaizala's", "nginx", "proxy", "smaller"}},
-		{at(toPost), wordless(ofFile(400)), []string{"answered 400", "without an error code of Kaizala's"}},
-		{at(toUpload), ofFile(415), []string{"extension", "415"}},
-		{at(toPost), ofFile(400), []string{"message", "400"}},
-		{at(toUpload), ofFile(400), []string{"refused the file", "400"}},
-		{at(toUpload), errors.New("bad \x1b[31m"), []string{`bad \x1b[31m`, "3"}},
+		{wordless(ofFile(400)), []string{"answered 400", "400"}},
+		{errors.New("bad \x1b[31m"), []string{`bad \x1b[31m`, "3"}},
 	} {
-		n := noteOf(c.d, c.err)
+		n := noteOf(at(toUpload), c.err)
 		text := fmt.Sprintf("%+v", n)
 		for _, want := range c.holds {
 			if !strings.Contains(text, want) {
 				t.Errorf("%v: %q is missing in %s", c.err, want, text)
-			}
-		}
-	}
-	for _, err := range []error{proxy, wordless(ofFile(415)), wordless(ofFile(400)), destination(500), inVain(destination(0))} {
-		for _, at := range []*delivery{at(toUpload), at(toPost)} {
-			if n := noteOf(at, err); strings.Contains(n.Reason, "Kaizala refused") || strings.Contains(n.Reason, "it is too large") {
-				t.Errorf("it claims what nobody said: %s", n.Reason)
 			}
 		}
 	}

@@ -3,8 +3,9 @@ package uploader
 import (
 	"cmp"
 	"errors"
-	"kaizala-drop/internal/destination"
 	"time"
+
+	"kaizala-drop/internal/destination"
 
 	"github.com/cenkalti/backoff/v5"
 )

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/media"
 )
@@ -35,10 +36,10 @@ func proxied(t testing.TB, name string, answer http.HandlerFunc) nonsense {
 	defer c.Close()
 	n := nonsense{name, map[stage]error{}}
 	open := func() io.Reader { return strings.NewReader("x") }
-	_, n.at[toUpload] = c.Upload(t.Context(), []kaizala.Part{{Name: "x.pdf", MIME: "application/pdf", Size: 1, Open: open}})
-	_, n.at[toPost] = c.Post(t.Context(), kaizala.Post{Group: "g", Action: media.Document, Resource: "r"})
+	_, n.at[toUpload] = c.Upload(t.Context(), "g", []destination.File{{Name: "x.pdf", MIME: "application/pdf", Size: 1, Open: open}})
+	_, n.at[toPost] = c.Post(t.Context(), destination.Message{Target: "g", Kind: media.Document, Ref: "r"})
 	for at, err := range n.at {
-		if _, ok := errors.AsType[*kaizala.Error](err); !ok {
+		if _, ok := errors.AsType[*destination.Error](err); !ok {
 			t.Fatalf("%s at %d: %v", name, at, err)
 		}
 	}
@@ -120,8 +121,8 @@ func (c nonsenseRun) leavesDoubt() bool {
 
 // counted reports whether an upload that fails so is one in vain.
 func counted(err error) bool {
-	answer := err.(*kaizala.Error)
-	return answer.BodySent && !isTheirs(err) && answer.Status != 503
+	answer := err.(*destination.Error)
+	return answer.BodySent && !isTheirs(err) && (!answer.Answered || answer.OfItself)
 }
 
 // play drops half of the files before ten minutes in which something in between answers, and half while it does, and wants
@@ -139,7 +140,7 @@ func (c nonsenseRun) play(t *testing.T) (ordered bool) {
 		if at < 0 || at >= lasts || !slices.Contains(c.down, d.stage) {
 			return nil
 		}
-		if answer, ok := c.at[d.stage].(*kaizala.Error); ok && c.unsent {
+		if answer, ok := c.at[d.stage].(*destination.Error); ok && c.unsent {
 			return unsent(answer)
 		}
 		return c.at[d.stage]

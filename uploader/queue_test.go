@@ -385,7 +385,7 @@ func ledgerOr(at stage, err error) error {
 func TestRestore(t *testing.T) {
 	s := newSim(t, 4, free{}, folder("/a"))
 	for i, state := range []ledger.State{ledger.Claimed, ledger.Uploaded, ledger.Posting, ledger.Posted, ledger.Failed} {
-		d := ledger.Delivery{ID: int64(i + 1), Folder: "/a", State: state, Action: "Document", Reason: "was bad",
+		d := ledger.Delivery{ID: int64(i + 1), Folder: "/a", State: state, Kind: "Document", Reason: "was bad",
 			Files: []ledger.File{{Name: string(state) + ".pdf"}}}
 		if state != ledger.Claimed {
 			d.Resource = "kept"
@@ -513,17 +513,17 @@ func (y *day) outcome(d *delivery) error {
 	if y.quiet || y.now.After(y.calm) {
 		return nil
 	}
-	after := destination(429)
+	after := ofDestination(429)
 	after.RetryAfter = 30 * time.Second
 	errs := []error{nil, nil, nil, nil}
 	switch d.stage {
 	case toUpload:
 		unread := d.each(d.toSend()[:1], func(int) error { return errors.New("EIO") })
-		errs = append(errs, errFolderGone, unread, ofFile(413), ofFile(415), destination(0), destination(503), after, broken("media"),
-			wordless(ofFile(404)), unsent(wordless(ofFile(413))), reset(), inVain(destination(502)))
+		errs = append(errs, errFolderGone, unread, ofFile(413), ofFile(415), ofDestination(0), ofDestination(503), after, broken(),
+			wordless(ofFile(404)), unsent(wordless(ofFile(413))), reset(), inVain(ofDestination(502)))
 	case toPost:
-		errs = append(errs, ledgerError{errors.New("full")}, ofFile(400), ofGroup(403), destination(503), after,
-			doubtful(504), doubtful(0), wordless(ofFile(400)), wordless(ofGroup(404)), destination(302))
+		errs = append(errs, ledgerError{errors.New("full")}, ofFile(400), ofGroup(403), ofDestination(503), after,
+			doubtful(504), doubtful(0), wordless(ofFile(400)), wordless(ofGroup(404)), ofDestination(302))
 	default:
 		errs = append(errs, ledgerError{errors.New("full")})
 	}

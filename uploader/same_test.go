@@ -16,9 +16,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -76,7 +76,7 @@ func TestOtherLooksDuringThePost(t *testing.T) {
 				bubble(t, func(w *world, book *memory) {
 					content := strings.Repeat("x", size)
 					now := ""
-					w.service.onPost = func(_ context.Context, _ kaizala.Post, nth int) error {
+					w.service.onPost = func(_ context.Context, _ destination.Message, nth int) error {
 						if now == "" {
 							now = looksChange(w)[change](nameFor(change))
 						}
@@ -120,7 +120,7 @@ func TestOtherLooksDuringTheUpload(t *testing.T) {
 			bubble(t, func(w *world, book *memory) {
 				content := strings.Repeat("x", 10<<20)
 				w.service.onUpload = func(context.Context, string, int) error { do(w); return nil }
-				w.service.onPost = func(context.Context, kaizala.Post, int) error { do(w); return nil }
+				w.service.onPost = func(context.Context, destination.Message, int) error { do(w); return nil }
 				w.start(w.t.Context(), w.folder())
 				w.drop("x.pdf", content)
 				time.Sleep(time.Minute)
@@ -177,7 +177,7 @@ func TestTouchedDuringTheUpload(t *testing.T) {
 // posted is never taken for what was put in its place.
 func TestOtherBytesAreAnotherFile(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
-		w.service.onPost = func(_ context.Context, _ kaizala.Post, nth int) error {
+		w.service.onPost = func(_ context.Context, _ destination.Message, nth int) error {
 			path := filepath.Join(w.dir, "x.pdf")
 			info, err := os.Stat(path)
 			w.must(err)
@@ -209,7 +209,7 @@ func TestReplacedDuringThePost(t *testing.T) {
 		t.Run(fmt.Sprint("early ", early), func(t *testing.T) {
 			bubble(t, func(w *world, book *memory) {
 				first := true
-				w.service.onPost = func(context.Context, kaizala.Post, int) error {
+				w.service.onPost = func(context.Context, destination.Message, int) error {
 					if first {
 						first = false
 						w.must(os.WriteFile(w.dir+"/new", []byte("CONTENT, and more"), 0o600))
@@ -243,7 +243,7 @@ func TestReplacedDuringThePost(t *testing.T) {
 func TestOneFileIsKnownAgainOnce(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
 		first := true
-		w.service.onPost = func(context.Context, kaizala.Post, int) error {
+		w.service.onPost = func(context.Context, destination.Message, int) error {
 			if first {
 				first = false
 				w.must(os.Rename(w.dir+"/x.pdf", w.dir+"/y.pdf"))
@@ -270,7 +270,7 @@ func TestOneFileIsKnownAgainOnce(t *testing.T) {
 // TestCopyOfAPostedFileIsPosted: what still lies under its name is not what was dropped beside it, whatever the bytes.
 func TestCopyOfAPostedFileIsPosted(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
-		w.service.onPost = func(_ context.Context, _ kaizala.Post, nth int) error {
+		w.service.onPost = func(_ context.Context, _ destination.Message, nth int) error {
 			if len(w.service.posted) == 0 {
 				w.must(os.WriteFile(w.dir+"/done", nil, 0o600)) // so that it is not filed
 			}
@@ -301,7 +301,7 @@ func TestPostedFileThatIsTakenAway(t *testing.T) {
 		var log logged
 		w.u.Log = zerolog.New(&log)
 		posts := 0
-		w.service.onPost = func(context.Context, kaizala.Post, int) error {
+		w.service.onPost = func(context.Context, destination.Message, int) error {
 			if posts++; posts <= 6 {
 				w.must(os.Remove(fmt.Sprintf("%s/%d.pdf", w.dir, posts)))
 			}
@@ -340,7 +340,7 @@ func TestPostedFileThatIsTakenAway(t *testing.T) {
 // TestDrainedRunLooksForNothing: a run whose input has ended does not wait for a file that nobody will bring.
 func TestDrainedRunLooksForNothing(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
-		w.service.onPost = func(context.Context, kaizala.Post, int) error { return os.Remove(w.dir + "/x.pdf") }
+		w.service.onPost = func(context.Context, destination.Message, int) error { return os.Remove(w.dir + "/x.pdf") }
 		w.start(w.t.Context(), w.folder())
 		w.drop("x.pdf", "content")
 		begun := time.Now()
@@ -354,7 +354,7 @@ func TestDrainedRunLooksForNothing(t *testing.T) {
 func TestImagesRenamedDuringThePost(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
 		first := true
-		w.service.onPost = func(context.Context, kaizala.Post, int) error {
+		w.service.onPost = func(context.Context, destination.Message, int) error {
 			if first {
 				first = false
 				w.must(os.Rename(w.dir+"/1.jpg", w.dir+"/5.jpg"))
@@ -389,7 +389,7 @@ func TestRenamedWhileTheDaemonWasDown(t *testing.T) {
 				name := nameFor(change)
 				w.must(os.Mkdir(filepath.Join(w.dir, "sub"), 0o755))
 				ctx, stop := context.WithCancel(w.t.Context())
-				w.service.onPost = func(context.Context, kaizala.Post, int) error {
+				w.service.onPost = func(context.Context, destination.Message, int) error {
 					w.must(os.WriteFile(w.dir+"/done", nil, 0o600)) // so that it is not filed
 					return nil
 				}
@@ -427,7 +427,7 @@ func TestRenamedWhileTheAnswerIsUnknown(t *testing.T) {
 		t.Run(fmt.Sprint("hold ", hold), func(t *testing.T) {
 			bubble(t, func(w *world, book *memory) {
 				tries := 0
-				w.service.onPost = func(context.Context, kaizala.Post, int) error {
+				w.service.onPost = func(context.Context, destination.Message, int) error {
 					if tries++; tries == 1 {
 						w.must(os.Rename(w.dir+"/x.pdf", w.dir+"/y.pdf"))
 						return doubtful(504)
@@ -458,7 +458,7 @@ func TestRenamedWhileTheAnswerIsUnknown(t *testing.T) {
 // left is a delivery as an earlier run left it in the ledger, of these files as they lie in the folder now or did.
 func (w *world) left(book *memory, state ledger.State, files ...file.Settled) *ledger.Delivery {
 	book.last++
-	d := &ledger.Delivery{ID: book.last, Folder: w.dir, Action: "Document", State: state, SettledAt: files[0].At}
+	d := &ledger.Delivery{ID: book.last, Folder: w.dir, Kind: "Document", State: state, SettledAt: files[0].At}
 	for _, s := range files {
 		content, err := os.ReadFile(filepath.Join(w.dir, s.Name))
 		w.must(err)
@@ -470,7 +470,7 @@ func (w *world) left(book *memory, state ledger.State, files ...file.Settled) *l
 		d.Files = append(d.Files, f)
 	}
 	if len(files) > 1 {
-		d.Action = "Album"
+		d.Kind = "Album"
 	}
 	book.rows[d.ID] = d
 	time.Sleep(time.Second)
@@ -862,7 +862,7 @@ func TestWhatIsLookedForIsAwaited(t *testing.T) {
 				begun := time.Now()
 				w.service.onUpload = func(context.Context, string, int) error {
 					if !drained && time.Since(begun) < 3*time.Hour {
-						return destination(503)
+						return ofDestination(503)
 					}
 					time.Sleep(30 * time.Second)
 					return nil

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
-	"kaizala-drop/internal/kaizala"
 )
 
 // sim runs a queue against a simulated clock and simulated steps, and checks at every move what must always hold.
@@ -73,7 +73,7 @@ func (b *perMinute) Take(now time.Time) time.Duration {
 }
 
 func newSim(t testing.TB, maxUploads int, b Budget, folders ...Folder) *sim {
-	s := &sim{t: t, q: newQueue(maxUploads, 10, b), now: time.Unix(1_000_000, 0), rand: rand.New(rand.NewPCG(1, 2))}
+	s := &sim{t: t, q: newQueue(maxUploads, 10, b, destination.Traits{Name: "It"}), now: time.Unix(1_000_000, 0), rand: rand.New(rand.NewPCG(1, 2))}
 	s.takes = func(d *delivery) time.Duration {
 		if d.stage == toUpload || d.stage == toPost {
 			return 100 * time.Millisecond
@@ -304,45 +304,69 @@ func (s *sim) ended(at stage) (names []string) {
 	return names
 }
 
-// Errors as the wire gives them.
-func destination(status int) *kaizala.Error {
-	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultDestination}
+// failure is an error as a destination that speaks HTTP gives it for a status; 0: there was no answer.
+func failure(status int, fault destination.Fault) *destination.Error {
+	e := &destination.Error{Fault: fault, Answered: status != 0, OfItself: status != 0, Err: fmt.Errorf("answered %d", status)}
+	e.Answer.Status = fmt.Sprint(status)
+	switch status { // they say of themselves that they are about no file
+	case 401:
+		e.Fault, e.OfItself = destination.OfAccess, false
+	case 429:
+		e.Fault, e.OfItself = destination.OfTraffic, false
+	case 503:
+		e.OfItself = false
+	}
+	return e
 }
+
+func ofDestination(status int) *destination.Error { return failure(status, destination.OfDestination) }
 
 // ofFile and ofGroup are refusals by the service itself.
-func ofFile(status int) *kaizala.Error {
-	return &kaizala.Error{Call: "media", Status: status, Fault: kaizala.FaultFile, Spoken: true, BodySent: true}
+func ofFile(status int) *destination.Error {
+	e := failure(status, destination.OfFile)
+	e.Spoken, e.BodySent = true, true
+	return e
 }
 
-func ofGroup(status int) *kaizala.Error {
-	return &kaizala.Error{Call: "actions", Status: status, Fault: kaizala.FaultGroup, Spoken: true}
+func ofGroup(status int) *destination.Error {
+	e := failure(status, destination.OfTarget)
+	e.Spoken = true
+	return e
 }
 
 // wordless is a refusal that claims the fault of err, without the service's word.
-func wordless(err *kaizala.Error) *kaizala.Error {
+func wordless(err *destination.Error) *destination.Error {
 	claimed := *err
 	claimed.Spoken = false
 	return &claimed
 }
 
 // inVain is err after the file had left.
-func inVain(err *kaizala.Error) *kaizala.Error {
+func inVain(err *destination.Error) *destination.Error {
 	sent := *err
 	sent.BodySent = true
 	return &sent
 }
 
 // unsent is err before any of the file had left.
-func unsent(err *kaizala.Error) *kaizala.Error {
+func unsent(err *destination.Error) *destination.Error {
 	asked := *err
 	asked.BodySent = false
 	return &asked
 }
 
-func doubtful(status int) *kaizala.Error {
-	return &kaizala.Error{Call: "actions", Status: status, Fault: kaizala.FaultDestination, MayHaveActed: true}
+func doubtful(status int) *destination.Error {
+	e := ofDestination(status)
+	e.MayHaveActed = true
+	return e
 }
 
-func broken(call string) *kaizala.Error {
-	return &kaizala.Error{Call: call, Err: context.Canceled}
+// throttled is a 429 that asks to wait.
+func throttled(retryAfter time.Duration) *destination.Error {
+	e := ofDestination(429)
+	e.RetryAfter = retryAfter
+	return e
 }
+
+// broken is a call that was broken off.
+func broken() *destination.Error { return &destination.Error{Err: context.Canceled} }

@@ -42,10 +42,10 @@ func TestWhatIsTold(t *testing.T) {
 		"a posted file is away":      {[]string{"x.pdf"}, toFile, 3, errAway, []news{newsAway, newsDelivered}, nil},
 		"the ledger forgot it":       {[]string{"x.pdf"}, toKeep, 1, forgotten, []news{newsDisowned, newsFailed}, nil},
 		"it was filed before":        {[]string{"x.pdf"}, toClaim, 1, ledgerError{&ledger.FiledError{}}, []news{newsLeftAlone}, nil},
-		"a blip":                     {[]string{"x.pdf"}, toPost, 3, destination(503), []news{newsDelivered}, nil},
-		"an outage":                  {[]string{"x.pdf"}, toPost, 20, destination(503), []news{newsOutage, newsOutageOver, newsDelivered}, nil},
-		"the token is refused":       {[]string{"x.pdf"}, toUpload, 20, destination(401), []news{newsToken, newsOutageOver, newsDelivered}, nil},
-		"in vain, with nothing else": {[]string{"x.pdf"}, toUpload, 3, inVain(destination(502)), []news{newsHeld, newsDelivered}, nil},
+		"a blip":                     {[]string{"x.pdf"}, toPost, 3, ofDestination(503), []news{newsDelivered}, nil},
+		"an outage":                  {[]string{"x.pdf"}, toPost, 20, ofDestination(503), []news{newsOutage, newsOutageOver, newsDelivered}, nil},
+		"the token is refused":       {[]string{"x.pdf"}, toUpload, 20, ofDestination(401), []news{newsToken, newsOutageOver, newsDelivered}, nil},
+		"in vain, with nothing else": {[]string{"x.pdf"}, toUpload, 3, inVain(ofDestination(502)), []news{newsHeld, newsDelivered}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSim(t, 1, free{}, folder("/a"))

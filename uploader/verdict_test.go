@@ -24,19 +24,19 @@ func TestWhatMayBePosted(t *testing.T) {
 		{false, result{sent: true, err: doubtful(504)}, true},
 		{false, result{sent: true, err: fmt.Errorf("no answer at all: %w", local)}, true},
 		{false, result{sent: true, err: ofFile(400)}, false},
-		{false, result{sent: true, err: destination(503)}, false},
-		{false, result{sent: true, err: broken("actions")}, false}, // it says that nothing was sent yet
-		{true, result{sent: true, err: ofFile(400)}, true},         // that answers the second try, not the first
-		{true, result{sent: true, err: destination(503)}, true},
+		{false, result{sent: true, err: ofDestination(503)}, false},
+		{false, result{sent: true, err: broken()}, false},  // it says that nothing was sent yet
+		{true, result{sent: true, err: ofFile(400)}, true}, // that answers the second try, not the first
+		{true, result{sent: true, err: ofDestination(503)}, true},
 
 		{false, result{err: local}, false},
 		{false, result{err: local, ledgerPosting: true}, false}, // what the ledger could not take back was refused all the same
 		{false, result{err: errChanged}, false},
 		{false, result{err: ledgerError{local}}, false},
-		{false, result{err: destination(503)}, false}, // of an upload
+		{false, result{err: ofDestination(503)}, false}, // of an upload
 		{true, result{err: errChanged}, true},
 		{true, result{err: errUnknown}, true},
-		{true, result{err: destination(503)}, true},
+		{true, result{err: ofDestination(503)}, true},
 	} {
 		t.Run(fmt.Sprintf("%v/%t/%v", c.unknown, c.r.sent, c.r.err), func(t *testing.T) {
 			d := &delivery{facts: facts{unknown: c.unknown, stage: toPost}}

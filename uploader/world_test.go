@@ -18,9 +18,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/budget"
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -85,7 +85,7 @@ func (m *memory) Claim(ctx context.Context, d ledger.Delivery) (int64, error) {
 		}
 	}
 	m.last++
-	row := ledger.Delivery{ID: m.last, Folder: d.Folder, Action: d.Action, State: ledger.Claimed, SettledAt: d.SettledAt}
+	row := ledger.Delivery{ID: m.last, Folder: d.Folder, Kind: d.Kind, State: ledger.Claimed, SettledAt: d.SettledAt}
 	if d.State == ledger.Failed {
 		row.State, row.Reason = ledger.Failed, d.Reason
 	}
@@ -202,7 +202,7 @@ func (m *memory) Withdraw(ctx context.Context, id int64) error {
 type service struct {
 	mu       sync.Mutex
 	onUpload func(ctx context.Context, name string, nth int) error
-	onPost   func(ctx context.Context, p kaizala.Post, nth int) error
+	onPost   func(ctx context.Context, p destination.Message, nth int) error
 	uploads  []string          // names
 	contents map[string]string // by resource
 	posted   []string          // contents
@@ -215,7 +215,7 @@ func newService() *service {
 	return &service{
 		contents: map[string]string{}, calls: map[string]int{},
 		onUpload: func(context.Context, string, int) error { return nil },
-		onPost:   func(context.Context, kaizala.Post, int) error { return nil },
+		onPost:   func(context.Context, destination.Message, int) error { return nil },
 	}
 }
 
@@ -226,7 +226,7 @@ func (s *service) count(what string) int {
 	return s.calls[what]
 }
 
-func (s *service) Upload(ctx context.Context, parts []kaizala.Part) (string, error) {
+func (s *service) Upload(ctx context.Context, _ string, files []destination.File) (string, error) {
 	s.mu.Lock()
 	s.now++
 	s.most = max(s.most, s.now)
@@ -234,13 +234,13 @@ func (s *service) Upload(ctx context.Context, parts []kaizala.Part) (string, err
 	defer func() { s.mu.Lock(); s.now--; s.mu.Unlock() }()
 	var names, contents []string
 	var err error
-	for _, part := range parts {
-		content, readErr := io.ReadAll(part.Open())
-		if readErr == nil && int64(len(content)) != part.Size {
+	for _, f := range files {
+		content, readErr := io.ReadAll(f.Open())
+		if readErr == nil && int64(len(content)) != f.Size {
 			readErr = io.ErrUnexpectedEOF
 		}
 		err = cmp.Or(err, readErr)
-		names, contents = append(names, part.Name), append(contents, string(content))
+		names, contents = append(names, f.Name), append(contents, string(content))
 	}
 	name, content := strings.Join(names, "+"), strings.Join(contents, "+")
 	nth := s.count("upload " + name)
@@ -248,7 +248,7 @@ func (s *service) Upload(ctx context.Context, parts []kaizala.Part) (string, err
 		return "", hook
 	}
 	if err != nil {
-		return "", &kaizala.Error{Call: "media", Fault: kaizala.FaultFile, Err: fmt.Errorf("%w: %w", kaizala.ErrContent, err)}
+		return "", &destination.Error{Fault: destination.OfContent, Err: err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -258,19 +258,19 @@ func (s *service) Upload(ctx context.Context, parts []kaizala.Part) (string, err
 	return resource, nil
 }
 
-func (s *service) Post(ctx context.Context, p kaizala.Post) (kaizala.Receipt, error) {
-	nth := s.count("post " + p.Resource)
+func (s *service) Post(ctx context.Context, p destination.Message) (destination.Receipt, error) {
+	nth := s.count("post " + p.Ref)
 	if err := s.onPost(ctx, p, nth); err != nil {
-		return kaizala.Receipt{}, err
+		return destination.Receipt{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	content, ok := s.contents[p.Resource]
+	content, ok := s.contents[p.Ref]
 	if !ok {
-		content = p.Resource
+		content = p.Ref
 	}
 	s.posted = append(s.posted, content)
-	return kaizala.Receipt{Reference: fmt.Sprintf("reference %d", len(s.posted))}, nil
+	return destination.Receipt{ID: fmt.Sprintf("reference %d", len(s.posted))}, nil
 }
 
 // world is an Uploader with real files around it.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/sandbox"
@@ -130,13 +131,13 @@ func bareCalls(ctx context.Context, client *kaizala.Client, s stagedFile) error 
 		return err
 	}
 	defer f.Close()
-	resource, err := client.Upload(ctx, []kaizala.Part{{
+	resource, err := client.Upload(ctx, "", []destination.File{{
 		Name: filepath.Base(s.path), MIME: "application/pdf", Size: int64(s.size),
 		Open: func() io.Reader { return io.NewSectionReader(f, 0, int64(s.size)) },
 	}})
 	if err != nil {
 		return err
 	}
-	_, err = client.Post(ctx, kaizala.Post{Group: s.folder + "@2", Action: media.Document, Resource: resource})
+	_, err = client.Post(ctx, destination.Message{Target: s.folder + "@2", Kind: media.Document, Ref: resource})
 	return err
 }

@@ -11,15 +11,15 @@ import (
 func TestNote(t *testing.T) {
 	berlin := time.FixedZone("CEST", 2*60*60)
 	full := Note{
-		When:          time.Date(2026, 5, 14, 8, 32, 7, 0, time.UTC),
-		Reason:        "Kaizala does not accept this file as a document",
-		Status:        415,
-		ServerMessage: "Unsupported\r\n\tmedia \x1b[31mtype\u202e",
-		ErrorCode:     "UnsupportedMedia",
-		Attempts:      3,
-		Advice:        "Save it as a PDF file first.",
-		Group:         "0f8b3c52@2",
-		Action:        "Document",
+		When:     time.Date(2026, 5, 14, 8, 32, 7, 0, time.UTC),
+		Reason:   "Kaizala does not accept this file as a document",
+		Status:   "415",
+		Message:  "Unsupported\r\n\tmedia \x1b[31mtype\u202e",
+		Code:     "UnsupportedMedia",
+		Attempts: 3,
+		Advice:   "Save it as a PDF file first.",
+		Group:    "0f8b3c52@2",
+		SentAs:   "Document",
 	}
 	const want = `kaizala-drop put this file aside and will not send it again by itself.
 
@@ -73,7 +73,7 @@ func TestNoteIsBounded(t *testing.T) {
 		strings.Repeat("é", 1<<20), strings.Repeat("\xff", 1<<20),
 		strings.Repeat(" ", 1<<20) + "end", strings.Repeat("a ", 1<<20),
 	} {
-		text := Note{ServerMessage: message}.text("a.pdf", time.UTC)
+		text := Note{Message: message}.text("a.pdf", time.UTC)
 		if n := utf8.RuneCountInString(text); n > maxText+300 || !utf8.ValidString(text) || !strings.Contains(text, "…") {
 			t.Errorf("%.20q...: %d runes", message, n)
 		}

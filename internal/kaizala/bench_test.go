@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"kaizala-drop/internal/destination"
 )
 
 func BenchmarkUpload(b *testing.B) {
@@ -16,7 +18,7 @@ func BenchmarkUpload(b *testing.B) {
 	b.SetBytes(size)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := k.Upload(b.Context(), []Part{bulk(size)}); err != nil {
+		if _, err := k.Upload(b.Context(), "", []destination.File{bulk(size)}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -32,10 +34,10 @@ func BenchmarkUploadAndPost(b *testing.B) {
 		io.WriteString(w, goodAction)
 	})
 	k := fixed(b, s.URL)
-	parts := []Part{bulk(20 << 10)}
+	parts := []destination.File{bulk(20 << 10)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := k.Upload(b.Context(), parts); err != nil {
+		if _, err := k.Upload(b.Context(), "", parts); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := k.Post(b.Context(), post("hello")); err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/wire"
 )
 
@@ -20,7 +21,7 @@ func (c *Client) tryAll(ctx context.Context, name string) error {
 	var err error
 	switch name {
 	case callMedia:
-		_, err = c.Upload(ctx, []Part{part("a.pdf", "x")})
+		_, err = c.Upload(ctx, "", []destination.File{part("a.pdf", "x")})
 	case callActions:
 		_, err = c.Post(ctx, post(""))
 	default:
@@ -170,7 +171,7 @@ func TestUnanswered(t *testing.T) {
 				if err == content {
 					want.Fault = FaultFile
 				}
-				if *got != want || !errors.Is(got, err) || errors.Is(got, ErrContent) != (err == content) {
+				if *got != want || !errors.Is(got, err) || errors.Is(got, wire.ErrContent) != (err == content) {
 					t.Errorf("got %+v, want %+v", *got, want)
 				}
 			}
@@ -235,7 +236,7 @@ func TestNoAnswerIsNobodysFile(t *testing.T) {
 		c := fixed(t, endpoint)
 		for _, call := range []string{callMedia, callActions, callGroups} {
 			e := wireError(t, c.tryAll(t.Context(), call))
-			if e.Fault != FaultDestination || e.MayHaveActed || e.Status != 0 || e.Call != call || errors.Is(e, ErrContent) {
+			if e.Fault != FaultDestination || e.MayHaveActed || e.Status != 0 || e.Call != call || errors.Is(e, wire.ErrContent) {
 				t.Errorf("%s %s: got %+v", name, call, e)
 			}
 			if strings.Contains(e.Error(), "token-fixed") {
@@ -263,7 +264,7 @@ func TestThrottledIsTold(t *testing.T) {
 		}
 		for _, client := range []*Client{fixed(t, server.URL, hear), fixed(t, server.URL, renewing, hear)} {
 			told = nil
-			if _, err := client.Upload(t.Context(), []Part{part("a.pdf", "x")}); err == nil {
+			if _, err := client.Upload(t.Context(), "", []destination.File{part("a.pdf", "x")}); err == nil {
 				t.Error("no error")
 			}
 			if len(told) != 1 || told[0] < c.min || told[0] > c.max {

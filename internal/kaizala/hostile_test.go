@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/wire"
 	"kaizala-drop/internal/wire/wiretest"
 )
@@ -64,7 +65,7 @@ func TestAnswerLost(t *testing.T) {
 // TestTooEarlySuccess: a 200 before the whole file was sent cannot speak of the whole file.
 func TestTooEarlySuccess(t *testing.T) {
 	k := fixed(t, "https://calls.example", func(o *Options) { o.Transport = hasty{} })
-	_, err := k.Upload(t.Context(), []Part{bulk(100_000)})
+	_, err := k.Upload(t.Context(), "", []destination.File{bulk(100_000)})
 	if e := wireError(t, err); e.Status != 200 || e.Err == nil || e.Fault != FaultDestination {
 		t.Errorf("got %+v", e)
 	}

@@ -17,7 +17,9 @@ import (
 	"testing/iotest"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/wire"
 	"kaizala-drop/internal/wire/wiretest"
 )
 
@@ -57,9 +59,9 @@ func say(status int, body string) http.HandlerFunc {
 	}
 }
 
-func part(name, content string) Part {
+func part(name, content string) destination.File {
 	open := func() io.Reader { return strings.NewReader(content) }
-	return Part{Name: name, MIME: "application/pdf", Size: int64(len(content)), Open: open}
+	return destination.File{Name: name, MIME: "application/pdf", Size: int64(len(content)), Open: open}
 }
 
 type zeros struct{}
@@ -67,12 +69,12 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // bulk is a part of zeros, as from a sparse file.
-func bulk(size int64) Part {
-	return Part{Name: "bulk.mp4", MIME: "video/mp4", Size: size, Open: func() io.Reader { return io.LimitReader(zeros{}, size) }}
+func bulk(size int64) destination.File {
+	return destination.File{Name: "bulk.mp4", MIME: "video/mp4", Size: size, Open: func() io.Reader { return io.LimitReader(zeros{}, size) }}
 }
 
-func post(caption string) Post {
-	return Post{Group: "0f8b@2", Action: media.Document, Resource: "r+/=", Caption: caption}
+func post(caption string) destination.Message {
+	return destination.Message{Target: "0f8b@2", Kind: media.Document, Ref: "r+/=", Caption: caption}
 }
 
 func wireError(t *testing.T, err error) *Error {
@@ -118,7 +120,7 @@ func TestUploadOnTheWire(t *testing.T) {
 			})
 			two := part("b.png", "")
 			two.MIME = "image/png"
-			got, err := fixed(t, s.URL+"/").Upload(t.Context(), []Part{part(c.name, "%PDF content"), two})
+			got, err := fixed(t, s.URL+"/").Upload(t.Context(), "", []destination.File{part(c.name, "%PDF content"), two})
 			if err != nil || got != "r+/=" {
 				t.Fatalf("got %q, %v", got, err)
 			}
@@ -172,9 +174,9 @@ func TestPostOnTheWire(t *testing.T) {
 			io.WriteString(w, `{"referenceId":"x","failedResult":[{"subscriber":"+49\n1","errorReason":"left","errorCode":7}]}`)
 		})
 		p := post(c.caption)
-		p.Group = c.group
+		p.Target = c.group
 		got, err := fixed(t, s.URL).Post(t.Context(), p)
-		want := Receipt{Reference: "x", Refused: []Refusal{{`+49\n1`, "left", "7"}}}
+		want := destination.Receipt{ID: "x", Missed: []destination.Missed{{Subscriber: `+49\n1`, Reason: "left", Code: "7"}}}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -183,7 +185,7 @@ func TestPostOnTheWire(t *testing.T) {
 
 func TestPostTakenWhateverIsSaidBeside(t *testing.T) {
 	s := serve(t, say(200, "\uFEFF"+`{"referenceId":"x","failedResult":{"odd":[1]}}`))
-	if got, err := fixed(t, s.URL).Post(t.Context(), post("")); err != nil || got.Reference != "x" || got.Refused != nil {
+	if got, err := fixed(t, s.URL).Post(t.Context(), post("")); err != nil || got.ID != "x" || got.Missed != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -205,24 +207,24 @@ func TestRefusedLocally(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
 	c := fixed(t, s.URL)
 	open := part("", "").Open
-	for _, parts := range [][]Part{
+	for _, parts := range [][]destination.File{
 		nil, {{}}, {part("", "x")}, {part("dir/", "x")},
 		{{Name: "a.pdf", MIME: "a\r\nb", Open: open}}, {{Name: "a.pdf", Open: open}},
 		{{Name: "a.pdf", MIME: "b/c"}}, {{Name: "a.pdf", MIME: "b/c", Size: -1, Open: open}},
 	} {
-		if _, err := c.Upload(t.Context(), parts); err == nil || wireError(t, err).Fault != FaultFile {
+		if _, err := c.Upload(t.Context(), "", parts); err == nil || wireError(t, err).Fault != FaultFile {
 			t.Errorf("%+v: got %v", parts, err)
 		}
 	}
 	for _, group := range []string{"", ".", ".."} {
 		p := post("")
-		p.Group = group
+		p.Target = group
 		_, err := c.Post(t.Context(), p)
 		if e := wireError(t, err); e.Fault != FaultGroup || e.MayHaveActed {
 			t.Errorf("%q: got %v", group, err)
 		}
 	}
-	if _, err := c.Post(t.Context(), Post{Group: "g"}); err == nil || wireError(t, err).Fault != FaultFile {
+	if _, err := c.Post(t.Context(), destination.Message{Target: "g"}); err == nil || wireError(t, err).Fault != FaultFile {
 		t.Errorf("got %v", err)
 	}
 }
@@ -288,10 +290,10 @@ func TestContent(t *testing.T) {
 				whole = err == nil
 				io.WriteString(w, goodMedia)
 			})
-			p := Part{Name: "bad\nname.pdf", MIME: "application/pdf", Size: c.size, Open: func() io.Reader { return c.content }}
-			_, err := fixed(t, s.URL).Upload(t.Context(), []Part{part("first.pdf", "x"), p, part("last.pdf", "x")})
+			p := destination.File{Name: "bad\nname.pdf", MIME: "application/pdf", Size: c.size, Open: func() io.Reader { return c.content }}
+			_, err := fixed(t, s.URL).Upload(t.Context(), "", []destination.File{part("first.pdf", "x"), p, part("last.pdf", "x")})
 			e := wireError(t, err)
-			if !errors.Is(err, ErrContent) || e.Fault != FaultFile || e.Status != 0 || e.MayHaveActed || !strings.Contains(err.Error(), c.want) {
+			if !errors.Is(err, wire.ErrContent) || e.Fault != FaultFile || e.Status != 0 || e.MayHaveActed || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, %+v", err, e)
 			}
 			if c.name == "unreadable" && !errors.Is(err, broken) {
@@ -314,7 +316,7 @@ func FuzzFormName(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		form, err := newForm([]Part{{Name: name, MIME: "image/png", Open: func() io.Reader { return bytes.NewReader(nil) }}})
+		form, err := newForm([]destination.File{{Name: name, MIME: "image/png", Open: func() io.Reader { return bytes.NewReader(nil) }}})
 		if name == "" || strings.HasSuffix(name, "/") {
 			if err == nil {
 				t.Fatal("no name, but a form")

@@ -498,7 +498,7 @@ func TestLongSecretsStayOutOfErrors(t *testing.T) {
 func TestSecretsInRefusals(t *testing.T) {
 	s := serve(t, say(200, `{"referenceId":"x","failedResult":[{"subscriber":"1","errorReason":"bad token-fixed"}]}`))
 	got, err := fixed(t, s.URL).Post(t.Context(), post(""))
-	if err != nil || len(got.Refused) != 1 || got.Refused[0].Reason != "bad [secret]" {
+	if err != nil || len(got.Missed) != 1 || got.Missed[0].Reason != "bad [secret]" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

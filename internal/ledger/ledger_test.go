@@ -71,7 +71,7 @@ func try(t testing.TB, err error) {
 
 // sample is a delivery of n files such as no other call with the same number makes.
 func sample(number, n int) Delivery {
-	d := Delivery{Folder: "/srv/drop", Action: media.Album, SettledAt: time.Now()}
+	d := Delivery{Folder: "/srv/drop", Kind: media.Album, SettledAt: time.Now()}
 	for i := range n {
 		d.Files = append(d.Files, File{
 			Name: fmt.Sprintf("scan %d-%d.jpg", number, i),
@@ -108,7 +108,7 @@ func TestRoundTrip(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	l := run(t, dir)
 	want := Delivery{
-		Folder: "/srv/\xff\xfe drop", Action: media.Album,
+		Folder: "/srv/\xff\xfe drop", Kind: media.Album,
 		SettledAt: time.Date(2024, 2, 29, 23, 59, 59, 7_000_000, time.FixedZone("", 3600)),
 		Files: []File{
 			{
@@ -378,7 +378,7 @@ func TestClaimOfAFiledFile(t *testing.T) {
 	try(t, ways["posted"]())
 	// found is the second file, as it lies in done/ now.
 	found := func(change func(*Delivery, *File)) Delivery {
-		d := Delivery{Folder: filed.Folder, Action: media.Image, SettledAt: time.Now(), Files: filed.Files[1:2:2]}
+		d := Delivery{Folder: filed.Folder, Kind: media.Image, SettledAt: time.Now(), Files: filed.Files[1:2:2]}
 		f := d.Files[0]
 		f.Name, f.ID.Ctime, f.ID.Dev = "done/b\xfe.jpg", 77, 78
 		change(&d, &f)

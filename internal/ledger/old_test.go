@@ -204,7 +204,7 @@ func TestOldLedgerClaims(t *testing.T) {
 			} else if d.Finished {
 				continue
 			}
-			again := Delivery{Folder: d.Folder, Action: d.Action, SettledAt: time.Now(), Files: []File{f}}
+			again := Delivery{Folder: d.Folder, Kind: d.Kind, SettledAt: time.Now(), Files: []File{f}}
 			if _, err := l.Claim(t.Context(), again); err == nil || errors.Is(err, ErrFiled) != d.Finished {
 				t.Errorf("%q of %d: %v", f.Name, d.ID, err)
 			}

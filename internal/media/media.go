@@ -61,3 +61,13 @@ func ByName(name string) (t Type, ok bool) {
 	}
 	return types[i], true
 }
+
+// Extensions lists those that ByName knows, each in lower case with its dot.
+func Extensions() []string {
+	types := table()
+	exts := make([]string, len(types))
+	for i, t := range types {
+		exts[i] = t.Ext
+	}
+	return exts
+}

@@ -10,21 +10,21 @@ import (
 func TestByName(t *testing.T) {
 	const ooxml = "application/vnd.openxmlformats-officedocument."
 	for name, want := range map[string]media.Type{
-		"a.jpg":              {Ext: ".jpg", Action: media.Image, MIME: "image/jpeg"},
-		"IMG_1.JPG":          {Ext: ".jpg", Action: media.Image, MIME: "image/jpeg"},
-		"a.jpeg":             {Ext: ".jpeg", Action: media.Image, MIME: "image/jpeg"},
-		"a.png":              {Ext: ".png", Action: media.Image, MIME: "image/png"},
-		"a.mp3":              {Ext: ".mp3", Action: media.Audio, MIME: "audio/mpeg"},
-		"a.Wav":              {Ext: ".wav", Action: media.Audio, MIME: "audio/wav"},
-		"a.doc":              {Ext: ".doc", Action: media.Document, MIME: "application/msword"},
-		"a.docx":             {Ext: ".docx", Action: media.Document, MIME: ooxml + "wordprocessingml.document"},
-		"a.xls":              {Ext: ".xls", Action: media.Document, MIME: "application/vnd.ms-excel"},
-		"a.xlsx":             {Ext: ".xlsx", Action: media.Document, MIME: ooxml + "spreadsheetml.sheet"},
-		"a.ppt":              {Ext: ".ppt", Action: media.Document, MIME: "application/vnd.ms-powerpoint"},
-		"a.pptx":             {Ext: ".pptx", Action: media.Document, MIME: ooxml + "presentationml.presentation"},
-		"sub/a.b.c.PDF":      {Ext: ".pdf", Action: media.Document, MIME: "application/pdf"},
-		"a.mp4":              {Ext: ".mp4", Action: media.Video, MIME: "video/mp4"},
-		"a\xff b\n.3GPP":     {Ext: ".3gpp", Action: media.Video, MIME: "video/3gpp"},
+		"a.jpg":              {Ext: ".jpg", Kind: media.Image, MIME: "image/jpeg"},
+		"IMG_1.JPG":          {Ext: ".jpg", Kind: media.Image, MIME: "image/jpeg"},
+		"a.jpeg":             {Ext: ".jpeg", Kind: media.Image, MIME: "image/jpeg"},
+		"a.png":              {Ext: ".png", Kind: media.Image, MIME: "image/png"},
+		"a.mp3":              {Ext: ".mp3", Kind: media.Audio, MIME: "audio/mpeg"},
+		"a.Wav":              {Ext: ".wav", Kind: media.Audio, MIME: "audio/wav"},
+		"a.doc":              {Ext: ".doc", Kind: media.Document, MIME: "application/msword"},
+		"a.docx":             {Ext: ".docx", Kind: media.Document, MIME: ooxml + "wordprocessingml.document"},
+		"a.xls":              {Ext: ".xls", Kind: media.Document, MIME: "application/vnd.ms-excel"},
+		"a.xlsx":             {Ext: ".xlsx", Kind: media.Document, MIME: ooxml + "spreadsheetml.sheet"},
+		"a.ppt":              {Ext: ".ppt", Kind: media.Document, MIME: "application/vnd.ms-powerpoint"},
+		"a.pptx":             {Ext: ".pptx", Kind: media.Document, MIME: ooxml + "presentationml.presentation"},
+		"sub/a.b.c.PDF":      {Ext: ".pdf", Kind: media.Document, MIME: "application/pdf"},
+		"a.mp4":              {Ext: ".mp4", Kind: media.Video, MIME: "video/mp4"},
+		"a\xff b\n.3GPP":     {Ext: ".3gpp", Kind: media.Video, MIME: "video/3gpp"},
 		"a.pdf.txt":          {},
 		"pdf":                {},
 		"sub.pdf/a":          {},
@@ -32,7 +32,7 @@ func TestByName(t *testing.T) {
 		"a.jpg ":             {},
 		"":                   {},
 		"a.\u212aPG":         {}, // the Kelvin sign lower-cases to k
-		"name.with.dots.doc": {Ext: ".doc", Action: media.Document, MIME: "application/msword"},
+		"name.with.dots.doc": {Ext: ".doc", Kind: media.Document, MIME: "application/msword"},
 	} {
 		got, ok := media.ByName(name)
 		if got != want || ok != (want != media.Type{}) {

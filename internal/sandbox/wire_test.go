@@ -95,7 +95,7 @@ func TestEveryTypeIsTaken(t *testing.T) {
 	for _, ext := range media.Extensions() {
 		name := "A.b" + strings.ToUpper(ext)
 		typ, _ := media.ByName(name)
-		b.mustPost(reception, string(typ.Action), "", filePart(name, "x"))
+		b.mustPost(reception, string(typ.Kind), "", filePart(name, "x"))
 	}
 	if got, want := len(b.Posts()), len(media.Extensions()); got != want || want == 0 {
 		t.Errorf("%d posts, want %d", got, want)
