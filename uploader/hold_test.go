@@ -276,7 +276,7 @@ func TestPoisonWithoutAWord(t *testing.T) {
 				t.Fatalf("failed %v, %d posted", failed, len(s.posts))
 			}
 			for _, e := range s.events {
-				if e.was == toFail && (e.d.note.Attempts != 10 || !strings.Contains(e.d.note.Reason, "without an error code of Kaizala's")) {
+				if e.was == toFail && (e.d.note.Attempts != 10 || !strings.Contains(e.d.note.Reason, err.Error())) {
 					t.Errorf("the note: %+v", e.d.note)
 				}
 			}
