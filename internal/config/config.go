@@ -26,10 +26,17 @@ type Config struct {
 	LogFormat     string        // "auto", "console", "json"
 	KeepHistory   time.Duration // for which filed deliveries stay in the ledger
 	ShutdownGrace time.Duration // for calls under way when the daemon is told to stop; may be zero
-	Kaizala       Kaizala
-	Folders       []Folder  // at least one, in the order of the file
-	Warnings      []Problem // what is not wrong but should be known, by line
-	Unresolved    []string  // names of credentials that were not looked up: only with Environment.WithoutCredentials
+	Destinations  []Destination // at least one: that of [kaizala] first, the others by name
+	Folders       []Folder      // at least one, in the order of the file
+	Warnings      []Problem     // what is not wrong but should be known, by line
+	Unresolved    []string      // names of credentials that were not looked up: only with Environment.WithoutCredentials
+}
+
+// Destination is where files can be posted.
+type Destination struct {
+	Name    string // its own; that of [kaizala] is "kaizala"
+	Type    string // "kaizala"
+	Kaizala Kaizala
 }
 
 // Kaizala is the connector: where it is reached, as whom, and how hard it may be used. Either AccessToken is set, or
@@ -51,6 +58,7 @@ type Kaizala struct {
 // are the same directory, and none takes what another one takes or files away; symbolic links and mounts may make it so.
 type Folder struct {
 	Path           string        // may not exist, now or ever
+	Destination    string        // the name of one
 	GroupID        string        // opaque: not a GUID, though it may begin with one
 	Recursive      bool          // also where Album is "subfolder", whatever the file says
 	Settle         time.Duration // a file must be quiet

@@ -18,12 +18,12 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Path: c.Path, StateDir: "/var/lib/kaizala-drop", LogLevel: "info", LogFormat: "auto",
 		KeepHistory: 90 * 24 * time.Hour, ShutdownGrace: 20 * time.Second,
-		Kaizala: Kaizala{
+		Destinations: []Destination{{Name: "kaizala", Type: "kaizala", Kaizala: Kaizala{
 			Endpoint: "https://api.kaiza.la", AccessToken: NewSecret("t0ken"),
 			CallsPerMinute: 100, MaxUploads: 4, MaxAttempts: 10, StallTimeout: time.Minute, ConnectTimeout: 10 * time.Second,
-		},
+		}}},
 		Folders: []Folder{{
-			Path: dir + "/a", GroupID: "g@2",
+			Path: dir + "/a", Destination: "kaizala", GroupID: "g@2",
 			Settle: 5 * time.Second, SettleRemote: 15 * time.Second, TruncatedAfter: 2 * time.Minute, Rescan: time.Minute,
 			Album: "off", AlbumWindow: 5 * time.Second, AlbumMax: 10,
 			Done: dir + "/a/done", Failed: dir + "/a/failed", Ignore: []string{}, VerifyEnding: true, WhenUnknown: "repost",
@@ -85,7 +85,7 @@ when_unknown = "hold"
 	}
 	f.Caption = Caption{}
 	wantFolder := Folder{
-		Path: dir + "/link-to-a", GroupID: "a group, not a GUID", Recursive: true,
+		Path: dir + "/link-to-a", Destination: "kaizala", GroupID: "a group, not a GUID", Recursive: true,
 		Settle: time.Minute, SettleRemote: 2 * time.Minute, TruncatedAfter: 3 * time.Minute, Rescan: time.Second,
 		Album: "window", AlbumWindow: time.Second, AlbumMax: 100, AllowHardlinks: true,
 		Done: dir + "/out", Failed: dir + "/failed", Ignore: []string{"*.bak", "~*"}, WhenUnknown: "hold",
@@ -99,10 +99,10 @@ when_unknown = "hold"
 		ApplicationSecret: NewSecret("s3cret"), RefreshToken: NewSecret("s3cret"),
 		CallsPerMinute: 0, MaxUploads: 64, MaxAttempts: 1, StallTimeout: 90 * time.Second, ConnectTimeout: time.Second,
 	}
-	if c.Kaizala != wantKaizala {
-		t.Errorf("got  %+v\nwant %+v", c.Kaizala, wantKaizala)
+	if c.Destinations[0].Kaizala != wantKaizala {
+		t.Errorf("got  %+v\nwant %+v", c.Destinations[0].Kaizala, wantKaizala)
 	}
-	c.Kaizala, c.Folders, c.Path = Kaizala{}, nil, ""
+	c.Destinations, c.Folders, c.Path = nil, nil, ""
 	want := Config{StateDir: "/var/lib/x", LogLevel: "debug", LogFormat: "json", KeepHistory: 36 * time.Hour}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -120,9 +120,10 @@ func TestTableCoversConfig(t *testing.T) {
 		return names
 	}
 	want := map[string][]string{
-		"":             fields(Config{}, "Path", "Kaizala", "Folders", "Warnings", "Unresolved"),
-		kaizalaSection: fields(Kaizala{}),
-		folderSection:  fields(Folder{}),
+		"":                 fields(Config{}, "Path", "Destinations", "Folders", "Warnings", "Unresolved"),
+		kaizalaSection:     fields(Kaizala{}),
+		destinationSection: append(fields(Kaizala{}), "type"),
+		folderSection:      fields(Folder{}),
 	}
 	for section, want := range want {
 		var got []string
@@ -206,7 +207,7 @@ func TestOtherWaysToWriteIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := mustLoad(t, dir, text, env("TOKEN", "t0ken"))
-			if len(c.Folders) != 1 || c.Folders[0].Settle != 7*time.Second || c.Kaizala.AccessToken.Reveal() != "t0ken" {
+			if len(c.Folders) != 1 || c.Folders[0].Settle != 7*time.Second || c.Destinations[0].Kaizala.AccessToken.Reveal() != "t0ken" {
 				t.Errorf("got %+v", c)
 			}
 		})

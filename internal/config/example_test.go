@@ -46,7 +46,7 @@ func TestExample(t *testing.T) {
 	environment := env("A", "secret", "B", "token")
 	asIs := mustLoad(t, dir, fillIn(t, dir, example(t)), environment)
 	full := mustLoad(t, dir, fillIn(t, dir, shown(example(t))), environment)
-	if asIs.Kaizala.ApplicationSecret.Reveal() != "secret" || len(asIs.Folders) != 1 || len(asIs.Warnings) != 0 {
+	if asIs.Destinations[0].Kaizala.ApplicationSecret.Reveal() != "secret" || len(asIs.Folders) != 1 || len(asIs.Warnings) != 0 {
 		t.Errorf("got %+v", asIs)
 	}
 	asIs.Path, full.Path = "", ""

@@ -6,7 +6,7 @@ import (
 )
 
 // folders reads every [[folder]] on top of base, and looks at how they lie to one another.
-func (r *reader) folders(root map[string]any, base Folder, stateDir string) []Folder {
+func (r *reader) folders(root map[string]any, base Folder, c Config) []Folder {
 	tables, ok := r.folderTables(root)
 	if !ok {
 		return nil
@@ -19,11 +19,12 @@ func (r *reader) folders(root map[string]any, base Folder, stateDir string) []Fo
 	var claims []claim
 	for i, table := range tables {
 		all[i] = r.folder(i, table, base)
+		r.chooseDestination(i, &all[i], c.Destinations)
 		if all[i].Path != "" {
 			claims = append(claims, r.claimOf(i, all[i]))
 		}
 	}
-	r.overlaps(claims, stateDir)
+	r.overlaps(claims, c.StateDir)
 	return all
 }
 

@@ -11,13 +11,12 @@ import (
 	"kaizala-drop/internal/wire"
 )
 
-func (r *reader) kaizala(root map[string]any, c *Config) {
-	table, ok := r.table(root, kaizalaSection)
-	section(r, keyPath{kaizalaSection}, table, kaizalaSettings(), &c.Kaizala)
-	if ok {
-		r.credentials(table)
-		r.literalSecrets(table)
-	}
+// kaizala reads the connector in table, which stands at path.
+func (r *reader) kaizala(path keyPath, table map[string]any) (k Kaizala) {
+	section(r, path, table, kaizalaSettings(), &k)
+	r.credentials(path, table)
+	r.literalSecrets(path, table)
+	return k
 }
 
 // given tells whether the file says something for a key, right or wrong: a reference that leads nowhere is a problem of
@@ -28,7 +27,7 @@ func given(table map[string]any, key string) bool {
 }
 
 // credentials wants the fixed token, or all that is needed to get one.
-func (r *reader) credentials(table map[string]any) {
+func (r *reader) credentials(path keyPath, table map[string]any) {
 	var present, missing []string
 	for _, key := range []string{"application_id", "application_secret", "refresh_token"} {
 		if given(table, key) {
@@ -37,24 +36,24 @@ func (r *reader) credentials(table map[string]any) {
 			missing = append(missing, key)
 		}
 	}
-	line := r.lines.of(keyPath{kaizalaSection})
+	line := r.lines.of(path)
 	switch {
 	case given(table, "access_token") && len(present) > 0:
-		r.problem(r.lines.of(keyPath{kaizalaSection, "access_token"}),
+		r.problem(r.lines.of(path.child("access_token")),
 			"access_token stands instead of %s: remove one or the other", strings.Join(present, ", "))
 	case given(table, "access_token") || len(missing) == 0:
 	case len(present) == 0:
-		r.problem(line, "credentials are missing: give application_id, application_secret and refresh_token in [kaizala], "+
-			"or access_token alone")
+		r.problem(line, "credentials are missing: give application_id, application_secret and refresh_token in %s, "+
+			"or access_token alone", path.header())
 	default:
-		r.problem(line, "%s missing in [kaizala], which must be given together with %s",
-			strings.Join(missing, " and "), strings.Join(present, " and "))
+		r.problem(line, "%s missing in %s, which must be given together with %s",
+			strings.Join(missing, " and "), path.header(), strings.Join(present, " and "))
 	}
 }
 
 // literalSecrets warns of secrets that anyone on the machine can read. The file's group may: it is the daemon's, where
 // the file belongs to root.
-func (r *reader) literalSecrets(table map[string]any) {
+func (r *reader) literalSecrets(path keyPath, table map[string]any) {
 	if r.mode&0o004 == 0 {
 		return
 	}
@@ -63,7 +62,7 @@ func (r *reader) literalSecrets(table map[string]any) {
 		if _, _, reference := cutReference(s); !ok || s == "" || reference {
 			continue
 		}
-		r.warn(r.lines.of(keyPath{kaizalaSection, key}), "%s is written out in a file that others can read (mode %04o): "+
+		r.warn(r.lines.of(path.child(key)), "%s is written out in a file that others can read (mode %04o): "+
 			"run chmod o= %s, or write env:NAME, file:/path or credential:NAME instead", key, r.mode.Perm(), file.Printable(r.file))
 	}
 }

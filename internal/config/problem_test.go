@@ -47,6 +47,21 @@ func mistakes() map[string]struct{ text, want string } {
 		"hidden characters": {"\"log\\u202elevel\" = 1 #!\n" + token + folderA, `"log\u202elevel" is unknown here`},
 		"second folder":     {token + folderA + folderB + "recrusive = true #!\n", "did you mean recursive?"},
 
+		// Destinations
+		"no such destination":   {token + folderA + "destination = 'office' #!\n", `destination "office" is not there: there is kaizala`},
+		"which destination":     {office + branch + strings.TrimSuffix(folderA, "\n") + " #!\n", `say to which one with destination = "branch" or destination = "office"`},
+		"destination untyped":   {token + "[destination.office] #!\naccess_token = 'env:TOKEN'\n" + folderA, `this [destination.office] has no type`},
+		"destination's type":    {token + "[destination.office]\ntype = 'matrux' #!\n" + folderA, `type must be one of "kaizala"`},
+		"none of its own":       {token + "[destination.office] #!\ntype = 'kaizala'\n" + folderA, "refresh_token in [destination.office], or access_token alone"},
+		"half of them":          {token + "[destination.office] #!\ntype = 'kaizala'\napplication_id = 'x'\n" + folderA, "missing in [destination.office], which"},
+		"destination's name":    {token + "[destination.'a/b'] #!\ntype = 'kaizala'\naccess_token = 'env:TOKEN'\n" + folderA, `"a/b" cannot be the name`},
+		"named kaizala":         {token + "[destination.kaizala] #!\ntype = 'kaizala'\naccess_token = 'env:TOKEN'\n" + folderA, "take another name"},
+		"key of a destination":  {office + "stall_timout = '1m' #!\n" + folderA, "did you mean stall_timeout?"},
+		"destinations, doubled": {token + "[[destination]] #!\ntype = 'kaizala'\n" + folderA, "must be written [destination.NAME]"},
+		"a destination, flat":   {"destination = 'kaizala' #!\n" + token + folderA, "must be written [destination.NAME]"},
+		"a destination, half":   {token + "[destination]\noffice = 'kaizala' #!\n" + folderA, "must be written [destination.NAME]"},
+		"misspelled, below":     {token + "[destinations.office] #!\ntype = 'kaizala'\n" + folderA, "did you mean [destination.NAME]?"},
+
 		// Types
 		"text for number":   {token + "max_uploads = '4' #!\n" + folderA, `max_uploads must be a whole number, without quotes, not the text "4"`},
 		"float for number":  {token + "max_uploads = 4.5 #!\n" + folderA, "not the number 4.5"},

@@ -113,22 +113,23 @@ func (r *reader) syntax(err error) {
 func (r *reader) sections(root map[string]any) Config {
 	var c Config
 	r.topLevel(root, &c)
-	r.kaizala(root, &c)
+	c.Destinations = r.destinations(root)
 	base := r.defaults(root)
-	c.Folders = r.folders(root, base, c.StateDir)
+	c.Folders = r.folders(root, base, c)
 	return c
 }
 
 // The names of the sections; the keys above them have none.
 const (
-	kaizalaSection  = "kaizala"
-	defaultsSection = "defaults"
-	folderSection   = "folder"
+	kaizalaSection     = "kaizala"
+	destinationSection = "destination"
+	defaultsSection    = "defaults"
+	folderSection      = "folder"
 )
 
 func (r *reader) topLevel(root map[string]any, c *Config) {
 	keys := maps.Clone(root)
-	for _, section := range []string{kaizalaSection, defaultsSection, folderSection} {
+	for _, section := range []string{kaizalaSection, destinationSection, defaultsSection, folderSection} {
 		delete(keys, section)
 	}
 	section(r, nil, keys, topSettings(), c)
@@ -177,7 +178,9 @@ func (r *reader) table(root map[string]any, name string) (table map[string]any, 
 		return nil, true
 	}
 	table, ok = value.(map[string]any)
-	if !ok {
+	if !ok && name == destinationSection {
+		r.problem(r.lines.of(keyPath{name}), "destination must be written [destination.NAME], with its keys below it")
+	} else if !ok {
 		r.problem(r.lines.of(keyPath{name}), "%s must be one table: write [%s], with single brackets and once, "+
 			"and its keys below it", name, name)
 	}

@@ -15,7 +15,7 @@ func TestWithoutCredentials(t *testing.T) {
 	outside := env()
 	outside.WithoutCredentials = true
 	c := mustLoad(t, dir, file, outside)
-	if len(c.Folders) != 1 || !slices.Equal(c.Unresolved, []string{"one", "two"}) || c.Kaizala.RefreshToken != (Secret{}) {
+	if len(c.Folders) != 1 || !slices.Equal(c.Unresolved, []string{"one", "two"}) || c.Destinations[0].Kaizala.RefreshToken != (Secret{}) {
 		t.Errorf("got %+v", c)
 	}
 	for i, want := range []string{`application_secret refers to the credential "one"`, `refresh_token refers to the credential "two"`} {
@@ -58,7 +58,7 @@ func TestSecretsAsEditorsSaveThem(t *testing.T) {
 		"UTF-16BE":        "\xfe\xff\x00t\x00\xf6\x00k\x00e\x00n",
 	} {
 		save(content)
-		if got := mustLoad(t, dir, file, env()).Kaizala.AccessToken.Reveal(); got != "töken" {
+		if got := mustLoad(t, dir, file, env()).Destinations[0].Kaizala.AccessToken.Reveal(); got != "töken" {
 			t.Errorf("%s: read as %q", name, got)
 		}
 	}

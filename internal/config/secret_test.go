@@ -20,7 +20,7 @@ func TestSecretNeverShows(t *testing.T) {
 	type private struct{ inner Secret }
 	outputs := map[string]string{"String": s.String(), "GoString": s.GoString()}
 	for name, value := range map[string]any{
-		"secret": s, "pointer": &s, "field": Kaizala{AccessToken: s}, "config": &Config{Kaizala: Kaizala{RefreshToken: s}},
+		"secret": s, "pointer": &s, "field": Kaizala{AccessToken: s}, "config": &Config{Destinations: []Destination{{Kaizala: Kaizala{RefreshToken: s}}}},
 		"slice": []Secret{s}, "map": map[string]Secret{"a": s}, "key": map[Secret]int{s: 1}, "private": private{s}, "private pointer": &private{s},
 		"error": fmt.Errorf("bad secret %v", s), "any": []any{s},
 	} {

@@ -28,7 +28,15 @@ func topSettings() []setting[Config] {
 	}
 }
 
-// kaizalaSettings are the keys of [kaizala].
+// destinationSettings are the keys of [destination.NAME], beside those of its type.
+func destinationSettings() []setting[Destination] {
+	return []setting[Destination]{
+		{"type", "", "what kind of service it is",
+			choice(func(d *Destination) *string { return &d.Type }, kaizalaType)},
+	}
+}
+
+// kaizalaSettings are the keys of [kaizala], and of a [destination.NAME] of that type.
 func kaizalaSettings() []setting[Kaizala] {
 	return []setting[Kaizala]{
 		{"endpoint", "https://api.kaiza.la", "where Kaizala is",
@@ -61,6 +69,8 @@ func folderSettings() []setting[Folder] {
 			absolute(func(f *Folder) *string { return &f.Path })},
 		{"group_id", nil, "the Kaizala group to post to",
 			groupID(func(f *Folder) *string { return &f.GroupID })},
+		{"destination", "", "the name of the destination to post to; left out, it is the only one, or that of [kaizala]",
+			plain(func(f *Folder) *string { return &f.Destination })},
 		{"recursive", false, "whether directories inside count too",
 			boolean(func(f *Folder) *bool { return &f.Recursive })},
 		{"settle", "5s", "how long a file must be quiet before it is taken",

@@ -42,6 +42,8 @@ func (k known) where() string {
 			places = append(places, "the top of the file, above every [section]")
 		case folderSection:
 			places = append(places, "[[folder]]")
+		case destinationSection:
+			places = append(places, "[destination.NAME]")
 		default:
 			places = append(places, "["+s+"]")
 		}
@@ -55,7 +57,10 @@ func vocabulary() (all []known) {
 		all = append(all, known{[]string{""}, row.name})
 	}
 	for _, row := range kaizalaSettings() {
-		all = append(all, known{[]string{kaizalaSection}, row.name})
+		all = append(all, known{[]string{kaizalaSection, destinationSection}, row.name})
+	}
+	for _, row := range destinationSettings() {
+		all = append(all, known{[]string{destinationSection}, row.name})
 	}
 	for _, row := range folderSettings() {
 		sections := []string{folderSection}
@@ -93,15 +98,18 @@ func adviseKey(section, key string) string {
 }
 
 func adviseTable(key string) string {
-	for _, name := range []string{kaizalaSection, defaultsSection, folderSection} {
+	for _, name := range []string{kaizalaSection, destinationSection, defaultsSection, folderSection} {
 		if editDistance(key, name) <= tolerance(key) {
-			if name == folderSection {
+			switch name {
+			case folderSection:
 				return "did you mean [[folder]]?"
+			case destinationSection:
+				return "did you mean [destination.NAME]?"
 			}
 			return "did you mean [" + name + "]?"
 		}
 	}
-	return "remove it; there are [kaizala], [defaults] and [[folder]]"
+	return "remove it; there are [kaizala], [destination.NAME], [defaults] and [[folder]]"
 }
 
 func namesIn(section string) (names []string) {
