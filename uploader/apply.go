@@ -46,7 +46,7 @@ func (d *delivery) learn(r result) {
 	d.ledgerFailed = d.ledgerFailed || r.ledgerFailed
 	d.MaybeTwice = d.MaybeTwice || r.twice
 	if r.id != 0 {
-		d.ID = r.id
+		d.ID, d.Key = r.id, r.key
 	}
 	if r.resource != "" {
 		d.Resource = r.resource

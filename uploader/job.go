@@ -38,6 +38,7 @@ func (j *job) toSend() []ledger.File { return j.Files[j.lo:j.hi] }
 type result struct {
 	err           error
 	id            int64
+	key           string
 	resource      string
 	group         string // to which the post was sent
 	reference     string

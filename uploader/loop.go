@@ -72,7 +72,7 @@ func newLoop(u *Uploader) *loop {
 
 // restore takes up what earlier runs left unfinished.
 func (l *loop) restore(ctx context.Context) error {
-	unfinished, err := l.Ledger.Unfinished(ctx)
+	unfinished, err := l.Ledger.Unfinished(ctx, l.Name)
 	if err != nil {
 		return fmt.Errorf("cannot read what earlier runs left unfinished: %w", err)
 	}

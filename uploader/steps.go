@@ -3,6 +3,7 @@ package uploader
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 
 	"github.com/rs/zerolog"
@@ -54,10 +55,10 @@ func (w *work) claim(ctx context.Context, as ledger.State) error {
 		return nil
 	}
 	row := w.job.Delivery
-	row.State = as
+	row.State, row.Destination, row.Key = as, w.u.Name, rand.Text()
 	id, err := w.u.Ledger.Claim(ctx, row)
 	if err == nil {
-		w.got.id = id
+		w.got.id, w.got.key = id, row.Key
 	}
 	return inLedger(err)
 }
@@ -171,7 +172,7 @@ func (w *work) announce(ctx context.Context, caption string) error {
 func (w *work) act(ctx context.Context, caption string) error {
 	w.got.sent, w.got.group = true, w.job.to.Group
 	receipt, err := w.u.Destination.Post(ctx, destination.Message{
-		Target: w.job.to.Group, Kind: w.job.Kind, Ref: w.job.Resource, Caption: caption})
+		Target: w.job.to.Group, Kind: w.job.Kind, Ref: w.job.Resource, Caption: caption, Key: w.job.Key})
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ type Destination interface {
 
 // Ledger is the durable memory of deliveries (*ledger.Ledger). Each change is durable when its method returns.
 type Ledger interface {
-	Unfinished(ctx context.Context) ([]ledger.Delivery, error)
+	Unfinished(ctx context.Context, destination string) ([]ledger.Delivery, error)
 	Claim(ctx context.Context, d ledger.Delivery) (id int64, err error)
 	Uploaded(ctx context.Context, id int64, resource string, sums [][]byte) error
 	Posting(ctx context.Context, id int64, group, caption string, again bool) error
@@ -72,6 +72,7 @@ type Budget interface {
 // Uploader takes settled files to their end.
 type Uploader struct {
 	Destination Destination
+	Name        string             // of the Destination, by which the Ledger knows what goes there
 	Traits      destination.Traits // of the Destination
 	Ledger      Ledger
 	Filer       *filing.Filer

@@ -55,12 +55,12 @@ func newMemory() *memory {
 	return &memory{rows: map[int64]*ledger.Delivery{}, fail: func(string, *ledger.Delivery) error { return nil }}
 }
 
-func (m *memory) Unfinished(ctx context.Context) ([]ledger.Delivery, error) {
+func (m *memory) Unfinished(ctx context.Context, destination string) ([]ledger.Delivery, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var open []ledger.Delivery
 	for _, d := range m.rows {
-		if !d.Finished {
+		if !d.Finished && (destination == "" || d.Destination == destination) {
 			known := *d
 			known.Files = slices.Clone(d.Files)
 			open = append(open, known)
@@ -85,7 +85,7 @@ func (m *memory) Claim(ctx context.Context, d ledger.Delivery) (int64, error) {
 		}
 	}
 	m.last++
-	row := ledger.Delivery{ID: m.last, Folder: d.Folder, Kind: d.Kind, State: ledger.Claimed, SettledAt: d.SettledAt}
+	row := ledger.Delivery{ID: m.last, Destination: d.Destination, Key: d.Key, Folder: d.Folder, Kind: d.Kind, State: ledger.Claimed, SettledAt: d.SettledAt}
 	if d.State == ledger.Failed {
 		row.State, row.Reason = ledger.Failed, d.Reason
 	}
@@ -361,7 +361,7 @@ func (w *world) lies(path string) string {
 }
 
 func (w *world) unfinished() []ledger.Delivery {
-	open, err := w.ledger.Unfinished(context.Background())
+	open, err := w.ledger.Unfinished(context.Background(), "")
 	w.must(err)
 	return open
 }

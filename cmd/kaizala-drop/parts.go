@@ -82,7 +82,7 @@ func newClient(
 // busyIn tells of a folder whether book has deliveries of it that are not at their end.
 func busyIn(book *ledger.Ledger) func(folder string) bool {
 	return func(folder string) bool {
-		unfinished, err := book.Unfinished(context.Background())
+		unfinished, err := book.Unfinished(context.Background(), "")
 		return err != nil || slices.ContainsFunc(unfinished, func(d ledger.Delivery) bool { return d.Folder == folder })
 	}
 }

@@ -147,7 +147,7 @@ func TestDiskFillsUp(t *testing.T) {
 	try(t, checkWAL(bytes.NewReader(imagesOf(t, l).wal))) // what the failed commits left in it is no damage
 	try(t, l.Close())
 	l = run(t, dir)
-	open, err := l.Unfinished(ctx)
+	open, err := l.Unfinished(ctx, "")
 	try(t, err)
 	for _, d := range open {
 		if !there[d.ID] {

@@ -70,21 +70,24 @@ type File struct {
 
 // Delivery is one post and what the ledger knows of it. Times are kept to the millisecond.
 type Delivery struct {
-	ID         int64
-	Folder     string // absolute path of the watched folder
-	Kind       media.Kind
-	State      State
-	Finished   bool   // nothing left to do: filed, or failed and moved away
-	Group      string // set by Posting
-	Caption    string // set by Posting
-	Resource   string // set by Uploaded; forgotten when filed, and by what failed and was surely not posted
-	Reference  string // set by Posted
-	Reason     string // why it waits or why it failed, in plain words
-	MaybeTwice bool   // it was posted again after an answer was lost
-	Attempts   int    // as last told by Waits or Refused
-	SettledAt  time.Time
-	UpdatedAt  time.Time // of the last step
-	Files      []File
+	ID          int64
+	Destination string // name of where it goes
+	Key         string // its own for ever, by which a destination can know it; "" of one that an older version claimed
+	Folder      string // absolute path of the watched folder
+	Kind        media.Kind
+	State       State
+	Finished    bool   // nothing left to do: filed, or failed and moved away
+	Group       string // set by Posting
+	Caption     string // set by Posting
+	Resource    string // set by Uploaded; forgotten when filed, and by what failed and was surely not posted
+	Reference   string // set by Posted
+	Reason      string // why it waits or why it failed, in plain words
+	MaybeTwice  bool   // it was posted again after an answer was lost
+	Attempts    int    // as last told by Waits or Refused
+	SettledAt   time.Time
+	PostingAt   time.Time // when its post was begun first; zero: never, or by an older version
+	UpdatedAt   time.Time // of the last step
+	Files       []File
 }
 
 // Ledger is the durable memory. All methods may be called from many goroutines at once.

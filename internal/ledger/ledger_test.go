@@ -163,7 +163,7 @@ func TestRoundTrip(t *testing.T) {
 	try(t, l.Posted(ctx, id, "ref"))
 	want.State, want.Reference = Posted, "ref"
 	same("posted")
-	open, err := l.Unfinished(ctx)
+	open, err := l.Unfinished(ctx, "")
 	if err != nil || len(open) != 1 || len(open[0].Files) != 2 {
 		t.Errorf("unfinished: %+v, %v", open, err)
 	}
@@ -172,7 +172,7 @@ func TestRoundTrip(t *testing.T) {
 	want.State, want.Finished, want.Resource = Filed, true, ""
 	want.Files[0].Dest = "/srv/done/\xff.jpg"
 	same("filed")
-	if open, err := l.Unfinished(ctx); err != nil || len(open) != 0 {
+	if open, err := l.Unfinished(ctx, ""); err != nil || len(open) != 0 {
 		t.Errorf("unfinished after the end: %+v, %v", open, err)
 	}
 
@@ -199,7 +199,7 @@ func TestUnfinishedOrder(t *testing.T) {
 			want = append(want, id)
 		}
 	}
-	open, err := l.Unfinished(t.Context())
+	open, err := l.Unfinished(t.Context(), "")
 	try(t, err)
 	var got []int64
 	for _, d := range open {
@@ -360,7 +360,7 @@ func TestClaimTwice(t *testing.T) {
 	try(t, l.Failed(ctx, first, "no"))
 	try(t, l.Buried(ctx, first, []string{"", ""}))
 	claim(t, l, sample(1, 1)) // put back by hand, say: finished ones do not count
-	open, err := l.Unfinished(ctx)
+	open, err := l.Unfinished(ctx, "")
 	if err != nil || len(open) != 3 {
 		t.Errorf("%d open, %v", len(open), err)
 	}
@@ -626,7 +626,7 @@ func TestEndOfRunCommitsWhatIsQueued(t *testing.T) {
 	if err := l.Run(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("second Run: %v", err)
 	}
-	if open, err := l.Unfinished(t.Context()); err != nil || len(open) != 1 {
+	if open, err := l.Unfinished(t.Context(), ""); err != nil || len(open) != 1 {
 		t.Errorf("reading after Run: %v, %v", open, err)
 	}
 	try(t, l.Close())
@@ -692,7 +692,7 @@ func TestContexts(t *testing.T) {
 	}
 	start(t, l)
 	claim(t, l, sample(3, 1)) // the writer has passed the first one
-	open, err := l.Unfinished(t.Context())
+	open, err := l.Unfinished(t.Context(), "")
 	if err != nil || len(open) != 2 || open[0].Files[0].ID.Ino != 1 || open[1].Files[0].ID.Ino != 3 {
 		t.Errorf("%+v, %v", open, err)
 	}
@@ -763,7 +763,7 @@ func TestViews(t *testing.T) {
 func TestSettings(t *testing.T) {
 	l := open(t, t.TempDir())
 	for pragma, want := range map[string]string{
-		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000",
+		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000", "secure_delete": "1",
 		"user_version": fmt.Sprint(len(migrations())), "application_id": fmt.Sprint(applicationID),
 	} {
 		var w, r string

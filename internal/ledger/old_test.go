@@ -140,7 +140,7 @@ func TestOldLedger(t *testing.T) {
 	if n := count(t, l, "SELECT count(*) FROM file WHERE claimed_as IS NOT NULL"); n != 0 {
 		t.Errorf("%d files have another name than they were claimed under", n)
 	}
-	open, err := l.Unfinished(t.Context())
+	open, err := l.Unfinished(t.Context(), "")
 	try(t, err)
 	states := map[State]int{}
 	for _, d := range open {

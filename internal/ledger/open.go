@@ -166,7 +166,7 @@ func (l *Ledger) missing(wal bool) error {
 // openDB opens a pool of at most conns connections, each with the same settings. SQLite decodes %XX in the path, so
 // every name of state_dir works (https://www.sqlite.org/uri.html).
 func openDB(path string, conns int, query url.Values) (*sql.DB, error) {
-	for _, pragma := range []string{"busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)", "trusted_schema(0)"} {
+	for _, pragma := range []string{"busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)", "trusted_schema(0)", "secure_delete(1)"} {
 		query.Add("_pragma", pragma)
 	}
 	query.Set("_dqs", "0")      // "misspelt" is an unknown column, not a text

@@ -12,10 +12,10 @@ import (
 // maxReaders is the size of the pool for reading. Reads do not wait for the writer, nor it for them.
 const maxReaders = 2
 
-// Unfinished lists the deliveries that have something left to do, in the order in which they were claimed: what a
-// start goes on with. What a step has not been answered for may or may not be in it.
-func (l *Ledger) Unfinished(ctx context.Context) ([]Delivery, error) {
-	return l.load(ctx, "finished_at IS NULL")
+// Unfinished lists the deliveries for a destination, "" for every one, that have something left to do, in the order in which they
+// were claimed: what a start goes on with. What a step has not been answered for may or may not be in it.
+func (l *Ledger) Unfinished(ctx context.Context, destination string) ([]Delivery, error) {
+	return l.load(ctx, "finished_at IS NULL AND ? IN (destination, '')", destination)
 }
 
 // Get finds one delivery, finished or not. Its error wraps ErrUnknown when there is none of that id.
@@ -38,7 +38,7 @@ func (l *Ledger) load(ctx context.Context, where string, args ...any) ([]Deliver
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
 	deliveries, err := collect(ctx, tx, scanDelivery, `SELECT id, folder, action, state, finished_at IS NOT NULL, group_id,
-		caption, resource, reference, reason, maybe_twice, attempts, settled_at, updated_at
+		caption, resource, reference, reason, maybe_twice, attempts, settled_at, updated_at, destination, key, coalesce(posting_at, '')
 		FROM delivery WHERE `+where+" ORDER BY id", args...)
 	if err != nil {
 		return nil, l.explain(err)
@@ -80,9 +80,9 @@ func collect[T any](
 func scanDelivery(rows *sql.Rows) (Delivery, error) {
 	var d Delivery
 	var folder []byte
-	var settled, updated string
+	var settled, updated, posting string
 	err := rows.Scan(&d.ID, &folder, &d.Kind, &d.State, &d.Finished, &d.Group,
-		&d.Caption, &d.Resource, &d.Reference, &d.Reason, &d.MaybeTwice, &d.Attempts, &settled, &updated)
+		&d.Caption, &d.Resource, &d.Reference, &d.Reason, &d.MaybeTwice, &d.Attempts, &settled, &updated, &d.Destination, &d.Key, &posting)
 	if err != nil {
 		return d, err
 	}
@@ -92,6 +92,12 @@ func scanDelivery(rows *sql.Rows) (Delivery, error) {
 	}
 	if d.UpdatedAt, err = time.Parse(timeLayout, updated); err != nil {
 		return d, fmt.Errorf("updated_at of delivery %d: %w", d.ID, err)
+	}
+	if posting == "" {
+		return d, nil
+	}
+	if d.PostingAt, err = time.Parse(timeLayout, posting); err != nil {
+		return d, fmt.Errorf("posting_at of delivery %d: %w", d.ID, err)
 	}
 	return d, nil
 }

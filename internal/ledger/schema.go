@@ -7,7 +7,7 @@ const applicationID = 0x6b7a6470
 // (PRAGMA user_version). One that was ever released is not edited; a change is a new one at the end.
 //
 // People query the file with whatever sqlite3 their system has, so nothing here needs more than SQLite 3.37.
-func migrations() []string { return []string{schema1, schema2} }
+func migrations() []string { return []string{schema1, schema2, schema3} }
 
 const schema1 = `
 CREATE TABLE delivery (
@@ -81,4 +81,32 @@ SELECT d.id, coalesce(d.finished_at, d.updated_at) AS at,
        d.action, d.state, d.reason, CAST(f.dest AS TEXT) AS dest, CAST(f.claimed_as AS TEXT) AS claimed_as
 FROM delivery d JOIN file f ON f.delivery = d.id
 ORDER BY d.id, f.position;
+`
+
+// schema3 knows several destinations. The new columns of the views are their last.
+const schema3 = `
+ALTER TABLE delivery ADD COLUMN destination TEXT NOT NULL DEFAULT 'kaizala' /* name of where it goes */;
+ALTER TABLE delivery ADD COLUMN key TEXT NOT NULL DEFAULT '' /* its own for ever, by which a destination can know it; '': claimed by an older version */;
+ALTER TABLE delivery ADD COLUMN posting_at TEXT /* when its post was begun first; NULL: never, or by an older version */;
+
+DROP VIEW history;
+DROP VIEW waiting;
+
+-- One line per file, the latest last. WHERE 'x' IN (name, claimed_as) finds a file by either name.
+CREATE VIEW history AS
+SELECT d.id, coalesce(d.finished_at, d.updated_at) AS at,
+       CAST(d.folder AS TEXT) AS folder, CAST(f.name AS TEXT) AS name,
+       d.action, d.state, d.reason, CAST(f.dest AS TEXT) AS dest, CAST(f.claimed_as AS TEXT) AS claimed_as, d.destination
+FROM delivery d JOIN file f ON f.delivery = d.id
+ORDER BY d.id, f.position;
+
+-- One line per delivery that is not at its end, the oldest first.
+CREATE VIEW waiting AS
+SELECT d.id, d.settled_at AS since, CAST(d.folder AS TEXT) AS folder,
+       (SELECT group_concat(name, ', ') FROM
+           (SELECT CAST(f.name AS TEXT) AS name FROM file f WHERE f.delivery = d.id ORDER BY f.position)) AS names,
+       d.state, d.attempts, d.reason, d.destination
+FROM delivery d
+WHERE d.finished_at IS NULL
+ORDER BY d.id;
 `

@@ -20,9 +20,10 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func timeText(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// Claim records a new delivery and returns its id. Of d it takes Folder, Action, SettledAt and, of each of Files, Name
-// and ID. With the State Failed it is given up in the same step, for its Reason: a crash after it must not have the file
-// taken for one to be posted. A file that another open delivery has, in this very state, cannot be claimed again: that would post it twice.
+// Claim records a new delivery and returns its id. Of d it takes Destination, Key, Folder, Kind, SettledAt and, of each of Files,
+// Name and ID. With the State Failed it is given up in the same step, for its Reason: a crash after it must not have the file
+// taken for one to be posted. A file that another open delivery has, in this very state, cannot be claimed again, for whatever destination:
+// that would post it twice, and the error is a *ClaimedError.
 //
 // Nor can a file that a finished delivery has moved to this very path, be it in done/ or in failed/, and that has the
 // inode, the size and the modification time it had: the error wraps ErrFiled. Such a file is found when another name is
@@ -53,8 +54,9 @@ func (w *writer) claim(d Delivery) (int64, error) {
 	if d.State == Failed {
 		state, reason = Failed, d.Reason
 	}
-	result, err := w.result(`INSERT INTO delivery (folder, action, state, reason, settled_at, claimed_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, []byte(d.Folder), string(d.Kind), string(state), reason, timeText(d.SettledAt), now, now)
+	result, err := w.result(`INSERT INTO delivery (folder, action, state, reason, settled_at, claimed_at, updated_at, destination, key)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, []byte(d.Folder), string(d.Kind), string(state), reason, timeText(d.SettledAt), now, now,
+		d.Destination, d.Key)
 	if err != nil {
 		return 0, err
 	}
@@ -88,13 +90,25 @@ func (w *writer) claimFile(id int64, position int, folder string, f File) error 
 	if finished != "" {
 		return &FiledError{Position: position, Delivery: other, name: f.Name, finished: finished}
 	}
-	return fmt.Errorf("cannot claim %q: delivery %d has it already", file.Printable(f.Name), other)
+	return &ClaimedError{Position: position, Delivery: other, name: f.Name}
 }
 
 // claimedAlready finds the file in an open delivery, in the state that is to be claimed, or where a finished one left it.
 const claimedAlready = `file f JOIN delivery d ON d.id = f.delivery
 	WHERE f.ino = ?5 AND f.size = ?6 AND f.mtime_ns = ?7 AND iif(d.finished_at IS NULL,
 		f.dev = ?4 AND f.ctime_ns = ?8 AND f.name = ?3 AND d.folder = ?9, f.dest = ?10)`
+
+// ClaimedError is Claim's error about a file that another delivery has, which is not finished.
+type ClaimedError struct {
+	Position int   // which of the Files it is about; there may be more
+	Delivery int64 // the other one
+
+	name string
+}
+
+func (e *ClaimedError) Error() string {
+	return fmt.Sprintf("cannot claim %q: delivery %d has it already", file.Printable(e.name), e.Delivery)
+}
 
 // FiledError is Claim's error that wraps ErrFiled.
 type FiledError struct {
@@ -140,8 +154,8 @@ func (l *Ledger) Posting(ctx context.Context, id int64, group, caption string, a
 	}
 	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "posting",
-			"state = 'posting', group_id = ?, caption = ?, maybe_twice = max(maybe_twice, ?), reason = ''",
-			from, group, caption, again)
+			"state = 'posting', group_id = ?, caption = ?, maybe_twice = max(maybe_twice, ?), reason = '', posting_at = coalesce(posting_at, ?)",
+			from, group, caption, again, timeText(time.Now()))
 	})
 }
 
