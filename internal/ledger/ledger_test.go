@@ -108,7 +108,7 @@ func TestRoundTrip(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	l := run(t, dir)
 	want := Delivery{
-		Folder: "/srv/\xff\xfe drop", Kind: media.Album,
+		Destination: "office", Key: "KEY", Folder: "/srv/\xff\xfe drop", Kind: media.Album,
 		SettledAt: time.Date(2024, 2, 29, 23, 59, 59, 7_000_000, time.FixedZone("", 3600)),
 		Files: []File{
 			{
@@ -121,6 +121,7 @@ func TestRoundTrip(t *testing.T) {
 	id := claim(t, l, want)
 	want.ID, want.State = id, Claimed
 
+	posting := false
 	same := func(step string) {
 		t.Helper()
 		got := get(t, l, id)
@@ -130,7 +131,10 @@ func TestRoundTrip(t *testing.T) {
 		if !got.SettledAt.Equal(want.SettledAt) {
 			t.Errorf("%s: settled at %v, want %v", step, got.SettledAt, want.SettledAt)
 		}
-		got.UpdatedAt, got.SettledAt = time.Time{}, want.SettledAt
+		if since := time.Since(got.PostingAt); posting && (since < -time.Second || since > time.Minute) || got.PostingAt.IsZero() == posting {
+			t.Errorf("%s: its post was begun at %v", step, got.PostingAt)
+		}
+		got.UpdatedAt, got.SettledAt, got.PostingAt = time.Time{}, want.SettledAt, time.Time{}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", step, got, want)
 		}
@@ -147,6 +151,7 @@ func TestRoundTrip(t *testing.T) {
 	want.Files[0].SHA256, want.Files[1].SHA256 = sums(2)[0], sums(2)[1]
 	same("uploaded")
 
+	posting = true
 	try(t, l.Posting(ctx, id, "0f8b@2", "Zähler \xf0\x9f\x93\xb7 \xff", false))
 	want.State, want.Group, want.Caption = Posting, "0f8b@2", "Zähler \xf0\x9f\x93\xb7 \xff"
 	same("posting")
@@ -163,9 +168,11 @@ func TestRoundTrip(t *testing.T) {
 	try(t, l.Posted(ctx, id, "ref"))
 	want.State, want.Reference = Posted, "ref"
 	same("posted")
-	open, err := l.Unfinished(ctx, "")
-	if err != nil || len(open) != 1 || len(open[0].Files) != 2 {
-		t.Errorf("unfinished: %+v, %v", open, err)
+	for destination, n := range map[string]int{"": 1, "office": 1, "kaizala": 0} {
+		open, err := l.Unfinished(ctx, destination)
+		if err != nil || len(open) != n || n > 0 && len(open[0].Files) != 2 {
+			t.Errorf("unfinished of %q: %+v, %v", destination, open, err)
+		}
 	}
 
 	try(t, l.Filed(ctx, id, []string{"/srv/done/\xff.jpg", ""}))
