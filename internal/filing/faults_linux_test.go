@@ -1,6 +1,7 @@
 package filing
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
@@ -251,4 +252,30 @@ func (f *faulty) nothingElse(what string, persistent bool) {
 func isEmpty(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.Size() == 0
+}
+
+// TestReservedName: where no rename spares what is there, a name is reserved first. A kill just after that leaves what the next try
+// takes for its own; what was reserved for another file is left alone.
+func TestReservedName(t *testing.T) {
+	needsRoot(t)
+	for _, c := range []struct{ name, tag, want string }{{"its own", "", "scan.pdf"}, {"another's", "0123456789ab", "scan (2).pdf"}} {
+		t.Run(c.name, func(t *testing.T) {
+			top := mounts.Bindfs(t, t.TempDir()).Path
+			d := desk{t, top, filepath.Join(top, "done")}
+			mkdir(t, d.done, 0o755)
+			m := d.drop("scan.pdf", "content")
+			noError(t, makePlace(filepath.Join(d.done, "scan.pdf"), cmp.Or(c.tag, tagOf("scan.pdf", m.Want))))
+			m.Again = true
+			dest, err := New().Move(m)
+			if noError(t, err); dest != filepath.Join(d.done, c.want) {
+				t.Errorf("it is filed as %s", dest)
+			}
+			if _, err := os.Readlink(filepath.Join(d.done, "scan.pdf")); (err == nil) != (c.tag != "") {
+				t.Errorf("of the reserved name: %v", err)
+			}
+			if got, err := os.ReadFile(dest); string(got) != "content" {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
 }
