@@ -24,7 +24,7 @@ import (
 // forgetful is a Ledger that writes nothing down: what the uploader would be without one.
 type forgetful struct{ last atomic.Int64 }
 
-func (*forgetful) Unfinished(context.Context, string) ([]ledger.Delivery, error)               { return nil, nil }
+func (*forgetful) Unfinished(context.Context, string) ([]ledger.Delivery, error)       { return nil, nil }
 func (f *forgetful) Claim(context.Context, ledger.Delivery) (int64, error)             { return f.last.Add(1), nil }
 func (*forgetful) Uploaded(context.Context, int64, string, [][]byte) error             { return nil }
 func (*forgetful) Posting(context.Context, int64, string, string, bool) error          { return nil }

@@ -146,10 +146,17 @@ func (r *report) limit(name string, need int) {
 	}
 }
 
-// online gets a token and compares the groups with those configured.
+// online asks every destination.
 func (r *report) online(ctx context.Context, c config.Config) {
+	for _, to := range c.Destinations {
+		r.ask(ctx, c, to)
+	}
+}
+
+// ask gets a token of a destination and compares its groups with those configured.
+func (r *report) ask(ctx context.Context, c config.Config, to config.Destination) {
 	keep := func(save func() error) { r.keep(c.StateDir, save) }
-	client, err := newClient(c, budget.New(c.Kaizala.CallsPerMinute), keep, zerolog.Nop())
+	client, err := newClient(c, to, budget.New(to.Kaizala.CallsPerMinute), keep, zerolog.Nop())
 	if err != nil {
 		r.problem("%v", err)
 		return
@@ -160,15 +167,15 @@ func (r *report) online(ctx context.Context, c config.Config) {
 	}
 	groups, err := client.Groups(ctx)
 	if err != nil {
-		r.problem("%s: %v", c.Kaizala.Endpoint, err)
+		r.problem("%s: %v", to.Kaizala.Endpoint, err)
 		return
 	}
 	names := map[string]string{}
 	for _, g := range groups {
 		names[g.ID] = g.Name
 	}
-	r.good("%s: answers, and knows %s of this connector", c.Kaizala.Endpoint, counted(len(groups), "group"))
-	for _, f := range c.Folders {
+	r.good("%s: answers, and knows %s of this connector", to.Kaizala.Endpoint, counted(len(groups), "group"))
+	for _, f := range foldersOf(to.Name, c.Folders) {
 		if name, ok := names[f.GroupID]; ok {
 			r.good("folder %q: posts to %q", f.Path, file.Printable(name))
 		} else {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/door"
 	"kaizala-drop/internal/file"
@@ -18,13 +18,11 @@ import (
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/uploader"
-	"kaizala-drop/watcher"
 )
 
 // daemon is the whole at work: the only place that knows all the parts and starts every goroutine.
 //
-//	configs --> folders --> doors --up--> watcher --settled--> uploader --> destination, ledger, filer
-//	                                      watcher <-released-- uploader
+//	configs --> folders --> doors --up--> pipelines, one for each destination (pipeline.go)
 type daemon struct {
 	config  config.Config
 	configs <-chan config.Config // later ones
@@ -42,22 +40,27 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	if kept := book.Kept(); kept != "" {
 		d.log.Info().Str("copy", file.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
 	}
-	calls := budget.New(d.config.Kaizala.CallsPerMinute)
-	client, err := newClient(d.config, calls, nil, d.log)
+	filer := filing.New() // one for all: moves at the same time share their syncs
+	pipelines, err := d.join(book, filer)
+	defer func() {
+		for _, p := range pipelines {
+			p.client.Close()
+		}
+	}()
 	if err != nil {
 		return uploader.Summary{}, errors.Join(err, book.Close())
 	}
-	defer client.Close()
-	if err := client.Unread(); err != nil {
-		d.log.Error().Err(err).Msg("an older refresh token is used")
-	}
+	d.tellOrphans(ctx, book)
 	d.tellWarnings(d.config)
 
 	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // what is written to state_dir ends last
 	defer stopWriting()
 	writing := part{"the ledger in " + file.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
-	keeping := part{"the token in " + file.Printable(d.config.StateDir), start(func() error { return client.Run(lasting) })}
-	sum, hanging, err := d.work(ctx, book, client, calls)
+	keeping := make([]part, len(pipelines))
+	for i, p := range pipelines {
+		keeping[i] = part{"the token in " + file.Printable(d.config.StateDir), start(func() error { return p.client.Run(lasting) })}
+	}
+	sum, hanging, err := d.work(ctx, book, filer, pipelines)
 	if len(hanging) > 0 {
 		d.log.Warn().Strs("hanging", hanging).Msg("stopping without waiting any longer for what does not answer: " +
 			"look at these file systems. What was under way there is found out at the next start")
@@ -70,7 +73,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	closing := part{writing.name, start(func() error { return errors.Join(<-writing.ended, d.close(book)) })}
 	closeIn, cancel := context.WithTimeout(context.WithoutCancel(ctx), endMargin)
 	defer cancel()
-	late, ended := await(closeIn, keeping, closing)
+	late, ended := await(closeIn, append(keeping, closing)...)
 	if len(late) > 0 {
 		d.log.Error().Strs("hanging", late).Msg("the disk of state_dir does not answer: ending without it")
 	}
@@ -86,48 +89,94 @@ func (d *daemon) close(book *ledger.Ledger) error {
 	return nil
 }
 
+// join makes a pipeline for each destination. With an error it gives those that were made before.
+func (d *daemon) join(book *ledger.Ledger, filer *filing.Filer) (all []*pipeline, err error) {
+	for _, to := range d.config.Destinations {
+		p, err := newPipeline(d.config, to, d.once, book, filer, d.log)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
 // work lets the stages work, and gives what became of the deliveries and what hangs at the end.
 func (d *daemon) work(
-	ctx context.Context, book *ledger.Ledger, client *kaizala.Client, calls *budget.Budget,
+	ctx context.Context, book *ledger.Ledger, filer *filing.Filer, pipelines []*pipeline,
 ) (sum uploader.Summary, hanging []string, err error) {
 	configured, up := make(chan []config.Folder), make(chan []config.Folder)
-	watched, posted := make(chan []watcher.Folder), make(chan []uploader.Folder)
-	settled, released := make(chan file.Batch), make(chan file.Release)
-	filer := filing.New()
 	doors := door.Doors{
 		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Once: d.once, Log: d.log,
 	}
-	watch := watcher.Watcher{Folders: watched, Settled: settled, Released: released, Once: d.once, Log: d.log}
-	upload := uploader.Uploader{
-		Destination: client, Traits: kaizala.Traits(), Ledger: book, Filer: filer,
-		Folders: posted, Settled: settled, Released: released,
-		MaxUploads: d.config.Kaizala.MaxUploads, MaxAttempts: d.config.Kaizala.MaxAttempts,
-		Budget: calls, Grace: d.config.ShutdownGrace, Log: d.log,
-	}
-
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	working, stopWorking := context.WithCancel(ctx)
 	defer stopWorking()
 	leave, leaveNow := context.WithCancel(context.WithoutCancel(ctx))
 	defer leaveNow()
 	context.AfterFunc(ctx, func() { time.AfterFunc(d.config.ShutdownGrace+leaveAfter+leaveMargin, leaveNow) })
-	stuck, sums := make(chan []string, 1), make(chan uploader.Summary, 1) // of those that have ended
+	stuck, sums := make(chan []string, 1), make(chan uploader.Summary, len(pipelines)) // of those that have ended
 	parts := []part{
 		{"the folders", start(func() error { h, err := doors.Run(working); stuck <- h; return err })},
-		{"watching the folders", start(func() error { return watch.Run(working) })},
 		{"reloading", start(func() error { return d.configure(working, configured) })},
-		{"handing on the folders", start(func() error { return handOn(working, up, posted, watched) })},
+		{"handing on the folders", start(func() error { return d.handOn(working, up, pipelines) })},
 		{"removing old history", start(func() error { return d.prune(working, book) })},
-		{"renewing the token", start(func() error { return d.renew(working, client) })},
 	}
-	uploading := part{"posting", start(func() error { sum, err := upload.Run(ctx); sums <- sum; return err })}
+	var uploading []part
+	for _, p := range pipelines {
+		parts = append(parts,
+			part{"watching the folders", start(func() error { return p.watch.Run(working) })},
+			part{"renewing the token", start(func() error { return d.renew(working, p.client) })})
+		uploading = append(uploading, part{"posting", start(func() error {
+			sum, err := p.upload.Run(ctx)
+			sums <- sum
+			if err != nil {
+				stop() // the others are not left to work alone
+			}
+			return err
+		})})
+	}
 	d.log.Info().Str("version", version()).Int("folders", len(d.config.Folders)).Msg("started")
 	notifyReady()
 
-	hanging, err = await(leave, uploading)
+	hanging, err = await(leave, uploading...)
 	stopWorking()
 	time.AfterFunc(leaveAfter, leaveNow)
 	late, others := await(leave, parts...)
-	return take(sums), slices.Concat(hanging, late, take(stuck)), errors.Join(err, others)
+	return added(sums), slices.Concat(hanging, late, take(stuck)), errors.Join(err, others)
+}
+
+// added adds up what is in sums.
+func added(sums <-chan uploader.Summary) (all uploader.Summary) {
+	for range len(sums) {
+		one := <-sums
+		all.Delivered, all.Failed, all.Left = all.Delivered+one.Delivered, all.Failed+one.Failed, all.Left+one.Left
+	}
+	return all
+}
+
+// tellOrphans tells of deliveries whose destination is not configured any more. They wait, and nobody else posts their files.
+func (d *daemon) tellOrphans(ctx context.Context, book *ledger.Ledger) {
+	unfinished, err := book.Unfinished(ctx, "")
+	if err != nil {
+		return // who takes them up says so
+	}
+	waiting := map[string]int{}
+	for _, one := range unfinished {
+		if !d.knows(one.Destination) {
+			waiting[one.Destination]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(waiting)) {
+		d.log.Warn().Str("destination", name).Int("deliveries", waiting[name]).
+			Msg("deliveries wait for a destination that is not configured any more: configure it again, under that name")
+	}
+}
+
+// knows reports whether there is a destination of that name.
+func (d *daemon) knows(destination string) bool {
+	return slices.ContainsFunc(d.config.Destinations, func(to config.Destination) bool { return to.Name == destination })
 }
 
 // take gives what is in c, or nothing.

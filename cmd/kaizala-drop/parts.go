@@ -8,11 +8,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
-	"time"
 
-	"github.com/rs/zerolog"
-
-	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/kaizala"
@@ -58,25 +54,6 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 		}
 	}
 	return toPost, toWatch
-}
-
-// newClient makes the client. onNewToken keeps new refresh tokens; nil: the client does.
-func newClient(
-	c config.Config, calls *budget.Budget, onNewToken func(save func() error), log zerolog.Logger,
-) (*kaizala.Client, error) {
-	k := c.Kaizala
-	throttled := func(retryAfter time.Duration) {
-		if perMinute, fewer := calls.Throttled(time.Now(), retryAfter); fewer {
-			log.Warn().Int("calls_per_minute", int(perMinute)).Stringer("retry_after", retryAfter).
-				Msg("Kaizala says that these are too many calls: making fewer for a while. Does another program use this connector?")
-		}
-	}
-	return kaizala.New(kaizala.Options{
-		Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
-		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: onNewToken,
-		MaxConns: k.MaxUploads + uploader.Connections, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
-		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled, Log: log,
-	})
 }
 
 // busyIn tells of a folder whether book has deliveries of it that are not at their end.

@@ -8,8 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/uploader"
-	"kaizala-drop/watcher"
+	"kaizala-drop/internal/file"
 )
 
 // reload reads the configuration again at each SIGHUP and hands it over if it is right. It is the only sender.
@@ -47,6 +46,7 @@ func (d *daemon) configure(ctx context.Context, configured chan<- []config.Folde
 		}
 		select {
 		case c = <-d.configs:
+			c.Folders = d.served(c.Folders)
 			d.tellReloaded(c)
 			d.tellWarnings(c)
 		case <-ctx.Done():
@@ -55,8 +55,9 @@ func (d *daemon) configure(ctx context.Context, configured chan<- []config.Folde
 	}
 }
 
-// handOn hands the folders that are up to the two stages.
-func handOn(ctx context.Context, up <-chan []config.Folder, posted chan<- []uploader.Folder, watched chan<- []watcher.Folder) error {
+// handOn hands the folders that are up to the pipelines of their destinations. A folder that changes its destination leaves the one
+// pipeline, which brings what it has claimed to its end, and comes to the other.
+func (d *daemon) handOn(ctx context.Context, up <-chan []config.Folder, pipelines []*pipeline) error {
 	for {
 		var folders []config.Folder
 		select {
@@ -64,18 +65,35 @@ func handOn(ctx context.Context, up <-chan []config.Folder, posted chan<- []uplo
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		toPost, toWatch := stages(folders)
-		select { // the uploader first: it must know a folder before a file of it settles
-		case posted <- toPost:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		select {
-		case watched <- toWatch:
-		case <-ctx.Done():
-			return ctx.Err()
+		for _, p := range pipelines {
+			if err := p.take(ctx, foldersOf(p.name, folders)); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// foldersOf gives the folders that post to the destination of that name.
+func foldersOf(destination string, folders []config.Folder) (its []config.Folder) {
+	for _, f := range folders {
+		if f.Destination == destination {
+			its = append(its, f)
+		}
+	}
+	return its
+}
+
+// served leaves out the folders whose destination was not there at start.
+func (d *daemon) served(folders []config.Folder) (can []config.Folder) {
+	for _, f := range folders {
+		if d.knows(f.Destination) {
+			can = append(can, f)
+			continue
+		}
+		d.log.Warn().Str("folder", file.Printable(f.Path)).Str("destination", f.Destination).
+			Msg("the destination is new: the folder is served after a restart")
+	}
+	return can
 }
 
 func (d *daemon) tellReloaded(c config.Config) {

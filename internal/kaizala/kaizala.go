@@ -39,6 +39,9 @@ type Options struct {
 	RefreshToken      string // the configured one; the one that is kept in StateDir replaces it
 	AccessToken       string // a fixed token: never renewed
 
+	// Name is that of the destination, where there are several: each keeps its token in a file of its own. "", "kaizala": the one in
+	// [kaizala].
+	Name     string
 	StateDir string // where a refresh token is kept that replaces the configured one; "": nowhere, it ends with the process
 
 	MaxConns       int           // connections per host, at once; 0: 4. A Post waits while long uploads hold all of them
@@ -100,7 +103,7 @@ func New(o Options) (*Client, error) {
 		id:          o.ApplicationID,
 		secret:      o.ApplicationSecret,
 		fixed:       o.AccessToken,
-		keeper:      newKeeper(tokenFile{o.StateDir, o.RefreshToken}, o.Log),
+		keeper:      newKeeper(tokenFile{o.StateDir, o.Name, o.RefreshToken}, o.Log),
 		onNewToken:  o.OnNewToken,
 	}
 	c.root.url, c.root.plain = endpoint.String(), endpoint.Scheme == "http"

@@ -166,7 +166,7 @@ func TestNewTokenIsKept(t *testing.T) {
 		{"", "configured", "the-next"}, {"", "newly-configured", "newly-configured"}, {"", "configured", "the-next"}, {"{", "configured", "configured"},
 	} {
 		if c.content != "" {
-			must(t, os.WriteFile(filepath.Join(dir, tokenFileName), []byte(c.content), 0o600))
+			must(t, os.WriteFile(filepath.Join(dir, "refresh-token.json"), []byte(c.content), 0o600))
 		}
 		if got := client(dir, c.configured); asked != c.want || (got.Unread() != nil) != (c.content != "") {
 			t.Errorf("%+v: asked with %q, %v", c, asked, got.Unread())
@@ -179,7 +179,7 @@ func TestNewTokenIsKept(t *testing.T) {
 func TestKeepTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, dir := &tokenRoot{}, filepath.Join(t.TempDir(), "state")
-		tokens := newKeeper(tokenFile{dir, "configured"}, zerolog.New(root))
+		tokens := newKeeper(tokenFile{dir: dir, configured: "configured"}, zerolog.New(root))
 		tokens.keep("the-next")
 		ctx, stop := context.WithCancel(t.Context())
 		ended := start(func() error { return tokens.run(ctx) })
@@ -213,7 +213,7 @@ func TestLastTryToKeep(t *testing.T) {
 	for _, mended := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			root, dir := &tokenRoot{}, filepath.Join(t.TempDir(), "state")
-			tokens := newKeeper(tokenFile{dir, "configured"}, zerolog.New(root))
+			tokens := newKeeper(tokenFile{dir: dir, configured: "configured"}, zerolog.New(root))
 			ctx, stop := context.WithCancel(t.Context())
 			ended := start(func() error { return tokens.run(ctx) })
 			tokens.keep("the-next")
@@ -237,7 +237,7 @@ func TestLastTryToKeep(t *testing.T) {
 func TestNothingLeftToKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, dir := &tokenRoot{}, t.TempDir()
-		tokens := newKeeper(tokenFile{dir, "configured"}, zerolog.New(root))
+		tokens := newKeeper(tokenFile{dir: dir, configured: "configured"}, zerolog.New(root))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := start(func() error { return tokens.run(ctx) })
 		tokens.keep("the-next")
@@ -252,7 +252,7 @@ func TestNothingLeftToKeep(t *testing.T) {
 // TestKeepAfterTheEnd: a call that hung until the end still brings a token, which is kept, and is not waited for for ever.
 func TestKeepAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tokens := newKeeper(tokenFile{t.TempDir(), "configured"}, zerolog.Nop())
+		tokens := newKeeper(tokenFile{dir: t.TempDir(), configured: "configured"}, zerolog.Nop())
 		ctx, stop := context.WithCancel(t.Context())
 		ended := start(func() error { return tokens.run(ctx) })
 		stop()

@@ -24,6 +24,7 @@ import (
 // configuration means that one: the kept one counts only as long as the token that it replaced is configured.
 type tokenFile struct {
 	dir        string // state_dir; "": there is no file
+	of         string // the destination's name
 	configured string // the refresh token of the configuration; "" if there is none
 }
 
@@ -33,12 +34,15 @@ type keptToken struct {
 	RefreshToken   string `json:"refresh_token"`
 }
 
-const (
-	tokenFileName = "refresh-token.json"
-	maxTokenFile  = 64 << 10 // bytes
-)
+const maxTokenFile = 64 << 10 // bytes
 
-func (f tokenFile) path() string { return filepath.Join(f.dir, tokenFileName) }
+func (f tokenFile) path() string {
+	name := "refresh-token.json"
+	if f.of != "" && f.of != "kaizala" {
+		name = "refresh-token-" + f.of + ".json"
+	}
+	return filepath.Join(f.dir, name)
+}
 
 func (f tokenFile) digest() string {
 	sum := sha256.Sum256([]byte(f.configured))

@@ -28,11 +28,11 @@ func TestKeptTokenReplacesTheConfiguredOne(t *testing.T) {
 	}
 	wantLoaded(t, tokenFile{dir: f.dir, configured: "another"}, "another")
 	wantLoaded(t, tokenFile{dir: f.dir}, "")
-	info, err := os.Stat(filepath.Join(f.dir, tokenFileName))
+	info, err := os.Stat(filepath.Join(f.dir, "refresh-token.json"))
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	text, _ := os.ReadFile(filepath.Join(f.dir, tokenFileName))
+	text, _ := os.ReadFile(filepath.Join(f.dir, "refresh-token.json"))
 	if strings.Contains(string(text), "configured") {
 		t.Errorf("the configured token is repeated: %s", text)
 	}
@@ -49,11 +49,11 @@ func TestDamagedTokenFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := tokenFile{dir: t.TempDir(), configured: "configured"}
-			if err := os.WriteFile(filepath.Join(f.dir, tokenFileName), []byte(text), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(f.dir, "refresh-token.json"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			token, err := f.load()
-			if token != "configured" || err == nil || !strings.Contains(err.Error(), tokenFileName) || !strings.Contains(err.Error(), "damaged") {
+			if token != "configured" || err == nil || !strings.Contains(err.Error(), "refresh-token.json") || !strings.Contains(err.Error(), "damaged") {
 				t.Errorf("%q, %v", token, err)
 			}
 			if err := f.save("second"); err != nil {
@@ -70,7 +70,7 @@ func TestCrashWhileSavingToken(t *testing.T) {
 	if err := f.save("second"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(f.dir, tokenFileName+".new"), []byte(`{"repl`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(f.dir, "refresh-token.json"+".new"), []byte(`{"repl`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	wantLoaded(t, f, "second")
@@ -84,12 +84,12 @@ func TestCrashWhileSavingToken(t *testing.T) {
 func TestCannotSaveToken(t *testing.T) {
 	gone := tokenFile{dir: filepath.Join(t.TempDir(), "gone"), configured: "configured"}
 	inTheWay := tokenFile{dir: t.TempDir(), configured: "configured"}
-	if err := os.MkdirAll(filepath.Join(inTheWay.dir, tokenFileName, "full"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(inTheWay.dir, "refresh-token.json", "full"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range []tokenFile{gone, inTheWay} {
 		err := f.save("very-secret")
-		if err == nil || !strings.Contains(err.Error(), tokenFileName) || strings.Contains(err.Error(), "very-secret") {
+		if err == nil || !strings.Contains(err.Error(), "refresh-token.json") || strings.Contains(err.Error(), "very-secret") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -114,7 +114,19 @@ func TestOwnerOfTokenFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var st unix.Stat_t
-	if err := unix.Stat(filepath.Join(f.dir, tokenFileName), &st); err != nil || st.Uid != 65534 {
+	if err := unix.Stat(filepath.Join(f.dir, "refresh-token.json"), &st); err != nil || st.Uid != 65534 {
 		t.Errorf("uid %d, %v", st.Uid, err)
 	}
+}
+
+// TestTokensApart: destinations keep their tokens apart, and the one of [kaizala] where it has always been.
+func TestTokensApart(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"kaizala", "office", "branch"} {
+		must(t, tokenFile{dir, name, "configured"}.save("new of "+name))
+	}
+	for _, name := range []string{"kaizala", "office", "branch"} {
+		wantLoaded(t, tokenFile{dir, name, "configured"}, "new of "+name)
+	}
+	wantLoaded(t, tokenFile{dir: dir, configured: "configured"}, "new of kaizala")
 }
