@@ -96,6 +96,7 @@ func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects 
 		d.Reason = reasonOf(err)
 	}
 	trouble := q.follow(now, d, v, &e)
+	d.lane.awaits = d.lane.awaits && slices.ContainsFunc(d.lane.active, func(other *delivery) bool { return other.elsewhere })
 	if d.lane.removed {
 		d.lane.dropUnclaimed()
 		q.forgetIfEmpty(d.lane)
@@ -127,6 +128,10 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 		return newsWaits
 	case uncertain:
 		return q.lost(now, d, e.err)
+	case elsewhere:
+		d.elsewhere = true
+		d.pause.fail(now)
+		return when(!swap(&d.lane.awaits, true), newsElsewhere)
 	case retryFile:
 		return q.retryFile(now, d, e.err)
 	case retryEnd:
@@ -159,7 +164,7 @@ func (q *queue) advance(now time.Time, d *delivery, e *effects) {
 	d.failedAt, d.tries, d.sent, d.asked, d.heldTimes = false, 0, 0, 0, 0
 	switch d.stage {
 	case toClaim:
-		d.stage = toUpload
+		d.stage, d.elsewhere = toUpload, false
 	case toUpload:
 		d.lane.sick.end()
 		q.success(d.stage)
@@ -211,7 +216,9 @@ func (e *effects) ends(d *delivery) {
 		e.end = failed
 		e.tell(newsFailed)
 	case toWithdraw:
-		e.tell(newsNotPosted)
+		if !d.elsewhere || !d.gone { // else it went where it was claimed
+			e.tell(newsNotPosted)
+		}
 		for _, f := range d.Files {
 			e.handBack = append(e.handBack, handBack{file.Release{Folder: d.Folder, Name: f.Name}, d.gone})
 		}

@@ -62,6 +62,7 @@ type facts struct {
 	renamed   []renamed // files that were found under another name, which the ledger does not know yet
 	landed    []bool    // of each file whether an earlier step moved it, and failed only at what comes after
 	lookedFor bool      // a file of it that is away may still be found; as of the beginning of its last step
+	elsewhere bool      // a file of it was claimed for another destination
 	copied    bool      // a file that is away has a copy, which is one too many if that is found
 }
 

@@ -81,6 +81,12 @@ func isForGood(err error) bool {
 	return errors.Is(err, ledger.ErrState) || errors.Is(err, ledger.ErrUnknown)
 }
 
+// isClaimedElsewhere reports whether err says that a delivery has the file which is none of this uploader's.
+func isClaimedElsewhere(err error) bool {
+	_, ok := errors.AsType[*ledger.ClaimedError](err)
+	return ok
+}
+
 // isBlameless reports whether err says nothing against the file.
 func isBlameless(err error) bool {
 	_, ours := errors.AsType[ledgerError](err)

@@ -33,6 +33,7 @@ type lane struct {
 	sick     pause // files of it cannot be filed
 	sickTold bool  // it was told that files cannot be filed, and not yet that they are again
 	unproven bool  // the group was refused without anybody's word, and no post passed since
+	awaits   bool  // it was told that some of its files go to another destination first
 	doubted  bool  // pause is for an answer that was lost, and a file that is held for it
 	posted   int   // posts that succeeded
 }
@@ -247,7 +248,7 @@ func (q *queue) ahead() int { return aheadFactor * q.maxUploads }
 func (l *lane) going() int {
 	going := 0
 	for _, d := range l.active {
-		if d.stage == toClaim || d.pause.failures == 0 {
+		if d.stage == toClaim && !d.elsewhere || d.pause.failures == 0 {
 			going++
 		}
 	}

@@ -54,6 +54,11 @@ func (w *work) claim(ctx context.Context, as ledger.State) error {
 	if w.job.ID != 0 {
 		return nil
 	}
+	if w.job.elsewhere {
+		if err := w.unchanged(); err != nil {
+			return err
+		}
+	}
 	row := w.job.Delivery
 	row.State, row.Destination, row.Key = as, w.u.Name, rand.Text()
 	id, err := w.u.Ledger.Claim(ctx, row)

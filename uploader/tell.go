@@ -23,6 +23,7 @@ const (
 	newsDivided            // an album was divided
 	newsDisowned           // the ledger does not have it as it was left
 	newsLeftAlone          // it was filed before
+	newsElsewhere          // another destination gets it first
 	newsSearches           // an album is refused: a search begins
 	newsHeld               // it is held
 	newsAway               // a posted file is looked for
@@ -65,6 +66,9 @@ func (l *loop) tellTrouble(d *delivery, n news, err error) {
 	case newsLeftAlone:
 		log.Warn().Str("reason", reasonOf(err)).Msg("left alone: it lies where an earlier delivery filed it. " +
 			"Was done or failed changed in the configuration? Files must be moved out of the watched folder with it")
+	case newsElsewhere:
+		log.Warn().Str("error", reasonOf(err)).Msg("a file is on its way to another destination, as was configured when it was taken up: " +
+			"it and the likes of it wait for that, the others of the folder go on")
 	case newsSearches:
 		log.Warn().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
 	case newsHeld:

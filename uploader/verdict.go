@@ -27,6 +27,7 @@ const (
 	interrupted                   // the daemon is stopping
 	disowned                      // the ledger does not have it as it was left: nobody knows whether it was posted
 	knownAgain                    // it is a file that was posted already, and is not filed yet
+	elsewhere                     // a delivery to another destination has a file of it
 	filedBefore                   // a file lies where an earlier delivery filed it: it is no new one
 )
 
@@ -39,6 +40,8 @@ func judge(d *delivery, r result) verdict {
 		return advance
 	case errors.Is(r.err, ledger.ErrFiled):
 		return filedBefore
+	case isClaimedElsewhere(r.err):
+		return elsewhere
 	case isForGood(r.err):
 		return disowned
 	case isLost(r.err) && d.isOpen() && !d.unknown:
