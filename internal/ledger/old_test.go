@@ -145,7 +145,7 @@ func TestOldLedger(t *testing.T) {
 	states := map[State]int{}
 	for _, d := range open {
 		states[d.State]++
-		if d.Folder != "/srv/dr\xf6p" || !d.SettledAt.Equal(time.UnixMilli(1_790_000_000_007)) || len(d.Files) != 1 && len(d.Files) != 3 {
+		if d.Destination != "kaizala" || d.Key != "" || !d.PostingAt.IsZero() || d.Folder != "/srv/dr\xf6p" || !d.SettledAt.Equal(time.UnixMilli(1_790_000_000_007)) || len(d.Files) != 1 && len(d.Files) != 3 {
 			t.Errorf("%+v", d)
 		}
 		for i, f := range d.Files {
