@@ -17,7 +17,7 @@ func (q *queue) ended(d *delivery, r result) {
 		q.free(d)
 	}
 	d.busy, d.hanging = false, false
-	if d.stage == toPost {
+	if d.stage.isPostsTurn() {
 		d.lane.posting = false
 	}
 	q.steps = slices.DeleteFunc(q.steps, func(x *delivery) bool { return x == d })
@@ -32,7 +32,7 @@ func (q *queue) free(d *delivery) {
 		if d.long {
 			q.long--
 		}
-	case toPost:
+	case toPost, toFind:
 		q.posts--
 	default:
 		q.local--
@@ -53,6 +53,9 @@ func (d *delivery) learn(r result) {
 	}
 	if r.sent {
 		d.Group = r.group
+		if d.PostingAt.IsZero() {
+			d.PostingAt = d.since
+		}
 	}
 	if r.posted {
 		d.Reference = r.reference
@@ -92,7 +95,7 @@ func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects 
 		e.tell(newsAnswers)
 	}
 	was := d.stage
-	if v != advance && v != interrupted {
+	if err != nil && v != interrupted {
 		d.Reason = reasonOf(err)
 	}
 	trouble := q.follow(now, d, v, &e)
@@ -102,7 +105,7 @@ func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects 
 		q.forgetIfEmpty(d.lane)
 	}
 	e.tell(q.worthTelling(now, d, was, trouble, err))
-	q.troubleOver(&e, v == advance, was)
+	q.troubleOver(&e, err == nil, was)
 	return e
 }
 
@@ -111,6 +114,9 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 	switch v {
 	case advance:
 		q.advance(now, d, e)
+	case foundPosted:
+		q.success(d.stage)
+		q.posted(d)
 	case withdraw:
 		q.withdraw(d, e.err)
 	case letGo:
@@ -175,8 +181,10 @@ func (q *queue) advance(now time.Time, d *delivery, e *effects) {
 		d.lane.sick.end()
 		q.success(d.stage)
 		q.postSucceeded(d.lane)
-		d.stage, d.Reason, d.away = toConfirm, "", time.Time{}
-		q.localEnd(d)
+		q.posted(d)
+	case toFind:
+		q.success(d.stage)
+		d.stage = toPost
 	case toConfirm:
 		d.stage = toFile
 		if l := d.lane; !now.Before(l.moveAt) {
@@ -189,6 +197,12 @@ func (q *queue) advance(now time.Time, d *delivery, e *effects) {
 		q.replace(d)
 		e.divides(d)
 	}
+}
+
+// posted has d, which is known to be posted, go on to its local end.
+func (q *queue) posted(d *delivery) {
+	d.stage, d.Reason, d.away = toConfirm, "", time.Time{}
+	q.localEnd(d)
 }
 
 // divide has d, an album that was surely not posted, replaced by what it is divided into.

@@ -170,7 +170,7 @@ func (q *queue) attempt(d *delivery, err error) {
 	}
 	d.failedAt, d.passed, d.postedThen = true, q.passed, d.lane.posted
 	most := q.maxAttempts
-	if d.unknown {
+	if d.unknown && !q.finds {
 		most = min(most, doubtsMost)
 	}
 	switch {

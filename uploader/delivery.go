@@ -18,6 +18,7 @@ const (
 	toUpload                // it is claimed
 	toKeep                  // it is uploaded: write the mediaResource down
 	toPost                  // its mediaResource is kept
+	toFind                  // it may be posted: ask the destination whether it is
 	toConfirm               // it is posted: write that down
 	toFile                  // it is known to be posted: move it to done/
 	toFail                  // it is rejected: move it to failed/
@@ -27,7 +28,10 @@ const (
 )
 
 // isCall reports whether the step is a call of the destination.
-func (s stage) isCall() bool { return s == toUpload || s == toPost }
+func (s stage) isCall() bool { return s == toUpload || s.isPostsTurn() }
+
+// isPostsTurn reports whether the step is taken in the turn of a post: what was asked for may have to be posted then.
+func (s stage) isPostsTurn() bool { return s == toPost || s == toFind }
 
 // isEnd reports whether the calls of the delivery are over: what is left is local.
 func (s stage) isEnd() bool {
@@ -141,7 +145,10 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	case ledger.Uploaded:
 		d.stage = toPost
 	case ledger.Posting:
-		d.stage, d.unknown = toPost, true
+		d.stage, d.unknown, d.ledgerPosting = toPost, true, true
+		if l.finds && known.Key != "" {
+			d.stage = toFind
+		}
 	case ledger.Posted:
 		d.stage = toFile
 	case ledger.Failed:

@@ -14,6 +14,9 @@ import (
 func (q *queue) lost(now time.Time, d *delivery, err error) news {
 	_, onWire := errors.AsType[*destination.Error](err)
 	switch {
+	case q.finds && d.Key != "" && onWire:
+		q.retryAll(now, d, err)
+		d.stage = toFind
 	case d.lane.folder.HoldUnknown && onWire:
 		q.failAll(now, d, err)
 		d.lane.pause.fail(now)

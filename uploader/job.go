@@ -47,7 +47,8 @@ type result struct {
 	ledgerPosting bool    // the ledger has it as being posted
 	ledgerFailed  bool    // the ledger knows that it failed
 	sent          bool    // a post was sent
-	posted        bool    // the service has answered that it took the post
+	posted        bool    // the destination has answered that it took the post, or has it
+	absent        bool    // the destination has answered that it does not have the post
 	twice         bool    // a post may be shown twice: the answer to an earlier one was lost
 }
 

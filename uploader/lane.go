@@ -15,6 +15,7 @@ import (
 type lane struct {
 	folder  Folder
 	traits  destination.Traits // of where its files go
+	finds   bool               // that can be asked for what was posted
 	removed bool               // from the configuration: what was claimed is brought to its end, nothing more is claimed
 
 	pending []*delivery          // not taken up
@@ -108,7 +109,7 @@ func (q *queue) setFolders(folders []Folder) {
 	for _, f := range folders {
 		l, ok := q.lanes[f.Path]
 		if !ok {
-			l = &lane{traits: q.traits, names: map[string]*delivery{}, uploads: map[string]upload{}}
+			l = &lane{traits: q.traits, finds: q.finds, names: map[string]*delivery{}, uploads: map[string]upload{}}
 			q.lanes[f.Path] = l
 			q.turns = append(q.turns, l)
 		}

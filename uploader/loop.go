@@ -60,7 +60,8 @@ type handBack struct {
 }
 
 func newLoop(u *Uploader) *loop {
-	return &loop{
+	_, finds := u.Destination.(Finder)
+	l := &loop{
 		Uploader: u,
 		queue:    newQueue(u.MaxUploads, u.MaxAttempts, u.Budget, u.Traits),
 		folders:  u.Folders,
@@ -68,6 +69,8 @@ func newLoop(u *Uploader) *loop {
 		outcomes: make(chan outcome),
 		ended:    make(chan struct{}),
 	}
+	l.queue.finds = finds
+	return l
 }
 
 // restore takes up what earlier runs left unfinished.

@@ -110,7 +110,7 @@ func (q *queue) firstToPost(now time.Time, l *lane) *delivery {
 			return nil
 		case !q.ready(now, &d.pause):
 			continue
-		case d.stage == toPost:
+		case d.stage.isPostsTurn():
 			if _, wait := l.suspects(d); wait || l.waitsForRival(d) {
 				return nil
 			}

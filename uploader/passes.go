@@ -15,7 +15,7 @@ func (q *queue) success(at stage) {
 	}
 	for _, l := range q.turns {
 		for _, waiting := range l.active {
-			if !waiting.busy && !waiting.blamed && !waiting.unknown && !waiting.isHeld() { // the next doubt about that is to come late
+			if !waiting.busy && !waiting.blamed && (!waiting.unknown || waiting.stage == toFind) && !waiting.isHeld() { // the next doubt about that is to come late
 				waiting.pause.end()
 			}
 		}

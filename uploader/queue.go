@@ -36,6 +36,7 @@ type queue struct {
 	maxAttempts int
 	budget      Budget
 	traits      destination.Traits
+	finds       bool // the destination can be asked for what was posted
 	stopping    bool // no more calls: only local ends
 
 	lanes map[string]*lane
@@ -145,7 +146,7 @@ func (q *queue) begin(d *delivery, now time.Time) job {
 		if d.long = !d.isSmall(); d.long {
 			q.long++
 		}
-	case toPost:
+	case toPost, toFind:
 		if d.postBegun.IsZero() && !d.unknown {
 			d.postBegun = now
 		}

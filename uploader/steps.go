@@ -35,6 +35,8 @@ func (w *work) run(ctx context.Context) error {
 		return w.keep(lasting)
 	case toPost:
 		return w.post(ctx)
+	case toFind:
+		return w.find(ctx)
 	case toConfirm:
 		return w.confirm(lasting)
 	case toFile:
@@ -176,14 +178,34 @@ func (w *work) announce(ctx context.Context, caption string) error {
 // act makes the call of a post.
 func (w *work) act(ctx context.Context, caption string) error {
 	w.got.sent, w.got.group = true, w.job.to.Group
-	receipt, err := w.u.Destination.Post(ctx, destination.Message{
-		Target: w.job.to.Group, Kind: w.job.Kind, Ref: w.job.Resource, Caption: caption, Key: w.job.Key})
+	receipt, err := w.u.Destination.Post(ctx, w.message(w.job.to.Group, caption))
 	if err != nil {
 		return err
 	}
 	w.got.posted, w.got.reference = true, receipt.ID
 	for _, m := range receipt.Missed {
 		w.log().Warn().Interface("refused", m).Msg("the group did not take the message for one subscriber")
+	}
+	return nil
+}
+
+func (w *work) message(group, caption string) destination.Message {
+	return destination.Message{Target: group, Kind: w.job.Kind, Ref: w.job.Resource, Caption: caption, Key: w.job.Key}
+}
+
+// find asks the destination whether the post was made, in the group to which it was sent.
+func (w *work) find(ctx context.Context) error {
+	finder := w.u.Destination.(Finder)
+	receipt, found, err := finder.Find(ctx, w.message(w.job.Group, w.job.Caption), w.job.PostingAt)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		w.got.posted, w.got.reference = true, receipt.ID
+		w.log().Info().Msg("the answer to its post was lost, and it is posted")
+	default:
+		w.got.absent = true
+		w.log().Info().Msg("the answer to its post was lost, and it is not posted: posting it")
 	}
 	return nil
 }

@@ -47,6 +47,13 @@ type Destination interface {
 	Post(ctx context.Context, m destination.Message) (destination.Receipt, error)
 }
 
+// Finder is a Destination that can be asked for what was posted. An answer that was lost leaves no doubt then.
+type Finder interface {
+	// Find tells whether the message, which is known by its Key, is shown in its Target, wholly. Since is when its post was begun
+	// first; zero: that is not known. Only an error may leave it open.
+	Find(ctx context.Context, m destination.Message, since time.Time) (r destination.Receipt, found bool, err error)
+}
+
 // Ledger is the durable memory of deliveries (*ledger.Ledger). Each change is durable when its method returns.
 type Ledger interface {
 	Unfinished(ctx context.Context, destination string) ([]ledger.Delivery, error)

@@ -13,6 +13,7 @@ type verdict int
 
 const (
 	advance        verdict = iota // the step is done
+	foundPosted                   // the destination has the post whose answer was lost
 	withdraw                      // the file changed or went away: forget the delivery, the file settles anew
 	letGo                         // some images of an album did: the others go on without them
 	rejected                      // this file's fault, for good: failed/
@@ -36,6 +37,8 @@ const (
 func judge(d *delivery, r result) verdict {
 	answer, onWire := errors.AsType[*destination.Error](r.err)
 	switch {
+	case r.err == nil && d.stage == toFind && r.posted:
+		return foundPosted
 	case r.err == nil:
 		return advance
 	case errors.Is(r.err, ledger.ErrFiled):
@@ -63,6 +66,9 @@ func judge(d *delivery, r result) verdict {
 		return interrupted
 	case !onWire || answer.Fault == destination.OfContent: // reading the file
 		return retryFile
+	}
+	if d.stage == toFind { // a question is never the file's fault
+		return judgeFind(answer)
 	}
 	return judgeCall(d.stage == toPost && d.resumed, answer)
 }
@@ -105,13 +111,21 @@ func judgeCall(oldResource bool, answer *destination.Error) verdict {
 	return retryAll
 }
 
+// judgeFind is the part of the table that is about the question whether something is posted.
+func judgeFind(answer *destination.Error) verdict {
+	if answer.Fault == destination.OfTarget && answer.Proven() {
+		return retryFolder
+	}
+	return retryAll
+}
+
 // mayBePosted decides whether a delivery may be in the group although no answer says so, after a step that has learned r. A post
 // that was sent leaves a doubt unless it was answered, or failed in a way that MayHaveActed rules out. Only the answer that it
 // was taken ends a doubt: a later refusal speaks of the later try. Of what an earlier run left, resume decides.
 func (f *facts) mayBePosted(r result) bool {
 	answer, onWire := errors.AsType[*destination.Error](r.err)
 	switch {
-	case r.posted:
+	case r.posted, r.absent:
 		return false
 	case onWire:
 		return f.unknown || answer.MayHaveActed
