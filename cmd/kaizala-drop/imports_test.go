@@ -14,19 +14,20 @@ import (
 // not know each other. What is not in the table may import nothing of the project.
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
-		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/door", "internal/file", "internal/filing", "internal/hang",
+		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/destination", "internal/door", "internal/file", "internal/filing", "internal/hang",
 			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox"},
-		"watcher":          {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media"},
-		"uploader":         {"internal/file", "internal/filing", "internal/hang", "internal/kaizala", "internal/ledger", "internal/media"},
-		"internal/config":  {"internal/file", "internal/ignore", "internal/overlap", "internal/wire"},
-		"internal/door":    {"internal/config", "internal/file", "internal/overlap"},
-		"internal/overlap": {"internal/file"},
-		"internal/filing":  {"internal/file"},
-		"internal/hang":    {"internal/file"},
-		"internal/kaizala": {"internal/file", "internal/media", "internal/wire"},
-		"internal/ledger":  {"internal/file", "internal/media"},
-		"internal/sandbox": {"internal/file", "internal/media"},
-		"internal/wire":    {"internal/budget", "internal/file"},
+		"watcher":              {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media"},
+		"uploader":             {"internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media"},
+		"internal/config":      {"internal/file", "internal/ignore", "internal/overlap", "internal/wire"},
+		"internal/door":        {"internal/config", "internal/file", "internal/overlap"},
+		"internal/overlap":     {"internal/file"},
+		"internal/filing":      {"internal/file"},
+		"internal/hang":        {"internal/file"},
+		"internal/destination": {"internal/media"},
+		"internal/kaizala":     {"internal/destination", "internal/file", "internal/media", "internal/wire"},
+		"internal/ledger":      {"internal/file", "internal/media"},
+		"internal/sandbox":     {"internal/file", "internal/media"},
+		"internal/wire":        {"internal/budget", "internal/file"},
 	}
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "kaizala-drop/...").Output()
 	must(t, err)
