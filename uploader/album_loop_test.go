@@ -352,7 +352,7 @@ func TestImagesChangeUnderWay(t *testing.T) {
 // TestLedgerForgets what is under way, or has it in another state, because somebody put back a copy of it. What may be
 // in the group is not posted again, and nothing stays in the folder to be taken for new.
 func TestLedgerForgets(t *testing.T) {
-	for _, step := range []string{"Uploaded", "Posting", "Posted", "Filed", "Failed", "Buried", "Withdraw"} {
+	for _, step := range []string{"Uploaded", "Posting", "Posted", "Filed", "Failed", "FailedFiled", "Withdraw"} {
 		for _, how := range []error{ledger.ErrUnknown, ledger.ErrState} {
 			t.Run(fmt.Sprint(step, " ", how), func(t *testing.T) {
 				bubble(t, func(w *world, book *memory) {

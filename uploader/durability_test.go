@@ -31,9 +31,9 @@ func (*forgetful) Posting(context.Context, int64, string, string, bool) error   
 func (*forgetful) Posted(context.Context, int64, string) error                         { return nil }
 func (*forgetful) Filed(context.Context, int64, []string) error                        { return nil }
 func (*forgetful) Failed(context.Context, int64, string) error                         { return nil }
-func (*forgetful) Buried(context.Context, int64, []string) error                       { return nil }
+func (*forgetful) FailedFiled(context.Context, int64, []string) error                  { return nil }
 func (*forgetful) Waits(context.Context, int64, int, string) error                     { return nil }
-func (*forgetful) Refused(context.Context, int64, int, string) error                   { return nil }
+func (*forgetful) NotPosted(context.Context, int64, int, string) error                 { return nil }
 func (*forgetful) Recognised(context.Context, int64, int, string, file.Identity) error { return nil }
 func (*forgetful) Withdraw(context.Context, int64) error                               { return nil }
 

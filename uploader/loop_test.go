@@ -244,7 +244,7 @@ func TestFolderAwayForAMoment(t *testing.T) {
 // TestLedgerFails at each step, once and for an hour: no outside step without its commit, nothing twice, and all goes
 // on by itself afterwards.
 func TestLedgerFails(t *testing.T) {
-	for _, step := range []string{"Claim", "Uploaded", "Posting", "Refused", "Posted", "Filed", "Failed", "Buried", "Waits", "Withdraw"} {
+	for _, step := range []string{"Claim", "Uploaded", "Posting", "NotPosted", "Posted", "Filed", "Failed", "FailedFiled", "Waits", "Withdraw"} {
 		for _, lasts := range []time.Duration{0, time.Hour} {
 			t.Run(fmt.Sprint(step, lasts), func(t *testing.T) {
 				bubble(t, func(w *world, book *memory) {
@@ -349,7 +349,7 @@ func TestRefusalThatIsNotWrittenDown(t *testing.T) {
 	bubble(t, func(w *world, book *memory) {
 		told := false
 		book.fail = func(now string, _ *ledger.Delivery) error {
-			if now == "Refused" && !told {
+			if now == "NotPosted" && !told {
 				told = true
 				return errors.New("disk full")
 			}

@@ -46,7 +46,7 @@ func (w *work) fail(ctx context.Context) error {
 	if err := w.move(ctx, toFailed, w.job.to.Failed); err != nil {
 		return err
 	}
-	return w.endAnyway(w.u.Ledger.Buried(ctx, w.id(), w.dests()))
+	return w.endAnyway(w.u.Ledger.FailedFiled(ctx, w.id(), w.dests()))
 }
 
 // decide has the ledger know that the delivery failed. What was rejected for its name, or because it is torn, has never been claimed.

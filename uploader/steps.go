@@ -233,7 +233,7 @@ func (w *work) takeBack(ctx context.Context, reason string) error {
 	if !w.got.ledgerPosting || w.job.mayBePosted(w.got) {
 		return nil
 	}
-	if err := w.u.Ledger.Refused(ctx, w.job.ID, w.job.Attempts, reason); err != nil {
+	if err := w.u.Ledger.NotPosted(ctx, w.job.ID, w.job.Attempts, reason); err != nil {
 		return inLedger(err)
 	}
 	w.got.ledgerPosting = false

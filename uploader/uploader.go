@@ -63,9 +63,9 @@ type Ledger interface {
 	Posted(ctx context.Context, id int64, reference string) error
 	Filed(ctx context.Context, id int64, dests []string) error
 	Failed(ctx context.Context, id int64, reason string) error
-	Buried(ctx context.Context, id int64, dests []string) error
+	FailedFiled(ctx context.Context, id int64, dests []string) error
 	Waits(ctx context.Context, id int64, attempts int, reason string) error
-	Refused(ctx context.Context, id int64, attempts int, reason string) error
+	NotPosted(ctx context.Context, id int64, attempts int, reason string) error
 	Recognised(ctx context.Context, id int64, position int, name string, as file.Identity) error
 	Withdraw(ctx context.Context, id int64) error
 }

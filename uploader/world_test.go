@@ -22,6 +22,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/ledger/ledgertest"
 )
 
 // logged is what was logged so far. It may be read while more is.
@@ -80,7 +81,7 @@ func (m *memory) Claim(ctx context.Context, d ledger.Delivery) (int64, error) {
 		for _, f := range other.Files {
 			same := func(g ledger.File) bool { return f.Name == g.Name && f.ID == g.ID }
 			if !other.Finished && other.Folder == d.Folder && slices.ContainsFunc(d.Files, same) {
-				return 0, fmt.Errorf("delivery %d has it already", other.ID)
+				return 0, &ledger.ClaimedError{Delivery: other.ID}
 			}
 		}
 	}
@@ -118,6 +119,9 @@ func (m *memory) step(ctx context.Context, name string, id int64, from []ledger.
 	return nil
 }
 
+// TestMemoryIsLikeTheLedger: the stand-in allows the steps that the real one does, and no other.
+func TestMemoryIsLikeTheLedger(t *testing.T) { ledgertest.Conform(t, newMemory()) }
+
 func states(s ...ledger.State) []ledger.State { return s }
 
 func (m *memory) Uploaded(ctx context.Context, id int64, resource string, sums [][]byte) error {
@@ -139,8 +143,8 @@ func (m *memory) Posting(ctx context.Context, id int64, group, caption string, a
 	})
 }
 
-func (m *memory) Refused(ctx context.Context, id int64, attempts int, reason string) error {
-	return m.step(ctx, "Refused", id, states(ledger.Posting), func(d *ledger.Delivery) {
+func (m *memory) NotPosted(ctx context.Context, id int64, attempts int, reason string) error {
+	return m.step(ctx, "NotPosted", id, states(ledger.Posting), func(d *ledger.Delivery) {
 		d.State, d.Attempts, d.Reason = ledger.Uploaded, attempts, reason
 	})
 }
@@ -168,8 +172,8 @@ func (m *memory) Failed(ctx context.Context, id int64, reason string) error {
 	})
 }
 
-func (m *memory) Buried(ctx context.Context, id int64, dests []string) error {
-	return m.step(ctx, "Buried", id, states(ledger.Failed), func(d *ledger.Delivery) { finish(d, dests) })
+func (m *memory) FailedFiled(ctx context.Context, id int64, dests []string) error {
+	return m.step(ctx, "FailedFiled", id, states(ledger.Failed), func(d *ledger.Delivery) { finish(d, dests) })
 }
 
 func finish(d *ledger.Delivery, dests []string) {

@@ -32,7 +32,7 @@ func TestCopyGoes(t *testing.T) {
 			if c.steps > 0 {
 				id := claim(t, l, sample(1, 1))
 				try(t, l.Failed(t.Context(), id, "no"))
-				try(t, l.Buried(t.Context(), id, []string{""}))
+				try(t, l.FailedFiled(t.Context(), id, []string{""}))
 				query(t, l.path(), fmt.Sprintf("UPDATE delivery SET updated_at = '%s'", timeText(time.Now().Add(-c.steps))))
 			}
 			path := l.copyPath(1)

@@ -26,7 +26,7 @@ func TestDocumentedQueries(t *testing.T) {
 		l.Posted(t.Context(), filed, "ref"),
 		l.Filed(t.Context(), filed, []string{"/srv/drop/done/a.jpg"}),
 		l.Failed(t.Context(), failed, "refused"),
-		l.Buried(t.Context(), failed, []string{"/srv/drop/failed/b.jpg"}),
+		l.FailedFiled(t.Context(), failed, []string{"/srv/drop/failed/b.jpg"}),
 	} {
 		if err != nil {
 			t.Fatal(err)

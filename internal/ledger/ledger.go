@@ -83,7 +83,7 @@ type Delivery struct {
 	Reference   string // set by Posted
 	Reason      string // why it waits or why it failed, in plain words
 	MaybeTwice  bool   // it was posted again after an answer was lost
-	Attempts    int    // as last told by Waits or Refused
+	Attempts    int    // as last told by Waits or NotPosted
 	SettledAt   time.Time
 	PostingAt   time.Time // when its post was begun first; zero: never, or by an older version
 	UpdatedAt   time.Time // of the last step

@@ -156,7 +156,7 @@ func TestRoundTrip(t *testing.T) {
 	want.State, want.Group, want.Caption = Posting, "0f8b@2", "Zähler \xf0\x9f\x93\xb7 \xff"
 	same("posting")
 
-	try(t, l.Refused(ctx, id, 4, "429"))
+	try(t, l.NotPosted(ctx, id, 4, "429"))
 	want.State, want.Attempts, want.Reason = Uploaded, 4, "429"
 	same("refused")
 
@@ -251,11 +251,11 @@ func stepsOf(ctx context.Context, l *Ledger, id int64, n int) map[string]func() 
 		"uploaded":  func() error { return l.Uploaded(ctx, id, "res", sums(n)) },
 		"posting":   func() error { return l.Posting(ctx, id, "g", "c", false) },
 		"again":     func() error { return l.Posting(ctx, id, "g", "c", true) },
-		"refused":   func() error { return l.Refused(ctx, id, 1, "429") },
+		"refused":   func() error { return l.NotPosted(ctx, id, 1, "429") },
 		"posted":    func() error { return l.Posted(ctx, id, "ref") },
 		"filed":     func() error { return l.Filed(ctx, id, dests) },
 		"failed":    func() error { return l.Failed(ctx, id, "no") },
-		"buried":    func() error { return l.Buried(ctx, id, dests) },
+		"buried":    func() error { return l.FailedFiled(ctx, id, dests) },
 		"waiting":   func() error { return l.Waits(ctx, id, 1, "later") },
 		"withdrawn": func() error { return l.Withdraw(ctx, id) },
 		"recognised": func() error {
@@ -365,7 +365,7 @@ func TestClaimTwice(t *testing.T) {
 	elsewhere.Folder = "/srv/other"
 	claim(t, l, elsewhere)
 	try(t, l.Failed(ctx, first, "no"))
-	try(t, l.Buried(ctx, first, []string{"", ""}))
+	try(t, l.FailedFiled(ctx, first, []string{"", ""}))
 	claim(t, l, sample(1, 1)) // put back by hand, say: finished ones do not count
 	open, err := l.Unfinished(ctx, "")
 	if err != nil || len(open) != 3 {
@@ -443,7 +443,7 @@ func TestClaimOfAFiledFile(t *testing.T) {
 	buried := sample(6, 1)
 	id = claim(t, l, buried)
 	try(t, l.Failed(ctx, id, "may have been posted"))
-	try(t, l.Buried(ctx, id, []string{"/srv/drop/failed/x.jpg"}))
+	try(t, l.FailedFiled(ctx, id, []string{"/srv/drop/failed/x.jpg"}))
 	buried.Files[0].Name = "failed/x.jpg"
 	if _, err := l.Claim(ctx, buried); !errors.Is(err, ErrFiled) {
 		t.Errorf("one that failed: %v", err)
@@ -455,7 +455,7 @@ func TestFailedKeepsItsReason(t *testing.T) {
 	id := claim(t, l, sample(1, 1))
 	try(t, l.Failed(ctx, id, "415"))
 	try(t, l.Waits(ctx, id, 2, "failed/ is not writable"))
-	try(t, l.Buried(ctx, id, []string{"/srv/drop/failed/x"}))
+	try(t, l.FailedFiled(ctx, id, []string{"/srv/drop/failed/x"}))
 	if d := get(t, l, id); d.Reason != "415" || d.Attempts != 2 || !d.Finished || d.Files[0].Dest == "" {
 		t.Errorf("%+v", d)
 	}
@@ -512,7 +512,7 @@ func TestPrune(t *testing.T) {
 		wg.Go(func() {
 			for i := part; i < many; i += 50 {
 				id := claim(t, l, sample(i, 2))
-				if err := errors.Join(l.Failed(ctx, id, "no"), l.Buried(ctx, id, []string{"", ""})); err != nil {
+				if err := errors.Join(l.Failed(ctx, id, "no"), l.FailedFiled(ctx, id, []string{"", ""})); err != nil {
 					t.Error(err)
 				}
 			}

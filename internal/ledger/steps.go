@@ -159,11 +159,11 @@ func (l *Ledger) Posting(ctx context.Context, id int64, group, caption string, a
 	})
 }
 
-// Refused records a post that was surely not acted upon, 429 or no connection: the delivery is back at uploaded, so
+// NotPosted records a post that was surely not acted upon, 429 or no connection: the delivery is back at uploaded, so
 // that a crash while it waits does not make it look as if it may have been posted. attempts and reason are as in Waits.
-func (l *Ledger) Refused(ctx context.Context, id int64, attempts int, reason string) error {
+func (l *Ledger) NotPosted(ctx context.Context, id int64, attempts int, reason string) error {
 	return l.ask(ctx, func(w *writer) error {
-		return w.step(id, "refused", "state = 'uploaded', attempts = ?, reason = ?", []State{Posting}, attempts, reason)
+		return w.step(id, "not posted", "state = 'uploaded', attempts = ?, reason = ?", []State{Posting}, attempts, reason)
 	})
 }
 
@@ -198,11 +198,11 @@ func (l *Ledger) Failed(ctx context.Context, id int64, reason string) error {
 	})
 }
 
-// Buried records that the files of a failed delivery were moved, and finishes it. dests is as in Filed.
-func (l *Ledger) Buried(ctx context.Context, id int64, dests []string) error {
+// FailedFiled records that the files of a failed delivery were moved, and finishes it. dests is as in Filed.
+func (l *Ledger) FailedFiled(ctx context.Context, id int64, dests []string) error {
 	values := paths(dests)
 	return l.ask(ctx, func(w *writer) error {
-		err := w.step(id, "buried", "finished_at = ?", []State{Failed}, timeText(time.Now()))
+		err := w.step(id, "filed as failed", "finished_at = ?", []State{Failed}, timeText(time.Now()))
 		if err != nil {
 			return err
 		}
