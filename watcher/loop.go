@@ -74,12 +74,6 @@ func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
 	}
 }
 
-func newSettlerOf(f Folder) *Settler {
-	s := NewSettler(f.Settle, f.AllowHardlinks)
-	s.SetTruncatedAfter(f.TruncatedAfter)
-	return s
-}
-
 // run runs until ctx ends or, with once, until nothing is left to settle. Its error at the end of a run with once says
 // what could not be listed, and what waits.
 func (l *loop) run(ctx context.Context) error {

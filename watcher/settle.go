@@ -289,3 +289,9 @@ func (s *Settler) remove(c *candidate) {
 		heap.Remove(&s.waiting, c.place)
 	}
 }
+
+func newSettlerOf(f Folder) *Settler {
+	s := NewSettler(f.Settle, f.AllowHardlinks)
+	s.SetTruncatedAfter(f.TruncatedAfter)
+	return s
+}

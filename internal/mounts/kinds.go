@@ -158,3 +158,17 @@ func freeze(t testing.TB, path string, request uint) {
 		t.Fatalf("freezing or thawing %s: %v", path, err)
 	}
 }
+
+func isMounted(t testing.TB, path string) bool {
+	t.Helper()
+	table, err := os.ReadFile("/proc/thread-self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(table), " "+listed(path)+" ")
+}
+
+// listed is how the kernel writes a path in its table, and escapes what separates fields there: proc_pid_mountinfo(5).
+func listed(path string) string {
+	return strings.NewReplacer("\\", `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(path)
+}

@@ -192,20 +192,6 @@ func (m *Mount) await(name string) bool {
 	return false
 }
 
-func isMounted(t testing.TB, path string) bool {
-	t.Helper()
-	table, err := os.ReadFile("/proc/thread-self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Contains(string(table), " "+listed(path)+" ")
-}
-
-// listed is how the kernel writes a path in its table, and escapes what separates fields there: proc_pid_mountinfo(5).
-func listed(path string) string {
-	return strings.NewReplacer("\\", `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(path)
-}
-
 // guardian is what undoes a mount. $1 is the path, $2 the process of the server or 0, $3 the path as the kernel lists it.
 const guardian = `trap '' INT TERM HUP
 read -r _

@@ -245,72 +245,6 @@ func (c *chaos) resetAfter(_ Rule, w http.ResponseWriter, r *http.Request, _ htt
 	reset(w)
 }
 
-// loseAnswer takes the call and resets the connection instead of answering.
-func (c *chaos) loseAnswer(_ Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	next.ServeHTTP(newKeptAnswer(), r)
-	reset(w)
-}
-
-func (c *chaos) cutAnswer(_ Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	kept := newKeptAnswer()
-	next.ServeHTTP(kept, r)
-	w.Header().Set("Content-Length", strconv.Itoa(kept.body.Len()))
-	w.WriteHeader(kept.status)
-	_, _ = w.Write(kept.body.Bytes()[:kept.body.Len()/2])
-	_ = http.NewResponseController(w).Flush()
-	reset(w)
-}
-
-// nonsense takes nothing, and answers 200 with what is no answer.
-func (c *chaos) nonsense(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
-	_, _ = io.Copy(io.Discard, r.Body)
-	body := map[string]string{"cut": `{"mediaResource":"abc`, "empty": "", "array": "[]"}
-	text, known := body[rule.Body]
-	if !known {
-		w.Header().Set("Content-Type", "text/html")
-		text = "<html><body>Please log in to this network</body></html>"
-	}
-	_, _ = io.WriteString(w, text)
-}
-
-func (c *chaos) nonsenseTaken(rule Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	next.ServeHTTP(newKeptAnswer(), r)
-	c.nonsense(rule, w, r, next)
-}
-
-func (c *chaos) invalidToken(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
-	_, _ = io.Copy(io.Discard, r.Body)
-	answer(w, or(rule.Status, http.StatusUnauthorized), map[string]string{
-		"message": "the token is not good", "errorCode": "InvalidToken", "errorCategoryKey": "AuthException",
-	})
-}
-
-// endTokens ends every access token that was issued, so that this call and all others are refused until they renew.
-func (c *chaos) endTokens(_ Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	c.server.tokens.endAll()
-	next.ServeHTTP(w, r)
-}
-
-// moved sends the client to the same server under its other name on loopback.
-func (c *chaos) moved(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
-	_, _ = io.Copy(io.Discard, r.Body)
-	host, port, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host, port = r.Host, "80"
-	}
-	if host == "localhost" {
-		host = "127.0.0.1"
-	} else {
-		host = "localhost"
-	}
-	location := "http://" + net.JoinHostPort(host, port)
-	if rule.Full {
-		location += r.URL.EscapedPath()
-	}
-	w.Header().Set("Location", location)
-	w.WriteHeader(http.StatusPermanentRedirect)
-}
-
 // reset ends the connection as a failing one ends: without an answer, and with an RST where it can be had.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
@@ -322,19 +256,6 @@ func reset(w http.ResponseWriter) {
 	}
 	_ = conn.Close()
 }
-
-// keptAnswer keeps an answer instead of sending it.
-type keptAnswer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func newKeptAnswer() *keptAnswer { return &keptAnswer{header: http.Header{}, status: http.StatusOK} }
-
-func (k *keptAnswer) Header() http.Header         { return k.header }
-func (k *keptAnswer) WriteHeader(status int)      { k.status = status }
-func (k *keptAnswer) Write(p []byte) (int, error) { return k.body.Write(p) }
 
 func or[T comparable](value, otherwise T) T {
 	var zero T
