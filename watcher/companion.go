@@ -16,7 +16,7 @@ import (
 // companion is how a program names a file that it keeps beside another one while it works on that.
 type companion struct {
 	before, after string // what stands around the other's name
-	cut           int    // how many letters of that are left out, from its begin
+	cut           int    // how many letters of that are left out at its beginning
 	reason        string // why the other is held back, with %q for the companion
 	kind          Kind
 }

@@ -99,8 +99,8 @@ func (g *gatherer) next() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// due gives the batches that are complete. coming reports whether a file is on its way to settle of which belongs is
-// true; settled, whether an image still is what it was.
+// due gives the batches that are complete. coming reports whether any file that satisfies belongs may still settle; settled,
+// whether an image still is what it was.
 func (g *gatherer) due(now time.Time, coming func(belongs func(name string) bool) bool, settled func(file.Settled) bool) []file.Batch {
 	var batches []file.Batch
 	for _, dir := range g.sorted() {

@@ -8,7 +8,7 @@ import (
 	"kaizala-drop/internal/ignore"
 )
 
-// BuiltinIgnore lists the names that are never candidates, as globs with one * at the most, at the start or the end,
+// BuiltinIgnore lists the names that are never candidates, as globs with at most one *, at the start or the end,
 // that compare without regard to case: what desktops, NAS boxes, browsers, editors and transfer programs leave beside the
 // files that people mean. Files and folders alike; docs/states.md shows the list.
 func BuiltinIgnore() []string {

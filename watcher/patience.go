@@ -5,10 +5,11 @@ import "time"
 const (
 	// patienceFactor is how many times as long as a pause that was seen a file must be quiet: the next may be longer.
 	patienceFactor = 2
-	// patienceMost bounds the quiet time, in settle times. Of short ones it may be patienceShort, up to patienceLeast.
-	patienceMost  = 4
-	patienceShort = 10
-	patienceLeast = 10 * time.Second
+	// The quiet time is at most patienceMost settle times; of short settle times patienceShort, as long as that is at most
+	// patienceShortCap.
+	patienceMost     = 4
+	patienceShort    = 10
+	patienceShortCap = 10 * time.Second
 	// patienceLasts is how many files must be handed over without such a pause before it is forgotten.
 	patienceLasts = 50
 )
@@ -24,7 +25,7 @@ type patience struct {
 
 // most is the longest quiet time there is.
 func (p *patience) most() time.Duration {
-	return max(patienceMost*p.settle, min(patienceShort*p.settle, patienceLeast))
+	return max(patienceMost*p.settle, min(patienceShort*p.settle, patienceShortCap))
 }
 
 // quiet is how long a file must be quiet.

@@ -34,7 +34,7 @@ type candidate struct {
 	changed time.Time     // when a change was last observed
 	calm    time.Time     // when it was quiet last, or a change was observed that may have been of its bytes
 	pause   time.Duration // the longest time without one since the last look
-	still   time.Time     // since when neither a change was observed nor another reason than that it looks cut off
+	still   time.Time     // since when it has not changed, and only its looking cut off held it back
 	order   uint64        // of that change
 	due     time.Time     // when to look again
 	place   int           // in waiting, or notWaiting

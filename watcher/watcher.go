@@ -98,7 +98,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// eventBuffer is how many events of one folder are read ahead of its loop, so that it can see what is there.
+// eventBuffer is how many events of one folder are buffered before its loop, so that drain sees what is pending.
 const eventBuffer = 1024
 
 // watch is one folder being watched.

@@ -140,7 +140,7 @@ func (r *report) limit(name string, need int) {
 	case err != nil:
 		r.warning("cannot read the sysctl fs.inotify.%s: %v", name, err)
 	case need > allowed:
-		r.problem("%d are needed of the sysctl fs.inotify.%s = %d: raise it, with a line in /etc/sysctl.d/ to keep it", need, name, allowed)
+		r.problem("fs.inotify.%s is %d, and %d are needed: raise that sysctl, with a line in /etc/sysctl.d/ to keep it", name, allowed, need)
 	default:
 		r.good("fs.inotify.%s: %d of %d needed", name, need, allowed)
 	}

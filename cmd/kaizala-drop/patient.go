@@ -65,7 +65,7 @@ func (w *patientWriter) run() {
 	}
 }
 
-// flush waits until all is written, and for so long at the most. Nothing may be written meanwhile.
+// flush waits until all is written, and for at most so long. Nothing may be written meanwhile.
 func (w *patientWriter) flush(most time.Duration) {
 	end := time.After(most)
 	select {

@@ -29,7 +29,7 @@ const (
 	margin = 0.976
 	// lowered is what a 429 makes of the rate: somebody else uses the same connector, or the limit is another one.
 	lowered = 0.8
-	// least is how much of the limit is left at least.
+	// least is the smallest part of the limit that the rate is lowered to.
 	least = 0.2
 	// episode is the time in which several 429 count as one: they answer calls that were under way together.
 	episode = time.Minute
@@ -145,7 +145,7 @@ func (b *Budget) pass(now time.Time) (wait time.Duration, err error) {
 	defer b.mu.Unlock()
 	b.recover(now)
 	if wait = b.held(now); wait > patience {
-		return 0, fmt.Errorf("not sent: no calls are wanted for another %s", wait.Round(time.Second))
+		return 0, fmt.Errorf("not sent: the service asked to wait another %s", wait.Round(time.Second))
 	}
 	if wait <= 0 {
 		wait = b.leaving.pass(now, b.interval())

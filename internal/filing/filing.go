@@ -40,7 +40,7 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// What a file to be moved can have turned into. Nothing was moved or overwritten.
+// What may have happened to a file before it was moved. Nothing was moved or overwritten.
 var (
 	// ErrGone means that the file is no longer in its folder, while the folder is there.
 	ErrGone = errors.New("the file is no longer in its folder")

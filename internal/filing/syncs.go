@@ -51,7 +51,7 @@ func (s *syncs) sync(dir *os.File) error {
 	runtime.Gosched()
 	s.begin(r)
 	if err := s.fsync(dir); err != nil && !oneOf(err, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP) {
-		r.err = step("sync the folder "+quote(dir.Name()), err) // the others: a file system without such a thing
+		r.err = step("sync the folder "+quote(dir.Name()), err) // any other error: a file system that cannot sync folders
 	}
 	s.end(id, r)
 	return r.err

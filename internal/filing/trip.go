@@ -256,7 +256,7 @@ func (t *trip) syncContent(dest string) error {
 		return nil // taken away already, or not to be read: it was moved all the same
 	}
 	defer f.Close()
-	if err := f.Sync(); oneOf(err, unix.EIO, unix.ENOSPC, unix.EDQUOT) { // the others: a file system without such a thing
+	if err := f.Sync(); oneOf(err, unix.EIO, unix.ENOSPC, unix.EDQUOT) { // any other error: a file system that cannot sync files
 		return step("sync it", err)
 	}
 	return nil

@@ -66,7 +66,7 @@ func parseEndpoint(s string, plain bool, shown func(string) string) (*url.URL, e
 	u, err := url.Parse(s)
 	switch {
 	case s == "":
-		return nil, errors.New("no address given")
+		return nil, errors.New("no address is given: write one, such as https://api.kaiza.la")
 	case err != nil: // its text holds the whole address, and a password with it
 		return nil, errors.New("not an address: want something like https://api.kaiza.la")
 	case u.User != nil:

@@ -41,7 +41,7 @@ var (
 	// ErrUnknown is wrapped by the error of a step for an id that is not in the ledger: withdrawn, pruned, never given.
 	ErrUnknown = errors.New("no such delivery in the ledger")
 	// ErrState is wrapped by the error of a step that the delivery's state does not allow.
-	ErrState = errors.New("not a step from here")
+	ErrState = errors.New("not allowed in this state")
 	// ErrFiled is wrapped by Claim's error for a file that lies where a delivery put it: a *FiledError says which.
 	ErrFiled = errors.New("dealt with already")
 )

@@ -319,7 +319,7 @@ func TestGuardMessage(t *testing.T) {
 	l := run(t, t.TempDir())
 	id := claim(t, l, sample(1, 1))
 	if got, want := fmt.Sprint(l.Posted(t.Context(), id, "")),
-		"delivery 1 cannot be posted: not a step from here: it is claimed, not posting"; got != want {
+		"delivery 1 cannot be posted: not allowed in this state: it is claimed, not posting"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if _, err := l.Get(t.Context(), 77); !errors.Is(err, ErrUnknown) {

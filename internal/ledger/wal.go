@@ -23,7 +23,8 @@ import (
 //     before it, the -wal was damaged.
 //
 // The last commit has none that goes on from it: if it is damaged, or the -wal was cut off, that looks like a commit that
-// was broken off, and cannot be told from it. (Nor can the bit that says that the last but one is one, if it is the only.)
+// was broken off, and cannot be told from it. (The same holds for the commit mark of the last commit but one, if nothing else is
+// damaged.)
 const (
 	walHeader   = 32 // bytes
 	frameHeader = 24

@@ -51,7 +51,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 func (l *Ledger) refuse() { l.stopOnce.Do(func() { close(l.stop) }) }
 
 // gather takes what is queued behind first, without waiting for more: while a transaction is synced, the next fills.
-// Only those who are about to ask are let in before: a sync keeps its processor for as long as it takes.
+// Callers that are just about to ask get to run first: a sync keeps its processor for as long as it takes.
 func (l *Ledger) gather(first change) []change {
 	runtime.Gosched()
 	batch := []change{first}
