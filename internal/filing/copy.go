@@ -15,15 +15,15 @@ import (
 // copyOver copies the file beside its target, under a hidden name, to be renamed from there. Bytes, permissions, mtime
 // and, where allowed, the owner are kept; set-uid bits, ACLs and extended attributes are not.
 func (t *trip) copyOver() error {
-	src, info, err := file.Open(t.Folder, t.Name)
+	src, info, err := file.Open(t.move.Folder, t.move.Name)
 	if err != nil {
-		return t.because(step("open it", err))
+		return t.move.because(step("open it", err))
 	}
 	defer src.Close()
-	if !isFile(info.Identity, t.Want) {
+	if !isFile(info.Identity, t.move.Want) {
 		return ErrReplaced
 	}
-	dst, err := t.create(&t.twin, t.twinPath(t.to.Name()))
+	dst, err := t.create(&t.twin, t.move.twinPath(t.to.Name()))
 	if err != nil {
 		return step("make a copy of it", err)
 	}
@@ -32,7 +32,7 @@ func (t *trip) copyOver() error {
 		err = step("copy it", closeErr)
 	}
 	if err == nil {
-		err = t.look() // unchanged all the while
+		err = t.move.look() // unchanged all the while
 	}
 	if err != nil {
 		t.discard(&t.twin) //nolint:errcheck // the next try finds it
@@ -41,15 +41,15 @@ func (t *trip) copyOver() error {
 }
 
 func (t *trip) fill(dst, src *os.File, mode os.FileMode) error {
-	n, err := t.calls.copy(dst, src)
+	n, err := t.filer.calls.copy(dst, src)
 	if err != nil {
 		return step("copy it", err)
 	}
-	if n != t.Want.Size {
-		return t.because(fmt.Errorf("%d bytes were copied instead of %d", n, t.Want.Size))
+	if n != t.move.Want.Size {
+		return t.move.because(fmt.Errorf("%d bytes were copied instead of %d", n, t.move.Want.Size))
 	}
 	// A zero atime is left as it is. What a file system cannot keep, it need not.
-	_ = os.Chtimes(dst.Name(), time.Time{}, time.Unix(0, t.Want.Mtime))
+	_ = os.Chtimes(dst.Name(), time.Time{}, time.Unix(0, t.move.Want.Mtime))
 	if info, err := src.Stat(); err == nil {
 		give(dst, ownerOf(info), mode.Perm())
 	}
@@ -107,7 +107,7 @@ func (t *trip) twoNames(path string) error {
 	if isMadeUp(t.to.Name()) {
 		return unix.EOPNOTSUPP
 	}
-	if err := t.calls.link(t.twin.path, path); err != nil {
+	if err := t.filer.calls.link(t.twin.path, path); err != nil {
 		return err
 	}
 	if lies(path, t.twin.same) {
@@ -122,9 +122,9 @@ func (t *trip) twoNames(path string) error {
 
 // nameMarked is nameTwin where it cannot have two names: a hidden file that holds the name tells the same.
 func (t *trip) nameMarked(path string) error {
-	mark := t.markPath(t.to.Name())
+	mark := t.move.markPath(t.to.Name())
 	_ = os.WriteFile(mark, []byte(filepath.Base(path)), 0o600) // on a full disk it goes without
-	if err := t.noReplace(t.twin.path, path); err != nil {
+	if err := t.filer.noReplace(t.twin.path, path); err != nil {
 		_ = os.Remove(mark)
 		return err
 	}

@@ -144,7 +144,7 @@ func (f *Filer) run(m Move, note *Note) (dest string, err error) {
 	}
 	defer t.end()
 	t.noted = note
-	t.mark(filepath.Clean(t.Dir))
+	t.mark(filepath.Clean(t.move.Dir))
 	dest, err = t.place()
 	if err == nil {
 		dest, err = t.settle(dest)

@@ -14,7 +14,7 @@ import (
 // What has a final name in m.Dir goes only if it is one too many: a copy of what lies at found, a second name of it, or what was
 // linked before the same bytes got another inode. Anything else may be all that is left.
 func (f *Filer) Forget(m Move, found string, failed bool) error {
-	t := &trip{Filer: f, Move: m}
+	t := &trip{filer: f, move: m}
 	if failed {
 		t.noted = &Note{}
 	}
@@ -60,7 +60,7 @@ func (m Move) isTooMany(dest, found string, isCopy bool) bool {
 
 // dropNotes removes the notes that were written for the file, which then did not come.
 func (t *trip) dropNotes(target string) error {
-	name := filepath.Base(t.Name)
+	name := filepath.Base(t.move.Name)
 	for _, s := range spellings(name, nameLimit(target), t.room()) {
 		for n, missing := 1, 0; missing < gap; n++ {
 			path := filepath.Join(target, s.numbered(name, n, t.room()))
@@ -78,10 +78,10 @@ func (t *trip) dropNotes(target string) error {
 
 // dropNote removes the note of a file that does not lie at path, and is not about to.
 func (t *trip) dropNote(path string) error {
-	if isAbsent(path+noteSuffix) || !t.reserve(path) {
+	if isAbsent(path+noteSuffix) || !t.filer.reserve(path) {
 		return nil
 	}
-	defer t.release(path)
+	defer t.filer.release(path)
 	if !isAbsent(path) || !isAbandoned(path+noteSuffix) {
 		return nil
 	}

@@ -140,14 +140,14 @@ func (f *Filer) release(path string) {
 func (t *trip) textFor(path string) string {
 	n := *t.noted
 	if n.as = ""; !t.keepsName(path) {
-		n.as, _ = filepath.Rel(t.Dir, path)
+		n.as, _ = filepath.Rel(t.move.Dir, path)
 	}
-	return n.text(t.Name, time.Local)
+	return n.text(t.move.Name, time.Local)
 }
 
 func (t *trip) keepsName(path string) bool {
-	base, own := filepath.Base(path), filepath.Base(t.Name)
-	inOwn := filepath.Dir(path) == filepath.Join(t.Dir, filepath.Dir(t.Name))
+	base, own := filepath.Base(path), filepath.Base(t.move.Name)
+	inOwn := filepath.Dir(path) == filepath.Join(t.move.Dir, filepath.Dir(t.move.Name))
 	ext := extension(own)
 	number, is := strings.CutPrefix(strings.TrimSuffix(base, ext), strings.TrimSuffix(own, ext)+" (")
 	_, err := strconv.Atoi(strings.TrimSuffix(number, ")"))

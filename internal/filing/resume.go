@@ -47,14 +47,14 @@ func subfolder(dir, part string) string {
 //	the original set aside under a hidden name         it was removed
 //	the file in the target, and nowhere else           the caller heard of it, or its emptied folder was removed
 func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
-	t := &trip{Filer: f, Move: m, held: hold(m.source()), noted: note}
+	t := &trip{filer: f, move: m, held: hold(m.source()), noted: note}
 	defer t.held.release()
 	target := m.target()
 	if dest, err = t.findTwin(target); err != nil {
 		return "", m.explain(err)
 	}
-	if t.spare != "" && len(t.SHA256) == 0 { // its copy is whole
-		t.SHA256, _ = sumOf(filepath.Dir(dest), filepath.Base(dest))
+	if t.spare != "" && len(t.move.SHA256) == 0 { // its copy is whole
+		t.move.SHA256, _ = sumOf(filepath.Dir(dest), filepath.Base(dest))
 	}
 	aside := m.aside()
 	setAside, original := lies(aside, isSetAside(m.Want)), m.original()
@@ -72,9 +72,9 @@ func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
 		return "", f.restore(aside, m.source())
 	case dest == "":
 		return "", nil
-	case m.Sought && t.spare != "" && !setAside && !t.liesChanged():
+	case m.Sought && t.spare != "" && !setAside && !t.move.liesChanged():
 		if reason := m.look(); reason != nil { // a copy, and its original was renamed, or removed at the last moment
-			return "", m.explain(fmt.Errorf("%w; %w", reason, Copied{t.SHA256}))
+			return "", m.explain(fmt.Errorf("%w; %w", reason, Copied{t.move.SHA256}))
 		}
 	}
 	return t.conclude(dest, aside)
@@ -82,7 +82,7 @@ func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
 
 // findTwin finds the copy under its hidden name, and the name that it has beside. One that has no other is removed.
 func (t *trip) findTwin(target string) (dest string, err error) {
-	path := leftHidden(filepath.Join(target, filepath.Base(t.Name)), t.Want)
+	path := leftHidden(filepath.Join(target, filepath.Base(t.move.Name)), t.move.Want)
 	twin, err := file.Lstat(path)
 	if err != nil {
 		return t.findMarked(target), nil
@@ -91,7 +91,7 @@ func (t *trip) findTwin(target string) (dest string, err error) {
 		t.spare = path
 		return dest, nil
 	}
-	if err := os.Remove(t.markPath(target)); err != nil && !absent(err) { // of a name that it did not get
+	if err := os.Remove(t.move.markPath(target)); err != nil && !absent(err) { // of a name that it did not get
 		return "", step("remove the mark of an unfinished copy", err)
 	}
 	return "", step("remove an unfinished copy", os.Remove(path))
@@ -99,13 +99,13 @@ func (t *trip) findTwin(target string) (dest string, err error) {
 
 // findMarked finds the copy where it could have no second name: its name was written down before it got it.
 func (t *trip) findMarked(target string) (dest string) {
-	mark := t.markPath(target)
+	mark := t.move.markPath(target)
 	name, err := os.ReadFile(mark)
 	if err != nil || !filepath.IsLocal(string(name)) || filepath.Base(string(name)) != string(name) {
 		return ""
 	}
 	dest = filepath.Join(target, string(name))
-	if !lies(dest, isLike(t.Want)) {
+	if !lies(dest, isLike(t.move.Want)) {
 		_ = os.Remove(mark)
 		return ""
 	}
@@ -149,7 +149,7 @@ const gap = 4
 // landedAs finds the file among those of its name in the target, in whichever spelling: the last one that may be it. A name
 // that was reserved for it, and never taken, is free again.
 func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found string) {
-	name := filepath.Base(t.Name)
+	name := filepath.Base(t.move.Name)
 	for _, s := range spellings(name, nameLimit(target), t.room()) {
 		for n, missing := 1, 0; missing < gap; n++ {
 			path := filepath.Join(target, s.numbered(name, n, t.room()))
@@ -159,9 +159,9 @@ func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found str
 				missing++
 			case info.Mode.IsRegular() && mine(info.Identity):
 				found = path
-			case t.isPlace(path, tagOf(name, t.Want)):
+			case t.filer.isPlace(path, tagOf(name, t.move.Want)):
 				if os.Remove(path) == nil {
-					t.notePlace(path, "")
+					t.filer.notePlace(path, "")
 				}
 			}
 		}
@@ -176,22 +176,22 @@ func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found str
 func (t *trip) conclude(dest, aside string) (string, error) {
 	var err error
 	if t.to, err = openDir(filepath.Dir(dest)); err != nil {
-		return "", t.explain(err)
+		return "", t.move.explain(err)
 	}
 	defer t.to.Close()
-	t.from, err = openDir(filepath.Dir(t.source()))
+	t.from, err = openDir(filepath.Dir(t.move.source()))
 	switch {
 	case absent(err):
 		return t.concludeHere(dest, aside)
 	case err != nil:
-		return "", t.explain(err)
+		return "", t.move.explain(err)
 	}
 	defer t.from.Close()
-	if isAbsent(t.source()) && isAbsent(aside) && t.looksAway(dest) {
-		return "", t.explain(ErrFolderGone)
+	if isAbsent(t.move.source()) && isAbsent(aside) && t.looksAway(dest) {
+		return "", t.move.explain(ErrFolderGone)
 	}
 	if err := t.dropAside(dest, aside); err != nil {
-		return "", t.explain(err)
+		return "", t.move.explain(err)
 	}
 	t.twin.path = dest // so that the original goes, and only when this one is on disk
 	return t.settle(dest)
@@ -201,29 +201,29 @@ func (t *trip) conclude(dest, aside string) (string, error) {
 // its share: it is empty, on another device than the file was on, and nothing is mounted there. What lies below it, or was
 // moved and not copied, has no original elsewhere.
 func (t *trip) looksAway(dest string) bool {
-	below, err := filepath.Rel(t.Folder, dest)
-	if err == nil && filepath.IsLocal(below) || lies(dest, isThe(t.Want)) {
+	below, err := filepath.Rel(t.move.Folder, dest)
+	if err == nil && filepath.IsLocal(below) || lies(dest, isThe(t.move.Want)) {
 		return false
 	}
-	folder, err := file.Stat(t.Folder)
-	if err != nil || folder.Dev == t.Want.Dev {
+	folder, err := file.Stat(t.move.Folder)
+	if err != nil || folder.Dev == t.move.Want.Dev {
 		return err != nil
 	}
-	above, err := file.Stat(filepath.Dir(t.Folder))
+	above, err := file.Stat(filepath.Dir(t.move.Folder))
 	if err == nil && above.Dev != folder.Dev {
 		return false
 	}
-	entries, err := os.ReadDir(t.Folder)
+	entries, err := os.ReadDir(t.move.Folder)
 	return err == nil && len(entries) == 0
 }
 
 // dropAside removes the original that was set aside, once what it became is on disk. That must come before the copy's
 // second name goes: after it, nothing would tell that the original is not the only one.
 func (t *trip) dropAside(dest, aside string) error {
-	if !lies(aside, isSetAside(t.Want)) {
+	if !lies(aside, isSetAside(t.move.Want)) {
 		return nil
 	}
-	if err := and(t.syncContent(dest), t.syncs.sync(t.to)); err != nil {
+	if err := and(t.syncContent(dest), t.filer.syncs.sync(t.to)); err != nil {
 		return err
 	}
 	return step("remove its original, which was set aside", os.Remove(aside))
@@ -232,22 +232,22 @@ func (t *trip) dropAside(dest, aside string) error {
 // concludeHere is conclude where the folder that the file lay in is not there. If it was moved, it is where it was wanted.
 // If it was copied, its original may be there still, on a share that is away.
 func (t *trip) concludeHere(dest, aside string) (string, error) {
-	if !lies(dest, isThe(t.Want)) {
-		switch mounted, err := t.mounted(); {
+	if !lies(dest, isThe(t.move.Want)) {
+		switch mounted, err := t.move.mounted(); {
 		case err != nil:
-			return "", t.explain(step("look at its folder", err))
+			return "", t.move.explain(step("look at its folder", err))
 		case !mounted:
-			return "", t.explain(ErrFolderGone)
+			return "", t.move.explain(ErrFolderGone)
 		}
 	}
 	err := t.dropAside(dest, aside)
-	if err == nil && filepath.Dir(aside) != filepath.Dir(t.source()) {
+	if err == nil && filepath.Dir(aside) != filepath.Dir(t.move.source()) {
 		err = t.syncFolder(filepath.Dir(aside))
 	}
 	if err != nil {
-		return "", t.explain(err)
+		return "", t.move.explain(err)
 	}
-	return dest, and(t.syncContent(dest), and(t.dropSpare(), t.syncs.sync(t.to)))
+	return dest, and(t.syncContent(dest), and(t.dropSpare(), t.filer.syncs.sync(t.to)))
 }
 
 func (t *trip) syncFolder(path string) error {
@@ -256,7 +256,7 @@ func (t *trip) syncFolder(path string) error {
 		return err
 	}
 	defer dir.Close()
-	return t.syncs.sync(dir)
+	return t.filer.syncs.sync(dir)
 }
 
 // aside is where the original would have been set aside, or was: its folder may have been renamed with it.

@@ -199,7 +199,7 @@ func (p *pair) named(name, dest string) {
 		return
 	}
 	long := len(base)+len(" (9)")+len(noteSuffix)+reserveRoom > p.longest // where a number, the note's end or ntfs-3g can need room
-	t := trip{Move: Move{Name: name, Dir: p.done}}
+	t := trip{move: Move{Name: name, Dir: p.done}}
 	if !t.keepsName(dest) && !long {
 		p.t.Errorf("%q is taken there, but became %q", name, dest)
 	}
@@ -218,7 +218,7 @@ func (p *pair) note(name, dest string) {
 	p.t.Helper()
 	text, err := os.ReadFile(dest + noteSuffix)
 	noError(p.t, err)
-	t := trip{Move: Move{Name: name, Dir: p.done}}
+	t := trip{move: Move{Name: name, Dir: p.done}}
 	rel, _ := filepath.Rel(p.done, dest)
 	both := strings.Contains(string(text), "Lies as:   "+file.Printable(rel)+"\n")
 	if !strings.Contains(string(text), "File:      "+file.Printable(name)+"\n") || both == t.keepsName(dest) {

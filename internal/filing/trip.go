@@ -14,8 +14,8 @@ import (
 
 // trip is one file on its way.
 type trip struct {
-	*Filer
-	Move
+	filer    *Filer
+	move     Move
 	from, to *os.File // the folders it leaves and goes to. Open from the start: what is in use is not unmounted
 	owner    owner    // of the watched folder
 	held     held     // the file itself
@@ -45,7 +45,7 @@ func (f *Filer) begin(m Move) (*trip, error) {
 	if err != nil {
 		return nil, m.because(err)
 	}
-	t := &trip{Filer: f, Move: m, from: from, held: hold(m.source())}
+	t := &trip{filer: f, move: m, from: from, held: hold(m.source())}
 	if err = m.look(); err == nil {
 		err = step("look at it", t.held.err)
 	}
@@ -60,12 +60,12 @@ func (f *Filer) begin(m Move) (*trip, error) {
 }
 
 func (t *trip) openTarget() (err error) {
-	folder, err := os.Stat(t.Folder)
+	folder, err := os.Stat(t.move.Folder)
 	if err != nil {
 		return step("look at the watched folder", err)
 	}
 	t.owner = ownerOf(folder)
-	dir, err := t.makeFolders(t.Move, t.owner)
+	dir, err := t.filer.makeFolders(t.move, t.owner)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (t *trip) end() {
 func (t *trip) discard(w *written) error {
 	var err error
 	if w.path != "" {
-		err = t.unmake(w.path, w.same)
+		err = t.filer.unmake(w.path, w.same)
 	}
 	*w = written{}
 	return err
@@ -106,7 +106,7 @@ func (t *trip) discard(w *written) error {
 
 // place brings the file under the first free name that the target takes.
 func (t *trip) place() (string, error) {
-	return t.layIn(t.to.Name(), filepath.Base(t.Name), t.room(), t.taken, t.put)
+	return t.filer.layIn(t.to.Name(), filepath.Base(t.move.Name), t.room(), t.taken, t.put)
 }
 
 // room is for the end of the note's name.
@@ -131,10 +131,10 @@ func (t *trip) taken(path string) (bool, error) {
 // put brings the file to path, its note first. The error is EEXIST when path is taken.
 func (t *trip) put(path string) error {
 	if t.noted != nil {
-		if !t.reserve(path) {
+		if !t.filer.reserve(path) {
 			return unix.EEXIST
 		}
-		defer t.release(path)
+		defer t.filer.release(path)
 		if is, err := t.taken(path); is || err != nil { // by another trip, between the look and reserve
 			return cmp.Or(err, error(unix.EEXIST))
 		}
@@ -167,10 +167,10 @@ func (t *trip) carry(path string) error {
 
 // moveTo moves within one device, then looks at what was moved: another file may have come under the name since look.
 func (t *trip) moveTo(path string) error {
-	err := t.noReplace(t.source(), path)
+	err := t.filer.noReplace(t.move.source(), path)
 	if err != nil && !t.arrived(path) {
 		if absent(err) {
-			return t.because(fmt.Errorf("%w, although it can be seen there: have its file system checked (fsck, chkdsk)",
+			return t.move.because(fmt.Errorf("%w, although it can be seen there: have its file system checked (fsck, chkdsk)",
 				step("rename it", err)))
 		}
 		return step("rename it", err)
@@ -187,16 +187,16 @@ func (t *trip) moveTo(path string) error {
 
 // isWanted reports whether what lies in the target is the file itself. Its inode number may have changed with its name.
 func (t *trip) isWanted(id file.Identity) (bool, error) {
-	if isFile(id, t.Want) {
+	if isFile(id, t.move.Want) {
 		return true, nil
 	}
-	return t.held.is(t.Want, id)
+	return t.held.is(t.move.Want, id)
 }
 
 // arrived tells a rename that worked from one that says so: where the answer was lost, NFS asks again, and the second
 // answer is an error.
 func (t *trip) arrived(path string) bool {
-	_, err := file.Lstat(t.source())
+	_, err := file.Lstat(t.move.source())
 	info, there := file.Lstat(path)
 	if !absent(err) || there != nil {
 		return false
@@ -207,13 +207,13 @@ func (t *trip) arrived(path string) bool {
 
 // putBack returns a file that was not meant to be moved, under its own name or, if that is taken again, a new one.
 func (t *trip) putBack(path string) error {
-	_, err := t.layIn(t.from.Name(), filepath.Base(t.Name), 0, exists, func(back string) error {
-		return t.noReplace(path, back)
+	_, err := t.filer.layIn(t.from.Name(), filepath.Base(t.move.Name), 0, exists, func(back string) error {
+		return t.filer.noReplace(path, back)
 	})
 	if err != nil {
 		return fmt.Errorf("%w, and could not be moved back from %s: %w", ErrReplaced, quote(path), cause(err))
 	}
-	return and(ErrReplaced, and(t.syncs.sync(t.from), t.syncs.sync(t.to)))
+	return and(ErrReplaced, and(t.filer.syncs.sync(t.from), t.filer.syncs.sync(t.to)))
 }
 
 // settle makes the move durable. An original goes only once its copy is. If another file has come under its name
@@ -221,7 +221,7 @@ func (t *trip) putBack(path string) error {
 func (t *trip) settle(dest string) (string, error) {
 	err := t.syncContent(dest)
 	if err == nil {
-		err = t.syncs.sync(t.to)
+		err = t.filer.syncs.sync(t.to)
 	}
 	if t.twin.path != "" {
 		if err != nil {
@@ -233,14 +233,14 @@ func (t *trip) settle(dest string) (string, error) {
 		}
 	}
 	if err == nil {
-		err = t.syncs.sync(t.from)
+		err = t.filer.syncs.sync(t.from)
 	}
 	if err == nil && t.spare != "" {
-		err = and(t.dropSpare(), and(stays(t.to), t.syncs.sync(t.to)))
+		err = and(t.dropSpare(), and(stays(t.to), t.filer.syncs.sync(t.to)))
 	}
 	if err != nil {
 		return dest, fmt.Errorf("moved %s to %s, but cannot be sure that this lasts: %w",
-			quote(t.source()), quote(dest), cause(err))
+			quote(t.move.source()), quote(dest), cause(err))
 	}
 	return dest, nil
 }
