@@ -92,7 +92,8 @@ func (d *delivery) without(out func(i int) bool) (rest []int) {
 
 // letGo divides d into the images that err says are lost, and the others.
 func (q *queue) letGo(d *delivery, err error) {
-	lost := err.(troubles).find(isLost)
+	wrong, _ := errors.AsType[troubles](err)
+	lost := wrong.find(isLost)
 	into := division{posts: [][]int{d.without(func(i int) bool { return lost[d.Files[i].Name] != nil })}}
 	for i, f := range d.Files {
 		if why := lost[f.Name]; why != nil {

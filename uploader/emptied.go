@@ -49,7 +49,7 @@ func removeEmpty(root *os.Root, dir string) bool {
 		return false
 	}
 	err = unix.Unlinkat(int(parent.Fd()), base, unix.AT_REMOVEDIR)
-	if err == unix.ENOTEMPTY || err == unix.EEXIST {
+	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
 		if !clearJunk(int(parent.Fd()), base, junkDepth) {
 			return false
 		}

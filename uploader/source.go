@@ -3,6 +3,7 @@ package uploader
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"io"
 	"os"
@@ -133,12 +134,12 @@ func (r *watchedReader) Read(p []byte) (n int, err error) {
 		n, err = r.r.Read(p)
 		r.left -= n
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		if changed := r.look(); changed != nil {
 			err = changed
 		}
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		*r.wrong = err
 	}
 	return n, err
@@ -174,6 +175,6 @@ func (s *source) noteSums() {
 
 func (s *source) close() {
 	for _, f := range s.files {
-		f.Close()
+		_ = f.Close() // it was only read
 	}
 }

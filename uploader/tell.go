@@ -138,9 +138,9 @@ func (l *loop) tellEnd(d *delivery, n news) {
 	log := l.logOf(&d.facts)
 	switch n {
 	case newsDelivered:
-		l.addPlace(log.Info(), d).Msg("delivered")
+		l.addPlace(log.Info(), d).Msg("delivered") //nolint:zerologlint // addPlace gives back what it was given
 	case newsFailed:
-		l.addPlace(log.Warn().Str("reason", d.Reason), d).Msg("failed")
+		l.addPlace(log.Warn().Str("reason", d.Reason), d).Msg("failed") //nolint:zerologlint // likewise
 	case newsNotPosted:
 		log.Info().Str("reason", d.Reason).Msg("not posted")
 	case newsDivided:

@@ -48,7 +48,7 @@ func judge(d *delivery, r result) verdict {
 	case isForGood(r.err):
 		return disowned
 	case isLost(r.err) && d.isOpen() && !d.unknown:
-		if _, some := r.err.(troubles); some {
+		if _, some := errors.AsType[troubles](r.err); some {
 			return letGo
 		}
 		return withdraw

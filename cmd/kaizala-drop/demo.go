@@ -40,7 +40,7 @@ With --once it waits until all is filed, prints what arrived, and exits 0 only i
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilSignalled(cmd.Context())
 			defer stop()
-			d, err := newDemonstration(dir, listen, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			d, err := newDemonstration(cmd.Context(), dir, listen, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err != nil {
 				return failed(err)
 			}
@@ -93,7 +93,7 @@ func demoFolder(a media.Kind) string {
 
 // newDemonstration makes the folders, the sandbox and the configuration. The ledger is opened before anything is
 // changed: if it is locked, another demo is at work here.
-func newDemonstration(dir, listen string, out, logs io.Writer) (*demonstration, error) {
+func newDemonstration(ctx context.Context, dir, listen string, out, logs io.Writer) (*demonstration, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -109,18 +109,18 @@ func newDemonstration(dir, listen string, out, logs io.Writer) (*demonstration, 
 	if err != nil {
 		return nil, err
 	}
-	if err := d.prepare(listen); err != nil {
+	if err := d.prepare(ctx, listen); err != nil {
 		return nil, errors.Join(err, d.book.Close())
 	}
 	return d, nil
 }
 
 // prepare does all that needs the lock.
-func (d *demonstration) prepare(listen string) error {
+func (d *demonstration) prepare(ctx context.Context, listen string) error {
 	if err := d.clearMedia(); err != nil {
 		return err
 	}
-	s, err := openSandbox(listen, sandbox.Options{Dir: d.folder("sandbox"), Groups: demoGroups()})
+	s, err := openSandbox(ctx, listen, sandbox.Options{Dir: d.folder("sandbox"), Groups: demoGroups()})
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (d *demonstration) prepare(listen string) error {
 		err = d.configure()
 	}
 	if err != nil {
-		s.listener.Close()
+		_ = s.listener.Close()
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func runUntilSignalled(ctx context.Context, path string, once bool, out io.Write
 	deaf()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveMargin)
 	defer cancel()
-	await(leave, part{"reading the configuration", reloading}) // which may lie where nothing answers
+	_, _ = await(leave, part{"reading the configuration", reloading}) // which may lie where nothing answers
 	switch {
 	case err != nil:
 		return failed(err)

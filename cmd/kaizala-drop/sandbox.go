@@ -55,7 +55,7 @@ func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names 
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(temp)
+		defer func() { _ = os.RemoveAll(temp) }() // what stays is swept with the machine's temporary files
 		dir = temp
 	}
 	groups, err := parseGroups(names)
@@ -68,7 +68,7 @@ func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names 
 			return err
 		}
 	}
-	s, err := openSandbox(listen, o)
+	s, err := openSandbox(ctx, listen, o)
 	if err != nil {
 		return err
 	}
@@ -105,14 +105,14 @@ type openedSandbox struct {
 	listener net.Listener
 }
 
-func openSandbox(listen string, o sandbox.Options) (*openedSandbox, error) {
-	listener, err := net.Listen("tcp", listen)
+func openSandbox(ctx context.Context, listen string, o sandbox.Options) (*openedSandbox, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w: choose another address with --listen", listen, err)
 	}
 	s, err := sandbox.New(o)
 	if err != nil {
-		listener.Close()
+		_ = listener.Close()
 		return nil, err
 	}
 	url, exposed := addressOf(listener.Addr())
