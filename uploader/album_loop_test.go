@@ -651,7 +651,7 @@ func TestAlbumMemoryIsConstant(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
 		requests = append(requests, fmt.Sprint(r.URL.Path, " ", n == r.ContentLength && n > 10*size, err, r.TransferEncoding))
-		fmt.Fprint(rw, `{"mediaResource":"r"}`)
+		fmt.Fprint(rw, `{"resource":"r"}`)
 	}))
 	defer web.Close()
 	client, err := kaizala.New(kaizala.Options{Endpoint: web.URL, AccessToken: "token-of-the-test"})

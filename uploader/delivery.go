@@ -16,8 +16,8 @@ type stage int
 const (
 	toClaim    stage = iota // enter it into the ledger
 	toUpload                // it is claimed
-	toKeep                  // it is uploaded: write the mediaResource down
-	toPost                  // its mediaResource is kept
+	toKeep                  // it is uploaded: write the resource down
+	toPost                  // its resource is kept
 	toFind                  // it may be posted: ask the destination whether it is
 	toConfirm               // it is posted: write that down
 	toFile                  // it is known to be posted: move it to done/
@@ -59,7 +59,7 @@ type facts struct {
 	known         bool // to the ledger since an earlier run
 	ledgerPosting bool // the ledger has it as being posted
 	ledgerFailed  bool // the ledger knows that it failed
-	unknown       bool // it may have been posted: an answer to its action was lost
+	unknown       bool // it may have been posted: an answer to its post was lost
 	noted         bool // at toHold: the ledger knows why
 	note          filing.Note
 
@@ -81,8 +81,8 @@ type delivery struct {
 	hanging  bool
 	breakOff context.CancelCauseFunc // ends the calls of the destination that the step makes
 
-	doubts  int  // how many answers to its action were lost, in this run
-	resumed bool // its mediaResource is from an earlier run
+	doubts  int  // how many answers to its post were lost, in this run
+	resumed bool // its resource is from an earlier run
 
 	search   *search  // what is sent is a part of the album, to find the image that is refused
 	culprits int      // images that were refused for good, and found in the album that it was a part of

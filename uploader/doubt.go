@@ -7,9 +7,9 @@ import (
 	"kaizala-drop/internal/destination"
 )
 
-// What happens after an answer to an action was lost.
+// What happens after an answer to a post was lost.
 
-// lost deals with an action whose answer was lost. Each one that is held goes to failed/, so after the first its folder
+// lost deals with a post whose answer was lost. Each one that is held goes to failed/, so after the first its folder
 // tries the next with growing pauses: an outage must not empty it.
 func (q *queue) lost(now time.Time, d *delivery, err error) news {
 	_, onWire := errors.AsType[*destination.Error](err)

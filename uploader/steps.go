@@ -94,7 +94,7 @@ func (w *work) withdraw(ctx context.Context) error {
 	return err
 }
 
-// upload sends the files and takes the mediaResource, provided that the files are still what they were. The mediaResource of a
+// upload sends the files and takes the resource, provided that the files are still what they were. The resource of a
 // part of an album is of no use.
 func (w *work) upload(ctx context.Context) error {
 	if err := cmp.Or(w.filable(), w.isNew()); err != nil {

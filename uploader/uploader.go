@@ -36,7 +36,7 @@ type Folder struct {
 	Caption       func(folder string, names []string, at time.Time) (string, error)
 	Done          string // absolute
 	Failed        string // absolute
-	HoldUnknown   bool   // an action whose answer was lost is not posted again
+	HoldUnknown   bool   // a post whose answer was lost is not made again
 	RemoveEmptied bool   // subfolders go when the last file of theirs was moved out of them
 }
 

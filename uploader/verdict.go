@@ -18,8 +18,8 @@ const (
 	letGo                         // some images of an album did: the others go on without them
 	rejected                      // this file's fault, for good: failed/
 	unproven                      // refused as if it were this file's fault, and nobody's word for it
-	uploadAgain                   // the action was refused for a mediaResource of an earlier run
-	uncertain                     // the action may have been taken although no answer says so
+	uploadAgain                   // the post was refused for a resource of an earlier run
+	uncertain                     // the post may have been made although no answer says so
 	retryFile                     // something about this file, here: it waits, others go on
 	retryEnd                      // its calls are over, and its local end failed: that is tried again until it works
 	retryFolder                   // the group or the folder: it waits, others go on
