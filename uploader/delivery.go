@@ -123,6 +123,8 @@ func newDelivery(l *lane, s file.Settled) *delivery {
 		d.reject(unsupported(s.Name, l.traits))
 	case s.Torn != "":
 		d.reject(truncated(s.Torn))
+	case l.traits.IsTooLarge(s.ID.Size):
+		d.reject(tooLarge(s.ID.Size, l.traits))
 	}
 	return d
 }

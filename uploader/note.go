@@ -55,6 +55,15 @@ func truncated(torn string) filing.Note {
 	}
 }
 
+// tooLarge says that a destination does not take a file of so many bytes.
+func tooLarge(bytes int64, of destination.Traits) filing.Note {
+	return filing.Note{
+		Reason: fmt.Sprintf("it has %d bytes, and %s takes at most %d", bytes, of.Name, of.MaxBytes),
+		Advice: "Make it smaller, or send it another way.",
+		Same:   true,
+	}
+}
+
 // unsupported says that a destination does not take files of such a name.
 func unsupported(name string, of destination.Traits) filing.Note {
 	reason := fmt.Sprintf("%q is not a type that %s takes", filepath.Ext(name), of.Name)

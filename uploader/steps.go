@@ -219,7 +219,7 @@ func (w *work) caption() string {
 	if err != nil {
 		w.log().Warn().Err(err).Msg("the caption cannot be made for this file: posting without one")
 	}
-	return text
+	return w.u.Traits.Caption(text)
 }
 
 // confirm writes down that the post was made.

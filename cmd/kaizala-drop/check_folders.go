@@ -14,6 +14,7 @@ import (
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/door"
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/overlap"
 	"kaizala-drop/watcher"
 )
@@ -79,7 +80,7 @@ func (r *report) config(c config.Config) {
 	late := make(chan struct{})
 	time.AfterFunc(checkPatience, func() { close(late) })
 	state := startLook(func(l *look) { l.writable("state_dir", c.StateDir) })
-	_, toWatch := stages(c.Folders)
+	_, toWatch := stages(c.Folders, kaizala.Traits())
 	looks := make([]*look, len(c.Folders))
 	for i, f := range c.Folders {
 		looks[i] = startLook(func(l *look) { l.folder(f, toWatch[i], c.StateDir) })

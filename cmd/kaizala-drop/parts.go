@@ -10,8 +10,8 @@ import (
 	"syscall"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
@@ -38,7 +38,7 @@ func loadConfigIn(path string, env config.Environment) (config.Config, error) {
 }
 
 // stages gives what each of the two stages needs to know of the folders.
-func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
+func stages(folders []config.Folder, traits destination.Traits) ([]uploader.Folder, []watcher.Folder) {
 	toPost, toWatch := make([]uploader.Folder, len(folders)), make([]watcher.Folder, len(folders))
 	for i, f := range folders {
 		toPost[i] = uploader.Folder{
@@ -48,9 +48,9 @@ func stages(folders []config.Folder) ([]uploader.Folder, []watcher.Folder) {
 		toWatch[i] = watcher.Folder{
 			Path: f.Path, Recursive: f.Recursive, Settle: f.Settle, SettleRemote: f.SettleRemote, Rescan: f.Rescan,
 			AllowHardlinks: f.AllowHardlinks, VerifyEnding: f.VerifyEnding, TruncatedAfter: f.TruncatedAfter,
-			Album: f.Album, AlbumWindow: f.AlbumWindow, AlbumMax: f.AlbumMax,
+			Album: f.Album, AlbumWindow: f.AlbumWindow, AlbumMax: traits.Album(f.AlbumMax),
 			Exclude: []string{f.Done, f.Failed}, Mark: filing.Mark, Ignore: f.Ignore, WarnAfter: f.WarnAfter,
-			Accepts: kaizala.Traits().Accepts,
+			Accepts: traits.Accepts,
 		}
 	}
 	return toPost, toWatch

@@ -57,7 +57,7 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 
 // take hands the pipeline its folders, the uploader first: it must know a folder before a file of it settles.
 func (p *pipeline) take(ctx context.Context, folders []config.Folder) error {
-	toPost, toWatch := stages(folders)
+	toPost, toWatch := stages(folders, p.upload.Traits)
 	select {
 	case p.posted <- toPost:
 	case <-ctx.Done():

@@ -13,7 +13,7 @@ import (
 	"unicode"
 )
 
-// maxCaption, in runes, is what Kaizala's reference allows a text message; it names no limit for a caption.
+// maxCaption, in runes, bounds what a template may make. A destination may take less.
 const maxCaption = 4000
 
 // Caption makes the text that is posted with a file. Its zero value makes the empty text. It can be used by several

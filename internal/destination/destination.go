@@ -57,3 +57,29 @@ func (t Traits) TypeOf(name string) (is media.Type, ok bool) {
 	}
 	return t.Accepts(name)
 }
+
+// Caption is text as far as it is taken.
+func (t Traits) Caption(text string) string {
+	if t.CaptionMax <= 0 {
+		return text
+	}
+	characters := 0
+	for i := range text {
+		if characters == t.CaptionMax {
+			return text[:i]
+		}
+		characters++
+	}
+	return text
+}
+
+// Album is how many images there may be in one post, of the number that was asked for.
+func (t Traits) Album(most int) int {
+	if t.AlbumMax <= 0 {
+		return most
+	}
+	return min(most, t.AlbumMax)
+}
+
+// IsTooLarge reports whether a file of that many bytes is surely not taken.
+func (t Traits) IsTooLarge(bytes int64) bool { return t.MaxBytes > 0 && bytes > t.MaxBytes }

@@ -7,7 +7,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// captionMax is how many characters of a caption Kaizala's clients were seen to show.
+// captionMax, in characters, is what Kaizala's reference allows a text message; it names no limit for a caption.
 const captionMax = 4000
 
 // Traits says what Kaizala takes: the types of Microsoft's reference page for /media, each with the MIME type that it wants.
