@@ -15,7 +15,6 @@ import (
 	"kaizala-drop/internal/door"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/uploader"
 )
@@ -44,7 +43,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	pipelines, err := d.join(book, filer)
 	defer func() {
 		for _, p := range pipelines {
-			p.client.Close()
+			p.close()
 		}
 	}()
 	if err != nil {
@@ -56,9 +55,11 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // what is written to state_dir ends last
 	defer stopWriting()
 	writing := part{"the ledger in " + file.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
-	keeping := make([]part, len(pipelines))
-	for i, p := range pipelines {
-		keeping[i] = part{"the token in " + file.Printable(d.config.StateDir), start(func() error { return p.client.Run(lasting) })}
+	var keeping []part
+	for _, p := range pipelines {
+		if p.keep != nil {
+			keeping = append(keeping, part{"the token in " + file.Printable(d.config.StateDir), start(func() error { return p.keep(lasting) })})
+		}
 	}
 	sum, hanging, err := d.work(ctx, book, filer, pipelines)
 	if len(hanging) > 0 {
@@ -125,9 +126,10 @@ func (d *daemon) work(
 	}
 	var uploading []part
 	for _, p := range pipelines {
-		parts = append(parts,
-			part{"watching the folders", start(func() error { return p.watch.Run(working) })},
-			part{"renewing the token", start(func() error { return d.renew(working, p.client) })})
+		parts = append(parts, part{"watching the folders", start(func() error { return p.watch.Run(working) })})
+		if p.renew != nil && !d.once { // a run with once is too short for that
+			parts = append(parts, part{"renewing the token", start(func() error { return p.renew(working) })})
+		}
 		uploading = append(uploading, part{"posting", start(func() error {
 			sum, err := p.upload.Run(ctx)
 			sums <- sum
@@ -186,14 +188,6 @@ func take[T any](c <-chan T) (t T) {
 	default:
 	}
 	return t
-}
-
-// renew keeps the tokens alive, however long nothing is posted. A run with once is too short for that.
-func (d *daemon) renew(ctx context.Context, client *kaizala.Client) error {
-	if d.once {
-		return nil
-	}
-	return client.KeepFresh(ctx)
 }
 
 // prune removes the history that is older than keep_history, at start and once a day.

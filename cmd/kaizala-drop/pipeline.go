@@ -2,62 +2,78 @@ package main
 
 import (
 	"context"
-	"time"
+	"fmt"
 
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
 )
 
+// service is a destination as one package speaks to it, with what works for it alone.
+type service struct {
+	destination uploader.Destination
+	traits      destination.Traits
+	calls       *budget.Budget
+	maxUploads  int // at once
+	maxAttempts int // of one file
+	// keep and renew work until their context ends; nil: there is nothing to do. keep writes to state_dir, and ends last.
+	keep, renew func(ctx context.Context) error
+	close       func()
+}
+
+// newService makes what the type of the destination says. It starts nothing.
+func newService(c config.Config, to config.Destination, log zerolog.Logger) (service, error) {
+	switch to.Type {
+	case config.KaizalaType:
+		return newKaizala(c, to, log)
+	}
+	return service{}, fmt.Errorf("the destination %q has the type %q, which nobody speaks", to.Name, to.Type)
+}
+
 // pipeline is one destination with all that works for it alone: a client, a budget, a watcher and an uploader. So an outage of one
 // cannot touch the files of another. The ledger and the filer are shared.
 //
-//	watched --> watcher --settled--> uploader --> client
+//	watched --> watcher --settled--> uploader --> service
 //	            watcher <-released-- uploader <-- posted
 type pipeline struct {
+	service
 	name    string
-	client  *kaizala.Client
 	watch   watcher.Watcher
 	upload  uploader.Uploader
 	watched chan []watcher.Folder
 	posted  chan []uploader.Folder
 }
 
-// newPipeline joins the parts of one destination of c. It starts nothing. The caller closes its client.
+// newPipeline joins the parts of one destination of c. It starts nothing. The caller closes it.
 func newPipeline(c config.Config, to config.Destination, once bool, book *ledger.Ledger, filer *filing.Filer, log zerolog.Logger) (*pipeline, error) {
 	if len(c.Destinations) > 1 {
 		log = log.With().Str("destination", to.Name).Logger()
 	}
-	calls := budget.New(to.Kaizala.CallsPerMinute)
-	client, err := newClient(c, to, calls, nil, log)
+	s, err := newService(c, to, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := client.Unread(); err != nil {
-		log.Error().Err(err).Msg("an older refresh token is used")
-	}
-	p := &pipeline{name: to.Name, client: client, watched: make(chan []watcher.Folder), posted: make(chan []uploader.Folder)}
+	p := &pipeline{service: s, name: to.Name, watched: make(chan []watcher.Folder), posted: make(chan []uploader.Folder)}
 	settled, released := make(chan file.Batch), make(chan file.Release)
 	p.watch = watcher.Watcher{Folders: p.watched, Settled: settled, Released: released, Once: once, Log: log}
 	p.upload = uploader.Uploader{
-		Destination: client, Name: to.Name, Traits: kaizala.Traits(), Ledger: book, Filer: filer,
+		Destination: s.destination, Name: to.Name, Traits: s.traits, Ledger: book, Filer: filer,
 		Folders: p.posted, Settled: settled, Released: released,
-		MaxUploads: to.Kaizala.MaxUploads, MaxAttempts: to.Kaizala.MaxAttempts,
-		Budget: calls, Grace: c.ShutdownGrace, Log: log,
+		MaxUploads: s.maxUploads, MaxAttempts: s.maxAttempts, Budget: s.calls, Grace: c.ShutdownGrace, Log: log,
 	}
 	return p, nil
 }
 
 // take hands the pipeline its folders, the uploader first: it must know a folder before a file of it settles.
 func (p *pipeline) take(ctx context.Context, folders []config.Folder) error {
-	toPost, toWatch := stages(folders, p.upload.Traits)
+	toPost, toWatch := stages(folders, p.traits)
 	select {
 	case p.posted <- toPost:
 	case <-ctx.Done():
@@ -69,23 +85,4 @@ func (p *pipeline) take(ctx context.Context, folders []config.Folder) error {
 		return ctx.Err()
 	}
 	return nil
-}
-
-// newClient makes the client of a destination. onNewToken keeps new refresh tokens; nil: the client does.
-func newClient(
-	c config.Config, to config.Destination, calls *budget.Budget, onNewToken func(save func() error), log zerolog.Logger,
-) (*kaizala.Client, error) {
-	k := to.Kaizala
-	throttled := func(retryAfter time.Duration) {
-		if perMinute, fewer := calls.Throttled(time.Now(), retryAfter); fewer {
-			log.Warn().Int("calls_per_minute", int(perMinute)).Stringer("retry_after", retryAfter).
-				Msg("Kaizala says that these are too many calls: making fewer for a while. Does another program use this connector?")
-		}
-	}
-	return kaizala.New(kaizala.Options{
-		Name: to.Name, Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
-		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: onNewToken,
-		MaxConns: k.MaxUploads + uploader.Connections, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
-		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled, Log: log,
-	})
 }

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// kaizalaType is the type of a destination, and the name of the one in [kaizala].
-const kaizalaType = "kaizala"
+// KaizalaType is the type of a destination, and the name of the one in [kaizala].
+const KaizalaType = "kaizala"
 
 // destinations reads [kaizala] and each [destination.NAME]. Without any, it is [kaizala] that is missing.
 func (r *reader) destinations(root map[string]any) (all []Destination) {
 	more, _ := r.table(root, destinationSection)
 	if _, ok := root[kaizalaSection]; ok || len(more) == 0 {
 		if table, ok := r.table(root, kaizalaSection); ok {
-			all = append(all, Destination{kaizalaSection, kaizalaType, r.kaizala(keyPath{kaizalaSection}, table)})
+			all = append(all, Destination{kaizalaSection, KaizalaType, r.kaizala(keyPath{kaizalaSection}, table)})
 		} else {
-			all = append(all, Destination{Name: kaizalaSection, Type: kaizalaType})
+			all = append(all, Destination{Name: kaizalaSection, Type: KaizalaType})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(more)) {
@@ -49,7 +49,7 @@ func (r *reader) destination(name string, path keyPath, table map[string]any) De
 		r.problem(r.lines.of(path), "this %s has no type: write type = \"kaizala\"", path.header())
 	}
 	overlay(r, path, own, destinationSettings(), &d)
-	if d.Type == kaizalaType {
+	if d.Type == KaizalaType {
 		d.Kaizala = r.kaizala(path, rest)
 	}
 	return d

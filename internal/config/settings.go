@@ -32,7 +32,7 @@ func topSettings() []setting[Config] {
 func destinationSettings() []setting[Destination] {
 	return []setting[Destination]{
 		{"type", "", "what kind of service it is",
-			choice(func(d *Destination) *string { return &d.Type }, kaizalaType)},
+			choice(func(d *Destination) *string { return &d.Type }, KaizalaType)},
 	}
 }
 
