@@ -318,3 +318,26 @@ func TestBrokenName(t *testing.T) {
 	}
 	t.Logf("%d of %d names were broken", broken, len(names)) // by version 2022.10.3: others may have mended it
 }
+
+// TestTargetGoneAtRename: a target that goes away at the very rename is not taken for a damaged file system, and the next try files
+// the file.
+func TestTargetGoneAtRename(t *testing.T) {
+	d := newDesk(t)
+	m := d.drop("scan.pdf", "x")
+	c, gone := realCalls(), false
+	c.rename = func(from, to string) error {
+		if !gone {
+			gone = true
+			noError(t, os.RemoveAll(d.done))
+		}
+		return renameNoReplace(from, to)
+	}
+	f := newFiler(c)
+	if _, err := f.Move(m); err == nil || strings.Contains(err.Error(), "file system checked") {
+		t.Errorf("got %v", err)
+	}
+	m.Again = true
+	_, err := f.Move(m)
+	noError(t, err)
+	holds(t, d.done, "scan.pdf=x")
+}

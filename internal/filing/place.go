@@ -115,10 +115,10 @@ func (f *Filer) placeAt(path string) (tag string) {
 
 // isPlace reports whether a name was reserved for a file, and a crash came before the file.
 func (f *Filer) isPlace(path, tag string) bool {
-	info, err := file.Lstat(path)
-	if err == nil && info.Mode&os.ModeSymlink != 0 {
-		return isPlaceLink(path, tag)
+	if isPlaceLink(path, tag) {
+		return true
 	}
+	info, err := file.Lstat(path)
 	if err != nil || !info.Mode.IsRegular() {
 		return false
 	}

@@ -169,11 +169,14 @@ func (t *trip) carry(path string) error {
 func (t *trip) moveTo(path string) error {
 	err := t.filer.noReplace(t.move.source(), path)
 	if err != nil && !t.arrived(path) {
-		if absent(err) {
-			return t.move.because(fmt.Errorf("%w, although it can be seen there: have its file system checked (fsck, chkdsk)",
-				step("rename it", err)))
+		failed := step("rename it", err)
+		if !absent(err) {
+			return failed
 		}
-		return step("rename it", err)
+		if stays(t.to) == nil { // else it is the target that went away
+			failed = fmt.Errorf("%w, although it can be seen there: have its file system checked (fsck, chkdsk)", failed)
+		}
+		return t.move.because(failed)
 	}
 	info, err := file.Lstat(path)
 	if err != nil {
