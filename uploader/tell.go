@@ -120,8 +120,7 @@ func (l *loop) tellDestination(n news, err error) {
 	case newsToken:
 		answer, _ := errors.AsType[*destination.Error](err)
 		l.Log.Error().Str("error", reasonOf(err)).Bool("its_own_word", answer.Spoken).Int("waiting", known).
-			Msg("the token is refused: nothing is sent, and the files stay where they are. " +
-				"Look at application_id, application_secret and refresh_token (which ends after a year)")
+			Msg("the token is refused: nothing is sent, and the files stay where they are. " + answer.Advice)
 	case newsOutage:
 		l.Log.Warn().Str("error", reasonOf(err)).Int("waiting", known).
 			Msg("the destination cannot take files now: they stay where they are, and go on by themselves")

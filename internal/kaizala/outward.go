@@ -51,9 +51,14 @@ func (e *Error) isOfItself() bool {
 	return true
 }
 
+// adviceAccess is what to do when the token is refused.
+const adviceAccess = "Look at application_id, application_secret and refresh_token (which ends after a year)"
+
 // explain says what a person is to read of a file that is given up for e: as Kaizala's word only what it said itself.
 func (e *Error) explain(out *destination.Error) {
 	switch {
+	case out.Fault == destination.OfAccess:
+		out.Advice = adviceAccess
 	case !e.Spoken && e.Status == http.StatusRequestEntityTooLarge:
 		out.Advice = "Make it smaller, send it another way, or have whoever runs the proxy in between allow larger uploads."
 	case !e.Spoken || e.Fault != FaultFile: // nobody said that
