@@ -75,17 +75,11 @@ func (w *work) move(ctx context.Context, move mover, dir string) error {
 	}
 	err := all.Wait()
 	if err == nil && w.job.to.RemoveEmptied {
-		_ = w.job.calls.Do("remove emptied folders in", w.job.Folder, w.tidy) // what cannot be removed stays
+		_ = w.job.calls.Do("remove emptied folders in", w.job.Folder, func() error { // what cannot be removed stays
+			return w.u.Filer.RemoveEmptied(w.job.Folder, w.job.names())
+		})
 	}
 	return err
-}
-
-// tidy removes the subfolders that the delivery has emptied.
-func (w *work) tidy() error {
-	if !removeEmptied(w.job.Folder, w.job.names()) {
-		return nil
-	}
-	return w.u.Filer.Sync(w.job.Folder) // or a power cut could bring an empty folder back that nobody looks at any more
 }
 
 // moveFile moves a file. One that somebody took away or replaced meanwhile is left to them. A posted one is looked for before: its

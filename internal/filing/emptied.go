@@ -1,4 +1,4 @@
-package uploader
+package filing
 
 import (
 	"errors"
@@ -11,9 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// removeEmptied removes the subfolders of folder that the files names were moved out of, and those they lie in, if nothing but junk is
-// left in them. Never the watched folder; and what else is left, even a hidden file, keeps its folder: the kernel removes none
-// but an empty one, and so does a mount point. The folder that a program works in stays, too. What cannot be removed stays. It reports whether any of them is gone, by now or by an earlier run.
+// RemoveEmptied removes the subfolders of folder that the files names, given relative to folder, were moved out of, and those
+// around them, from the inside out, and makes that durable: a power cut must not bring back an empty folder that nobody looks at
+// any more. Junk that systems leave for themselves goes with its folder. Everything else, even a hidden file, keeps its folder, because
+// the kernel removes none but an empty one. The watched folder itself, a mount point, and a folder that a process works in stay.
+// What cannot be removed stays, without an error. The error is that of syncing folder. It may be called concurrently.
+func (f *Filer) RemoveEmptied(folder string, names []string) error {
+	if !removeEmptied(folder, names) {
+		return nil
+	}
+	return f.Sync(folder)
+}
+
+// removeEmptied reports whether any of the subfolders is gone, by now or by an earlier run.
 func removeEmptied(folder string, names []string) (removed bool) {
 	var root *os.Root
 	tried := map[string]bool{}
