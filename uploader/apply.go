@@ -47,7 +47,7 @@ func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects 
 		e.tell(newsAnswers)
 	}
 	was := d.stage
-	if err != nil && v != interrupted {
+	if err != nil && v != interrupted && !d.stage.isDecided() {
 		d.Reason = reasonOf(err)
 	}
 	trouble := q.follow(now, d, v, &e)

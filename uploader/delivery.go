@@ -42,6 +42,15 @@ func (s stage) isEnd() bool {
 	return false
 }
 
+// isDecided reports whether it is decided what becomes of the delivery, for a reason that no later trouble replaces.
+func (s stage) isDecided() bool {
+	switch s {
+	case toFail, toWithdraw, toDivide, toHold:
+		return true
+	}
+	return false
+}
+
 // isLedgers reports whether the step is one of the ledger alone.
 func (s stage) isLedgers() bool {
 	switch s {

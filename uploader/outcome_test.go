@@ -130,6 +130,9 @@ func TestTableOfOutcomes(t *testing.T) {
 			q.ended(d, result{})
 			d.stage, d.unknown, d.resumed, q.stopping = c.at, c.how.unknown, c.how.resumed, c.how.stopping
 			d.lookedFor = c.how.lookedFor
+			if c.at.isDecided() {
+				d.Reason = "decided"
+			}
 			if !d.isOpen() {
 				q.localEnd(d)
 			}
@@ -151,6 +154,9 @@ func TestTableOfOutcomes(t *testing.T) {
 			}
 			if c.err != nil && v != interrupted && d.Reason == "" {
 				t.Error("it waits without a reason")
+			}
+			if c.at.isDecided() && d.stage == c.at && d.Reason != "decided" {
+				t.Errorf("what it was decided for is now %q", d.Reason)
 			}
 			if d.stage == toFail && c.at != toFail && (d.note.Reason == "" || len(l.unfiled) != 1 || len(l.active) != 0) {
 				t.Errorf("refused, with the note %+v", d.note)
