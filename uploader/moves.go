@@ -116,7 +116,7 @@ func (w *work) notMoved(i int, dest string, err error) error {
 		return errAway
 	case isAway(err):
 		w.log().Info().Str("reason", reasonOf(err)).Msg("not moved")
-		return w.forget(f, "")
+		return w.clearLeftovers(f, "")
 	}
 	// With a dest, the next try finds it there, and repeats the sync and the clearing up that failed.
 	w.got.files[i].landed = dest != "" && !errors.Is(err, filing.ErrFolderGone)
@@ -135,8 +135,8 @@ func (w *work) moveAs(i int, move mover, dir string) (dest string, err error) {
 	return dest, err
 }
 
-// forget removes what is left of earlier moves of f that were broken off, now that f itself lies at found, or nobody knows where.
-func (w *work) forget(f ledger.File, found string) error {
+// clearLeftovers removes what is left of earlier moves of f that were broken off, now that f itself lies at found, or nobody knows where.
+func (w *work) clearLeftovers(f ledger.File, found string) error {
 	dir, noted := w.job.to.Done, false
 	if w.job.stage == toFail {
 		dir, noted = w.job.to.Failed, true
