@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(openDir); dir != "" {
 		os.Exit(opener(dir))
 	}
+	if dir := os.Getenv(strangerDir); dir != "" {
+		os.Exit(stranger(dir))
+	}
 	os.Exit(m.Run())
 }
 

@@ -118,8 +118,10 @@ ALTER TABLE file ADD COLUMN base BLOB /* last part of name */;
 ALTER TABLE file ADD COLUMN claimed_base BLOB /* last part of claimed_as; NULL: that of name */;
 ALTER TABLE file ADD COLUMN dest_base BLOB /* last part of dest; NULL: that of name */;
 
+UPDATE file SET base = name WHERE instr(name, x'2f') = 0;
+
 WITH RECURSIVE cut (delivery, position, rest) AS (
-	SELECT delivery, position, name FROM file
+	SELECT delivery, position, name FROM file WHERE base IS NULL
 	UNION ALL SELECT delivery, position, substr(rest, instr(rest, x'2f') + 1) FROM cut WHERE instr(rest, x'2f') > 0)
 UPDATE file SET base = cut.rest FROM cut
 WHERE file.delivery = cut.delivery AND file.position = cut.position AND instr(cut.rest, x'2f') = 0;
@@ -131,7 +133,7 @@ UPDATE file SET claimed_base = nullif(cut.rest, base) FROM cut
 WHERE file.delivery = cut.delivery AND file.position = cut.position AND instr(cut.rest, x'2f') = 0;
 
 WITH RECURSIVE cut (delivery, position, rest) AS (
-	SELECT delivery, position, dest FROM file WHERE dest IS NOT NULL
+	SELECT delivery, position, dest FROM file WHERE substr(dest, -1 - length(base)) <> CAST('/' || base AS BLOB)
 	UNION ALL SELECT delivery, position, substr(rest, instr(rest, x'2f') + 1) FROM cut WHERE instr(rest, x'2f') > 0)
 UPDATE file SET dest_base = nullif(cut.rest, base) FROM cut
 WHERE file.delivery = cut.delivery AND file.position = cut.position AND instr(cut.rest, x'2f') = 0;
