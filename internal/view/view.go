@@ -21,6 +21,7 @@ type Held struct {
 	Name   string    `json:"name"` // relative to the folder
 	Kind   string    `json:"kind"` // a row of docs/states.md; "settling": nothing but its quiet time is missing
 	Reason string    `json:"reason"`
+	Advice string    `json:"advice,omitempty"` // what a person can do
 	Since  time.Time `json:"since"`
 	Next   time.Time `json:"next,omitzero"` // when it is looked at again; zero: when something happens
 }
