@@ -155,3 +155,20 @@ func (f Folder) isNameless(name string) bool {
 	_, known := f.typeOf(base)
 	return known && strings.LastIndexByte(base, '.') == 0
 }
+
+// LeftAlone tells the rule for which a name below a watched folder is left alone, or "": one of the built-in list, or with own a pattern
+// of patterns (Folder.Ignore). A name is also left alone for the sake of a folder that it lies in. It looks at no file.
+func LeftAlone(patterns []string, name string, isDir bool) (rule string, own bool) {
+	f := newFilter(Folder{Path: "/", Ignore: patterns})
+	parts := strings.Split(filepath.Clean(name), "/")
+	for i := range parts {
+		part := filepath.Join(parts[:i+1]...)
+		if rule := f.builtin(strings.ToLower(filepath.Base(part))); rule != "" {
+			return rule, false
+		}
+		if rule := f.own.Match(part, isDir || i < len(parts)-1); rule != "" {
+			return rule, true
+		}
+	}
+	return "", false
+}

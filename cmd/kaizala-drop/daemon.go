@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,6 +17,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/view"
 	"kaizala-drop/uploader"
 )
 
@@ -27,6 +29,8 @@ type daemon struct {
 	configs <-chan config.Config // later ones
 	once    bool
 	log     zerolog.Logger
+
+	now atomic.Pointer[config.Config] // with the folders of the last reload: for those who ask
 }
 
 // run works until ctx ends or, with once, until what is there is delivered. It ends at most shutdown_grace and leaveAfter
@@ -106,10 +110,11 @@ func (d *daemon) join(book *ledger.Ledger, filer *filing.Filer) (all []*pipeline
 func (d *daemon) work(
 	ctx context.Context, book *ledger.Ledger, filer *filing.Filer, pipelines []*pipeline,
 ) (sum uploader.Summary, hanging []string, err error) {
-	configured, up := make(chan []config.Folder), make(chan []config.Folder)
+	configured, up, asks := make(chan []config.Folder), make(chan []config.Folder), make(chan view.Ask[[]view.Door])
 	doors := door.Doors{
-		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Once: d.once, Log: d.log,
+		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Asks: asks, Once: d.once, Log: d.log,
 	}
+	d.now.Store(&d.config)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	working, stopWorking := context.WithCancel(ctx)
@@ -123,6 +128,9 @@ func (d *daemon) work(
 		{"reloading", start(func() error { return d.configure(working, configured) })},
 		{"handing on the folders", start(func() error { return d.handOn(working, up, pipelines) })},
 		{"removing old history", start(func() error { return d.prune(working, book) })},
+		{"the control socket", start(func() error {
+			return serveControl(working, d.socket(), newDesk(&d.now, book, pipelines, asks), d.log)
+		})},
 	}
 	var uploading []part
 	for _, p := range pipelines {
@@ -208,4 +216,12 @@ func (d *daemon) prune(ctx context.Context, book *ledger.Ledger) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// socket is where this run answers. One that ends by itself does so nowhere.
+func (d *daemon) socket() string {
+	if d.once {
+		return ""
+	}
+	return d.config.Control.Socket
 }

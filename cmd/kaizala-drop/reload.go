@@ -47,6 +47,7 @@ func (d *daemon) configure(ctx context.Context, configured chan<- []config.Folde
 		select {
 		case c = <-d.configs:
 			c.Folders = d.served(c.Folders)
+			d.now.Store(&c)
 			d.tellReloaded(c)
 			d.tellWarnings(c)
 		case <-ctx.Done():

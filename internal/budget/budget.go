@@ -19,6 +19,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -55,11 +56,12 @@ type Budget struct {
 	mu        sync.Mutex
 	beginning pacer
 	leaving   pacer
-	waiting   int       // calls that wait to leave
-	full      float64   // calls a second; +Inf: no limit
-	limit     float64   // calls a second, now
-	notBefore time.Time // the service asked for it
-	changed   time.Time // when the limit was lowered or raised last
+	waiting   int         // calls that wait to leave
+	full      float64     // calls a second; +Inf: no limit
+	limit     float64     // calls a second, now
+	notBefore time.Time   // the service asked for it
+	left      []time.Time // when the calls of the last minute left; none are noted without a limit
+	changed   time.Time   // when the limit was lowered or raised last
 }
 
 // New makes the budget for so many calls a minute; 0 is no limit, but what Throttled asks for.
@@ -152,6 +154,7 @@ func (b *Budget) pass(now time.Time) (wait time.Duration, err error) {
 	}
 	if wait <= 0 {
 		b.waiting--
+		b.note(now)
 	}
 	return wait, nil
 }
@@ -210,3 +213,34 @@ func (b *Budget) recover(now time.Time) {
 }
 
 func (b *Budget) set(at time.Time, limit float64) { b.changed, b.limit = at, limit }
+
+// note counts a call that leaves.
+func (b *Budget) note(now time.Time) {
+	if math.IsInf(b.full, 1) {
+		return
+	}
+	b.forget(now)
+	b.left = append(b.left, now)
+}
+
+// forget drops the calls that left more than a minute ago.
+func (b *Budget) forget(now time.Time) {
+	b.left = slices.DeleteFunc(b.left, func(at time.Time) bool { return now.Sub(at) >= time.Minute })
+}
+
+// Left tells how many calls a minute may leave from now on, 0: no limit, and how many more within a minute of those that left last:
+// none while the service asked to wait.
+func (b *Budget) Left(now time.Time) (perMinute float64, left int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.recover(now)
+	if math.IsInf(b.limit, 1) {
+		return 0, 0
+	}
+	perMinute = b.limit * 60
+	if b.held(now) > 0 {
+		return perMinute, 0
+	}
+	b.forget(now)
+	return perMinute, max(0, int(perMinute)-len(b.left))
+}

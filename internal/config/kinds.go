@@ -173,7 +173,7 @@ func duration[T any](field func(*T) *time.Duration, least time.Duration) read[T]
 			at.wrongType(`a duration in quotes, such as "5s"`, value)
 			return
 		}
-		d, err := parseDuration(s)
+		d, err := ParseDuration(s)
 		switch {
 		case err != nil:
 			at.problem(`must be a number with its unit, such as "500ms", "5s", "2m", "1h" or "90d", not %q`, s)
