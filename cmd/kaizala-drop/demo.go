@@ -62,6 +62,7 @@ type demonstration struct {
 	log     zerolog.Logger
 	out     io.Writer
 	dropped []droppedFile
+	bar     *progress
 }
 
 // droppedFile is a sample, under the name that it got, and what should become of it.
@@ -98,7 +99,8 @@ func newDemonstration(ctx context.Context, dir, listen string, out, logs io.Writ
 	if err != nil {
 		return nil, err
 	}
-	d := &demonstration{dir: dir, out: out, log: zerolog.New(console(logs)).With().Timestamp().Logger()}
+	bar := &progress{out: out, log: console(logs)}
+	d := &demonstration{dir: dir, out: out, bar: bar, log: zerolog.New(bar).Hook(bar).With().Timestamp().Logger()}
 	if err := d.claimDir(); err != nil {
 		return nil, err
 	}
@@ -203,6 +205,7 @@ func (d *demonstration) writeConfig() (path string, err error) {
 			"endpoint": d.sandbox.url, "application_id": "demo", "application_secret": "demo", "refresh_token": "demo",
 			"calls_per_minute": 0,
 		},
+		"control":  table{"socket": d.socket()},
 		"defaults": table{"settle": "1s", "truncated_after": "5s"},
 		"folder":   folders,
 	})
@@ -211,6 +214,14 @@ func (d *demonstration) writeConfig() (path string, err error) {
 	}
 	path = d.folder("config.toml")
 	return path, os.WriteFile(path, append([]byte(configMark), text...), 0o600)
+}
+
+// socket is where the daemon of the demo answers, if the path is one that a socket can have.
+func (d *demonstration) socket() string {
+	if path := d.folder("control.sock"); len(path) <= config.LongestSocket {
+		return path
+	}
+	return ""
 }
 
 // run drops the samples and runs the daemon on them until ctx ends or, with once, until they are filed.
@@ -223,7 +234,11 @@ func (d *demonstration) run(ctx context.Context, once bool) error {
 		return err
 	}
 	d.greet(once)
+	if once && isTerminal(d.out) {
+		d.bar.begin(len(d.dropped))
+	}
 	sum, err := (&daemon{config: d.config, once: once, log: d.log}).run(ctx)
+	d.bar.end()
 	if err != nil || !once {
 		return err
 	}
@@ -282,7 +297,8 @@ func (d *demonstration) greet(once bool) {
 		fmt.Fprintf(d.out, "Drop files for %-26q%s\n", g.Name, d.folder(g.Name))
 	}
 	if !once {
-		fmt.Fprintln(d.out, "Drop in files of your own; Ctrl-C ends it.")
+		fmt.Fprintln(d.out, "Drop in files of your own; Ctrl-C ends it. In another terminal:")
+		fmt.Fprintf(d.out, "  kaizala-drop status --config %s\n", shellWord(d.folder("config.toml")))
 	}
 	fmt.Fprintln(d.out)
 }

@@ -58,9 +58,9 @@ func absolute[T any](field func(*T) *string) read[T] {
 	}
 }
 
-// longestSocket is how many bytes the path of a socket can have: unix(7) has room for 107, and one is made in a directory of its own
+// LongestSocket is how many bytes the path of a socket can have: unix(7) has room for 107, and one is made in a directory of its own
 // beside its place.
-const longestSocket = 96
+const LongestSocket = 96
 
 // socket is an absolute path that a socket can have, or nothing.
 func socket[T any](field func(*T) *string) read[T] {
@@ -73,8 +73,8 @@ func socket[T any](field func(*T) *string) read[T] {
 			*field(into) = ""
 		case !filepath.IsAbs(s):
 			at.problem("must be an absolute path, from / on, not %q; empty for no socket", s)
-		case len(s) > longestSocket:
-			at.problem("has %d bytes, and the path of a socket at most %d: put it nearer to /", len(s), longestSocket)
+		case len(s) > LongestSocket:
+			at.problem("has %d bytes, and the path of a socket at most %d: put it nearer to /", len(s), LongestSocket)
 		case at.withoutNUL(s):
 			*field(into) = filepath.Clean(s)
 		}
