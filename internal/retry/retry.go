@@ -235,3 +235,16 @@ func (r *Retrier) pass(point string) {
 }
 
 func quote(path string) string { return `"` + file.Printable(path) + `"` }
+
+// AsItIs tells a watcher of a folder which of its files are to be sent without the check of their ending (watcher.Folder.AsItIs). What
+// the ledger cannot tell is held back.
+func (r *Retrier) AsItIs(folder string) func(name string, id file.Identity) bool {
+	return func(name string, id file.Identity) bool {
+		is, err := r.Ledger.SentAsItIs(context.Background(), folder, id)
+		if err != nil {
+			r.Log.Warn().Err(err).Str("folder", file.Printable(folder)).Str("file", file.Printable(name)).
+				Msg("the ledger cannot tell whether it was asked to send this file as it is: it is held back")
+		}
+		return is && err == nil
+	}
+}
