@@ -252,7 +252,7 @@ func TestKilled(t *testing.T) {
 			t.Run(fmt.Sprint(name, ", far ", far), func(t *testing.T) {
 				t.Parallel()
 				kills := 0
-				for _, call := range strings.Fields("renameat2 linkat unlinkat mkdirat fsync fdatasync pwrite64 write ftruncate fchmod fchown utimensat copy_file_range") {
+				for call := range strings.FieldsSeq("renameat2 linkat unlinkat mkdirat fsync fdatasync pwrite64 write ftruncate fchmod fchown utimensat copy_file_range") {
 					for n, more := 1, true; more; n++ {
 						o, spec := begun(t, c, far)
 						trace := filepath.Join(t.TempDir(), "trace")
