@@ -57,15 +57,17 @@ func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answe
 		return Hold{Reason: stateOf(KindNote).reason, Kind: KindNote}, nil
 	}
 	if known, ok := s.torn[name]; ok && known.id == opened.Identity {
-		found.look.Holes = known.holes
-		return known.hold, nil
-	}
-	found.look.Holes = s.holes(f)
-	hold, err = s.wholeness(f, name, opened)
-	if hold.Torn {
-		s.torn[name] = tornFile{opened.Identity, hold, found.look.Holes}
+		hold, found.look.Holes = known.hold, known.holes
 	} else {
+		found.look.Holes = s.holes(f)
+		hold, err = s.wholeness(f, name, opened)
 		delete(s.torn, name)
+		if hold.Torn {
+			s.torn[name] = tornFile{opened.Identity, hold, found.look.Holes}
+		}
+	}
+	if (hold.Torn || found.look.Holes != NoHoles) && s.folder.AsItIs != nil && s.folder.AsItIs(name, opened.Identity) {
+		hold, found.look.Holes = Hold{}, NoHoles
 	}
 	return hold, err
 }

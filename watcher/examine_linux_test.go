@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"kaizala-drop/internal/file"
 	"kaizala-drop/watcher"
 )
 
@@ -117,6 +120,54 @@ func TestSparseFileIsTorn(t *testing.T) {
 	if s := r.next(); s.Name != "b.mp3" || s.Torn != "" {
 		t.Fatalf("got %+v", s)
 	}
+}
+
+// TestAsItIs: what a person asked to be sent all the same is handed over as whole, cut off or with holes, also if that was asked
+// after it was found torn. It counts for that file in that state, and not for the next of its name.
+func TestAsItIs(t *testing.T) {
+	f := folder(t.TempDir())
+	f.VerifyEnding, f.TruncatedAfter = true, time.Hour
+	var mu sync.Mutex
+	wanted := map[file.Identity]bool{}
+	f.AsItIs = func(name string, id file.Identity) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		id.Ctime = 0
+		return wanted[id]
+	}
+	ask := func(path string) {
+		info, err := file.Lstat(path)
+		must(t, err)
+		info.Ctime = 0
+		mu.Lock()
+		wanted[info.Identity] = true
+		mu.Unlock()
+	}
+	torn := filepath.Join(f.Path, "torn.pdf")
+	outside := filepath.Join(t.TempDir(), "torn.pdf")
+	write(t, outside, "%PDF-1.7\n"+strings.Repeat("x", 3000))
+	ask(outside)
+	r := start(t, f)
+	must(t, os.Rename(outside, torn))
+	if s := r.next(); s.Name != "torn.pdf" || s.Torn != "" {
+		t.Fatalf("got %+v", s)
+	}
+	write(t, torn, "%PDF-1.7\n"+strings.Repeat("y", 4000))
+	r.waitFor("%%EOF")
+	ask(torn)
+	if s := r.next(); s.Name != "torn.pdf" || s.Torn != "" {
+		t.Fatalf("asked later: got %+v", s)
+	}
+	holes := filepath.Join(f.Path, "a.mp3")
+	write(t, holes, "x")
+	must(t, os.Truncate(holes, 1<<20))
+	ask(holes)
+	if s := r.next(); s.Name != "a.mp3" || s.Torn != "" {
+		t.Fatalf("with holes: got %+v", s)
+	}
+	r.reload(f)
+	write(t, filepath.Join(f.Path, "whole.mp3"), "x")
+	r.expect("whole.mp3") // and nothing else: a reload of the same settings begins nothing anew
 }
 
 // TestHolesOfRsync: rsync -S leaves zeros out and then moves the file into place: it is whole, whether it comes while the

@@ -46,7 +46,10 @@ type Folder struct {
 	Ignore         []string      // patterns of names left alone (ignore.Compile), added to BuiltinIgnore
 	// Accepts tells the type of a file by its name. ok is false for what its destination does not take. It is not compared when
 	// the configuration changes. nil: all that package media knows is taken.
-	Accepts   func(name string) (t media.Type, ok bool)
+	Accepts func(name string) (t media.Type, ok bool)
+	// AsItIs tells of a file that has holes or lacks its ending whether a person has asked that it is sent all the same. It is asked
+	// for each look into such a file, beside other I/O, and is not compared when the configuration changes. nil: nobody has.
+	AsItIs    func(name string, id file.Identity) bool
 	WarnAfter time.Duration // how long a file may be held back before that is worth a warning; 0 = never
 }
 
@@ -136,7 +139,7 @@ type watches struct {
 
 // isSame reports whether two folders have the same settings.
 func isSame(a, b Folder) bool {
-	a.Accepts, b.Accepts = nil, nil
+	a.Accepts, b.Accepts, a.AsItIs, b.AsItIs = nil, nil, nil, nil
 	return reflect.DeepEqual(a, b)
 }
 

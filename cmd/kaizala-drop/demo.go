@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/samples"
@@ -298,7 +299,7 @@ func (d *demonstration) greet(once bool) {
 	}
 	if !once {
 		fmt.Fprintln(d.out, "Drop in files of your own; Ctrl-C ends it. In another terminal:")
-		fmt.Fprintf(d.out, "  kaizala-drop status --config %s\n", shellWord(d.folder("config.toml")))
+		fmt.Fprintf(d.out, "  kaizala-drop status --config %s\n", file.Quoted(d.folder("config.toml")))
 	}
 	fmt.Fprintln(d.out)
 }

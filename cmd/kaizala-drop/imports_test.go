@@ -27,6 +27,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/kaizala":           {"internal/destination", "internal/file", "internal/media", "internal/wire"},
 		"internal/ledger/ledgertest": {"internal/file", "internal/ledger", "internal/media"},
 		"internal/ledger":            {"internal/file", "internal/media"},
+		"internal/retry":             {"internal/file", "internal/filing", "internal/ledger"},
 		"internal/sandbox":           {"internal/file", "internal/media"},
 		"internal/wire":              {"internal/budget", "internal/file"},
 	}

@@ -29,6 +29,7 @@
 package filing
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -70,6 +71,11 @@ type Move struct {
 	// Dir is the absolute path of done/ or failed/, or of a symbolic link to such a folder. It is made when it is
 	// missing, and so are folders between it and Folder; outside of Folder its parent must exist.
 	Dir string
+	// As is the name that it gets, relative to Dir; "": Name. Its subfolders are made below Dir.
+	As string
+	// Back says that Dir is a watched folder, to which the file goes back. It must be there, is not marked as one of files that
+	// were filed, and folders that are made get its owner and mode.
+	Back bool
 	// Again says that an earlier try may have been broken off. It costs a few looks.
 	Again bool
 	// Sought says that a file which is not at its place may lie under another name. Then a copy that an earlier try left of
@@ -78,6 +84,9 @@ type Move struct {
 }
 
 func (m Move) source() string { return filepath.Join(m.Folder, m.Name) }
+
+// wanted is the name that the file is to have below Dir.
+func (m Move) wanted() string { return cmp.Or(m.As, m.Name) }
 
 // Note is what NAME.reason.txt tells the person who finds a file in failed/. What is zero is left out. All of it is
 // made fit to be shown: it may come from the network as it is.
@@ -90,9 +99,12 @@ type Note struct {
 	Code          string
 	Attempts      int
 	Advice        string // what to do about it, beside putting the file into the folder again
+	AsItIs        bool   // only the check of its ending is against it: the note names the command that sends it all the same
+	Unknown       bool   // it may have been posted: the note names the commands for either case
 	Group, SentAs string
 
-	as string // where it lies below failed/, if that does not take its name
+	as   string // where it lies below failed/, if that does not take its name
+	path string // where it lies, for the command that sends it again; "": none is named
 }
 
 // Filer files files away. It is safe for concurrent use; moves at the same time share their directory syncs, so there
@@ -144,7 +156,9 @@ func (f *Filer) run(m Move, note *Note) (dest string, err error) {
 	}
 	defer t.end()
 	t.noted = note
-	t.mark(filepath.Clean(t.move.Dir))
+	if !m.Back {
+		t.mark(filepath.Clean(t.move.Dir))
+	}
 	dest, err = t.place()
 	if err == nil {
 		dest, err = t.settle(dest)

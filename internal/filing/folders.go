@@ -36,14 +36,16 @@ func give(f *os.File, o owner, mode fs.FileMode) {
 // makeFolders makes what is missing of m.Dir and of the file's subfolders below it, and returns where the file belongs.
 func (f *Filer) makeFolders(m Move, o owner) (string, error) {
 	dir := filepath.Clean(m.Dir)
-	if below, err := filepath.Rel(m.Folder, filepath.Dir(dir)); err == nil && filepath.IsLocal(below) {
+	if below, err := filepath.Rel(m.Folder, filepath.Dir(dir)); !m.Back && err == nil && filepath.IsLocal(below) {
 		// A done/ such as "archive/done": what belongs to the watched folder may be made, anything else is not ours to make.
 		if err := f.makeEach(m.Folder, below, o); err != nil {
 			return "", err
 		}
 	}
-	if err := f.makeFolder(dir, o, os.Stat); err != nil {
-		return "", err
+	if !m.Back {
+		if err := f.makeFolder(dir, o, os.Stat); err != nil {
+			return "", err
+		}
 	}
 	for part := range m.parts(dir) {
 		var err error
@@ -61,7 +63,7 @@ const maxPath = 4096 - 1 - 2*maxName
 func (m Move) parts(dir string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		size := len(dir)
-		for part := range strings.SplitSeq(filepath.Dir(filepath.Clean(m.Name)), "/") {
+		for part := range strings.SplitSeq(filepath.Dir(filepath.Clean(m.wanted())), "/") {
 			if size += len("/") + len(part); part != "." && (size > maxPath || !yield(part)) {
 				return
 			}

@@ -31,6 +31,8 @@ func (m Move) check() error {
 		return fmt.Errorf("the target %s is not an absolute path", quote(m.Dir))
 	case !filepath.IsLocal(m.Name) || filepath.Clean(m.Name) == ".":
 		return fmt.Errorf("the name %s is not one below the watched folder", quote(m.Name))
+	case !filepath.IsLocal(m.wanted()) || filepath.Clean(m.wanted()) == ".":
+		return fmt.Errorf("the name %s is not one below the target", quote(m.As))
 	}
 	return nil
 }

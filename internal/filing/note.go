@@ -49,12 +49,28 @@ func (n Note) text(name string, local *time.Location) string {
 	if advice := clean(n.Advice); advice != "" {
 		b.WriteString(advice + "\n")
 	}
-	again := "To send the file, put it into the folder again."
-	if n.Same {
-		again = "Put into the folder again as it is, it would only come back here."
-	}
-	b.WriteString(again + " " + noteTail)
+	b.WriteString(n.again() + noteTail)
 	return b.String()
+}
+
+// again says how the file is sent again.
+func (n Note) again() string {
+	command := func(option string) string { return "    kaizala-drop retry " + option + file.Quoted(n.path) + "\n" }
+	switch {
+	case n.path == "" && n.Same:
+		return "Put into the folder again as it is, it would only come back here. "
+	case n.path == "":
+		return "To send the file, put it into the folder again. "
+	case n.Unknown:
+		return "If it is not there, put the file into the folder again, or run on the server:\n" + command("--post-again ") +
+			"If it is there, this moves the file to done/, and sends nothing:\n" + command("--was-posted ")
+	case n.AsItIs:
+		return "Put into the folder again as it is, it would only come back here. This sends it as it is, if run on the server:\n" +
+			command("--as-it-is ")
+	case n.Same:
+		return "Put into the folder again as it is, it would only come back here. "
+	}
+	return "To send the file, put it into the folder again, or run on the server:\n" + command("")
 }
 
 // NoteMost is more than any note has, in bytes.
@@ -103,20 +119,48 @@ func firstRunes(s string, n int) string {
 // isAbandoned reports whether the note at path is one of ours, perhaps cut off, or with its length but nothing else on the
 // disk, as a power cut leaves a file. The caller knows that its file is not there.
 func isAbandoned(path string) bool {
+	text, err := noteText(path)
+	head := text[:min(len(text), len(noteHead))]
+	blank := len(text) <= NoteMost && len(bytes.Trim(text, "\x00")) == 0
+	return err == nil && (blank || strings.HasPrefix(noteHead, string(head)))
+}
+
+// noteText reads what may be a note, and a byte more than the longest has.
+func noteText(path string) ([]byte, error) {
 	info, err := file.Lstat(path)
-	if err != nil || !info.Mode.IsRegular() {
-		return false
+	if err == nil && !info.Mode.IsRegular() {
+		err = file.ErrNotRegular
+	}
+	if err != nil {
+		return nil, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return false
+		return nil, err
 	}
 	defer f.Close()
-	const most = 64 << 10 // bytes: more than any note has
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	head := text[:min(len(text), len(noteHead))]
-	blank := len(text) <= most && len(bytes.Trim(text, "\x00")) == 0
-	return err == nil && (blank || strings.HasPrefix(noteHead, string(head)))
+	return io.ReadAll(io.LimitReader(f, NoteMost+1))
+}
+
+// DropNote removes the note of a file that lay at path and does not any more. A note that a person has changed stays, and so does
+// whatever else lies there; left is its path then, or "". What it removed stays so.
+func (f *Filer) DropNote(path string) (left string, err error) {
+	if isAbsent(path+noteSuffix) || !f.reserve(path) { // the note of another file that is about to come
+		return "", nil
+	}
+	defer f.release(path)
+	if !isAbsent(path) {
+		return "", nil
+	}
+	text, err := noteText(path + noteSuffix)
+	if ours, unchanged := IsNote(text); err != nil || ours && !unchanged || !ours && !isAbandoned(path+noteSuffix) {
+		return path + noteSuffix, nil //nolint:nilerr // what cannot be read is none of ours
+	}
+	err = os.Remove(path + noteSuffix)
+	if err == nil {
+		err = f.Sync(filepath.Dir(path))
+	}
+	return "", step("remove the note "+quote(path+noteSuffix), err)
 }
 
 // reserve keeps another trip from taking path, or its note for an abandoned one, until release.
@@ -139,6 +183,7 @@ func (f *Filer) release(path string) {
 // textFor is what the note says of the file that will lie at path: that it has another name than its own, but for a number.
 func (t *trip) textFor(path string) string {
 	n := *t.noted
+	n.path = path
 	if n.as = ""; !t.keepsName(path) {
 		n.as, _ = filepath.Rel(t.move.Dir, path)
 	}

@@ -149,7 +149,7 @@ const gap = 4
 // landedAs finds the file among those of its name in the target, in whichever spelling: the last one that may be it. A name
 // that was reserved for it, and never taken, is free again.
 func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found string) {
-	name := filepath.Base(t.move.Name)
+	name, own := filepath.Base(t.move.wanted()), filepath.Base(t.move.Name)
 	for _, s := range spellings(name, nameLimit(target), t.room()) {
 		for n, missing := 1, 0; missing < gap; n++ {
 			path := filepath.Join(target, s.numbered(name, n, t.room()))
@@ -159,7 +159,7 @@ func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found str
 				missing++
 			case info.Mode.IsRegular() && mine(info.Identity):
 				found = path
-			case t.filer.isPlace(path, tagOf(name, t.move.Want)):
+			case t.filer.isPlace(path, tagOf(own, t.move.Want)):
 				if os.Remove(path) == nil {
 					t.filer.notePlace(path, "")
 				}

@@ -60,7 +60,14 @@ func (f *Filer) begin(m Move) (*trip, error) {
 }
 
 func (t *trip) openTarget() (err error) {
-	folder, err := os.Stat(t.move.Folder)
+	watched := t.move.Folder
+	if t.move.Back {
+		watched = t.move.Dir
+	}
+	folder, err := os.Stat(watched)
+	if t.move.Back && (absent(err) || err == nil && !folder.IsDir()) {
+		return ErrFolderGone
+	}
 	if err != nil {
 		return step("look at the watched folder", err)
 	}
@@ -106,7 +113,7 @@ func (t *trip) discard(w *written) error {
 
 // place brings the file under the first free name that the target takes.
 func (t *trip) place() (string, error) {
-	return t.filer.layIn(t.to.Name(), filepath.Base(t.move.Name), t.room(), t.taken, t.put)
+	return t.filer.layIn(t.to.Name(), filepath.Base(t.move.wanted()), t.room(), t.taken, t.put)
 }
 
 // room is for the end of the note's name.

@@ -32,8 +32,9 @@ func TestDocumentedQueries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	askOf(t, l, get(t, l, failed), 0, Retry)
 	want := []string{"scan 3-0.jpg|claimed", "scan 2-0.jpg|refused", "|1", "scan 1-0.jpg|/srv/drop/done/a.jpg",
-		"scan 1-0.jpg|filed|/srv/drop/done/a.jpg"}
+		"scan 1-0.jpg|filed|/srv/drop/done/a.jpg", "|root (uid 0)|retry|asked|/srv/drop/failed/b.jpg"}
 	if len(queries) != len(want) {
 		t.Fatalf("%d queries in docs/ledger.md, want %d", len(queries), len(want))
 	}

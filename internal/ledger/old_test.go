@@ -218,7 +218,7 @@ func TestOldLedgerQueries(t *testing.T) {
 	dir, _ := layOld(t)
 	l := run(t, dir)
 	try(t, l.Recognised(t.Context(), 1, 0, "scan.pdf", get(t, l, 1).Files[0].ID))
-	want := []string{"36\n", "24\n", "1\n", "24\n", "1\n"}
+	want := []string{"36\n", "24\n", "1\n", "24\n", "1\n", "0\n"}
 	queries := documentedQueries(t)
 	if len(queries) != len(want) {
 		t.Fatalf("%d queries in docs/ledger.md, want %d", len(queries), len(want))

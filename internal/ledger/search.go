@@ -173,3 +173,11 @@ func foldedRune(r rune) rune {
 	}
 	return least
 }
+
+// FailedLike finds the failed deliveries of which a file of that many bytes lies in failed/, as far as is known, the latest first.
+func (l *Reader) FailedLike(ctx context.Context, size int64) ([]Delivery, error) {
+	found, err := l.load(ctx, `state = 'failed' AND finished_at IS NOT NULL AND
+		EXISTS (SELECT 1 FROM file f WHERE f.delivery = delivery.id AND f.size = ? AND f.dest IS NOT NULL)`, size)
+	slices.Reverse(found)
+	return found, err
+}
