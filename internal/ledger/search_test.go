@@ -130,7 +130,7 @@ func TestSearchUsesIndexes(t *testing.T) {
 func FuzzPart(f *testing.F) {
 	l := open(f, f.TempDir())
 	start(f, l)
-	for _, s := range []string{"scan", "ÜBER", "ſKs", "ΣΊΣΥΦΟΣ", "\xff", "%", "İı", "a\nb", "''"} {
+	for _, s := range []string{"scan", "ÜBER", "ſKs", "ΣΊΣΥΦΟΣ", "\xff", "%", "İı", "a\nb", "''", "\x9c0"} {
 		f.Add(s)
 	}
 	number := 0
