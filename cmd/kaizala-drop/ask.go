@@ -28,23 +28,36 @@ func (a *asker) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&a.json, "json", false, "for programs: one JSON value (docs/control.md)")
 }
 
+// daemon reads the configuration and finds the running daemon; the client is nil if none answers.
+func (a *asker) daemon(ctx context.Context) (config.Config, *control.Client, error) {
+	c, err := loadConfigIn(a.config, config.Environment{Getenv: os.Getenv, WithoutCredentials: true})
+	if err != nil || c.Control.Socket == "" {
+		return c, nil, err
+	}
+	client := control.NewClient(c.Control.Socket)
+	_, err = client.Status(ctx)
+	switch {
+	case err == nil:
+		return c, client, nil
+	case errors.Is(err, fs.ErrPermission):
+		err = failed(fmt.Errorf("%w: ask as root, or as a member of the group %s", err, control.AdminGroup))
+	case errors.Is(err, control.ErrNoDaemon):
+		err = nil
+	default:
+		err = failed(err)
+	}
+	client.Close()
+	return c, nil, err
+}
+
 // desk opens a desk. The caller closes it.
 func (a *asker) desk(ctx context.Context) (control.Desk, func(), error) {
-	c, err := loadConfigIn(a.config, config.Environment{Getenv: os.Getenv, WithoutCredentials: true})
-	if err != nil {
+	c, client, err := a.daemon(ctx)
+	switch {
+	case err != nil:
 		return nil, nil, err
-	}
-	if c.Control.Socket != "" {
-		client := control.NewClient(c.Control.Socket)
-		_, err := client.Status(ctx)
-		switch {
-		case err == nil:
-			return client, client.Close, nil
-		case errors.Is(err, fs.ErrPermission):
-			return nil, nil, failed(fmt.Errorf("%w: ask as root, or as a member of the group %s", err, control.AdminGroup))
-		case !errors.Is(err, control.ErrNoDaemon):
-			return nil, nil, failed(err)
-		}
+	case client != nil:
+		return client, client.Close, nil
 	}
 	return offline(c)
 }

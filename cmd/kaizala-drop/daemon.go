@@ -114,7 +114,12 @@ func (d *daemon) work(
 	doors := door.Doors{
 		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Asks: asks, Once: d.once, Log: d.log,
 	}
+	asked := make(chan struct{}) // closed when what was asked of failed files was tried
 	d.now.Store(&d.config)
+	back := newRetries(book, filer, func() []config.Folder { return d.now.Load().Folders }, d.log)
+	for _, p := range pipelines {
+		p.asItIs = back.retrier.AsItIs
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	working, stopWorking := context.WithCancel(ctx)
@@ -125,11 +130,12 @@ func (d *daemon) work(
 	stuck, sums := make(chan []string, 1), make(chan uploader.Summary, len(pipelines)) // of those that have ended
 	parts := []part{
 		{"the folders", start(func() error { h, err := doors.Run(working); stuck <- h; return err })},
-		{"reloading", start(func() error { return d.configure(working, configured) })},
+		{"reloading", start(func() error { return d.configure(working, configured, asked) })},
 		{"handing on the folders", start(func() error { return d.handOn(working, up, pipelines) })},
 		{"removing old history", start(func() error { return d.prune(working, book) })},
+		{"what was asked of failed files", start(func() error { return d.finish(working, back, asked) })},
 		{"the control socket", start(func() error {
-			return serveControl(working, d.socket(), newDesk(&d.now, book, pipelines, asks), d.log)
+			return serveControl(working, d.socket(), newDesk(&d.now, book, pipelines, asks, back), d.log)
 		})},
 	}
 	var uploading []part
@@ -224,4 +230,25 @@ func (d *daemon) socket() string {
 		return ""
 	}
 	return d.config.Control.Socket
+}
+
+// finishEvery is the time between two tries of what was asked of failed files and could not be done.
+const finishEvery = time.Minute
+
+// finish brings to its end what was asked of failed files before a crash. It closes tried after its first try.
+func (d *daemon) finish(ctx context.Context, back retries, tried chan<- struct{}) error {
+	for first := true; ; first = false {
+		_, err := back.retrier.Finish(ctx)
+		if first {
+			close(tried)
+		}
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		select {
+		case <-time.After(finishEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

@@ -106,14 +106,14 @@ func (r rules) Service(destination string) string {
 }
 
 // newDesk makes the desk of the running daemon.
-func newDesk(configs *atomic.Pointer[config.Config], book inquiry.Ledger, pipelines []*pipeline, doors chan view.Ask[[]view.Door]) *inquiry.Desk {
+func newDesk(configs *atomic.Pointer[config.Config], book inquiry.Ledger, pipelines []*pipeline, doors chan view.Ask[[]view.Door], r retries) *inquiry.Desk {
 	known := rules{map[string]service{}}
 	for _, p := range pipelines {
 		known.services[p.name] = p.service
 	}
 	return &inquiry.Desk{
 		Config: func() config.Config { return *configs.Load() }, Version: version(), Ledger: book, Rules: known,
-		Live: &live{doors: doors, pipelines: pipelines, started: time.Now()}, Now: time.Now,
+		Live: &live{doors: doors, pipelines: pipelines, started: time.Now()}, Retries: r.Do, Now: time.Now,
 	}
 }
 

@@ -61,7 +61,7 @@ Exit codes: 0 fine, 1 something failed, 2 wrong usage, 78 wrong configuration.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newRun(), newCheck(), newDemo(), newSandbox(), newVersion(), newStatus(), newExplain(), newHistory())
+	root.AddCommand(newRun(), newCheck(), newDemo(), newSandbox(), newVersion(), newStatus(), newExplain(), newHistory(), newRetry())
 	return root
 }
 

@@ -55,6 +55,7 @@ type pipeline struct {
 
 	watchAsks  chan view.Ask[view.Watched]
 	uploadAsks chan view.Ask[view.Posting]
+	asItIs     func(folder string) func(name string, id file.Identity) bool
 	folders    atomic.Pointer[[]config.Folder] // that were handed to it last
 }
 
@@ -82,6 +83,9 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 // take hands the pipeline its folders, the uploader first: it must know a folder before a file of it settles.
 func (p *pipeline) take(ctx context.Context, folders []config.Folder) error {
 	toPost, toWatch := stages(folders, p.traits)
+	for i := range toWatch {
+		toWatch[i].AsItIs = p.asItIs(toWatch[i].Path)
+	}
 	select {
 	case p.posted <- toPost:
 	case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"reflect"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -35,9 +36,21 @@ func reload(ctx context.Context, path string, hup <-chan os.Signal, configs chan
 	}
 }
 
+// askedWait is how long the folders wait for what was asked of failed files.
+const askedWait = 5 * time.Second
+
 // configure hands the folders to their doors: at start, and whenever there is a new configuration. The doors take them at
 // once, whatever hangs.
-func (d *daemon) configure(ctx context.Context, configured chan<- []config.Folder) error {
+//
+// Before the first ones, what was asked of failed files is brought to its end: what lies half way is not to be taken for new. It is
+// not waited for longer than askedWait, because a folder of theirs may hang.
+func (d *daemon) configure(ctx context.Context, configured chan<- []config.Folder, asked <-chan struct{}) error {
+	select {
+	case <-asked:
+	case <-time.After(askedWait):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for c := d.config; ; {
 		select {
 		case configured <- c.Folders:
