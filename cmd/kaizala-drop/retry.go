@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -128,6 +130,9 @@ func (a *asker) retry(cmd *cobra.Command, r control.Retry) error {
 	return nil
 }
 
+// noteEnd is how the name of the note beside a failed file ends.
+const noteEnd = ".reason.txt"
+
 // retries does with failed files what is asked, with a retrier.
 type retries struct {
 	retrier *retry.Retrier
@@ -153,12 +158,15 @@ func (r retries) Do(ctx context.Context, q control.Retry, by string) ([]control.
 	}
 	results := []control.Retried{}
 	for _, path := range paths {
+		if about, isNote := strings.CutSuffix(path, noteEnd); isNote && slices.Contains(paths, about) { // FILE* names both
+			continue
+		}
 		if !filepath.IsAbs(path) {
 			return nil, &control.Refusal{Text: "paths must be absolute, not " + file.Printable(path)}
 		}
 		got, err := r.retrier.Retry(ctx, retry.Request{Path: path, AsItIs: q.AsItIs, PostAgain: q.PostAgain, WasPosted: q.WasPosted, By: by})
 		switch {
-		case errors.Is(err, retry.ErrNote) && len(paths) > 1: // FILE* names the notes too
+		case errors.Is(err, retry.ErrNote) && len(paths) > 1: // the note of a file that was not named
 			continue
 		case err != nil:
 			results = append(results, control.Retried{Path: path, Error: err.Error()})
