@@ -77,6 +77,7 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 	cmd.Flags().IntVarP(&f.Limit, "limit", "n", 0, "at most this many `ROWS`; 0 is all")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "for spreadsheets: RFC 4180, with a line of headings")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
+	a.completes(cmd)
 	return cmd
 }
 

@@ -56,6 +56,8 @@ daemon runs.`,
 	cmd.Flags().BoolVar(&r.WasPosted, "was-posted", false, "it is in the group: move it to done/, and send nothing")
 	cmd.MarkFlagsMutuallyExclusive("post-again", "was-posted")
 	cmd.MarkFlagsMutuallyExclusive("as-it-is", "was-posted")
+	cmd.ValidArgsFunction = a.completeFailed
+	a.completes(cmd)
 	return cmd
 }
 

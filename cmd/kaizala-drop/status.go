@@ -53,6 +53,7 @@ says so, and shows what the ledger knows.`,
 	}
 	a.flags(cmd)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "on a terminal: again and again, until Ctrl-C")
+	a.completes(cmd)
 	return cmd
 }
 
