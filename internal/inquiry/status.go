@@ -14,8 +14,21 @@ import (
 // namesMost is how many names are shown of those that wait for one reason.
 const namesMost = 5
 
-// Status tells how everything stands.
+// Status tells how everything stands, as of now or a moment ago.
 func (d *Desk) Status(ctx context.Context) (control.Status, error) {
+	d.kept.mu.Lock()
+	defer d.kept.mu.Unlock()
+	if d.Now().Before(d.kept.until) {
+		return d.kept.status, nil
+	}
+	s, err := d.status(ctx)
+	if err == nil {
+		d.kept.status, d.kept.until = s, d.Now().Add(statusFor)
+	}
+	return s, err
+}
+
+func (d *Desk) status(ctx context.Context) (control.Status, error) {
 	c := d.Config()
 	s := control.Status{API: control.Version, Running: d.Live != nil, Version: d.Version, At: d.Now(), StateDir: c.StateDir}
 	unfinished, err := d.Ledger.Unfinished(ctx, "")
