@@ -86,15 +86,15 @@ func (b *Budget) Take(now time.Time) (wait time.Duration) {
 
 // Permit lets one call leave, for a short time after Wait gave it. The zero Permit lets no call leave.
 type Permit struct {
-	at time.Time // when it was given
+	at time.Time // when Wait gave it
 }
 
-// Wait waits until a call may leave, counts it as leaving, and gives the permit for it. Those who wait leave in the order
-// in which they came. last is the permit that Wait gave for the same call before, if that was not sent yet, else zero:
-// while it is permitLife, the call may still leave with it.
+// Wait blocks until a call may leave, counts it as leaving, and returns the permit for it. Calls leave in the order in
+// which they came to Wait. last is the permit that an earlier Wait gave for the same call, or zero: a call that was not
+// sent yet may leave with it for 400 ms.
 //
-// Its errors are that of ctx, and one if the service asked for more time than a call should wait: it is to be begun anew
-// later.
+// Wait fails with the error of ctx when ctx ends. It fails too when the service asked for a wait of more than two minutes:
+// the caller then begins the call anew later.
 func (b *Budget) Wait(ctx context.Context, last Permit) (Permit, error) {
 	if b.mayLeave(last) {
 		return last, ctx.Err()
