@@ -120,10 +120,10 @@ const (
 
 // noteAt looks whether f is one.
 func noteAt(f *os.File, name string, size int64) note {
-	if !filing.IsNoteName(name) || size > filing.NoteMost {
+	if !filing.IsNoteName(name) || size > filing.MaxNoteSize {
 		return noNote
 	}
-	text, err := io.ReadAll(io.NewSectionReader(f, 0, filing.NoteMost))
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, filing.MaxNoteSize))
 	switch ours, unchanged := filing.IsNote(text); {
 	case err != nil || !ours:
 		return noNote

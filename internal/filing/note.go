@@ -24,7 +24,7 @@ const (
 	maxText    = 2000 // runes of one text from outside
 )
 
-// text is the note as a person reads it. No empty one: a file is never set aside without a word.
+// text is the content of the note. It is never empty, so that no file lies in failed/ without a word.
 func (n Note) text(name string, local *time.Location) string {
 	var b strings.Builder
 	b.WriteString(noteHead)
@@ -57,14 +57,14 @@ func (n Note) text(name string, local *time.Location) string {
 	return b.String()
 }
 
-// NoteMost is more than any note has, in bytes.
-const NoteMost = 64 << 10
+// MaxNoteSize is in bytes, and larger than any note.
+const MaxNoteSize = 64 << 10
 
-// IsNoteName reports whether a note may have that name.
+// IsNoteName reports whether name ends as the names of notes do, in whichever case.
 func IsNoteName(name string) bool { return strings.HasSuffix(strings.ToLower(name), noteSuffix) }
 
-// IsNote reports whether text is that of a note that was written here, told by its form, and whether it looks unchanged: from its
-// first line to its last.
+// IsNote reports whether text begins as the notes of this package do, and whether it has all their parts from the first line to
+// the last, as a note does that nobody has changed.
 func IsNote(text []byte) (ours, unchanged bool) {
 	ours = bytes.HasPrefix(text, []byte(noteHead))
 	unchanged = ours && bytes.HasSuffix(text, []byte(noteTail))
@@ -100,8 +100,8 @@ func firstRunes(s string, n int) string {
 	return s[:end]
 }
 
-// isAbandoned reports whether the note at path is one of ours, perhaps cut off, or with its length but nothing else on the
-// disk, as a power cut leaves a file. The caller knows that its file is not there.
+// isAbandoned reports whether the file at path is a note of this package, perhaps cut off, or only zeros, as a power cut leaves
+// a file. The caller knows that the note's file is not there.
 func isAbandoned(path string) bool {
 	info, err := file.Lstat(path)
 	if err != nil || !info.Mode.IsRegular() {
@@ -112,32 +112,33 @@ func isAbandoned(path string) bool {
 		return false
 	}
 	defer f.Close()
-	const most = 64 << 10 // bytes: more than any note has
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	text, err := io.ReadAll(io.LimitReader(f, MaxNoteSize+1))
 	head := text[:min(len(text), len(noteHead))]
-	blank := len(text) <= most && len(bytes.Trim(text, "\x00")) == 0
+	blank := len(text) <= MaxNoteSize && len(bytes.Trim(text, "\x00")) == 0
 	return err == nil && (blank || strings.HasPrefix(noteHead, string(head)))
 }
 
-// reserve keeps another trip from taking path, or its note for an abandoned one, until release.
-func (f *Filer) reserve(path string) bool {
+// reserveNote keeps other transfers from taking path, and from taking its note for an abandoned one, until unreserveNote. It
+// returns false if another transfer has reserved path.
+func (f *Filer) reserveNote(path string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.noting[path] {
+	if f.notesUnderWay[path] {
 		return false
 	}
-	f.noting[path] = true
+	f.notesUnderWay[path] = true
 	return true
 }
 
-func (f *Filer) release(path string) {
+func (f *Filer) unreserveNote(path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.noting, path)
+	delete(f.notesUnderWay, path)
 }
 
-// textFor is what the note says of the file that will lie at path: that it has another name than its own, but for a number.
-func (t *trip) textFor(path string) string {
+// textFor is the text of the note for the file that will lie at path. It shows that path if it differs from the file's own name
+// by more than a number.
+func (t *transfer) textFor(path string) string {
 	n := *t.noted
 	if n.as = ""; !t.keepsName(path) {
 		n.as, _ = filepath.Rel(t.move.Dir, path)
@@ -145,7 +146,8 @@ func (t *trip) textFor(path string) string {
 	return n.text(t.move.Name, time.Local)
 }
 
-func (t *trip) keepsName(path string) bool {
+// keepsName reports whether path has the file's own name, perhaps with a number.
+func (t *transfer) keepsName(path string) bool {
 	base, own := filepath.Base(path), filepath.Base(t.move.Name)
 	inOwn := filepath.Dir(path) == filepath.Join(t.move.Dir, filepath.Dir(t.move.Name))
 	ext := extension(own)
@@ -154,17 +156,18 @@ func (t *trip) keepsName(path string) bool {
 	return inOwn && (base == own || is && err == nil)
 }
 
-// writeNote writes the note at path, which must be free: EEXIST. Whoever may enter the folder may read it.
-func (t *trip) writeNote(path string) error {
+// writeNote writes the note at path, or fails with EEXIST if path is taken by anything but an abandoned note. Those who may
+// enter the watched folder may read the note.
+func (t *transfer) writeNote(path string) error {
 	f, err := t.create(&t.note, path)
 	if errors.Is(err, unix.EEXIST) && isAbandoned(path) {
 		if err := os.Remove(path); err != nil {
-			return step("replace the note of a file that is not there", err)
+			return failedTo("replace the note of a file that is not there", err)
 		}
 		f, err = t.create(&t.note, path)
 	}
 	if err != nil {
-		return step("write the note to it", err)
+		return failedTo("write the note to it", err)
 	}
 	give(f, t.owner, t.owner.mode.Perm()&^0o111)
 	_, err = f.WriteString(t.textFor(strings.TrimSuffix(path, noteSuffix)))
@@ -175,8 +178,8 @@ func (t *trip) writeNote(path string) error {
 		err = closeErr
 	}
 	if err != nil {
-		t.discard(&t.note) //nolint:errcheck // told apart by what it holds
-		return step("write the note to it", err)
+		t.discard(&t.note) //nolint:errcheck // a note that stays is known by its text
+		return failedTo("write the note to it", err)
 	}
 	return nil
 }
