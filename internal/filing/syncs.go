@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"sync"
 
-	"golang.org/x/sys/unix"
+	"kaizala-drop/internal/durable"
 )
 
 // syncs turns many requests to sync a folder into few calls of fsync(2). A sync that has begun may miss later changes, so all
@@ -50,8 +50,8 @@ func (s *syncs) sync(dir *os.File) error {
 	// not join this round, and each would make a sync of its own.
 	runtime.Gosched()
 	s.begin(r)
-	if err := s.fsync(dir); err != nil && !oneOf(err, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP) {
-		r.err = failedTo("sync the folder "+quote(dir.Name()), err) // the excluded errors are of file systems that cannot sync folders
+	if err := s.fsync(dir); err != nil && !durable.CannotSyncFolders(err) {
+		r.err = failedTo("sync the folder "+quote(dir.Name()), err)
 	}
 	s.end(id, r)
 	return r.err

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kaizala-drop/internal/durable"
 	"kaizala-drop/internal/wire"
 )
 
@@ -115,12 +116,12 @@ func (f tokenFile) replace(text []byte) error {
 	_, err = out.Write(text)
 	err = errors.Join(err, inherit(out, dir), out.Sync(), out.Close())
 	if err == nil {
-		err = os.Rename(next, f.path())
+		err = durable.Rename(next, f.path())
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(next))
+		_ = os.Remove(next) // the next save replaces a file that stays
 	}
-	return dir.Sync()
+	return err
 }
 
 // inherit gives out the owner of dir: `check --online`, run by root, must not leave what the daemon cannot read.

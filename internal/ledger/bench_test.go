@@ -18,7 +18,7 @@ func BenchmarkSteps(b *testing.B) {
 
 func benchSteps(b *testing.B, most, callers int) {
 	l := open(b, b.TempDir())
-	l.w.most = most
+	l.w.batchLimit = most
 	start(b, l)
 	ids := make([]int64, callers)
 	for i := range ids {

@@ -10,7 +10,7 @@ import (
 // An error does not mean that a step was lost. Calling it again returns what the first call did.
 func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
-		l.refuse()
+		l.closeQueue()
 		if l.running.Swap(true) {
 			<-l.ended
 		} else {
@@ -47,7 +47,7 @@ func (l *Ledger) closeFiles() error {
 		errs = append(errs, l.db.Close())
 	}
 	if !l.leaving.Load() {
-		errs = append(errs, release(l.lock))
+		errs = append(errs, unlock(l.lock))
 	}
 	return errors.Join(errs...)
 }

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/durable"
 )
 
-// keptFor is how long the ledger must have worked before the copy of its older self goes.
-const keptFor = 24 * time.Hour
+// keepCopyFor is how long the ledger must have worked before the copy of its older self goes.
+const keepCopyFor = 24 * time.Hour
 
-// forMigration is the room, in bytes, that a migration is given beside the copy: it is written to the -wal first.
-const forMigration = 1 << 20
+// migrationRoom is the room, in bytes, that a migration is given beside the copy: it is written to the -wal first.
+const migrationRoom = 1 << 20
 
 // copyPath is where the ledger is kept as it was in an older schema.
 func (l *Ledger) copyPath(version int) string { return fmt.Sprintf("%s.v%d", l.path(), version) }
@@ -37,18 +39,18 @@ func (l *Ledger) keepCopy(version int) error {
 	path := l.copyPath(version)
 	part := path + ".part"
 	if err = removePart(part); err == nil { // left by an earlier try, in which the power went
-		err = l.roomFor(bytes + forMigration)
+		err = l.roomFor(bytes + migrationRoom)
 	}
 	if err == nil {
 		err = l.copyTo(part)
 	}
 	if err == nil {
-		err = settle(part, path)
+		err = putInPlace(part, path)
 	}
 	if err != nil {
 		_ = removePart(part) // the next try does it, at the latest
 		return fmt.Errorf("cannot keep a copy, which comes before its schema is changed: %d bytes are needed for %q: %w; "+
-			"the ledger is as it was", bytes+forMigration, path, err)
+			"the ledger is as it was", bytes+migrationRoom, path, err)
 	}
 	return nil
 }
@@ -92,13 +94,9 @@ func (l *Ledger) copyTo(path string) error {
 	return syncFile(path)
 }
 
-// settle gives a file that is on the disk its name for good.
-func settle(part, path string) error {
-	err := os.Rename(part, path)
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
+// putInPlace gives a file whose content is on disk its final name, durably.
+func putInPlace(part, path string) error {
+	if err := durable.Rename(part, path); err != nil {
 		return fmt.Errorf("%w: %s", err, remedy(err))
 	}
 	return nil
@@ -140,7 +138,7 @@ func (l *Ledger) outlived(ctx context.Context, path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	from := info.ModTime().Add(keptFor)
+	from := info.ModTime().Add(keepCopyFor)
 	if time.Now().Before(from) {
 		return false, nil
 	}
@@ -165,11 +163,11 @@ func (l *Ledger) checkAgain(ctx context.Context) error {
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&found); err != nil {
 		return err
 	}
-	return sound(found)
+	return damageFound(found)
 }
 
 // newer refuses a ledger of a later schema, and says which copy this program can go on with.
-func (l *Ledger) newer(version, known int) error {
+func (l *Ledger) errNewer(version, known int) error {
 	back := "or put back the copy from before the update"
 	for v := known; v > 0; v-- {
 		info, err := os.Lstat(l.copyPath(v))

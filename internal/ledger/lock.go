@@ -39,7 +39,7 @@ func acquire(dir string) (*os.File, error) {
 }
 
 // release gives the lock back. The pid goes first, so that nobody is told to stop a process that is gone.
-func release(f *os.File) error {
+func unlock(f *os.File) error {
 	_ = f.Truncate(0)
 	return f.Close()
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"kaizala-drop/internal/durable"
 )
 
 // madeName is a file beside the ledger that says that there was one: without it, a ledger that somebody deleted could
@@ -42,7 +44,7 @@ func (l *Ledger) markMade() error {
 	}
 	_, err = f.WriteString(madeText)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = syncDir(l.dir)
+		err = durable.SyncFolder(l.dir)
 	}
 	if err != nil { // not half made: the next start does all of it
 		return unwritable(l.dir, errors.Join(err, os.Remove(l.madePath())))

@@ -13,7 +13,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-	"modernc.org/sqlite" // also the driver "sqlite"
+	"modernc.org/sqlite" // registers the driver "sqlite"
+
+	"kaizala-drop/internal/durable"
 )
 
 const fileName = "ledger.db"
@@ -66,24 +68,11 @@ func makeDir(dir string) error {
 		return fmt.Errorf("cannot make state_dir %q: %w: %s", dir, err, remedy(err))
 	}
 	for _, p := range slices.Backward(missing) {
-		if err := syncDir(filepath.Dir(p)); err != nil {
+		if err := durable.SyncFolder(filepath.Dir(p)); err != nil {
 			return fmt.Errorf("cannot make state_dir %q: syncing the folder above: %w", dir, err)
 		}
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = d.Sync()
-	if errors.Is(err, unix.EINVAL) {
-		return nil // a file system that has no such thing
-	}
-	return err
 }
 
 func (l *Ledger) path() string { return filepath.Join(l.dir, fileName) }
@@ -118,7 +107,7 @@ func (l *Ledger) open() error {
 // beside it: closing a second descriptor would drop SQLite's locks (fcntl_locking(2)).
 func (l *Ledger) prepareFile() error {
 	wal, err := os.Stat(l.path() + "-wal")
-	if err := l.missing(err == nil && wal.Size() > 0); err != nil {
+	if err := l.requireExisting(err == nil && wal.Size() > 0); err != nil {
 		return err
 	}
 	if err := l.checkWAL(); err != nil {
@@ -147,7 +136,7 @@ func (l *Ledger) checkWAL() error {
 }
 
 // missing refuses to make a new ledger where there must be an old one.
-func (l *Ledger) missing(wal bool) error {
+func (l *Ledger) requireExisting(wal bool) error {
 	info, err := os.Stat(l.path())
 	if err == nil && (info.Size() > 0 || !info.Mode().IsRegular()) || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil // whatever is wrong with it shows when it is opened
@@ -222,7 +211,7 @@ func (l *Ledger) version() (int, error) {
 	case app != applicationID && (app != 0 || version != 0 || objects != 0):
 		return 0, errors.New("a database, but of another program: move it away or name another state_dir")
 	case version > known:
-		return 0, l.newer(version, known)
+		return 0, l.errNewer(version, known)
 	}
 	return version, nil
 }
@@ -235,11 +224,11 @@ func (l *Ledger) check() error {
 	if err := l.w.get(&found, "PRAGMA integrity_check(1)"); err != nil {
 		return err
 	}
-	return sound(found)
+	return damageFound(found)
 }
 
 // sound judges the answer of integrity_check.
-func sound(found string) error {
+func damageFound(found string) error {
 	if found != "ok" {
 		return fmt.Errorf("%s: %s", damaged, strings.Join(strings.Fields(found), " "))
 	}

@@ -212,7 +212,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Error("something was changed")
 			}
 			if f, err := acquire(dir); err == nil {
-				release(f)
+				unlock(f)
 			} else if name != "directory as lock" {
 				t.Errorf("the lock is still held: %v", err)
 			}

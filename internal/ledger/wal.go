@@ -35,20 +35,20 @@ func checkWAL(file io.Reader) error {
 	in := bufio.NewReaderSize(file, 1<<17)
 	head := make([]byte, walHeader)
 	if _, err := io.ReadFull(in, head); err != nil {
-		return unlessEnd(err)
+		return ignoreEOF(err)
 	}
 	w, ok := readWALHeader(head)
 	if !ok { // it is written in one piece and synced before there is a frame, so it cannot be torn
 		if _, err := in.Peek(1); err != nil {
-			return unlessEnd(err)
+			return ignoreEOF(err)
 		}
 		return errors.New("the header of its -wal, which holds the latest steps, is " + damaged)
 	}
 	return w.walk(in)
 }
 
-// unlessEnd makes nothing of the end of the file, also in the middle of a frame.
-func unlessEnd(err error) error {
+// ignoreEOF makes nothing of the end of the file, also in the middle of a frame.
+func ignoreEOF(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil
 	}
@@ -120,7 +120,7 @@ func (w *walCheck) walk(in io.Reader) error {
 	invalid := 0 // number of the first one that is
 	for {
 		if _, err := io.ReadFull(in, data); err != nil {
-			return unlessEnd(err)
+			return ignoreEOF(err)
 		}
 		f := w.frame(before, data)
 		if invalid == 0 && (!f.ours || f.counted != f.stored || f.page == 0) {

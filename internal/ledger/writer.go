@@ -36,7 +36,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 		}
 		break
 	}
-	l.refuse()
+	l.closeQueue()
 	for {
 		select {
 		case c := <-l.queue:
@@ -48,7 +48,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 }
 
 // refuse lets no further step into the queue, so that emptying it comes to an end.
-func (l *Ledger) refuse() { l.stopOnce.Do(func() { close(l.stop) }) }
+func (l *Ledger) closeQueue() { l.stopOnce.Do(func() { close(l.stop) }) }
 
 // gather takes what is queued behind first, without waiting for more: while a transaction is synced, the next fills.
 // Callers that are just about to ask get to run first: a sync keeps its processor for as long as it takes.
@@ -125,15 +125,15 @@ func (l *Ledger) await(ctx context.Context, c change) error {
 // It speaks BEGIN and COMMIT itself: with sql.Tx every statement would be looked up anew in each transaction. No call
 // is given a context that can end, for an interrupted transaction is a lost one.
 type writer struct {
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
-	commits atomic.Int64 // transactions committed
-	most    int          // changes in one transaction, if not maxBatch
+	conn       *sql.Conn
+	stmts      map[string]*sql.Stmt
+	commits    atomic.Int64 // transactions committed
+	batchLimit int          // changes in one transaction, if not maxBatch
 }
 
 func (w *writer) limit() int {
-	if w.most > 0 {
-		return w.most
+	if w.batchLimit > 0 {
+		return w.batchLimit
 	}
 	return maxBatch
 }
