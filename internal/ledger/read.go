@@ -9,16 +9,16 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// maxReaders is the size of the pool for reading. Reads do not wait for the writer, nor it for them.
+// maxReaders is the number of connections for reading. Reads do not wait for the writer, nor the writer for them.
 const maxReaders = 2
 
-// Unfinished lists the deliveries for a destination, "" for every one, that have something left to do, in the order in which they
-// were claimed: what a start goes on with. What a step has not been answered for may or may not be in it.
+// Unfinished lists the deliveries of a destination that have something left to do, in the order in which they were claimed; ""
+// stands for all destinations. A start goes on with these. A step that has no answer yet may or may not be in it.
 func (l *Ledger) Unfinished(ctx context.Context, destination string) ([]Delivery, error) {
 	return l.load(ctx, "finished_at IS NULL AND ? IN (destination, '')", destination)
 }
 
-// Get finds one delivery, finished or not. Its error wraps ErrUnknown when there is none of that id.
+// Get returns one delivery, finished or not. Its error wraps ErrUnknown if there is no delivery with this id.
 func (l *Ledger) Get(ctx context.Context, id int64) (Delivery, error) {
 	found, err := l.load(ctx, "id = ?", id)
 	if err != nil {
@@ -30,13 +30,13 @@ func (l *Ledger) Get(ctx context.Context, id int64) (Delivery, error) {
 	return found[0], nil
 }
 
-// load reads the deliveries that meet the condition, and their files, as of one moment.
+// load reads the deliveries that meet the condition where, and their files, as of one moment.
 func (l *Ledger) load(ctx context.Context, where string, args ...any) ([]Delivery, error) {
 	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, l.explain(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
+	defer tx.Rollback() //nolint:errcheck // the transaction only reads
 	deliveries, err := collect(ctx, tx, scanDelivery, `SELECT id, folder, action, state, finished_at IS NOT NULL, group_id,
 		caption, resource, reference, reason, maybe_twice, attempts, settled_at, updated_at, destination, key, coalesce(posting_at, '')
 		FROM delivery WHERE `+where+" ORDER BY id", args...)
@@ -57,7 +57,7 @@ func (l *Ledger) load(ctx context.Context, where string, args ...any) ([]Deliver
 	return deliveries, nil
 }
 
-// collect runs a query and makes a T of each row.
+// collect runs a query and makes one T of each row.
 func collect[T any](
 	ctx context.Context, tx *sql.Tx, scan func(*sql.Rows) (T, error), query string, args ...any,
 ) ([]T, error) {
