@@ -57,7 +57,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// bulk is a file of zeros, as a sparse one. read counts what was taken from it.
+// bulk is a file of zeros; read counts the bytes that were read from it.
 func bulk(size int64, read *atomic.Int64) Piece {
 	return Piece{File: &File{Name: "bulk.mp4", Size: size, Open: func() io.Reader {
 		return io.LimitReader(counting{zeros{}, read}, size)
@@ -86,7 +86,7 @@ func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// say answers everything alike.
+// say gives every request the same answer.
 func say(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -109,7 +109,7 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestRequestOnTheWire looks at raw bytes: headers are spelled as the caller spells them, and nothing is chunked.
+// TestRequestOnTheWire shows the raw bytes of a request: headers have the caller's spelling, and nothing is chunked.
 func TestRequestOnTheWire(t *testing.T) {
 	heads := make(chan string, 1)
 	s := wiretest.Serve(t, func(_ int, c net.Conn) {
@@ -144,6 +144,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	}
 }
 
+// TestNewRefuses shows that negative numbers, and a user agent with a line break, are refused.
 func TestNewRefuses(t *testing.T) {
 	for name, o := range map[string]Options{
 		"conns": {MaxConns: -1}, "stall": {StallTimeout: -1}, "connect": {ConnectTimeout: -1}, "agent": {UserAgent: "a\nb"},
@@ -154,7 +155,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestNothingLeavesInTheClear: what is not https, nor http on this machine, is not called at all.
+// TestNothingLeavesInTheClear shows that a call over http to another machine, or over anything else, is not made.
 func TestNothingLeavesInTheClear(t *testing.T) {
 	sent := func(o *Options) {
 		o.Transport = transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("sent") })
@@ -172,7 +173,7 @@ func TestNothingLeavesInTheClear(t *testing.T) {
 	}
 }
 
-// TestKeepAlive: answers of every kind are read to their end, so that one connection serves all calls.
+// TestKeepAlive shows that answers of every kind are read to their end, so that one connection serves all calls.
 func TestKeepAlive(t *testing.T) {
 	var conns, calls atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -199,6 +200,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// TestConnectionsAtOnce shows that no more than MaxConns calls are under way at the same time.
 func TestConnectionsAtOnce(t *testing.T) {
 	var now, most atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -226,7 +228,7 @@ func TestConnectionsAtOnce(t *testing.T) {
 	}
 }
 
-// TestRedirectsAreNotFollowed: they would take the token elsewhere. Whoever calls sees them.
+// TestRedirectsAreNotFollowed shows that the caller sees a redirect, which would take the token elsewhere.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -243,7 +245,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestExpectationFailed: a server that does not know Expect gets the body without it.
+// TestExpectationFailed shows that a server which does not know Expect gets the body without it.
 func TestExpectationFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the wait for "100 Continue" ends by itself
 		var calls, asked int
@@ -263,8 +265,8 @@ func TestExpectationFailed(t *testing.T) {
 	})
 }
 
-// TestExpectationFailedInCircles: a server that answers 417 whatever it gets is asked twice, and that only if there was
-// something not to be expected.
+// TestExpectationFailedInCircles shows that a server which always answers 417 is asked twice if the call had Expect, else
+// once.
 func TestExpectationFailedInCircles(t *testing.T) {
 	calls := 0
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -279,6 +281,7 @@ func TestExpectationFailedInCircles(t *testing.T) {
 	}
 }
 
+// TestExpectOnlyForLargeBodies shows that only calls with a body of more than 1 MiB have Expect.
 func TestExpectOnlyForLargeBodies(t *testing.T) {
 	var expects []string
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -296,7 +299,7 @@ func TestExpectOnlyForLargeBodies(t *testing.T) {
 	}
 }
 
-// counted is a budget without a limit that counts what is sent.
+// counted is a budget without a limit that counts the requests.
 func counted(n *int) Budget {
 	unlimited := budget.New(0)
 	return func(ctx context.Context, last budget.Permit) (budget.Permit, error) {
@@ -307,8 +310,8 @@ func counted(n *int) Budget {
 	}
 }
 
-// TestBudgetRefuses: at the first sending, when its connection is there, and at the second sending after 417. Nothing is
-// sent then, and so nothing may have been done; the connection that was there is not used for anything else.
+// TestBudgetRefuses shows that nothing is sent, and nothing may have been done, when the budget refuses the first sending, the
+// connection, or the second sending after 417. The connection is used for nothing else.
 func TestBudgetRefuses(t *testing.T) {
 	spent := errors.New("spent")
 	for asked, arrive := range map[int]int64{1: 0, 2: 0, 3: 1, 4: 1} {
@@ -344,7 +347,8 @@ func TestBudgetRefuses(t *testing.T) {
 	}
 }
 
-// TestBudgetIsAskedTwice: without a permit at first, and with the one that it gave when the connection is there.
+// TestBudgetIsAskedTwice shows that the budget is first asked without a permit, and then, when there is a connection, with the
+// one that it gave.
 func TestBudgetIsAskedTwice(t *testing.T) {
 	s := serve(t, say(200, ""))
 	b := budget.New(0)
@@ -367,6 +371,7 @@ func TestBudgetIsAskedTwice(t *testing.T) {
 	}
 }
 
+// TestCanceledBeforehand shows that no call is made with a context that has ended, and that its error wraps the cause.
 func TestCanceledBeforehand(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -378,6 +383,7 @@ func TestCanceledBeforehand(t *testing.T) {
 	}
 }
 
+// TestCanceledOnTheWay shows that a call whose context ends after it was sent may have been acted on, and is no stall.
 func TestCanceledOnTheWay(t *testing.T) {
 	for _, method := range []string{"GET", "POST", "PUT"} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -401,7 +407,7 @@ func TestCanceledOnTheWay(t *testing.T) {
 	})
 }
 
-// TestNobodyThere: where no connection is made nothing was sent, and nothing is shown of the token.
+// TestNobodyThere shows that nothing was sent, and no token is shown, if no connection can be made.
 func TestNobodyThere(t *testing.T) {
 	for name, url := range map[string]string{"refused": "http://127.0.0.1:1", "dns": "https://nobody.invalid"} {
 		_, err := callerTo(t, url).do(t.Context(), "PUT", text("x"))
@@ -411,7 +417,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-// TestUntracedTransport: one that does not tell whether it sent anything may have.
+// TestUntracedTransport shows that a transport which does not report its connections may have sent the request.
 func TestUntracedTransport(t *testing.T) {
 	c := callerTo(t, "https://calls.example", func(o *Options) {
 		o.Transport = transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("gone") })
@@ -421,7 +427,7 @@ func TestUntracedTransport(t *testing.T) {
 	}
 }
 
-// TestBodySent: nothing of the file left where nobody listened, and where the headers alone were refused.
+// TestBodySent shows that no byte of the file counts as sent if nobody listened, or if the headers alone were refused.
 func TestBodySent(t *testing.T) {
 	large, small := bulk(2<<20, nil), bulk(1, nil)
 	for _, c := range []struct {
@@ -458,7 +464,7 @@ func TestBodySent(t *testing.T) {
 	}
 }
 
-// TestLimit: what is longer than the limit is not taken for an answer, and what is as long is.
+// TestLimit shows that an answer may be as long as the limit, and not longer.
 func TestLimit(t *testing.T) {
 	for _, limit := range []int{0, 100} {
 		for over := range 2 {
