@@ -76,7 +76,8 @@ type Move struct {
 	// Again says that an earlier try may have been broken off. It costs a few system calls.
 	Again bool
 	// Sought says that the caller will look for the file under other names if it is not in its place. Then a copy of an
-	// earlier try does not count as the file, and the error wraps ErrGone and Copied. Without Sought, such a copy is the file.
+	// earlier try does not count as the file, and the error wraps Copied beside ErrGone or ErrReplaced. Without Sought, such a
+	// copy is the file.
 	Sought bool
 }
 
