@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
@@ -493,39 +491,6 @@ func TestCrashAfterTheFolderWasRemoved(t *testing.T) {
 	}
 }
 
-// TestJunkKeepsNoFolder: what systems leave for themselves goes with the folder that was emptied, and only with it: beside
-// anything else it stays, and so does all of a folder that a process works in.
-func TestJunkKeepsNoFolder(t *testing.T) {
-	w := newWorld(t, newMemory())
-	for _, path := range []string{
-		"day/.DS_Store", "day/Thumbs.db", "day/desktop.ini", "day/._1.jpg", "day/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "day/hour/.ds_store",
-		"kept/.DS_Store", "kept/.hidden", "dir/Thumbs.db", "dir/inner/1.txt", "work/Thumbs.db",
-	} {
-		w.must(os.MkdirAll(filepath.Dir(filepath.Join(w.dir, path)), 0o755))
-		w.write(path, "x")
-	}
-	outside := w.dir + "/outside"
-	w.must(os.Mkdir(outside, 0o755))
-	w.write("outside/1.jpg", "x")
-	w.must(os.Symlink(outside, w.dir+"/day/@tmp-link"))
-	w.must(os.Rename(w.dir+"/day/@tmp-link", w.dir+"/day/.localized")) // a link is junk by its name, and is not followed
-	worker := exec.Command("sleep", "60")
-	worker.Dir = w.dir + "/work"
-	w.must(worker.Start())
-	t.Cleanup(func() { _ = worker.Process.Kill(); _ = worker.Wait() })
-	if !removeEmptied(w.dir, []string{"day/hour/1.jpg", "kept/1.jpg", "dir/1.jpg", "work/1.jpg"}) {
-		t.Error("nothing was removed")
-	}
-	if _, err := os.Stat(w.dir + "/day"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("junk keeps its folder: %v", err)
-	}
-	for _, path := range []string{"kept/.DS_Store", "kept/.hidden", "dir/Thumbs.db", "dir/inner/1.txt", "work/Thumbs.db", "outside/1.jpg"} {
-		if _, err := os.Lstat(filepath.Join(w.dir, path)); err != nil {
-			t.Errorf("it is gone: %v", err)
-		}
-	}
-}
-
 // TestImagesExportedAgain over the names of an album that is under way are an album again.
 func TestImagesExportedAgain(t *testing.T) {
 	bubble(t, func(w *world, _ *memory) {
@@ -552,25 +517,6 @@ func TestImagesExportedAgain(t *testing.T) {
 		}
 		w.wantPosted(joined(newer))
 	})
-}
-
-// TestEmptiedIsNeverAnythingElse: what was put in the place of a subfolder meanwhile stays.
-func TestEmptiedIsNeverAnythingElse(t *testing.T) {
-	w := newWorld(t, newMemory())
-	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
-	w.must(os.MkdirAll(elsewhere+"/inner", 0o755))
-	w.must(os.Symlink(elsewhere, w.dir+"/link"))
-	w.must(os.Symlink("empty", w.dir+"/near"))
-	w.must(os.Mkdir(w.dir+"/empty", 0o755))
-	w.write("file", "x")
-	removeEmptied(w.dir, []string{"file/1.jpg", "near/1.jpg", "link/inner/1.jpg", "link/1.jpg", "gone/1.jpg", "1.jpg"})
-	w.must(unix.Mkfifo(w.dir+"/fifo", 0o644))
-	removeEmptied(w.dir, []string{"fifo/day/1.jpg"}) // and does not wait for a writer to it
-	for _, path := range []string{w.dir + "/fifo", w.dir + "/file", w.dir + "/near", w.dir + "/empty", elsewhere + "/inner", w.dir} {
-		if _, err := os.Lstat(path); err != nil {
-			t.Error(err)
-		}
-	}
 }
 
 // TestChangedImageBreaksTheRequestOff at its first byte or after its last: what follows it is not sent.
@@ -651,7 +597,7 @@ func TestAlbumMemoryIsConstant(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
 		requests = append(requests, fmt.Sprint(r.URL.Path, " ", n == r.ContentLength && n > 10*size, err, r.TransferEncoding))
-		fmt.Fprint(rw, `{"resource":"r"}`)
+		fmt.Fprint(rw, `{"mediaResource":"r"}`)
 	}))
 	defer web.Close()
 	client, err := kaizala.New(kaizala.Options{Endpoint: web.URL, AccessToken: "token-of-the-test"})

@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -8,6 +9,56 @@ import (
 )
 
 // The end of a step: its delivery learns what the step has learned, judge says what that means, and apply does what follows.
+
+// outcome is what a step of d ended with.
+type outcome struct {
+	d *delivery
+	result
+}
+
+// effects is what follows from a step outside of the queue.
+type effects struct {
+	d          *delivery
+	err        error // how the step ended
+	end        end
+	handBack   []handBack
+	news       []news  // in the order in which it is to be told
+	recognised []match // files that turned out to be posted already: to be told after the news
+}
+
+// end is how a delivery ended.
+type end int
+
+const (
+	goesOn    end = iota // it did not end, or it was forgotten because its file settles anew
+	delivered            // moved to done/
+	failed               // moved to failed/
+)
+
+// handBack is a file that is given back to the watcher, to settle anew.
+type handBack struct {
+	file.Release
+	gone bool // it is not there any more: if nobody takes it, nothing is left
+}
+
+// onOutcome is the whole way from the end of a step to its last effect.
+func (l *loop) onOutcome(o outcome) {
+	l.queue.ended(o.d, o.result)
+	v := judge(o.d, o.result)
+	l.carryOut(l.queue.apply(time.Now(), o.d, v, o.err))
+}
+
+// carryOut does what follows from a step outside of the queue.
+func (l *loop) carryOut(e effects) {
+	switch e.end {
+	case delivered:
+		l.sum.Delivered++
+	case failed:
+		l.sum.Failed++
+	}
+	l.handBacks = append(l.handBacks, e.handBack...)
+	l.tell(e)
+}
 
 // ended takes the result of the step of d, which is no longer under way.
 func (q *queue) ended(d *delivery, r result) {
@@ -39,15 +90,15 @@ func (q *queue) free(d *delivery) {
 	}
 }
 
-// apply changes d and the queue as the verdict on the step of d demands. Nothing else changes the queue after a step. What is to
-// be done outside of the queue are the effects.
+// apply changes d and the queue as the verdict on the step of d demands, after ended took the step off what is under way. Nothing
+// else decides what comes next for d. What is to be done outside of the queue are the effects.
 func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects {
 	e := effects{d: d, err: err}
 	if d.lane.hanging == 0 && swap(&d.lane.hangTold, false) {
 		e.tell(newsAnswers)
 	}
 	was := d.stage
-	if err != nil && v != interrupted {
+	if err != nil && v != interrupted && !d.stage.isDecided() {
 		d.Reason = reasonOf(err)
 	}
 	trouble := q.follow(now, d, v, &e)
@@ -56,7 +107,7 @@ func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects 
 		d.lane.dropUnclaimed()
 		q.forgetIfEmpty(d.lane)
 	}
-	e.tell(q.worthTelling(now, d, was, trouble, err))
+	e.tell(q.newsOf(now, d, was, trouble, err))
 	q.troubleOver(&e, err == nil, was)
 	return e
 }
@@ -70,10 +121,11 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 		q.success(d.stage)
 		q.posted(d)
 	case withdraw:
-		q.withdraw(d, e.err)
+		d.lane.keepUpload(d, e.err)
+		q.withdraw(d, errors.Is(e.err, errVanished))
 	case letGo:
 		q.letGo(d, e.err)
-	case rejected:
+	case refusedForGood:
 		return q.reject(d, e.err)
 	case disowned:
 		q.giveUp(d, disownedNote(d, e.err))
@@ -85,7 +137,7 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 		d.uploadAgain()
 		return newsWaits
 	case uncertain:
-		return q.lost(now, d, e.err)
+		return q.answerLost(now, d, e.err)
 	case elsewhere:
 		d.elsewhere = true
 		d.pause.fail(now)
@@ -119,7 +171,7 @@ func (q *queue) advance(now time.Time, d *delivery, e *effects) {
 		return
 	}
 	d.pause.end()
-	d.failedAt, d.tries, d.sent, d.asked, d.heldTimes = false, 0, 0, 0, 0
+	d.hasFailed, d.tries, d.sentInVain, d.askedInVain, d.heldTimes = false, 0, 0, 0, 0
 	switch d.stage {
 	case toClaim:
 		d.stage, d.elsewhere = toUpload, false
@@ -157,99 +209,9 @@ func (q *queue) posted(d *delivery) {
 	q.localEnd(d)
 }
 
-// divide has d, an album that was surely not posted, replaced by what it is divided into.
-func (q *queue) divide(d *delivery, into division) {
-	into.posts = slices.DeleteFunc(into.posts, func(p []int) bool { return len(p) == 0 })
-	d.stage, d.division, d.search = toDivide, into, nil
-	d.pause.end()
-}
-
 // tell adds n to what is to be told.
 func (e *effects) tell(n news) {
 	if n != noNews {
 		e.news = append(e.news, n)
-	}
-}
-
-// ends says that d has come to its end. Files are handed back only now that d is forgotten. Before, one that settles anew in the
-// very state in which d took it up (moved away and back, its share away for a moment) would be taken for the one that is known.
-func (e *effects) ends(d *delivery) {
-	switch d.stage {
-	case toFile:
-		e.end = delivered
-		e.tell(newsDelivered)
-	case toFail:
-		e.end = failed
-		e.tell(newsFailed)
-	case toWithdraw:
-		if !d.elsewhere || !d.gone { // else it went where it was claimed
-			e.tell(newsNotPosted)
-		}
-		for _, f := range d.Files {
-			e.handBack = append(e.handBack, handBack{file.Release{Folder: d.Folder, Name: f.Name}, d.gone})
-		}
-	}
-}
-
-// divides says that d was divided, and hands back the images that left it. If some were posted already, consume tells that.
-func (e *effects) divides(d *delivery) {
-	if !d.division.known {
-		e.tell(newsDivided)
-	}
-	for _, out := range d.division.left {
-		e.handBack = append(e.handBack, handBack{file.Release{Folder: d.Folder, Name: d.Files[out.index].Name}, out.gone})
-	}
-}
-
-// worthTelling returns what is to be told of a trouble of d, whose stage was another before its step ended. Where d goes says more
-// than what troubled it. Of a trouble that lasts only the beginning is told.
-func (q *queue) worthTelling(now time.Time, d *delivery, was stage, trouble news, err error) news {
-	switch {
-	case trouble == noNews, d.stage == toDivide, d.stage == toFail && was != toFail: // told when that is done
-		return noNews
-	case d.stage == toHold && was != toHold:
-		return when(!d.blamed || d.heldTimes <= 1, newsHeld)
-	}
-	switch trouble {
-	case newsAway:
-		return when(d.pause.failures == 1, newsAway)
-	case newsWaits:
-		return when(d.pause.failures == 1 || d.pause.failures > 0 && d.pause.failures%10 == 0, newsWaits)
-	case newsUnfilable:
-		return when(!swap(&d.lane.sickTold, true), newsUnfilable)
-	case newsOutage:
-		return q.outageBegins(now, was, err)
-	case newsGroups:
-		return q.groupsOutageBegins()
-	}
-	return trouble
-}
-
-// when returns n if it is to be told.
-func when(is bool, n news) news {
-	if is {
-		return n
-	}
-	return noNews
-}
-
-// swap sets a flag and returns what it was.
-func swap(flag *bool, to bool) (was bool) {
-	was, *flag = *flag, to
-	return was
-}
-
-// troubleOver tells that a trouble of the destination or of the folder is over, if it was told. The step that ended was at the
-// stage was.
-func (q *queue) troubleOver(e *effects, succeeded bool, was stage) {
-	known, _ := q.counts()
-	if q.outage.told && (succeeded && was == q.outage.at || known == 0) {
-		q.outage.told = false
-		e.tell(newsOutageOver)
-	}
-	l := e.d.lane
-	if l.sickTold && l.sick.failures == 0 && !slices.ContainsFunc(l.unfiled, (*delivery).cannotBeMoved) {
-		l.sickTold = false
-		e.tell(newsFilableAgain)
 	}
 }

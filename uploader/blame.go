@@ -1,12 +1,9 @@
 package uploader
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"kaizala-drop/internal/destination"
 )
 
 // Who waits after a failure of the destination, and which delivery is to blame when the others succeed.
@@ -27,7 +24,7 @@ const (
 func (q *queue) retryFile(now time.Time, d *delivery, err error) news {
 	d.pause.fail(now)
 	if !isBlameless(err) && !q.setAside(d, err) {
-		q.attempt(d, err)
+		q.countAgainst(d, err)
 	}
 	return newsWaits
 }
@@ -50,8 +47,8 @@ func (l *lane) retry(now time.Time, err error) news {
 // uploaded again once other posts pass, and after staleTries even if none does, because that costs nothing.
 func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 	if d.stage == toPost && d.resumed {
-		if d.stale++; d.stale >= staleTries || q.isAlone(d) {
-			q.failAll(now, d, err)
+		if d.stale++; d.stale >= staleTries || q.failsAlone(d) {
+			q.pauseAll(now, d, err)
 			q.letFirstAgain(now)
 			d.uploadAgain()
 			return newsOutage
@@ -63,7 +60,7 @@ func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 // retryAll has everything wait, because the fault counts as the destination's as long as nothing else gets through. d keeps its
 // place in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) news {
-	q.failAll(now, d, err)
+	q.pauseAll(now, d, err)
 	d.tries++
 	wasSecond := q.letFirstAgain(now)
 	q.stoodAside = false
@@ -75,7 +72,7 @@ func (q *queue) retryAll(now time.Time, d *delivery, err error) news {
 		q.standAside(now, d)
 	}
 	if !isTheirs(err) {
-		q.attempt(d, err)
+		q.countAgainst(d, err)
 	}
 	q.inVain(now, d, err)
 	return newsOutage
@@ -84,7 +81,7 @@ func (q *queue) retryAll(now time.Time, d *delivery, err error) news {
 // isDue reports whether another delivery is to be tried after a failure of d. It is if something gets through, because d may then
 // be to blame, and else now and then. An upload that passes says little of a post.
 func (q *queue) isDue(d *delivery, err error) bool {
-	something := d.failedAt && q.passed != d.passed
+	something := d.hasFailed && q.passed != d.passed
 	d.passedBy = d.passedBy || something
 	switch {
 	case q.othersPass(d):
@@ -99,7 +96,7 @@ func (q *queue) isDue(d *delivery, err error) bool {
 
 // othersPass reports whether calls of its kind got through since d failed last.
 func (q *queue) othersPass(d *delivery) bool {
-	return d.failedAt && d.stage.isCall() && q.passed.of(d.stage) != d.passed.of(d.stage)
+	return d.hasFailed && d.stage.isCall() && q.passed.of(d.stage) != d.passed.of(d.stage)
 }
 
 // standAside has d wait until another delivery was tried.
@@ -131,8 +128,8 @@ func (q *queue) letFirstAgain(now time.Time) bool {
 	return true
 }
 
-// failAll has everything wait after a failure of d.
-func (q *queue) failAll(now time.Time, d *delivery, err error) {
+// pauseAll has everything wait after a failure of d.
+func (q *queue) pauseAll(now time.Time, d *delivery, err error) {
 	q.pause.obey(now.Add(retryAfter(err)))
 	if q.pause.failures == 0 || q.pause.probes(d.since) { // else it was under way when another one failed
 		q.pause.fail(now)
@@ -149,26 +146,26 @@ func (q *queue) hasOther(d *delivery) bool {
 	})
 }
 
-// isAlone reports whether others got through since d failed last, with calls of the same kind: where uploads work and
+// failsAlone reports whether others got through since d failed last, with calls of the same kind: where uploads work and
 // actions do not, no post is to blame; nor is it where those of its group do not.
-func (q *queue) isAlone(d *delivery) bool {
+func (q *queue) failsAlone(d *delivery) bool {
 	if !d.stage.isCall() {
 		return false
 	}
 	if d.stage == toPost {
-		return d.failedAt && d.lane.posted > d.postedThen
+		return d.hasFailed && d.lane.posted > d.postedThen
 	}
-	return d.failedAt && q.passed.of(d.stage) > d.passed.of(d.stage)
+	return d.hasFailed && q.passed.of(d.stage) > d.passed.of(d.stage)
 }
 
-// attempt counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
+// countAgainst counts a failure as one of d's own, if other deliveries got through since its last one. One that fails
 // maxAttempts times in this way is poison, and refused; an album is tried again in two halves, or one by one if it is its
 // message that fails.
-func (q *queue) attempt(d *delivery, err error) {
-	if d.blamed = q.isAlone(d); d.blamed {
+func (q *queue) countAgainst(d *delivery, err error) {
+	if d.blamed = q.failsAlone(d); d.blamed {
 		d.Attempts++
 	}
-	d.failedAt, d.passed, d.postedThen = true, q.passed, d.lane.posted
+	d.hasFailed, d.passed, d.postedThen = true, q.passed, d.lane.posted
 	most := q.maxAttempts
 	if d.unknown && !q.finds {
 		most = min(most, doubtsMost)
@@ -185,29 +182,5 @@ func (q *queue) attempt(d *delivery, err error) {
 		n := noteOf(d, err)
 		n.Reason = fmt.Sprintf("it failed %d times while other files went through: %s", d.Attempts, n.Reason)
 		q.giveUp(d, n)
-	}
-}
-
-// inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
-// were too many of them. From then on it is also held between failures that others' passing shows to be its own.
-func (q *queue) inVain(now time.Time, d *delivery, err error) {
-	answer, onWire := errors.AsType[*destination.Error](err)
-	if !onWire || d.stage != toUpload || isTheirs(err) {
-		return
-	}
-	switch {
-	case d.blamed:
-	case answer.BodySent && (!answer.Answered || answer.OfItself || d.bytes() > cheap):
-		d.sent++
-	case answer.Fault == destination.OfFile:
-		d.asked++
-	default:
-		return
-	}
-	switch {
-	case d.sent >= sentMost || d.asked >= askedMost:
-		q.hold(now, d, err)
-	case d.sent == sentMost-1 && !d.blamed:
-		d.pause.extend(now.Add(lastTry))
 	}
 }

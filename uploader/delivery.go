@@ -10,7 +10,7 @@ import (
 	"kaizala-drop/internal/ledger"
 )
 
-// stage is the next step of a delivery. The step's work is in steps.go; what its result leads to is in apply.go.
+// stage is the step of a delivery that is under way, or else the next one. The step's work is in steps.go; what its result leads to is in apply.go.
 type stage int
 
 const (
@@ -42,6 +42,15 @@ func (s stage) isEnd() bool {
 	return false
 }
 
+// isDecided reports whether it is decided what becomes of the delivery, for a reason that no later trouble replaces.
+func (s stage) isDecided() bool {
+	switch s {
+	case toFail, toWithdraw, toDivide, toHold:
+		return true
+	}
+	return false
+}
+
 // isLedgers reports whether the step is one of the ledger alone.
 func (s stage) isLedgers() bool {
 	switch s {
@@ -60,7 +69,7 @@ type facts struct {
 	ledgerPosting bool // the ledger has it as being posted
 	ledgerFailed  bool // the ledger knows that it failed
 	unknown       bool // it may have been posted: an answer to its post was lost
-	noted         bool // at toHold: the ledger knows why
+	noted         bool // at toHold: the ledger knows why it is held
 	note          filing.Note
 
 	renamed   []renamed // files that were found under another name, which the ledger does not know yet
@@ -92,23 +101,23 @@ type delivery struct {
 	away      time.Time // since when a posted file is not where it was
 	postBegun time.Time // when its post began first, in this run
 
-	pause      pause
-	begun      time.Time      // when this run took it up
-	since      time.Time      // when its last step began
-	gone       bool           // it is withdrawn because its file is not there any more
-	passed     passed         // when it failed last
-	postedThen int            // posts of its folder up to then
-	failedAt   bool           // passed and postedThen are valid
-	tries      int            // failed calls since it stood aside for others
-	passedBy   bool           // something passed since another post was tried for its sake
-	blamed     bool           // its last failure counted as its own
-	stale      int            // refusals of its post with a resource of an earlier run, without anybody's word
-	sent       int            // uploads in vain whose body had left
-	asked      int            // that were refused for their headers
-	heldTimes  int            // how often it was held since
-	heldUntil  time.Time      // at toHold
-	notBefore  time.Time      // at toHold, though another upload passes
-	successors []file.Settled // newer files under the names of its own, which settled meanwhile
+	pause       pause
+	begun       time.Time      // when this run took it up
+	since       time.Time      // when its last step began
+	gone        bool           // it is withdrawn because its file is not there any more
+	passed      passed         // when it failed last
+	postedThen  int            // posts of its folder up to then
+	hasFailed   bool           // passed and postedThen are valid
+	tries       int            // failed calls since it stood aside for others
+	passedBy    bool           // something passed since another post was tried for its sake
+	blamed      bool           // its last failure counted as its own
+	stale       int            // refusals of its post with a resource of an earlier run, without anybody's word
+	sentInVain  int            // uploads in vain whose body had left
+	askedInVain int            // that were refused for their headers
+	heldTimes   int            // how often it was held since
+	heldUntil   time.Time      // at toHold
+	notBefore   time.Time      // at toHold, though another upload passes
+	successors  []file.Settled // newer files under the names of its own, which settled meanwhile
 }
 
 // newDelivery makes a delivery of a settled file. What must not be sent at all is rejected right here.
@@ -193,4 +202,4 @@ func (f *facts) mayBeFiled() bool { return f.isPosted() || f.unknown || f.copied
 func (f *facts) isPosted() bool { return f.stage == toConfirm || f.stage == toFile }
 
 // uploadAgain has d uploaded anew: what is refused is its resource, which is of an earlier run.
-func (d *delivery) uploadAgain() { d.stage, d.resumed, d.failedAt = toUpload, false, false }
+func (d *delivery) uploadAgain() { d.stage, d.resumed, d.hasFailed = toUpload, false, false }

@@ -9,25 +9,25 @@ import (
 
 // What happens after an answer to a post was lost.
 
-// lost deals with a post whose answer was lost. Each one that is held goes to failed/, so after the first its folder
+// answerLost deals with a post whose answer was lost. Each one that is held goes to failed/, so after the first its folder
 // tries the next with growing pauses: an outage must not empty it.
-func (q *queue) lost(now time.Time, d *delivery, err error) news {
+func (q *queue) answerLost(now time.Time, d *delivery, err error) news {
 	_, onWire := errors.AsType[*destination.Error](err)
 	switch {
 	case q.finds && d.Key != "" && onWire:
 		q.retryAll(now, d, err)
 		d.stage = toFind
 	case d.lane.folder.HoldUnknown && onWire:
-		q.failAll(now, d, err)
+		q.pauseAll(now, d, err)
 		d.lane.pause.fail(now)
 		d.lane.doubted = true
 		q.giveUp(d, unknownNote(d, err))
 	case d.lane.folder.HoldUnknown:
 		q.giveUp(d, unknownNote(d, err))
-	case isLost(err) && d.lookedFor:
+	case isUnsettled(err) && d.lookedFor:
 		q.lookFor(now, d)
 		return newsAway
-	case isLost(err): // without the file there is nothing to post again
+	case isUnsettled(err): // without the file there is nothing to post again
 		q.giveUp(d, unknownNote(d, err))
 	default:
 		q.retryAll(now, d, err)

@@ -8,8 +8,6 @@ import (
 
 	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/ledger"
 )
 
 // Errors that a step meets on this side of the wire.
@@ -75,47 +73,6 @@ func inLedger(err error) error {
 	return ledgerError{err}
 }
 
-// isForGood reports whether the ledger refused a step because it does not have the delivery in the state that this run
-// left it in: somebody else changed it, or a commit was made that was told to have failed. Trying again cannot help.
-func isForGood(err error) bool {
-	return errors.Is(err, ledger.ErrState) || errors.Is(err, ledger.ErrUnknown)
-}
-
-// isClaimedElsewhere reports whether err says that a delivery has the file which is none of this uploader's.
-func isClaimedElsewhere(err error) bool {
-	_, ok := errors.AsType[*ledger.ClaimedError](err)
-	return ok
-}
-
-// isBlameless reports whether err says nothing against the file.
-func isBlameless(err error) bool {
-	_, ours := errors.AsType[ledgerError](err)
-	_, stays := errors.AsType[unfilable](err)
-	return ours || stays || errors.Is(err, errFolderGone) || errors.Is(err, errHung) || errors.Is(err, errAway)
-}
-
-// isLost reports whether err says that the file that settled is not there any more.
-func isLost(err error) bool {
-	return errors.Is(err, errChanged) || errors.Is(err, errVanished) || errors.Is(err, errFolderGone)
-}
-
-// isTheirs reports whether an answer says of itself that no file is to blame: of the token, or of the number of calls.
-func isTheirs(err error) bool {
-	answer, ok := errors.AsType[*destination.Error](err)
-	return ok && (answer.Fault == destination.OfAccess || answer.Fault == destination.OfTraffic)
-}
-
-// mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.
-func mayBeItsOwn(err error) bool {
-	answer, ok := errors.AsType[*destination.Error](err)
-	return ok && (answer.MayHaveActed || answer.OfItself)
-}
-
-func mayHaveActed(err error) bool {
-	answer, ok := errors.AsType[*destination.Error](err)
-	return ok && answer.MayHaveActed
-}
-
 func retryAfter(err error) time.Duration {
 	if answer, ok := errors.AsType[*destination.Error](err); ok {
 		return answer.RetryAfter
@@ -134,19 +91,8 @@ type unfilable struct {
 
 func (e unfilable) Unwrap() error { return e.error }
 
-// isForAll reports whether err says that no file of the folder can be moved away.
-func isForAll(err error) bool {
-	cannot, ok := errors.AsType[unfilable](err)
-	return ok && cannot.all
-}
-
 // errAway says that a posted file is not where it was. It may come to light under another name.
 var errAway = errors.New("it is posted, but not under its name any more: it is filed as soon as it is found again in its folder")
 
 // errCopied is errAway of what is refused: a crash came when a copy of it was made, and before its original went.
 var errCopied = fmt.Errorf("%w; its copy is made", errAway)
-
-// isAway reports whether err says that the posted file is not where it was, in its place or at all.
-func isAway(err error) bool {
-	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
-}

@@ -2,8 +2,11 @@ package uploader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"kaizala-drop/internal/destination"
 )
 
 // A file that cannot be uploaded, while nothing shows whose fault that is, must not be sent for ever: it may cost much, and nobody
@@ -31,7 +34,7 @@ func holdPause(nth int, isCheap bool) time.Duration {
 // same.
 func (q *queue) hold(now time.Time, d *delivery, err error) {
 	d.heldTimes++
-	d.heldUntil = now.Add(max(holdPause(d.heldTimes, d.bytes() <= cheap || d.sent < sentMost), retryAfter(err)))
+	d.heldUntil = now.Add(max(holdPause(d.heldTimes, d.bytes() <= cheap || d.sentInVain < sentMost), retryAfter(err)))
 	d.notBefore = now
 	if d.blamed {
 		d.notBefore = now.Add(min(pauseFirst<<min(d.Attempts, 10), pauseMost))
@@ -44,7 +47,7 @@ func (q *queue) hold(now time.Time, d *delivery, err error) {
 
 // heldReason says in plain words what is known, and no more.
 func heldReason(d *delivery, err error) string {
-	what := fmt.Sprintf("%d uploads of it failed, and none passed that would show whether it is to blame", max(d.sent, d.asked))
+	what := fmt.Sprintf("%d uploads of it failed, and none passed that would show whether it is to blame", max(d.sentInVain, d.askedInVain))
 	if d.blamed {
 		what = fmt.Sprintf("its upload failed %d times while others passed", d.Attempts)
 	}
@@ -96,7 +99,7 @@ func (d *delivery) bytes() (n int64) {
 // hold writes down why the delivery is held, and looks whether its files are still there. What is gone or was replaced is not held
 // any longer.
 func (w *work) hold(ctx context.Context) error {
-	if err := w.unchanged(); err != nil && isLost(err) {
+	if err := w.unchanged(); err != nil && isUnsettled(err) {
 		return err
 	}
 	if w.job.noted {
@@ -107,3 +110,27 @@ func (w *work) hold(ctx context.Context) error {
 
 // isHeld reports whether d is held: nobody who waits for the end of a run should wait for that.
 func (d *delivery) isHeld() bool { return d.stage == toHold }
+
+// inVain counts an upload of d that failed without the service's word while nothing else passed, and holds d when there
+// were too many of them. From then on it is also held between failures that others' passing shows to be its own.
+func (q *queue) inVain(now time.Time, d *delivery, err error) {
+	answer, onWire := errors.AsType[*destination.Error](err)
+	if !onWire || d.stage != toUpload || isTheirs(err) {
+		return
+	}
+	switch {
+	case d.blamed:
+	case answer.BodySent && (!answer.Answered || answer.OfItself || d.bytes() > cheap):
+		d.sentInVain++
+	case answer.Fault == destination.OfFile:
+		d.askedInVain++
+	default:
+		return
+	}
+	switch {
+	case d.sentInVain >= sentMost || d.askedInVain >= askedMost:
+		q.hold(now, d, err)
+	case d.sentInVain == sentMost-1 && !d.blamed:
+		d.pause.extend(now.Add(lastTry))
+	}
+}

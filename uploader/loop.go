@@ -28,37 +28,6 @@ type loop struct {
 	ended     chan struct{} // closed when the loop has ended: nobody takes outcomes any more
 }
 
-// outcome is what a step of d ended with.
-type outcome struct {
-	d *delivery
-	result
-}
-
-// effects is what follows from a step outside of the queue.
-type effects struct {
-	d          *delivery
-	err        error // how the step ended
-	end        end
-	handBack   []handBack
-	news       []news  // in the order in which it is to be told
-	recognised []match // files that turned out to be posted already: to be told after the news
-}
-
-// end is how a delivery ended.
-type end int
-
-const (
-	goesOn    end = iota // it did not end, or it was forgotten because its file settles anew
-	delivered            // moved to done/
-	failed               // moved to failed/
-)
-
-// handBack is a file that is given back to the watcher, to settle anew.
-type handBack struct {
-	file.Release
-	gone bool // there was none
-}
-
 func newLoop(u *Uploader) *loop {
 	_, finds := u.Destination.(Finder)
 	l := &loop{
@@ -223,24 +192,6 @@ func (l *loop) onSettled(b file.Batch, ok bool) {
 		return
 	}
 	l.queue.add(b)
-}
-
-func (l *loop) onOutcome(o outcome) {
-	l.queue.ended(o.d, o.result)
-	v := judge(o.d, o.result)
-	l.carryOut(l.queue.apply(time.Now(), o.d, v, o.err))
-}
-
-// carryOut does what follows from a step outside of the queue.
-func (l *loop) carryOut(e effects) {
-	switch e.end {
-	case delivered:
-		l.sum.Delivered++
-	case failed:
-		l.sum.Failed++
-	}
-	l.handBacks = append(l.handBacks, e.handBack...)
-	l.tell(e)
 }
 
 // onHung deals with the steps that were found hanging.

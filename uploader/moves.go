@@ -75,17 +75,11 @@ func (w *work) move(ctx context.Context, move mover, dir string) error {
 	}
 	err := all.Wait()
 	if err == nil && w.job.to.RemoveEmptied {
-		_ = w.job.calls.Do("remove emptied folders in", w.job.Folder, w.tidy) // what cannot be removed stays
+		_ = w.job.calls.Do("remove emptied folders in", w.job.Folder, func() error { // what cannot be removed stays
+			return w.u.Filer.RemoveEmptied(w.job.Folder, w.job.names())
+		})
 	}
 	return err
-}
-
-// tidy removes the subfolders that the delivery has emptied.
-func (w *work) tidy() error {
-	if !removeEmptied(w.job.Folder, w.job.names()) {
-		return nil
-	}
-	return w.u.Filer.Sync(w.job.Folder) // or a power cut could bring an empty folder back that nobody looks at any more
 }
 
 // moveFile moves a file. One that somebody took away or replaced meanwhile is left to them. A posted one is looked for before: its
@@ -122,7 +116,7 @@ func (w *work) notMoved(i int, dest string, err error) error {
 		return errAway
 	case isAway(err):
 		w.log().Info().Str("reason", reasonOf(err)).Msg("not moved")
-		return w.forget(f, "")
+		return w.clearLeftovers(f, "")
 	}
 	// With a dest, the next try finds it there, and repeats the sync and the clearing up that failed.
 	w.got.files[i].landed = dest != "" && !errors.Is(err, filing.ErrFolderGone)
@@ -141,8 +135,8 @@ func (w *work) moveAs(i int, move mover, dir string) (dest string, err error) {
 	return dest, err
 }
 
-// forget removes what is left of earlier moves of f that were broken off, now that f itself lies at found, or nobody knows where.
-func (w *work) forget(f ledger.File, found string) error {
+// clearLeftovers removes what is left of earlier moves of f that were broken off, now that f itself lies at found, or nobody knows where.
+func (w *work) clearLeftovers(f ledger.File, found string) error {
 	dir, noted := w.job.to.Done, false
 	if w.job.stage == toFail {
 		dir, noted = w.job.to.Failed, true

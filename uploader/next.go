@@ -152,3 +152,66 @@ func (q *queue) laneReady(now time.Time, l *lane) bool {
 	return l.hanging == 0 && !l.stuck() && !l.isProbing(&l.pause) && q.ready(now, &l.pause) &&
 		!l.isProbing(&l.sick) && q.ready(now, &l.sick) && q.groupsReady(now, l)
 }
+
+// next gives a delivery whose step is to be taken now, marked busy, with the job of the step; or nil.
+func (q *queue) next(now time.Time) (*delivery, job) {
+	q.wake = time.Time{}
+	q.checkHanging(now)
+	d := q.nextLocal(now)
+	if d == nil && !q.stopping && q.mayCall(now) {
+		d = q.nextCall(now)
+	}
+	if d == nil {
+		return nil, job{}
+	}
+	return d, q.begin(d, now)
+}
+
+// begin marks the step of d as under way, lets the next folder have its turn if it is a call, and gives the step's job.
+func (q *queue) begin(d *delivery, now time.Time) job {
+	d.busy, d.since = true, now
+	q.steps = append(q.steps, d)
+	if d.begun.IsZero() {
+		d.begun = now
+	}
+	d.lookedFor = q.mayBeFound(now, d)
+	j := d.job()
+	if d.stage.isCall() || d.stage == toFail && d.ID == 0 {
+		j.suspects, _ = d.lane.suspects(d)
+	}
+	switch d.stage {
+	case toUpload:
+		j.earlier = d.lane.takeUpload(d)
+		q.uploading++
+		if d.long = !d.isSmall(); d.long {
+			q.long++
+		}
+	case toPost, toFind:
+		if d.postBegun.IsZero() && !d.unknown {
+			d.postBegun = now
+		}
+		q.posts++
+		d.lane.posting = true
+	default:
+		q.local++
+		return j
+	}
+	i := slices.Index(q.turns, d.lane)
+	q.turns = append(slices.Delete(q.turns, i, i+1), d.lane)
+	return j
+}
+
+func (q *queue) ready(now time.Time, p *pause) bool {
+	if p.over(now) {
+		return true
+	}
+	q.later(p.until)
+	return false
+}
+
+// later notes that something waits for a time.
+func (q *queue) later(at time.Time) {
+	if q.wake.IsZero() || at.Before(q.wake) {
+		q.wake = at
+	}
+}

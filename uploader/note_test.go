@@ -1,12 +1,16 @@
 package uploader
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/ledger"
 )
 
 // TestNotesNameWhatHelps: a note says what helps for its very reason, and does not advise what would end the same way.
@@ -29,5 +33,46 @@ func TestNotesNameWhatHelps(t *testing.T) {
 	}
 	if n := unknownNote(d, nil); n.Same {
 		t.Errorf("what may have been posted can be sent again: %+v", n)
+	}
+}
+
+// TestReasonOutlivesTroubles: a file on its way to failed/ keeps the reason it goes there for, in the ledger, in the log and in its
+// note, although the ledger and the move fail before they work.
+func TestReasonOutlivesTroubles(t *testing.T) {
+	for name, drop := range map[string]func(w *world){
+		"never claimed": func(w *world) { w.drop("a.heic", "x") },
+		"refused": func(w *world) {
+			w.service.onUpload = func(context.Context, string, int) error { return ofFile(415) }
+			w.drop("a.pdf", "x")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world, m *memory) {
+				var log logged
+				w.u.Log = zerolog.New(&log)
+				failed := 0
+				m.fail = func(step string, d *ledger.Delivery) error {
+					if (step == "Claim" && d.State == ledger.Failed || step == "Failed" || step == "FailedFiled") && failed < 2 {
+						failed++
+						return errors.New("database or disk is full")
+					}
+					return nil
+				}
+				w.start(w.t.Context(), w.folder())
+				drop(w)
+				if sum := w.end(); sum.Failed != 1 || failed != 2 {
+					t.Fatalf("%+v, the ledger failed %d times", sum, failed)
+				}
+				row := m.rows[m.last]
+				if strings.Contains(row.Reason, "disk is full") || row.Reason == "" {
+					t.Errorf("the ledger has the reason %q", row.Reason)
+				}
+				for line := range strings.Lines(log.String()) {
+					if told := strings.Contains(line, `"message":"failed"`); told && strings.Contains(line, "disk is full") {
+						t.Errorf("the log says %s", line)
+					}
+				}
+			})
+		})
 	}
 }

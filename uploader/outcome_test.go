@@ -66,13 +66,13 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toUpload, denied, how{}, retryFile, toUpload, "d"},
 		{toUpload, content, how{}, retryFile, toUpload, "d"},
 
-		{toUpload, ofFile(400), how{}, rejected, toFail, ""},
-		{toUpload, ofFile(413), how{}, rejected, toFail, ""},
-		{toUpload, ofFile(415), how{}, rejected, toFail, ""},
-		{toUpload, ofFile(404), how{}, rejected, toFail, ""},
-		{toPost, ofFile(400), how{}, rejected, toFail, ""},
+		{toUpload, ofFile(400), how{}, refusedForGood, toFail, ""},
+		{toUpload, ofFile(413), how{}, refusedForGood, toFail, ""},
+		{toUpload, ofFile(415), how{}, refusedForGood, toFail, ""},
+		{toUpload, ofFile(404), how{}, refusedForGood, toFail, ""},
+		{toPost, ofFile(400), how{}, refusedForGood, toFail, ""},
 		{toPost, ofFile(400), how{resumed: true}, uploadAgain, toUpload, ""},
-		{toUpload, ofFile(400), how{resumed: true}, rejected, toFail, ""},
+		{toUpload, ofFile(400), how{resumed: true}, refusedForGood, toFail, ""},
 
 		{toUpload, wordless(ofFile(400)), how{}, unproven, toUpload, "q"},
 		{toUpload, wordless(ofFile(404)), how{}, unproven, toUpload, "q"},
@@ -83,7 +83,7 @@ func TestTableOfOutcomes(t *testing.T) {
 		{toPost, wordless(ofFile(413)), how{unknown: true}, unproven, toPost, "q"},
 		{toPost, wordless(ofFile(400)), how{resumed: true}, unproven, toPost, "q"},
 		{toPost, wordless(ofFile(400)), how{hold: true}, unproven, toPost, "q"},
-		{toUpload, &destination.Error{Fault: destination.OfFile, Err: denied}, how{}, rejected, toFail, ""}, // not sent at all
+		{toUpload, &destination.Error{Fault: destination.OfFile, Err: denied}, how{}, refusedForGood, toFail, ""}, // not sent at all
 
 		{toPost, wordless(ofGroup(403)), how{}, unprovenFolder, toPost, "l"},
 		{toPost, wordless(ofGroup(404)), how{}, unprovenFolder, toPost, "l"},
@@ -130,6 +130,9 @@ func TestTableOfOutcomes(t *testing.T) {
 			q.ended(d, result{})
 			d.stage, d.unknown, d.resumed, q.stopping = c.at, c.how.unknown, c.how.resumed, c.how.stopping
 			d.lookedFor = c.how.lookedFor
+			if c.at.isDecided() {
+				d.Reason = "decided"
+			}
 			if !d.isOpen() {
 				q.localEnd(d)
 			}
@@ -151,6 +154,9 @@ func TestTableOfOutcomes(t *testing.T) {
 			}
 			if c.err != nil && v != interrupted && d.Reason == "" {
 				t.Error("it waits without a reason")
+			}
+			if c.at.isDecided() && d.stage == c.at && d.Reason != "decided" {
+				t.Errorf("what it was decided for is now %q", d.Reason)
 			}
 			if d.stage == toFail && c.at != toFail && (d.note.Reason == "" || len(l.unfiled) != 1 || len(l.active) != 0) {
 				t.Errorf("refused, with the note %+v", d.note)

@@ -2,10 +2,7 @@ package uploader
 
 import (
 	"cmp"
-	"errors"
 	"time"
-
-	"kaizala-drop/internal/destination"
 
 	"github.com/cenkalti/backoff/v5"
 )
@@ -22,12 +19,12 @@ const briefTries = 3
 
 // pause says how long something must not be tried: each failure makes it longer, one success ends it.
 type pause struct {
-	first    time.Duration // the pause after the first failure; 0: pauseFirst
-	failures int
-	grown    time.Time // when it failed last
-	until    time.Time
-	asked    time.Time // no success ends it before
-	steps    *backoff.ExponentialBackOff
+	first      time.Duration // the pause after the first failure; 0: pauseFirst
+	failures   int
+	failedLast time.Time // when it failed last
+	until      time.Time
+	asked      time.Time // no success ends it before
+	steps      *backoff.ExponentialBackOff
 }
 
 // fail lengthens the pause.
@@ -38,7 +35,7 @@ func (p *pause) fail(now time.Time) {
 		p.steps.Multiplier, p.steps.RandomizationFactor = 2, 0.2
 	}
 	p.failures++
-	p.grown = now
+	p.failedLast = now
 	p.extend(now.Add(min(p.steps.NextBackOff(), pauseMost)))
 }
 
@@ -72,40 +69,6 @@ func (p *pause) end() bool {
 }
 
 // probes reports whether the call that began at since tries whether the failing is over: it began after the last failure.
-func (p *pause) probes(since time.Time) bool { return p.failures > 0 && since.After(p.grown) }
+func (p *pause) probes(since time.Time) bool { return p.failures > 0 && since.After(p.failedLast) }
 
 func (p *pause) over(now time.Time) bool { return !now.Before(p.until) }
-
-// outage is what was told of the destination.
-type outage struct {
-	told bool  // that it fails, and not yet that it answers again
-	at   stage // what failed: only a call of that kind shows that it is over
-}
-
-const (
-	// outageTries is how many failures in a row are worth a line, after some three seconds: fewer may be chance, or one file's.
-	outageTries = 6
-	// groupsTries is how many of several groups' together are.
-	groupsTries = 3
-	// outageFrom is for how long everything must wait to be worth one, however few there were.
-	outageFrom = 10 * time.Second
-)
-
-func (q *queue) outageBegins(now time.Time, at stage, err error) news {
-	if q.outage.told || q.pause.failures < outageTries && q.pause.over(now.Add(outageFrom)) {
-		return noNews
-	}
-	q.outage = outage{told: true, at: at}
-	if answer, ok := errors.AsType[*destination.Error](err); ok && answer.Fault == destination.OfAccess {
-		return newsToken
-	}
-	return newsOutage
-}
-
-func (q *queue) groupsOutageBegins() news {
-	if q.outage.told || q.groups.failures < groupsTries {
-		return noNews
-	}
-	q.outage = outage{told: true, at: toPost}
-	return newsGroups
-}

@@ -1,13 +1,9 @@
 package uploader
 
 import (
-	"errors"
-	"slices"
 	"time"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/ledger"
 )
 
 const (
@@ -85,20 +81,6 @@ func newQueue(maxUploads, maxAttempts int, b Budget, traits destination.Traits) 
 	return &queue{traits: traits, maxUploads: maxUploads, maxAttempts: maxAttempts, budget: b, pause: pause{first: pauseBrief}, lanes: map[string]*lane{}}
 }
 
-// next gives a delivery whose step is to be taken now, marked busy, with the job of the step; or nil.
-func (q *queue) next(now time.Time) (*delivery, job) {
-	q.wake = time.Time{}
-	q.checkHanging(now)
-	d := q.nextLocal(now)
-	if d == nil && !q.stopping && q.mayCall(now) {
-		d = q.nextCall(now)
-	}
-	if d == nil {
-		return nil, job{}
-	}
-	return d, q.begin(d, now)
-}
-
 // stop ends the calls. What was posted, and the ledger would not take, is tried once more: with the next start it would
 // look as if it may not have been posted.
 func (q *queue) stop() {
@@ -110,99 +92,6 @@ func (q *queue) stop() {
 			}
 		}
 	}
-}
-
-// later notes that something waits for a time.
-func (q *queue) later(at time.Time) {
-	if q.wake.IsZero() || at.Before(q.wake) {
-		q.wake = at
-	}
-}
-
-func (q *queue) ready(now time.Time, p *pause) bool {
-	if p.over(now) {
-		return true
-	}
-	q.later(p.until)
-	return false
-}
-
-// begin marks the step of d as under way, lets the next folder have its turn if it is a call, and gives the step's job.
-func (q *queue) begin(d *delivery, now time.Time) job {
-	d.busy, d.since = true, now
-	q.steps = append(q.steps, d)
-	if d.begun.IsZero() {
-		d.begun = now
-	}
-	d.lookedFor = q.mayBeFound(now, d)
-	j := d.job()
-	if d.stage.isCall() || d.stage == toFail && d.ID == 0 {
-		j.suspects, _ = d.lane.suspects(d)
-	}
-	switch d.stage {
-	case toUpload:
-		j.earlier = d.lane.takeUpload(d)
-		q.uploading++
-		if d.long = !d.isSmall(); d.long {
-			q.long++
-		}
-	case toPost, toFind:
-		if d.postBegun.IsZero() && !d.unknown {
-			d.postBegun = now
-		}
-		q.posts++
-		d.lane.posting = true
-	default:
-		q.local++
-		return j
-	}
-	i := slices.Index(q.turns, d.lane)
-	q.turns = append(slices.Delete(q.turns, i, i+1), d.lane)
-	return j
-}
-
-// localEnd moves d, whose calls are over, to those that wait for their local end.
-func (q *queue) localEnd(d *delivery) {
-	d.pause.end()
-	d.lane.active = slices.DeleteFunc(d.lane.active, func(x *delivery) bool { return x == d })
-	d.lane.unfiled = append(d.lane.unfiled, d)
-}
-
-// withdraw has d forgotten.
-func (q *queue) withdraw(d *delivery, err error) {
-	d.lane.keepUpload(d, err)
-	d.stage, d.gone = toWithdraw, errors.Is(err, errVanished)
-	q.localEnd(d)
-}
-
-// giveUp sends d to failed/.
-func (q *queue) giveUp(d *delivery, n filing.Note) {
-	wasOpen := d.isOpen()
-	d.reject(n)
-	if wasOpen {
-		q.localEnd(d)
-	}
-}
-
-// leaveAlone forgets a file of d that was filed before. Nothing of d is in the ledger yet.
-func (q *queue) leaveAlone(d *delivery, err error) {
-	if filed, ok := errors.AsType[*ledger.FiledError](err); ok && d.isAlbum() {
-		delete(d.lane.names, d.Files[filed.Position].Name)
-		d.Files, d.landed = slices.Delete(d.Files, filed.Position, filed.Position+1), nil
-		d.setKind()
-		return
-	}
-	d.lane.active = slices.DeleteFunc(d.lane.active, func(x *delivery) bool { return x == d })
-	q.remove(d)
-}
-
-// remove forgets d, which has come to its end, and takes up the newer file of its name, if there is one.
-func (q *queue) remove(d *delivery) {
-	l := d.lane
-	l.unfiled = slices.DeleteFunc(l.unfiled, func(x *delivery) bool { return x == d })
-	l.disown(d)
-	q.succession(d)
-	q.forgetIfEmpty(l)
 }
 
 // hopeless reports whether all that is left has failed tries times and more: a run that is to end will not wait longer.

@@ -156,7 +156,7 @@ type renamed struct {
 // clearUp removes what is left of moves of the renamed files from their old names. It comes before the ledger forgets these.
 func (w *work) clearUp() error {
 	for _, r := range w.job.renamed {
-		if err := w.forget(r.was, filepath.Join(w.job.Folder, w.job.Files[r.index].Name)); err != nil {
+		if err := w.clearLeftovers(r.was, filepath.Join(w.job.Folder, w.job.Files[r.index].Name)); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,10 @@
 package uploader
 
-import "kaizala-drop/internal/filing"
+import (
+	"slices"
+
+	"kaizala-drop/internal/filing"
+)
 
 // search looks for the images for whose sake the service refuses an album: it says which of them to send next, and hears
 // whether they were taken. It is a pure data structure. An image is found guilty only when it was refused all alone.
@@ -62,4 +66,59 @@ func (s *search) refused(n filing.Note) (over bool) {
 	}
 	s.lo, s.hi, s.second = lo, hi, false
 	return hi-lo == 1
+}
+
+// reject deals with what the service will never take. What it may have taken before is neither rejected nor divided.
+func (q *queue) reject(d *delivery, err error) news {
+	switch {
+	case d.unknown:
+		q.giveUp(d, unknownNote(d, err))
+	case d.isAlbum():
+		return q.rejectAlbum(d, err)
+	default:
+		d.Attempts++
+		q.giveUp(d, noteOf(d, err))
+	}
+	return noNews
+}
+
+// rejectAlbum deals with an album, or some images of one, that the service will never take.
+func (q *queue) rejectAlbum(d *delivery, err error) news {
+	switch {
+	case d.stage == toPost:
+		q.singly(d)
+	case d.search == nil:
+		d.search = newSearch(len(d.Files), d.culprits >= eachFrom)
+		return newsSearches
+	default:
+		n := noteOf(d, err)
+		n.Attempts = d.Attempts + 1
+		if d.search.refused(n) {
+			q.searched(d)
+		}
+	}
+	return noNews
+}
+
+// uploaded moves d on after an upload: of all of it, or of the part that its search asked for.
+func (q *queue) uploaded(d *delivery) {
+	switch {
+	case d.search == nil:
+		d.stage, d.Reason = toKeep, ""
+	case d.search.taken():
+		q.searched(d)
+	}
+}
+
+// searched divides d as its search found: the culprits from the others. Where no single image is to blame, they are too
+// much together.
+func (q *queue) searched(d *delivery) {
+	found := d.search.found
+	if len(found) == 0 {
+		q.halve(d)
+		return
+	}
+	d.culprits += len(found)
+	guilty := func(i int) bool { return slices.ContainsFunc(found, func(c culprit) bool { return c.index == i }) }
+	q.divide(d, division{posts: [][]int{d.without(guilty)}, culprits: found})
 }

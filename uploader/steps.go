@@ -241,10 +241,11 @@ func (w *work) takeBack(ctx context.Context, reason string) error {
 }
 
 // writeTrouble writes into the ledger why the step failed, so that a person can see what the delivery waits for. Before that it
-// takes back a post that was definitely refused.
+// takes back a post that was definitely refused. The tries it writes are those before this one, because only the verdict says
+// whether this one counts.
 func (w *work) writeTrouble(ctx context.Context) {
 	err := w.got.err
-	if err == nil || isKnown(err) && w.job.ID == 0 || isBlameless(err) || isLost(err) || errors.Is(err, errUnknown) {
+	if !w.isWorthWriting(err) {
 		return
 	}
 	reason, interrupted := reasonOf(err), errors.Is(err, context.Canceled)
@@ -261,6 +262,13 @@ func (w *work) writeTrouble(ctx context.Context) {
 	if lerr != nil {
 		w.log().Warn().Err(lerr).Msg("cannot write down why the file waits")
 	}
+}
+
+// isWorthWriting reports whether err is a trouble that the delivery waits for. It is not where the delivery ends with it or is
+// forgotten, nor where the ledger, the folder or the file system is what fails.
+func (w *work) isWorthWriting(err error) bool {
+	unclaimed := isKnown(err) && w.job.ID == 0
+	return err != nil && !unclaimed && !isBlameless(err) && !isUnsettled(err) && !errors.Is(err, errUnknown)
 }
 
 // endAnyway has a delivery whose end is decided go on to it although the ledger refuses a step for good. As long as its files lie

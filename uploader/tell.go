@@ -3,6 +3,7 @@ package uploader
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -12,7 +13,7 @@ import (
 	"kaizala-drop/internal/ledger"
 )
 
-// news is something that the log tells.
+// news is something that happened, and that the log may tell.
 type news int
 
 const (
@@ -27,7 +28,7 @@ const (
 	newsSearches           // an album is refused: a search begins
 	newsHeld               // it is held
 	newsAway               // a posted file is looked for
-	newsWaits              // it waits for itself
+	newsWaits              // it alone waits
 	newsGroupRefuses       // a group refuses, by the service's word
 	newsGroupUnproven      // or without
 	newsGroups             // several groups do, and no post passes
@@ -38,6 +39,95 @@ const (
 	newsOutageOver
 	newsAnswers // the file system answers again
 )
+
+// What of a trouble is worth telling is decided here, before anything is written.
+
+// outage is what was told of the destination.
+type outage struct {
+	told bool  // that it fails, and not yet that it answers again
+	at   stage // what failed: only a call of that kind shows that it is over
+}
+
+const (
+	// outageTries is how many failures in a row are worth a line, after some three seconds: fewer may be chance, or one file's.
+	outageTries = 6
+	// groupsTries is how many of several groups' together are.
+	groupsTries = 3
+	// outageFrom is for how long everything must wait to be worth one, however few there were.
+	outageFrom = 10 * time.Second
+)
+
+// newsOf returns what is to be told of a trouble of d, whose stage was another before its step ended. Where d goes says more
+// than what troubled it. Of a trouble that lasts only the beginning is told.
+func (q *queue) newsOf(now time.Time, d *delivery, was stage, trouble news, err error) news {
+	switch {
+	case trouble == noNews, d.stage == toDivide, d.stage == toFail && was != toFail: // told when that is done
+		return noNews
+	case d.stage == toHold && was != toHold:
+		return when(!d.blamed || d.heldTimes <= 1, newsHeld)
+	}
+	switch trouble {
+	case newsAway:
+		return when(d.pause.failures == 1, newsAway)
+	case newsWaits:
+		return when(d.pause.failures == 1 || d.pause.failures > 0 && d.pause.failures%10 == 0, newsWaits)
+	case newsUnfilable:
+		return when(!swap(&d.lane.sickTold, true), newsUnfilable)
+	case newsOutage:
+		return q.outageBegins(now, was, err)
+	case newsGroups:
+		return q.groupsOutageBegins()
+	}
+	return trouble
+}
+
+func (q *queue) outageBegins(now time.Time, at stage, err error) news {
+	if q.outage.told || q.pause.failures < outageTries && q.pause.over(now.Add(outageFrom)) {
+		return noNews
+	}
+	q.outage = outage{told: true, at: at}
+	if answer, ok := errors.AsType[*destination.Error](err); ok && answer.Fault == destination.OfAccess {
+		return newsToken
+	}
+	return newsOutage
+}
+
+func (q *queue) groupsOutageBegins() news {
+	if q.outage.told || q.groups.failures < groupsTries {
+		return noNews
+	}
+	q.outage = outage{told: true, at: toPost}
+	return newsGroups
+}
+
+// troubleOver tells that a trouble of the destination or of the folder is over, if it was told. The step that ended was at the
+// stage was.
+func (q *queue) troubleOver(e *effects, succeeded bool, was stage) {
+	known, _ := q.counts()
+	if q.outage.told && (succeeded && was == q.outage.at || known == 0) {
+		q.outage.told = false
+		e.tell(newsOutageOver)
+	}
+	l := e.d.lane
+	if l.sickTold && l.sick.failures == 0 && !slices.ContainsFunc(l.unfiled, (*delivery).cannotBeMoved) {
+		l.sickTold = false
+		e.tell(newsFilableAgain)
+	}
+}
+
+// when returns n if it is to be told.
+func when(is bool, n news) news {
+	if is {
+		return n
+	}
+	return noNews
+}
+
+// swap sets a flag and returns what it was.
+func swap(flag *bool, to bool) (was bool) {
+	was, *flag = *flag, to
+	return was
+}
 
 // tell logs what followed from a step: a line for each delivery that came to its end, and one when a trouble begins or is over.
 func (l *loop) tell(e effects) {
@@ -120,8 +210,7 @@ func (l *loop) tellDestination(n news, err error) {
 	case newsToken:
 		answer, _ := errors.AsType[*destination.Error](err)
 		l.Log.Error().Str("error", reasonOf(err)).Bool("its_own_word", answer.Spoken).Int("waiting", known).
-			Msg("the token is refused: nothing is sent, and the files stay where they are. " +
-				"Look at application_id, application_secret and refresh_token (which ends after a year)")
+			Msg("the token is refused: nothing is sent, and the files stay where they are. " + answer.Advice)
 	case newsOutage:
 		l.Log.Warn().Str("error", reasonOf(err)).Int("waiting", known).
 			Msg("the destination cannot take files now: they stay where they are, and go on by themselves")

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"kaizala-drop/internal/destination"
+	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -16,7 +17,7 @@ const (
 	foundPosted                   // the destination has the post whose answer was lost
 	withdraw                      // the file changed or went away: forget the delivery, the file settles anew
 	letGo                         // some images of an album did: the others go on without them
-	rejected                      // this file's fault, for good: failed/
+	refusedForGood                // this file's fault, for good: failed/
 	unproven                      // refused as if it were this file's fault, and nobody's word for it
 	uploadAgain                   // the post was refused for a resource of an earlier run
 	uncertain                     // the post may have been made although no answer says so
@@ -47,7 +48,7 @@ func judge(d *delivery, r result) verdict {
 		return elsewhere
 	case isForGood(r.err):
 		return disowned
-	case isLost(r.err) && d.isOpen() && !d.unknown:
+	case isUnsettled(r.err) && d.isOpen() && !d.unknown:
 		if _, some := errors.AsType[troubles](r.err); some {
 			return letGo
 		}
@@ -60,7 +61,7 @@ func judge(d *delivery, r result) verdict {
 		return retryFolder
 	case isBlameless(r.err):
 		return retryFile
-	case isLost(r.err), errors.Is(r.err, errUnknown):
+	case isUnsettled(r.err), errors.Is(r.err, errUnknown):
 		return uncertain
 	case errors.Is(r.err, context.Canceled) && !mayHaveActed(r.err):
 		return interrupted
@@ -102,7 +103,7 @@ func judgeCall(oldResource bool, answer *destination.Error) verdict {
 	case answer.Fault == destination.OfFile && oldResource:
 		return uploadAgain
 	case answer.Fault == destination.OfFile:
-		return rejected
+		return refusedForGood
 	case answer.Fault == destination.OfTarget && !answer.Proven():
 		return unprovenFolder
 	case answer.Fault == destination.OfTarget:
@@ -131,4 +132,56 @@ func (f *facts) mayBePosted(r result) bool {
 		return f.unknown || answer.MayHaveActed
 	}
 	return f.unknown || r.sent && r.err != nil
+}
+
+// isForGood reports whether the ledger refused a step because it does not have the delivery in the state that this run
+// left it in: somebody else changed it, or a commit was made that was told to have failed. Trying again cannot help.
+func isForGood(err error) bool {
+	return errors.Is(err, ledger.ErrState) || errors.Is(err, ledger.ErrUnknown)
+}
+
+// isClaimedElsewhere reports whether err says that a delivery has the file which is none of this uploader's.
+func isClaimedElsewhere(err error) bool {
+	_, ok := errors.AsType[*ledger.ClaimedError](err)
+	return ok
+}
+
+// isBlameless reports whether err says nothing against the file.
+func isBlameless(err error) bool {
+	_, ours := errors.AsType[ledgerError](err)
+	_, stays := errors.AsType[unfilable](err)
+	return ours || stays || errors.Is(err, errFolderGone) || errors.Is(err, errHung) || errors.Is(err, errAway)
+}
+
+// isUnsettled reports whether err says that the file that settled is not there any more.
+func isUnsettled(err error) bool {
+	return errors.Is(err, errChanged) || errors.Is(err, errVanished) || errors.Is(err, errFolderGone)
+}
+
+// isTheirs reports whether an answer says of itself that no file is to blame: of the token, or of the number of calls.
+func isTheirs(err error) bool {
+	answer, ok := errors.AsType[*destination.Error](err)
+	return ok && (answer.Fault == destination.OfAccess || answer.Fault == destination.OfTraffic)
+}
+
+// mayBeItsOwn reports whether an answer that is the destination's fault may still have to do with what was sent to it.
+func mayBeItsOwn(err error) bool {
+	answer, ok := errors.AsType[*destination.Error](err)
+	return ok && (answer.MayHaveActed || answer.OfItself)
+}
+
+func mayHaveActed(err error) bool {
+	answer, ok := errors.AsType[*destination.Error](err)
+	return ok && answer.MayHaveActed
+}
+
+// isForAll reports whether err says that no file of the folder can be moved away.
+func isForAll(err error) bool {
+	cannot, ok := errors.AsType[unfilable](err)
+	return ok && cannot.all
+}
+
+// isAway reports whether err says that the posted file is not where it was, in its place or at all.
+func isAway(err error) bool {
+	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
 }

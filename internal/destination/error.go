@@ -48,9 +48,10 @@ type Error struct {
 	MayHaveActed bool
 	RetryAfter   time.Duration // how long the answer asks to wait; 0: it does not say
 
+	Advice string // what a person can do about it; "": nothing is known
+
 	// What a person reads of a file that is given up for this.
 	Reason string // in plain words, as the destination's own; "": the error's text says it
-	Advice string // what to do; "": nothing is known
 	Same   bool   // the same file would fare the same again
 	Answer Answer
 

@@ -144,15 +144,3 @@ func TestRenamedWhileCopied(t *testing.T) {
 		}
 	}
 }
-
-func names(t *testing.T, dir string) (all []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	noError(t, err)
-	for _, e := range entries {
-		if e.Name() != Mark {
-			all = append(all, e.Name())
-		}
-	}
-	return all
-}

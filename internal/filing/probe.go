@@ -27,7 +27,7 @@ func (f *Filer) Probe(folder, dir string) error {
 		err = m.checkFolder()
 	}
 	if err == nil {
-		_, err, _ = f.making.Do(m.source(), func() (any, error) { return nil, f.probe(m) })
+		_, err, _ = f.making.Do(m.source(), func() (any, error) { return nil, f.probeAgain(m) })
 	}
 	if err != nil {
 		return fmt.Errorf("files of %s cannot be filed in %s: %w%s", quote(folder), quote(dir), err, advice(err))
@@ -75,6 +75,20 @@ func (m Move) sweepOld() {
 // escape is the pattern that matches just path in filepath.Match.
 func escape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// probeTries is how often a probe is made anew because its target went away.
+const probeTries = 10
+
+// probeAgain probes, and probes anew if the target goes away meanwhile. Another probe may have made the target and removed it
+// again: that of another folder with the same target, or of the same folder under another name.
+func (f *Filer) probeAgain(m Move) (err error) {
+	for range probeTries {
+		if err = f.probe(m); !absent(err) || m.checkFolder() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func (f *Filer) probe(m Move) error {

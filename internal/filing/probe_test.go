@@ -154,3 +154,46 @@ func TestProbeOfACrash(t *testing.T) {
 	everything(t, d.folder, "done")
 	everything(t, d.done)
 }
+
+// TestProbesOfOneTarget shows that two probes with the same done/, of two folders or of one folder under two names, both
+// succeed and leave nothing, even if one removes the done/ that it made just before the other moves its file there.
+func TestProbesOfOneTarget(t *testing.T) {
+	dir := t.TempDir()
+	for _, sub := range []string{"a", "b"} {
+		noError(t, os.Mkdir(filepath.Join(dir, sub), 0o700))
+	}
+	noError(t, os.Symlink("a", filepath.Join(dir, "link")))
+	for name, probes := range map[string][2][2]string{
+		"shared":    {{dir + "/a", dir + "/done"}, {dir + "/b", dir + "/done"}},
+		"two names": {{dir + "/a", dir + "/a/done"}, {dir + "/link", dir + "/link/done"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, met := realCalls(), false
+			other := New()
+			c.rename = func(from, to string) error {
+				if !met {
+					met = true
+					noError(t, os.Remove(filepath.Dir(to))) // as the other probe does at its end
+					noError(t, other.Probe(probes[1][0], probes[1][1]))
+				}
+				return renameNoReplace(from, to)
+			}
+			noError(t, newFiler(c).Probe(probes[0][0], probes[0][1]))
+			if left := names(t, probes[0][0]); !met || len(left) > 0 {
+				t.Errorf("it met the other one: %t; left %q", met, left)
+			}
+		})
+	}
+}
+
+func names(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	noError(t, err)
+	for _, e := range entries {
+		if e.Name() != Mark {
+			all = append(all, e.Name())
+		}
+	}
+	return all
+}

@@ -51,10 +51,15 @@ func (e *Error) isOfItself() bool {
 	return true
 }
 
+// adviceAccess is what to do when the token is refused.
+const adviceAccess = "Look at application_id, application_secret and refresh_token (which ends after a year)"
+
 // explain sets what a person reads about a file that is given up because of e. It calls the refusal Kaizala's only if Kaizala
 // itself has said so.
 func (e *Error) explain(out *destination.Error) {
 	switch {
+	case out.Fault == destination.OfAccess:
+		out.Advice = adviceAccess
 	case !e.Spoken && e.Status == http.StatusRequestEntityTooLarge:
 		out.Advice = "Make it smaller, send it another way, or have whoever runs the proxy in between allow larger uploads."
 	case !e.Spoken || e.Fault != FaultFile: // nobody said that

@@ -34,6 +34,9 @@ func TestDestinationError(t *testing.T) {
 			out.Error() != c.e.Error() || !errors.Is(out, &c.e) {
 			t.Errorf("%+v became %+v", c.e, out)
 		}
+		if (c.fault == destination.OfAccess) != strings.Contains(out.Advice, "refresh_token") {
+			t.Errorf("%+v: advice %q", c.e, out.Advice)
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func (c *Client) KeepFresh(ctx context.Context) error {
 		case answer != nil && answer.Unauthorized() && !refused:
 			refused = true
 			c.log.Error().Err(err).Msg("Kaizala gives no access token: nothing can be posted. " +
-				"Look at application_id, application_secret and refresh_token (which ends after a year)")
+				adviceAccess)
 		default:
 			c.log.Debug().Err(err).Stringer("again_in", freshEvery).Msg("no new access token now")
 		}
