@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // companion is how a program names a file that it keeps beside another one while it works on that.
@@ -69,7 +70,7 @@ func (c companion) isOne(name string) bool {
 // companion gives the reason why name is held back on account of what lies beside it, or "".
 func (s *scout) companion(name string) string {
 	for c, beside := range s.companions(name) {
-		return fmt.Sprintf(c.reason, file.Printable(beside))
+		return fmt.Sprintf(c.reason, text.Printable(beside))
 	}
 	return ""
 }
@@ -99,7 +100,7 @@ func (s *scout) held(f *os.File, name string) (hold Hold, stale string) {
 			stale = beside
 			continue
 		}
-		return Hold{Reason: fmt.Sprintf(c.reason, file.Printable(beside)), Recheck: recheckCompanion, Kind: c.kind}, ""
+		return Hold{Reason: fmt.Sprintf(c.reason, text.Printable(beside)), Recheck: recheckCompanion, Kind: c.kind}, ""
 	}
 	return Hold{}, stale
 }

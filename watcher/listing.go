@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // onListing takes what a whole listing says about the folder itself: whether it is there, is still the one that was
@@ -39,11 +39,11 @@ func (l *loop) tellUnlisted(a answer) {
 		l.unlisted = map[string]bool{}
 	}
 	if a.missing != nil {
-		l.unlisted[file.Printable(a.missing.Error())] = true
+		l.unlisted[text.Printable(a.missing.Error())] = true
 	}
 	var news []string
 	for _, err := range a.partial {
-		text := file.Printable(err.Error())
+		text := text.Printable(err.Error())
 		if !before[text] {
 			news = append(news, text)
 		}
@@ -89,7 +89,7 @@ func (l *loop) schedule(now time.Time, a answer) {
 func (l *loop) complain(what string, err error) {
 	if l.trouble != what {
 		l.trouble = what
-		l.log.Warn().Str("error", file.Printable(err.Error())).Msg(what)
+		l.log.Warn().Str("error", text.Printable(err.Error())).Msg(what)
 	}
 }
 

@@ -142,18 +142,18 @@ func (w *world) listings() (at []float64) {
 	return at
 }
 
-type text struct {
+type logText struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (x *text) Write(p []byte) (int, error) {
+func (x *logText) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.b.Write(p)
 }
 
-func (x *text) count(part string) int {
+func (x *logText) count(part string) int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return strings.Count(x.b.String(), part)
@@ -169,7 +169,7 @@ type rig struct {
 	released chan string
 	settled  chan file.Batch
 	ended    chan error
-	log      text
+	log      logText
 }
 
 const simSettle = 5 * time.Second

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // onSighting takes what the scout saw of one name.
@@ -94,8 +95,8 @@ func (l *loop) onGathered(now time.Time) {
 		coming = l.busyYet
 	}
 	for _, b := range l.gather.due(now, coming, l.files.IsHanded) {
-		l.log.Debug().Int("images", len(b)).Str("first", file.Printable(b[0].Name)).
-			Str("last", file.Printable(b[len(b)-1].Name)).Msg("gathered")
+		l.log.Debug().Int("images", len(b)).Str("first", text.Printable(b[0].Name)).
+			Str("last", text.Printable(b[len(b)-1].Name)).Msg("gathered")
 		l.outbox = append(l.outbox, b)
 	}
 }

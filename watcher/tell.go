@@ -11,14 +11,14 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
+	"kaizala-drop/internal/text"
 )
 
 // tellPause says that files are given more time from now on.
 func (l *loop) tellPause(name string, v Verdict) {
 	if v.Pause > 0 {
-		l.log.Info().Str("file", file.Printable(name)).Stringer("pause", v.Pause.Round(time.Millisecond)).
+		l.log.Info().Str("file", text.Printable(name)).Stringer("pause", v.Pause.Round(time.Millisecond)).
 			Stringer("settle", l.files.Quiet().Round(time.Millisecond)).
 			Msg("files are written with pauses here: waiting longer than settle says, until 50 files in a row came without")
 	}
@@ -27,7 +27,7 @@ func (l *loop) tellPause(name string, v Verdict) {
 // tellStale says of a file that is handed over that a lock file beside it does not count.
 func (l *loop) tellStale(s sighting) {
 	if s.stale != "" {
-		l.log.Info().Str("file", file.Printable(s.name)).Str("lock", file.Printable(s.stale)).
+		l.log.Info().Str("file", text.Printable(s.name)).Str("lock", text.Printable(s.stale)).
 			Msg("the lock file beside it is old, and no program has either of them open: it was left behind, and holds no longer")
 	}
 }
@@ -35,7 +35,7 @@ func (l *loop) tellStale(s sighting) {
 // hold notes why name is not handed over.
 func (l *loop) hold(now time.Time, name string, kind Kind, reason string) {
 	if l.report.set(now, name, kind, reason) {
-		l.log.Debug().Str("file", file.Printable(name)).Str("kind", string(kind)).Msg("not handed over")
+		l.log.Debug().Str("file", text.Printable(name)).Str("kind", string(kind)).Msg("not handed over")
 	}
 }
 
@@ -114,7 +114,7 @@ func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Even
 	kinds, n := zerolog.Dict(), 0
 	for _, of := range lines {
 		n += len(of.names)
-		text := fmt.Sprintf("%s: %d: %s", file.Printable(of.reason), len(of.names), strings.Join(of.first(), ", "))
+		text := fmt.Sprintf("%s: %d: %s", text.Printable(of.reason), len(of.names), strings.Join(of.first(), ", "))
 		if todo {
 			text += " -- " + l.report.states[of.kind].todo
 		}
@@ -128,9 +128,9 @@ const namesMost = 5
 
 // about adds what a line is about: one file, or how many and the first of them.
 func (l *loop) about(e *zerolog.Event, of line) *zerolog.Event {
-	e.Str("kind", string(of.kind)).Str("reason", file.Printable(of.reason))
+	e.Str("kind", string(of.kind)).Str("reason", text.Printable(of.reason))
 	if len(of.names) == 1 {
-		return e.Str("file", file.Printable(of.names[0]))
+		return e.Str("file", text.Printable(of.names[0]))
 	}
 	return e.Int("files", len(of.names)).Strs("first", of.first())
 }
@@ -141,7 +141,7 @@ func (of line) first() (names []string) {
 		if of.each[i] != of.reason {
 			name += " (" + of.each[i] + ")"
 		}
-		names = append(names, file.Printable(name))
+		names = append(names, text.Printable(name))
 	}
 	if len(of.names) > namesMost {
 		names = append(names, "...")
@@ -164,13 +164,13 @@ func (l *loop) tellIgnored(by map[string]*tally) {
 		t := by[rule]
 		l.ignored[rule] = max(l.ignored[rule], t.n)
 		slices.SortFunc(t.first, compareNames)
-		text := strings.Join(t.first, ", ")
+		names := strings.Join(t.first, ", ")
 		if t.n > len(t.first) {
-			text += ", ..."
+			names += ", ..."
 		}
-		rules.Str(file.Printable(rule), fmt.Sprintf("%d: %s", t.n, file.Printable(text)))
+		rules.Str(text.Printable(rule), fmt.Sprintf("%d: %s", t.n, text.Printable(names)))
 		for _, name := range t.first {
-			l.log.Debug().Str("file", file.Printable(name)).Str("rule", file.Printable(rule)).Msg("ignored")
+			l.log.Debug().Str("file", text.Printable(name)).Str("rule", text.Printable(rule)).Msg("ignored")
 		}
 	}
 	l.log.Info().Int("names", n).Dict("rules", rules).Msg("ignored by their names")
@@ -208,25 +208,25 @@ func (l *loop) tellBack() {
 func (l *loop) left() error {
 	var unlisted, waiting error
 	if call, hangs := l.calls.First(); hangs && l.hanging {
-		return fmt.Errorf("%s does not answer: %w", file.Printable(l.folder.Path), &hang.Error{Calls: []hang.Call{call}})
+		return fmt.Errorf("%s does not answer: %w", text.Printable(l.folder.Path), &hang.Error{Calls: []hang.Call{call}})
 	}
 	if len(l.unlisted) > 0 {
-		unlisted = fmt.Errorf("cannot list all of %s: %s", file.Printable(l.folder.Path),
+		unlisted = fmt.Errorf("cannot list all of %s: %s", text.Printable(l.folder.Path),
 			strings.Join(slices.Sorted(maps.Keys(l.unlisted)), "; "))
 	}
 	var names []string
-	l.files.Waits(func(name, reason string) { names = append(names, file.Printable(name+" ("+reason+")")) })
+	l.files.Waits(func(name, reason string) { names = append(names, text.Printable(name+" ("+reason+")")) })
 	l.files.Unquiet(time.Now(), l.folder.TruncatedAfter, func(name string, since time.Time) {
-		names = append(names, file.Printable(fmt.Sprintf("%s (%s, since %s)", name, stateOf(KindWriting).reason, since.Format(time.TimeOnly))))
+		names = append(names, text.Printable(fmt.Sprintf("%s (%s, since %s)", name, stateOf(KindWriting).reason, since.Format(time.TimeOnly))))
 	})
 	if len(names) > 0 {
 		const most = 3
 		slices.Sort(names)
-		text := strings.Join(names[:min(most, len(names))], ", ")
+		some := strings.Join(names[:min(most, len(names))], ", ")
 		if len(names) > most {
-			text += ", ..."
+			some += ", ..."
 		}
-		waiting = fmt.Errorf("%d left in %s: %s", len(names), file.Printable(l.folder.Path), text)
+		waiting = fmt.Errorf("%d left in %s: %s", len(names), text.Printable(l.folder.Path), some)
 	}
 	return errors.Join(unlisted, waiting)
 }

@@ -25,6 +25,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/text"
 )
 
 // Folder says what to watch and how.
@@ -197,7 +198,7 @@ func (w *watches) start(ctx context.Context, f Folder) {
 	ctx, stop := context.WithCancel(ctx)
 	started := &watch{folder: f, released: make(chan string), stop: stop, done: make(chan struct{})}
 	w.byPath[f.Path] = started
-	log := w.Log.With().Str("folder", file.Printable(f.Path)).Logger()
+	log := w.Log.With().Str("folder", text.Printable(f.Path)).Logger()
 
 	notify, err := fsnotify.NewBufferedWatcher(eventBuffer)
 	requests, answers, scoutEnded := make(chan request), make(chan answer), make(chan struct{})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // hold keeps every other daemon on this machine out of one directory. It is a socket in the abstract namespace (unix(7))
@@ -52,7 +53,7 @@ func (h *hold) answer(stateDir string) {
 			time.Sleep(asking)
 		default:
 			_ = conn.SetDeadline(time.Now().Add(asking))
-			fmt.Fprintln(conn, file.Printable(stateDir))
+			fmt.Fprintln(conn, text.Printable(stateDir))
 			_ = conn.Close()
 		}
 	}
@@ -73,7 +74,7 @@ func whoHolds(id file.Identity) (who Holder, ok bool) {
 	who.PID, who.UID = peer(conn.(*net.UnixConn))
 	_ = conn.SetDeadline(time.Now().Add(asking))
 	line, _ := bufio.NewReader(io.LimitReader(conn, 4*unix.PathMax)).ReadString('\n')
-	who.StateDir = strings.ReplaceAll(file.Printable(strings.TrimSpace(line)), `\\`, `\`) // it made it printable itself
+	who.StateDir = strings.ReplaceAll(text.Printable(strings.TrimSpace(line)), `\\`, `\`) // it made it printable itself
 	return who, true
 }
 

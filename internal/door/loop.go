@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // loop owns all state of one Run.
@@ -218,7 +218,7 @@ func (l *loop) end() (hanging []string, err error) {
 	var errs []error
 	for _, d := range all {
 		if d.trying {
-			hanging = append(hanging, fmt.Sprintf("folder %s: %s", file.Printable(d.folder.Path), d.doing()))
+			hanging = append(hanging, fmt.Sprintf("folder %s: %s", text.Printable(d.folder.Path), d.doing()))
 		}
 		if l.Once && !d.gone && !d.up {
 			errs = append(errs, d.whyNot())

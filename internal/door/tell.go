@@ -8,7 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // onEnded takes the verdict of a try.
@@ -70,7 +70,7 @@ func (l *loop) close(now time.Time, d *door, err error) {
 		return
 	}
 	d.told = true
-	e := l.about(l.Log.Warn(), d).Str("reason", file.Printable(err.Error()))
+	e := l.about(l.Log.Warn(), d).Str("reason", text.Printable(err.Error()))
 	if help := Help(err); help != "" {
 		e = e.Str("advice", help)
 	}
@@ -88,7 +88,7 @@ func (l *loop) tellHang(now time.Time, d *door) {
 }
 
 func (l *loop) about(e *zerolog.Event, d *door) *zerolog.Event {
-	return e.Str("folder", file.Printable(d.folder.Path))
+	return e.Str("folder", text.Printable(d.folder.Path))
 }
 
 // whyNot says why a folder was not served.

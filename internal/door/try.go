@@ -14,6 +14,7 @@ import (
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/overlap"
+	"kaizala-drop/internal/text"
 )
 
 // sighting is what a look at a folder found.
@@ -159,7 +160,7 @@ func (r *registry) try(d *door, f config.Folder, probe func(folder, dir string) 
 // tryFiling finds out whether files can be filed.
 func tryFiling(f config.Folder, probe func(folder, dir string) error, at func(string)) error {
 	for _, dir := range []string{f.Done, f.Failed} {
-		at("trying whether files can be filed in " + file.Printable(dir))
+		at("trying whether files can be filed in " + text.Printable(dir))
 		if err := probe(f.Path, dir); err != nil {
 			return &trouble{what: "filing in " + dir, err: err}
 		}

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -131,46 +129,4 @@ func TestIdentityTellsStatesApart(t *testing.T) {
 	if third.SameFile(first.Identity) {
 		t.Errorf("another file counts as the same: %+v, %+v", first, third)
 	}
-}
-
-func TestPrintable(t *testing.T) {
-	for in, want := range map[string]string{
-		"Büro – Übersicht 2026.pdf": "Büro – Übersicht 2026.pdf",
-		"two\nlines\r.pdf":          `two\nlines\r.pdf`,
-		"\x1b[31mred":               `\x1b[31mred`,
-		"\xff\xfe.pdf":              `\xff\xfe.pdf`,
-		"abc\u202efdp.exe":          `abc\u202efdp.exe`,
-		"a\u200bb":                  `a\u200bb`,
-		`back\slash`:                `back\\slash`,
-		`"quoted"`:                  `"quoted"`, // whoever quotes the text escapes them
-		"no\u00a0break":             `no\u00a0break`,
-		"日本語.pdf":                   "日本語.pdf",
-		"שלום.pdf":                  "שלום.pdf",
-		"line\u2028separator":       `line\u2028separator`,
-		"\ufffd":                    "\ufffd", // a replacement character that was really there
-	} {
-		if got := file.Printable(in); got != want {
-			t.Errorf("Printable(%q) = %s, want %s", in, got, want)
-		}
-	}
-}
-
-func FuzzPrintable(f *testing.F) {
-	for _, s := range []string{"a", "\xff", "a\nb", `\n`, "\u202e", "\x00"} {
-		f.Add(s, s+"x")
-	}
-	f.Fuzz(func(t *testing.T, a, b string) {
-		shown := file.Printable(a)
-		if !utf8.ValidString(shown) {
-			t.Errorf("Printable(%q) is not UTF-8", a)
-		}
-		for _, r := range shown {
-			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
-				t.Errorf("Printable(%q) holds %U", a, r)
-			}
-		}
-		if a != b && shown == file.Printable(b) {
-			t.Errorf("%q and %q look the same: %s", a, b, shown)
-		}
-	})
 }

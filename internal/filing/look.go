@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // isFile reports whether id is the wanted file with nothing written to it since, as far as can be seen from outside, and
@@ -161,7 +162,7 @@ func and(err, then error) error {
 	return fmt.Errorf("%w; and then: %w", err, cause(then))
 }
 
-func quote(path string) string { return `"` + file.Printable(path) + `"` }
+func quote(path string) string { return `"` + text.Printable(path) + `"` }
 
 // absent reports whether err says that there is no such path: ENOENT, or ENOTDIR when a folder on the way is a file now.
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 func realCalls() calls {
@@ -183,7 +184,7 @@ func tagOf(name string, id file.Identity) string {
 // names are short, or cannot have every character.
 func hiddenBefore(path string, id file.Identity) string {
 	dir, name := filepath.Split(path)
-	short := shorten(name, maxName-len(".")-len(hiddenTag)-length-len(hiddenEnd))
+	short := text.Cut(name, maxName-len(".")-len(hiddenTag)-length-len(hiddenEnd))
 	return dir + "." + short + hiddenTag + tagOf(name, id) + hiddenEnd
 }
 

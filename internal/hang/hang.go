@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // Bound is how long a call may take before it counts as hanging. A disk that spins up and a share that wakes its server
@@ -31,7 +31,7 @@ type Call struct {
 func (c Call) HangsAt() time.Time { return c.Since.Add(Bound + c.Extra) }
 
 // String says what hangs, fit to print.
-func (c Call) String() string { return fmt.Sprintf("%s %q", c.What, file.Printable(c.Path)) }
+func (c Call) String() string { return fmt.Sprintf("%s %q", c.What, text.Printable(c.Path)) }
 
 // Calls are the calls of one piece of work that have not returned. The zero value is ready; it is safe for concurrent use.
 type Calls struct {

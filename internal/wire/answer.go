@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kaizala-drop/internal/text"
 )
 
 // Answer is what a call brought back: its headers at least.
@@ -76,7 +78,7 @@ func (a *Answer) Beginning() string {
 	if a.Err != nil {
 		return ""
 	}
-	return cut(a.Clean(strings.Join(strings.Fields(strings.ToValidUTF8(string(a.Body), "?")), " ")), 100)
+	return text.Shorten(a.Clean(strings.Join(strings.Fields(strings.ToValidUTF8(string(a.Body), "?")), " ")), 100)
 }
 
 // ServerTime is what the server's clock said when it answered (RFC 9110, 6.6.1), or what this machine's did.
