@@ -22,6 +22,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// TestOpenGivesTheFileItself shows that a file of any legal name is opened, and that the info is that of the opened
+// file.
 func TestOpenGivesTheFileItself(t *testing.T) {
 	for _, name := range []string{"a.pdf", "sub/b.pdf", "-rf", "new\nline", "\xff\xfe", "...", strings.Repeat("x", 255)} {
 		dir := t.TempDir()
@@ -41,7 +43,8 @@ func TestOpenGivesTheFileItself(t *testing.T) {
 	}
 }
 
-// TestOpenRefuses opens what must never be opened. It would hang on the FIFO if Open did.
+// TestOpenRefuses shows that links, folders, FIFOs, sockets and names that lead out of the folder are not opened. The
+// test would hang on the FIFO if Open opened it.
 func TestOpenRefuses(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	must(t, os.WriteFile(outside+"/secret.pdf", []byte("secret"), 0o600))
@@ -56,7 +59,7 @@ func TestOpenRefuses(t *testing.T) {
 	must(t, err)
 	defer socket.Close()
 	for name, want := range map[string]error{
-		"link.pdf":                          nil, // ErrNotRegular or ELOOP, as the kernel has it
+		"link.pdf":                          nil, // ErrNotRegular or ELOOP, depending on the kernel
 		"linked/secret.pdf":                 unix.ELOOP,
 		"alias/a.pdf":                       unix.ELOOP,
 		"folder.pdf":                        file.ErrNotRegular,
@@ -83,6 +86,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestLstatTellsKinds shows that type, permission bits and link count are those that Go's own Lstat gives.
 func TestLstatTellsKinds(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(dir+"/file", []byte("x"), 0o600))
@@ -111,6 +115,8 @@ func TestLstatTellsKinds(t *testing.T) {
 	}
 }
 
+// TestIdentityTellsStatesApart shows that a change of a file gives another identity of the same file, and a replacement
+// another file.
 func TestIdentityTellsStatesApart(t *testing.T) {
 	path := t.TempDir() + "/a"
 	must(t, os.WriteFile(path, []byte("one"), 0o600))
