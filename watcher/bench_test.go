@@ -20,8 +20,8 @@ func benchNames() []string {
 	return names
 }
 
-func benchLook(i int, size int64) Look {
-	return Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: uint64(i), Size: size, Mtime: 1, Ctime: 1}, Links: 1}}
+func benchLook(i int, size int64) observation {
+	return observation{examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: uint64(i), Size: size, Mtime: 1, Ctime: 1}, Links: 1}}
 }
 
 // BenchmarkSettle100k takes 100,000 files from their first hint to their hand-over.
@@ -29,16 +29,16 @@ func BenchmarkSettle100k(b *testing.B) {
 	names := benchNames()
 	b.ReportAllocs()
 	for b.Loop() {
-		s, now, settled := NewSettler(5*time.Second, false), start0, 0
+		s, now, settled := newSettler(5*time.Second, false), start0, 0
 		for i, name := range names {
 			now = now.Add(time.Microsecond)
-			s.Touch(now, name)
-			s.Look(now, now, name, benchLook(i, 1))
-			s.Touch(now, name)
+			s.touch(now, name)
+			s.observe(now, now, name, benchLook(i, 1))
+			s.touch(now, name)
 		}
 		now = now.Add(5 * time.Second)
-		for i, name := range s.Due(now) {
-			if s.Look(now, now, name, benchLook(i, 1)).Settled {
+		for i, name := range s.due(now) {
+			if s.observe(now, now, name, benchLook(i, 1)).settled {
 				settled++
 			}
 		}
@@ -79,25 +79,25 @@ func BenchmarkHeldBack10k(b *testing.B) {
 	looks, hours := 0, 0
 	b.ReportAllocs()
 	for b.Loop() {
-		s, now := NewSettler(5*time.Second, false), start0
+		s, now := newSettler(5*time.Second, false), start0
 		look := func(i int, name string) {
 			looks++
-			s.Look(now, now, name, benchLook(i, 0))
+			s.observe(now, now, name, benchLook(i, 0))
 		}
 		for minute := range 61 {
 			listAt := start0.Add(time.Duration(minute) * time.Minute)
-			for at, ok := s.Next(); ok && at.Before(listAt); at, ok = s.Next() {
+			for at, ok := s.next(); ok && at.Before(listAt); at, ok = s.next() {
 				now = at
-				for _, name := range s.Due(now) {
+				for _, name := range s.due(now) {
 					look(0, name)
 				}
 			}
 			now = listAt
-			s.StartRound()
+			s.startRound()
 			for _, name := range names {
 				look(0, name)
 			}
-			s.EndRound()
+			s.endRound()
 		}
 		hours++
 	}

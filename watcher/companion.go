@@ -19,7 +19,7 @@ type companion struct {
 	before, after string // what stands around the other's name
 	cut           int    // how many letters of that are left out at its beginning
 	reason        string // why the other is held back, with %q for the companion
-	kind          Kind
+	kind          kind
 }
 
 // A lock file that a program left behind when it crashed, or on a share that went away, holds no longer when it is older than
@@ -30,7 +30,7 @@ const (
 	lockLastsUnseen = 72 * time.Hour
 )
 
-// axelState ends the name of a companion too, but is too common to be ignored wherever it stands (BuiltinIgnore).
+// axelState ends the name of a companion too, but is too common to be ignored wherever it stands (builtinIgnore).
 const axelState = ".st"
 
 // companions lists those that are known. Microsoft Office leaves out one or two letters of longer names.
@@ -40,16 +40,16 @@ func companions() []companion {
 		fetch = "another program is still fetching it, or was stopped half way: its file %q lies beside it"
 	)
 	return []companion{
-		{"~$", "", 0, open, KindLocked}, {"~$", "", 1, open, KindLocked}, {"~$", "", 2, open, KindLocked},
-		{".~lock.", "#", 0, open, KindLocked}, // LibreOffice
-		{".~", "", 0, open, KindLocked},       // WPS Office
-		{"", ".part", 0, fetch, KindFetched},  // Firefox
-		{"", ".crdownload", 0, fetch, KindFetched},
-		{"", ".opdownload", 0, fetch, KindFetched},
-		{"", ".filepart", 0, fetch, KindFetched}, // WinSCP
-		{"", ".aria2", 0, fetch, KindFetched},
-		{"", ".lftp-pget-status", 0, fetch, KindFetched},
-		{"", axelState, 0, fetch, KindFetched},
+		{"~$", "", 0, open, kindLocked}, {"~$", "", 1, open, kindLocked}, {"~$", "", 2, open, kindLocked},
+		{".~lock.", "#", 0, open, kindLocked}, // LibreOffice
+		{".~", "", 0, open, kindLocked},       // WPS Office
+		{"", ".part", 0, fetch, kindFetched},  // Firefox
+		{"", ".crdownload", 0, fetch, kindFetched},
+		{"", ".opdownload", 0, fetch, kindFetched},
+		{"", ".filepart", 0, fetch, kindFetched}, // WinSCP
+		{"", ".aria2", 0, fetch, kindFetched},
+		{"", ".lftp-pget-status", 0, fetch, kindFetched},
+		{"", axelState, 0, fetch, kindFetched},
 	}
 }
 
@@ -67,42 +67,34 @@ func (c companion) isOne(name string) bool {
 	return strings.HasPrefix(name, c.before) && strings.HasSuffix(name, c.after)
 }
 
-// companion gives the reason why name is held back on account of what lies beside it, or "".
-func (s *scout) companion(name string) string {
-	for c, beside := range s.companions(name) {
-		return fmt.Sprintf(c.reason, text.Printable(beside))
-	}
-	return ""
-}
-
-// companions yields what lies beside name and holds it back, with its name. axel's state is held back too as long as its file
+// companionsOf yields what lies beside name and holds it back, with its name. axel's state is held back too as long as its file
 // lies there: moved to failed/, it would not hold that back, and axel would write it again.
-func (s *scout) companions(name string) iter.Seq2[companion, string] {
+func (s *scout) companionsOf(name string) iter.Seq2[companion, string] {
 	return func(yield func(companion, string) bool) {
 		dir, base := filepath.Split(name)
-		beside := s.beside.directory(filepath.Join(s.folder.Path, dir))
-		for _, c := range companions() {
+		beside := s.beside.directory(filepath.Join(s.folder.Path, dir), s.companions)
+		for _, c := range s.companions {
 			if lock := c.of(base); beside.has(lock) && !yield(c, lock) {
 				return
 			}
 		}
 		if of, ok := strings.CutSuffix(base, axelState); ok && beside.lies(of) {
-			yield(companion{reason: "a program notes in it how much it has fetched of %q", kind: KindFetched}, of)
+			yield(companion{reason: "a program notes in it how much it has fetched of %q", kind: kindFetched}, of)
 		}
 	}
 }
 
 // held gives why name, which is opened as f, is held back on account of what lies beside it. stale names a lock file that no
 // longer holds.
-func (s *scout) held(f *os.File, name string) (hold Hold, stale string) {
-	for c, beside := range s.companions(name) {
-		if c.kind == KindLocked && s.isStale(f, filepath.Join(filepath.Dir(name), beside)) {
+func (s *scout) held(f *os.File, name string) (hold obstacle, stale string) {
+	for c, beside := range s.companionsOf(name) {
+		if c.kind == kindLocked && s.isStale(f, filepath.Join(filepath.Dir(name), beside)) {
 			stale = beside
 			continue
 		}
-		return Hold{Reason: fmt.Sprintf(c.reason, text.Printable(beside)), Recheck: recheckCompanion, Kind: c.kind}, ""
+		return obstacle{reason: fmt.Sprintf(c.reason, text.Printable(beside)), recheck: recheckCompanion, kind: c.kind}, ""
 	}
-	return Hold{}, stale
+	return obstacle{}, stale
 }
 
 // isStale reports whether the lock file at name was left behind. Its age is that of its last writing: a program writes it when
@@ -151,7 +143,7 @@ const worthReading = 4 << 10
 // directory is the one at path, about to be asked about one more file. Once it was asked about so many that to read it
 // would have cost no more, it is read: a single file in a directory of 100,000 does not pay for all, and neither do
 // 100,000 for each of their companions.
-func (n neighbours) directory(path string) *neighbourhood {
+func (n neighbours) directory(path string, companions []companion) *neighbourhood {
 	d, ok := n[path]
 	if !ok {
 		d = &neighbourhood{path: path, size: math.MaxInt64}
@@ -162,13 +154,13 @@ func (n neighbours) directory(path string) *neighbourhood {
 	}
 	d.asked++
 	if d.found == nil && d.asked*worthReading >= d.size {
-		d.read()
+		d.read(companions)
 	}
 	return d
 }
 
 // read reads the directory. If it cannot be read, its files are looked for one by one.
-func (d *neighbourhood) read() {
+func (d *neighbourhood) read(companions []companion) {
 	d.size = math.MaxInt64
 	f, err := os.Open(d.path)
 	if err != nil {
@@ -180,9 +172,8 @@ func (d *neighbourhood) read() {
 		return
 	}
 	d.found = map[string]bool{}
-	all := companions()
 	for _, name := range names {
-		if slices.ContainsFunc(all, func(c companion) bool { return c.isOne(name) }) {
+		if slices.ContainsFunc(companions, func(c companion) bool { return c.isOne(name) }) {
 			d.found[name] = true
 		}
 	}

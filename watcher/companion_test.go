@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // TestCompanionsAreFoundBothWays asks one by one and by reading the directory: of a small one at once, of a large one
@@ -33,7 +34,7 @@ func TestCompanionsAreFoundBothWays(t *testing.T) {
 		ask := func() {
 			t.Helper()
 			for name, companion := range want {
-				reason := s.companion(name)
+				reason := heldBeside(s, name)
 				if (reason != "") != (companion != "") || !strings.Contains(reason, companion) {
 					t.Errorf("%d others: %q is held back for %q, want %q", others, name, reason, companion)
 				}
@@ -48,7 +49,7 @@ func TestCompanionsAreFoundBothWays(t *testing.T) {
 			t.Logf("%d bytes: read at once: %v", info.Size, worth)
 		}
 		for range others {
-			s.companion(free)
+			heldBeside(s, free)
 		}
 		if !read() {
 			t.Errorf("%d others: the directory was not read, however often it was asked", others)
@@ -64,7 +65,7 @@ func TestCompanionsOfOneAnswer(t *testing.T) {
 	must(t, os.WriteFile(dir+"/sub/a.mp3", []byte("x"), 0o600))
 	s := newScout(Folder{Path: dir, Recursive: true}, nil)
 	reason := func() string {
-		return s.answer(t.Context(), request{due: []string{"sub/a.mp3"}}).seen[0].look.Hold.Reason
+		return s.answer(t.Context(), request{due: []string{"sub/a.mp3"}}).seen[0].look.obstacle.reason
 	}
 	must(t, os.WriteFile(dir+"/a.mp3.aria2", nil, 0o600)) // of another one
 	if r := reason(); r != "" {
@@ -78,4 +79,12 @@ func TestCompanionsOfOneAnswer(t *testing.T) {
 	if r := reason(); r != "" {
 		t.Errorf("still held back: %s", r)
 	}
+}
+
+// heldBeside gives the reason why name is held back on account of what lies beside it, or "".
+func heldBeside(s *scout, name string) string {
+	for c, beside := range s.companionsOf(name) {
+		return fmt.Sprintf(c.reason, text.Printable(beside))
+	}
+	return ""
 }

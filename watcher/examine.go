@@ -27,43 +27,43 @@ const (
 func (s *scout) examine(name string, found *sighting, a *answer) error {
 	info := found.look.Info
 	hold, err := s.examineAs(name, info, found, a)
-	found.look.Hold = hold
+	found.look.obstacle = hold
 	return err
 }
 
-func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answer) (Hold, error) {
+func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answer) (obstacle, error) {
 	f, opened, err := file.Open(s.folder.Path, name)
 	if err != nil {
-		return Hold{}, err
+		return obstacle{}, err
 	}
 	defer f.Close()
-	var hold Hold
-	if hold, found.stale = s.held(f, name); hold.Reason != "" {
+	var hold obstacle
+	if hold, found.stale = s.held(f, name); hold.reason != "" {
 		return hold, nil
 	}
 	if opened.Identity != info.Identity {
-		return Hold{Reason: stateOf(KindChanged).reason, Recheck: recheckChanged, Kind: KindChanged}, nil
+		return obstacle{reason: stateOf(kindChanged).reason, recheck: recheckChanged, kind: kindChanged}, nil
 	}
 	if s.remote == "" {
 		writing, err := openForWriting(f)
 		if writing {
-			return Hold{Reason: stateOf(KindOpen).reason, Recheck: s.folder.Settle, Kind: KindOpen}, nil
+			return obstacle{reason: stateOf(kindOpen).reason, recheck: s.folder.Settle, kind: kindOpen}, nil
 		}
 		if err != nil && a.leaseErr == nil {
 			a.leaseErr = err
 		}
 	}
 	if found.note = noteAt(f, name, info.Size); found.note != noNote { // one that is removed needs no reason
-		return Hold{Reason: stateOf(KindNote).reason, Kind: KindNote}, nil
+		return obstacle{reason: stateOf(kindNote).reason, kind: kindNote}, nil
 	}
 	if known, ok := s.torn[name]; ok && known.id == opened.Identity {
-		found.look.Holes = known.holes
+		found.look.holes = known.holes
 		return known.hold, nil
 	}
-	found.look.Holes = s.holes(f)
+	found.look.holes = s.holes(f)
 	hold, err = s.wholeness(f, name, opened)
-	if hold.Torn {
-		s.torn[name] = tornFile{opened.Identity, hold, found.look.Holes}
+	if hold.torn {
+		s.torn[name] = tornFile{opened.Identity, hold, found.look.holes}
 	} else {
 		delete(s.torn, name)
 	}
@@ -73,40 +73,40 @@ func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answe
 // tornFile is what was found of a file in one state.
 type tornFile struct {
 	id    file.Identity
-	hold  Hold
-	holes Holes
+	hold  obstacle
+	holes holes
 }
 
 // holes looks for what was never written.
-func (s *scout) holes(f *os.File) Holes {
+func (s *scout) holes(f *os.File) holes {
 	if !s.folder.VerifyEnding || s.remote != "" {
-		return NoHoles
+		return noHoles
 	}
 	some, atEnd := holesIn(f)
 	switch {
 	case atEnd:
-		return HolesAtEnd
+		return holesAtEnd
 	case some:
-		return HolesInside
+		return holesInside
 	}
-	return NoHoles
+	return noHoles
 }
 
 // wholeness looks for what a file that was cut off lacks. A name of no type that is sent may be the temporary one of a file that
 // is renamed when it is whole.
-func (s *scout) wholeness(f *os.File, name string, info file.Info) (Hold, error) {
+func (s *scout) wholeness(f *os.File, name string, info file.Info) (obstacle, error) {
 	t, known := s.folder.typeOf(name)
 	switch {
 	case !known && s.folder.TruncatedAfter > 0:
-		return Hold{Reason: stateOf(KindUnknown).reason, Torn: true, Kind: KindUnknown}, nil
+		return obstacle{reason: stateOf(kindUnknown).reason, torn: true, kind: kindUnknown}, nil
 	case !known || !s.folder.VerifyEnding:
-		return Hold{}, nil
+		return obstacle{}, nil
 	}
 	missing, err := media.MissingEnd(t, f, info.Size)
 	if err != nil || missing == "" {
-		return Hold{}, err
+		return obstacle{}, err
 	}
-	return Hold{Reason: missing, Torn: true, Kind: KindTorn}, nil
+	return obstacle{reason: missing, torn: true, kind: kindTorn}, nil
 }
 
 // note is whether a file is a note of the daemon's own, which was moved back with its file.

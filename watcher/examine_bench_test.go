@@ -113,10 +113,10 @@ func (sp specimen) examined(t testing.TB, dir string) (look func()) {
 		clear(s.torn)
 		clear(s.beside)
 		var a answer
-		found := sighting{look: Look{Info: info}}
+		found := sighting{look: observation{Info: info}}
 		err := s.examine(sp.name, &found, &a)
-		hold := found.look.Hold
-		if err != nil || a.leaseErr != nil || hold.Torn != sp.torn || (hold.Reason != "") != sp.torn {
+		hold := found.look.obstacle
+		if err != nil || a.leaseErr != nil || hold.torn != sp.torn || (hold.reason != "") != sp.torn {
 			t.Fatalf("%s: %+v, %v, %v", sp.name, hold, err, a.leaseErr)
 		}
 	}
@@ -144,7 +144,7 @@ func BenchmarkDue(b *testing.B) {
 			s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
 			for b.Loop() {
 				for _, seen := range s.answer(b.Context(), request{due: due}).seen {
-					if !seen.look.Examined || seen.look.Hold.Reason != "" {
+					if !seen.look.examined || seen.look.obstacle.reason != "" {
 						b.Fatal(seen)
 					}
 				}

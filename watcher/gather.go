@@ -56,7 +56,7 @@ func (g *gatherer) add(now time.Time, s file.Settled) (waits bool) {
 	t, _ := g.typeOf(s.Name)
 	if t.Kind != media.Image || s.Torn != "" || g.album == albumOff || g.album == albumSubfolder && dir == "." {
 		if g.album == albumSubfolder {
-			g.stir(now, s.Name) // something else of the folder that was dropped
+			g.extend(now, s.Name) // something else of the folder that was dropped
 		}
 		return false
 	}
@@ -64,12 +64,12 @@ func (g *gatherer) add(now time.Time, s file.Settled) (waits bool) {
 		g.sets[dir] = &gathering{images: map[string]file.Settled{}, last: now.Add(gatherMost * g.window)}
 	}
 	g.sets[dir].images[s.Name] = s
-	g.stir(now, s.Name)
+	g.extend(now, s.Name)
 	return true
 }
 
-// stir takes a sign that there may be more to come where name lies: something has settled, or a temporary file is written.
-func (g *gatherer) stir(now time.Time, name string) {
+// extend takes a sign that there may be more to come where name lies: something has settled, or a temporary file is written.
+func (g *gatherer) extend(now time.Time, name string) {
 	set := g.sets[g.dirOf(name)]
 	if set == nil {
 		return

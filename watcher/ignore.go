@@ -8,10 +8,10 @@ import (
 	"kaizala-drop/internal/ignore"
 )
 
-// BuiltinIgnore lists the names that are never candidates, as globs with at most one *, at the start or the end,
+// builtinIgnore lists the names that are never candidates, as globs with at most one *, at the start or the end,
 // that compare without regard to case: what desktops, NAS boxes, browsers, editors and transfer programs leave beside the
 // files that people mean. Files and folders alike; docs/states.md shows the list.
-func BuiltinIgnore() []string {
+func builtinIgnore() []string {
 	return slices.Concat([]string{
 		".*", // hidden on Unix: rsync's and vsftpd's temporary names, .DS_Store, ._* (AppleDouble), .nfs*, .fuse_hidden*,
 		// .~lock.*# (LibreOffice), .syncthing.*.tmp, .Trash-1000 (freedesktop.org Trash specification), .Trashes,
@@ -99,7 +99,7 @@ func newFilter(folder Folder) filter {
 		return err != nil
 	})
 	f.own, _, _ = ignore.Compile(good, "")
-	for _, glob := range BuiltinIgnore() {
+	for _, glob := range builtinIgnore() {
 		switch before, after, isGlob := strings.Cut(glob, "*"); {
 		case !isGlob:
 			f.exact[glob] = true

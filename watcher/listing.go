@@ -65,7 +65,7 @@ func (l *loop) tellLease(err error) {
 		return
 	}
 	l.leaseTold = true
-	l.files.SetSettle(l.folder.SettleRemote)
+	l.files.setSettle(l.folder.SettleRemote)
 	advice := "this file system does not tell"
 	if errors.Is(err, fs.ErrPermission) {
 		advice = "run as their owner, or with the capability CAP_LEASE, which the unit grants"
@@ -100,12 +100,12 @@ func (l *loop) setRemote(remote string, first bool) {
 	l.remote = remote
 	if remote == "" {
 		if !l.leaseTold {
-			l.files.SetSettle(l.folder.Settle)
+			l.files.setSettle(l.folder.Settle)
 		}
 		l.log.Info().Stringer("settle", l.folder.Settle).Bool("events", l.events != nil).Msg("watching")
 		return
 	}
-	l.files.SetSettle(l.folder.SettleRemote)
+	l.files.setSettle(l.folder.SettleRemote)
 	l.listAt = time.Now().Add(l.rescan())
 	l.log.Info().Str("file_system", remote).Stringer("settle", l.folder.SettleRemote).Stringer("every", l.rescan()).
 		Msg("watching by listing: changes made by other hosts bring no event on this file system")

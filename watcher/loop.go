@@ -37,7 +37,7 @@ type loop struct {
 	settled  chan<- file.Batch
 
 	filter    filter
-	files     *Settler
+	files     *settler
 	gather    *gatherer
 	outbox    []file.Batch    // settled, not yet taken
 	names     []string        // to be looked at with the next request, in order
@@ -65,7 +65,7 @@ func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
 	return &loop{
 		folder: f, once: once, log: log, list: true, calls: &hang.Calls{},
 		filter:   newFilter(f),
-		files:    newSettlerOf(f),
+		files:    settlerOf(f),
 		gather:   newGatherer(f),
 		asked:    map[string]bool{},
 		unlisted: map[string]bool{},
@@ -126,7 +126,7 @@ func (l *loop) wake(now time.Time) time.Time {
 	if !l.listAt.IsZero() {
 		at = earlier(at, l.listAt)
 	}
-	if due, ok := l.files.Next(); ok {
+	if due, ok := l.files.next(); ok {
 		at = earlier(at, due)
 	}
 	return at
@@ -160,7 +160,7 @@ func (l *loop) wants() bool { return l.list || len(l.names) > 0 || len(l.due) > 
 
 func (l *loop) sent(now time.Time) {
 	if l.list {
-		l.files.StartRound()
+		l.files.startRound()
 	}
 	l.later = l.later[l.laterNow():]
 	l.away, l.list, l.names, l.due, l.asked, l.sentAt = true, false, nil, nil, map[string]bool{}, now
@@ -186,7 +186,7 @@ func (l *loop) ask(name string) {
 func (l *loop) onRelease(name string) {
 	named := func(s file.Settled) bool { return s.Name == name }
 	if !slices.ContainsFunc(l.outbox, func(b file.Batch) bool { return slices.ContainsFunc(b, named) }) {
-		l.files.Release(time.Now(), name)
+		l.files.release(time.Now(), name)
 	}
 }
 
@@ -201,20 +201,20 @@ func (l *loop) onEvent(ev fsnotify.Event, ok bool) {
 		return
 	}
 	if l.filter.skips(name) {
-		l.gather.stir(time.Now(), name) // rsync and others write under a name like this, and then rename
+		l.gather.extend(time.Now(), name) // rsync and others write under a name like this, and then rename
 		return
 	}
 	now := time.Now()
 	if ev.Op == fsnotify.Chmod {
-		l.files.TouchLooks(now, name)
+		l.files.touchAttributes(now, name)
 	} else {
-		l.files.Touch(now, name)
+		l.files.touch(now, name)
 	}
 	switch {
 	case ev.Has(fsnotify.Write):
-		l.files.Came(now, name, originWritten)
+		l.files.came(now, name, originWritten)
 	case ev.Has(fsnotify.Create):
-		l.files.Came(now, name, originMoved)
+		l.files.came(now, name, originMoved)
 	}
 	l.ask(name)
 }
@@ -252,8 +252,8 @@ func (l *loop) onTime(now time.Time) {
 		l.checkHanging(now)
 		return
 	}
-	for _, name := range l.files.Due(now) {
-		if l.files.IsHeld(name) {
+	for _, name := range l.files.due(now) {
+		if l.files.isHeld(name) {
 			l.later = append(l.later, name)
 		} else {
 			l.due = append(l.due, name)
@@ -288,7 +288,7 @@ func (l *loop) onAnswer(a answer) {
 		l.onSighting(now, s)
 	}
 	if a.whole && a.missing == nil && len(a.partial) == 0 {
-		l.files.EndRound()
+		l.files.endRound()
 		l.keepReported(a)
 		l.tellIgnored(a.ignored)
 	}

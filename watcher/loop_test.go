@@ -25,7 +25,7 @@ import (
 // world is a made-up folder, and the scout that looks at it.
 type world struct {
 	mu       sync.Mutex
-	files    map[string]Look
+	files    map[string]observation
 	version  int64
 	root     uint64 // inode
 	missing  error
@@ -44,7 +44,7 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		files: map[string]Look{}, errs: map[string]error{}, looks: map[string]int{}, begin: time.Now(), root: 1,
+		files: map[string]observation{}, errs: map[string]error{}, looks: map[string]int{}, begin: time.Now(), root: 1,
 		delay: func() time.Duration { return time.Millisecond }, spans: map[int64][2]time.Time{},
 	}
 }
@@ -62,7 +62,7 @@ func (w *world) write(name string, size int64) file.Identity {
 	defer w.mu.Unlock()
 	w.version++
 	id := file.Identity{Dev: 1, Ino: 2, Size: size, Mtime: w.version, Ctime: w.version}
-	w.files[name] = Look{Info: file.Info{Identity: id, Links: 1}}
+	w.files[name] = observation{Info: file.Info{Identity: id, Links: 1}}
 	return id
 }
 
@@ -115,8 +115,8 @@ func (w *world) look(r request) (a answer, delay time.Duration, hangs bool) {
 
 func (w *world) sight(name string, into bool) sighting {
 	l, ok := w.files[name]
-	if l.Examined = into; !into {
-		l.Hold = Hold{}
+	if l.examined = into; !into {
+		l.obstacle = obstacle{}
 	}
 	switch {
 	case w.errs[name] != nil:
@@ -698,7 +698,7 @@ func TestLoopFolderInPlaceOfAFile(t *testing.T) {
 		id := w.write("x", 1)
 		r.event("x", fsnotify.Create)
 		r.within(time.Minute, "x")
-		w.do(func() { w.files["x"] = Look{Info: file.Info{Identity: id, Mode: fs.ModeDir}} })
+		w.do(func() { w.files["x"] = observation{Info: file.Info{Identity: id, Mode: fs.ModeDir}} })
 		r.event("x", fsnotify.Create)
 		r.none(time.Hour)
 		r.said("it is a folder, and recursive = false", 1)
@@ -723,12 +723,12 @@ func TestLoopOnce(t *testing.T) {
 			for _, name := range []string{"d", "b\n", "c", "a"} {
 				w.write(name, 1)
 				l := w.files[name]
-				l.Hold = Hold{Reason: "open for writing"}
+				l.obstacle = obstacle{reason: "open for writing"}
 				w.files[name] = l
 			}
 		}, nil, simSettle + time.Second, `4 left in /drop: a (open for writing), b\n (open for writing), c (open for writing), ...`},
 		"a link": {func(w *world) {
-			w.files["a"] = Look{Info: file.Info{Mode: fs.ModeSymlink}}
+			w.files["a"] = observation{Info: file.Info{Mode: fs.ModeSymlink}}
 		}, nil, 10 * time.Millisecond, ""},
 		"cannot be looked at": {func(w *world) {
 			w.write("a", 1)

@@ -1,8 +1,15 @@
 package watcher
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
+
+	"kaizala-drop/internal/hang"
+	"kaizala-drop/internal/text"
 )
 
 // finished reports that a run with once has nothing left to wait for, or waits for a folder that hangs.
@@ -16,7 +23,7 @@ func (l *loop) finished() bool {
 // busyYet reports whether a run with once waits for a file of which belongs is true. One that a program writes again and again
 // is left to another run, after the time that a torn one is given.
 func (l *loop) busyYet(belongs func(string) bool) bool {
-	return l.files.BusyStill(time.Now(), l.folder.TruncatedAfter, belongs)
+	return l.files.busyStill(time.Now(), l.folder.TruncatedAfter, belongs)
 }
 
 // wantsYet reports whether there is anything to ask of the scout but to look at files that are written again and again.
@@ -26,6 +33,33 @@ func (l *loop) wantsYet() bool {
 		return l.wants()
 	}
 	now := time.Now()
-	waited := func(name string) bool { return !l.files.IsUnquiet(now, most, name) }
+	waited := func(name string) bool { return !l.files.isUnquiet(now, most, name) }
 	return slices.ContainsFunc(l.names, waited) || slices.ContainsFunc(l.due, waited) || slices.ContainsFunc(l.later, waited)
+}
+
+// left says what a run with once leaves.
+func (l *loop) left() error {
+	var unlisted, waiting error
+	if call, hangs := l.calls.First(); hangs && l.hanging {
+		return fmt.Errorf("%s does not answer: %w", text.Printable(l.folder.Path), &hang.Error{Calls: []hang.Call{call}})
+	}
+	if len(l.unlisted) > 0 {
+		unlisted = fmt.Errorf("cannot list all of %s: %s", text.Printable(l.folder.Path),
+			strings.Join(slices.Sorted(maps.Keys(l.unlisted)), "; "))
+	}
+	var names []string
+	l.files.waits(func(name, reason string) { names = append(names, text.Printable(name+" ("+reason+")")) })
+	l.files.unquiet(time.Now(), l.folder.TruncatedAfter, func(name string, since time.Time) {
+		names = append(names, text.Printable(fmt.Sprintf("%s (%s, since %s)", name, stateOf(kindWriting).reason, since.Format(time.TimeOnly))))
+	})
+	if len(names) > 0 {
+		const most = 3
+		slices.Sort(names)
+		some := strings.Join(names[:min(most, len(names))], ", ")
+		if len(names) > most {
+			some += ", ..."
+		}
+		waiting = fmt.Errorf("%d left in %s: %s", len(names), text.Printable(l.folder.Path), some)
+	}
+	return errors.Join(unlisted, waiting)
 }

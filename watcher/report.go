@@ -24,35 +24,33 @@ const (
 // report knows which files of one folder wait or are left alone, since when and why, and decides what is said of them:
 // one line for each kind, with a count. It is pure: no clock, no I/O, no goroutine.
 type report struct {
-	states    map[Kind]state
-	order     []state
 	warnAfter time.Duration // 0 = never
 	sayQuiet  time.Duration
 	entries   map[string]*entry
-	kinds     map[Kind]*saying
+	kinds     map[kind]*saying
 	checkAt   time.Time // when to look for what is worth a warning; zero while there is nothing
 }
 
 // entry is one name that is not handed over.
 type entry struct {
-	kind   Kind
+	kind   kind
 	reason string
 	since  time.Time // of the kind, or of the first of those that are busy
-	said   Kind      // what was said of it last, or is about to be
+	said   kind      // what was said of it last, or is about to be
 }
 
 // saying is what was said of one kind.
 type saying struct {
 	fresh       []string // not said yet; what is no longer so is left out when it is said
 	first, last time.Time
-	hush        time.Duration // the time to the next line
+	quietFor    time.Duration // the time to the next line
 	saidAt      time.Time
 	warned      int // how many there were at the last warning; 0: none since it was over
 }
 
 // line is what is to be said.
 type line struct {
-	kind   Kind
+	kind   kind
 	reason string   // of all of them
 	names  []string // all that it is about, in order
 	each   []string // the reason of each
@@ -62,31 +60,27 @@ type line struct {
 }
 
 func newReport(warnAfter, settle time.Duration) *report {
-	r := &report{order: states(), states: map[Kind]state{}, warnAfter: warnAfter, sayQuiet: min(sayQuiet, settle), entries: map[string]*entry{}, kinds: map[Kind]*saying{}}
-	for _, st := range r.order {
-		r.states[st.kind] = st
-	}
-	return r
+	return &report{warnAfter: warnAfter, sayQuiet: min(sayQuiet, settle), entries: map[string]*entry{}, kinds: map[kind]*saying{}}
 }
 
 // set notes that name is not handed over, for a reason of a kind. news reports that it was not so before.
-func (r *report) set(now time.Time, name string, kind Kind, reason string) (news bool) {
+func (r *report) set(now time.Time, name string, kind kind, reason string) (news bool) {
 	if reason == "" {
-		reason = r.states[kind].reason
+		reason = stateOf(kind).reason
 	}
 	e, known := r.entries[name]
 	if !known {
 		e = &entry{since: now}
 		r.entries[name] = e
 	}
-	if known && e.kind != kind && !(r.states[e.kind].busy && r.states[kind].busy) {
+	if known && e.kind != kind && !(stateOf(e.kind).busy && stateOf(kind).busy) {
 		e.since = now
 	}
 	if e.kind != kind || !known {
 		r.check(now, kind)
 	}
 	e.kind, e.reason = kind, reason
-	if e.said == kind || r.states[kind].silent {
+	if e.said == kind || stateOf(kind).silent {
 		return false
 	}
 	e.said = kind
@@ -95,7 +89,7 @@ func (r *report) set(now time.Time, name string, kind Kind, reason string) (news
 }
 
 // mention has name said with the next line of the kind, if it still is of it then or nothing is known of it.
-func (r *report) mention(now time.Time, kind Kind, name string) {
+func (r *report) mention(now time.Time, kind kind, name string) {
 	s := r.saying(kind)
 	if len(s.fresh) == 0 {
 		s.first = now
@@ -106,7 +100,7 @@ func (r *report) mention(now time.Time, kind Kind, name string) {
 	}
 }
 
-func (r *report) saying(kind Kind) *saying {
+func (r *report) saying(kind kind) *saying {
 	s, ok := r.kinds[kind]
 	if !ok {
 		s = &saying{}
@@ -119,7 +113,7 @@ func (r *report) saying(kind Kind) *saying {
 func (r *report) clear(name string) { delete(r.entries, name) }
 
 // keep forgets every name of which known is not true.
-func (r *report) keep(known func(name string, kind Kind) bool) {
+func (r *report) keep(known func(name string, kind kind) bool) {
 	for name, e := range r.entries {
 		if !known(name, e.kind) {
 			delete(r.entries, name)
@@ -136,9 +130,9 @@ func (r *report) soon() time.Duration {
 }
 
 // check has what waits for a reason of that kind looked at when it may be worth a warning, or soon after.
-func (r *report) check(now time.Time, kind Kind) {
+func (r *report) check(now time.Time, kind kind) {
 	var at time.Time
-	switch warns := r.states[kind].warns; {
+	switch warns := stateOf(kind).warns; {
 	case warns == warnSoon:
 		at = now.Add(max(r.soon(), minHold))
 	case warns == warnNever || r.warnAfter == 0:
@@ -168,7 +162,7 @@ func (r *report) next() (at time.Time, ok bool) {
 // due is when the names that are not said yet are to be.
 func (r *report) due(s *saying) time.Time {
 	due := earlier(s.last.Add(r.sayQuiet), s.first.Add(sayLatest))
-	if again := s.saidAt.Add(s.hush); due.Before(again) {
+	if again := s.saidAt.Add(s.quietFor); due.Before(again) {
 		return again
 	}
 	return due
@@ -176,19 +170,19 @@ func (r *report) due(s *saying) time.Time {
 
 // lines gives what is to be said now; with all, also what could wait.
 func (r *report) lines(now time.Time, all bool) (lines []line) {
-	for _, st := range r.order {
-		s, ok := r.kinds[st.kind]
+	for _, kind := range kinds() {
+		s, ok := r.kinds[kind]
 		if !ok || len(s.fresh) == 0 || !all && now.Before(r.due(s)) {
 			continue
 		}
-		l, ok := r.about(st.kind, s.fresh)
+		l, ok := r.about(kind, s.fresh)
 		if s.fresh = nil; !ok {
 			continue
 		}
 		if now.Sub(s.saidAt) > 2*sayAgainMost {
-			s.hush = 0
+			s.quietFor = 0
 		}
-		s.saidAt, s.hush = now, min(max(2*s.hush, sayAgain), sayAgainMost)
+		s.saidAt, s.quietFor = now, min(max(2*s.quietFor, sayAgain), sayAgainMost)
 		lines = append(lines, l)
 	}
 	if !r.checkAt.IsZero() && (all || !now.Before(r.checkAt)) {
@@ -198,13 +192,13 @@ func (r *report) lines(now time.Time, all bool) (lines []line) {
 }
 
 // about makes a line of those of names that still are of the kind.
-func (r *report) about(kind Kind, names []string) (line, bool) {
+func (r *report) about(kind kind, names []string) (line, bool) {
 	l := line{kind: kind}
 	reasons := map[string]string{}
 	for _, name := range names {
 		e, known := r.entries[name]
-		if kind == KindOldNote {
-			e, known = &entry{kind: kind, reason: r.states[kind].reason}, true
+		if kind == kindOldNote {
+			e, known = &entry{kind: kind, reason: stateOf(kind).reason}, true
 		}
 		if known && e.kind != kind && e.said == kind { // it was not said after all
 			e.said = ""
@@ -219,7 +213,7 @@ func (r *report) about(kind Kind, names []string) (line, bool) {
 		}
 	}
 	slices.SortFunc(l.names, compareNames)
-	l.reason = r.states[kind].reason
+	l.reason = stateOf(kind).reason
 	for _, name := range l.names {
 		l.each = append(l.each, reasons[name])
 	}
@@ -233,31 +227,31 @@ func (r *report) about(kind Kind, names []string) (line, bool) {
 // soon is worth it now.
 func (r *report) warnings(now time.Time, all bool) (lines []line) {
 	r.checkAt = time.Time{}
-	count, late := map[Kind]int{}, map[Kind]bool{}
+	count, late := map[kind]int{}, map[kind]bool{}
 	for _, e := range r.entries {
 		count[e.kind]++
-		late[e.kind] = late[e.kind] || r.isLate(now, e) || all && r.states[e.kind].warns == warnSoon
+		late[e.kind] = late[e.kind] || r.isLate(now, e) || all && stateOf(e.kind).warns == warnSoon
 	}
-	for _, st := range r.order {
-		s, n := r.kinds[st.kind], count[st.kind]
+	for _, kind := range kinds() {
+		s, n := r.kinds[kind], count[kind]
 		if n > 0 {
-			r.check(now, st.kind)
+			r.check(now, kind)
 		}
 		switch {
-		case late[st.kind] && (s == nil || s.warned == 0 || n >= warnWorse*s.warned):
-			l, _ := r.about(st.kind, r.namesOf(st.kind))
+		case late[kind] && (s == nil || s.warned == 0 || n >= warnWorse*s.warned):
+			l, _ := r.about(kind, r.namesOf(kind))
 			l.warn = true
-			r.saying(st.kind).warned = n
+			r.saying(kind).warned = n
 			lines = append(lines, l)
-		case s != nil && s.warned > 0 && !late[st.kind]:
+		case s != nil && s.warned > 0 && !late[kind]:
 			s.warned = 0
-			lines = append(lines, line{kind: st.kind, reason: st.reason, over: true})
+			lines = append(lines, line{kind: kind, reason: stateOf(kind).reason, over: true})
 		}
 	}
 	return lines
 }
 
-func (r *report) namesOf(kind Kind) (names []string) {
+func (r *report) namesOf(kind kind) (names []string) {
 	for name, e := range r.entries {
 		if e.kind == kind {
 			names = append(names, name)
@@ -268,7 +262,7 @@ func (r *report) namesOf(kind Kind) (names []string) {
 
 // isLate reports whether e is worth a warning.
 func (r *report) isLate(now time.Time, e *entry) bool {
-	switch warns := r.states[e.kind].warns; {
+	switch warns := stateOf(e.kind).warns; {
 	case warns == warnSoon:
 		return now.Sub(e.since) >= r.soon()
 	case r.warnAfter == 0 || warns == warnNever:

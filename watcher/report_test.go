@@ -57,7 +57,7 @@ func (n *newspaper) want(d time.Duration, want ...string) {
 
 func (n *newspaper) empties(from, to int) {
 	for i := from; i < to; i++ {
-		n.set(n.now, fmt.Sprintf("marker %d", i), KindEmpty, "")
+		n.set(n.now, fmt.Sprintf("marker %d", i), kindEmpty, "")
 	}
 }
 
@@ -114,12 +114,12 @@ func TestReportOfATrickle(t *testing.T) {
 // first, and names that come and go need no memory.
 func TestReportOfOneThatComesAndGoes(t *testing.T) {
 	n := newNewspaper(t)
-	n.set(n.now, "gone at once", KindEmpty, "")
+	n.set(n.now, "gone at once", kindEmpty, "")
 	n.clear("gone at once")
 	n.want(time.Minute)
 	var said []string
 	for i := range 40 {
-		n.set(n.now, "scan.pdf", []Kind{KindOpen, KindWriting}[i%2], "")
+		n.set(n.now, "scan.pdf", []kind{kindOpen, kindWriting}[i%2], "")
 		said = append(said, n.until(time.Minute+time.Duration(i)*30*time.Second)...)
 	}
 	if warned := slices.ContainsFunc(said, func(text string) bool { return strings.Contains(text, "warning of 1, scan.pdf") }); !warned || !slices.Contains(said, "open: 1, scan.pdf first") {
@@ -127,13 +127,13 @@ func TestReportOfOneThatComesAndGoes(t *testing.T) {
 	}
 	n.clear("scan.pdf")
 	n.until(time.Hour)
-	n.set(n.now, "locked.docx", KindLocked, "")
+	n.set(n.now, "locked.docx", kindLocked, "")
 	for i := range 100_000 {
 		name := fmt.Sprint("temporary ", i)
-		n.set(n.now, name, KindLocked, "")
+		n.set(n.now, name, kindLocked, "")
 		n.clear(name)
 	}
-	if kept := len(n.saying(KindLocked).fresh); kept > 2*freshMost {
+	if kept := len(n.saying(kindLocked).fresh); kept > 2*freshMost {
 		t.Errorf("%d names are kept", kept)
 	}
 	n.want(time.Hour+time.Minute, "locked: 1, locked.docx first")
@@ -142,10 +142,10 @@ func TestReportOfOneThatComesAndGoes(t *testing.T) {
 // TestReportWarnsSoon of what a person must mend anyway.
 func TestReportWarnsSoon(t *testing.T) {
 	n := newNewspaper(t)
-	n.set(n.now, "b.pdf", KindDenied, "")
-	n.set(n.now, "a.pdf", KindDenied, "")
+	n.set(n.now, "b.pdf", kindDenied, "")
+	n.set(n.now, "a.pdf", kindDenied, "")
 	n.want(9 * time.Second)
 	n.want(time.Minute, "denied: warning of 2, a.pdf first")
-	n.set(n.now, "holiday", KindFolder, "")
+	n.set(n.now, "holiday", kindFolder, "")
 	n.want(24*time.Hour, "folder: 1, holiday first")
 }

@@ -63,7 +63,7 @@ func (a *answer) ignore(rule, name string) {
 // sighting is one name below the folder, and what lay there.
 type sighting struct {
 	name string
-	look Look
+	look observation
 	gone bool // nothing lies there
 	dir  bool // a folder: it has been listed too if the watched folder is recursive
 	// filed says that the folder is a done/ or failed/, under whatever name: it is left alone.
@@ -78,19 +78,23 @@ type sighting struct {
 // scout does all the I/O of one watched folder: it watches, lists and looks, and may hang on a dead share for as long
 // as it likes. It owns the set of watched folders.
 type scout struct {
-	folder   Folder
-	notify   *fsnotify.Watcher // nil: there is none, all is polled
-	filter   filter
-	watched  map[string]file.Identity // absolute path -> the folder that was watched there
-	torn     map[string]tornFile      // what was found torn, so that it is not read again unchanged
-	beside   neighbours               // for one answer
-	remote   string
-	linkless bool        // a file system here has no hard links that mean anything
-	calls    *hang.Calls // those that may hang
+	folder     Folder
+	notify     *fsnotify.Watcher // nil: there is none, all is polled
+	filter     filter
+	watched    map[string]file.Identity // absolute path -> the folder that was watched there
+	torn       map[string]tornFile      // what was found torn, so that it is not read again unchanged
+	beside     neighbours               // for one answer
+	companions []companion              // all that are known
+	remote     string
+	linkless   bool        // a file system here has no hard links that mean anything
+	calls      *hang.Calls // those that may hang
 }
 
 func newScout(f Folder, notify *fsnotify.Watcher) *scout {
-	return &scout{folder: f, notify: notify, filter: newFilter(f), watched: map[string]file.Identity{}, torn: map[string]tornFile{}, beside: neighbours{}, calls: &hang.Calls{}}
+	return &scout{
+		folder: f, notify: notify, filter: newFilter(f), companions: companions(), watched: map[string]file.Identity{},
+		torn: map[string]tornFile{}, beside: neighbours{}, calls: &hang.Calls{},
+	}
 }
 
 // run answers each request until requests is closed or ctx ends. It is the only sender of answers.
@@ -108,14 +112,14 @@ func (s *scout) run(ctx context.Context, requests <-chan request, answers chan<-
 func (s *scout) answer(ctx context.Context, r request) answer {
 	a := answer{whole: r.whole}
 	for _, name := range r.names {
-		s.look(ctx, name, false, &a)
+		s.visit(ctx, name, false, &a)
 	}
 	if r.whole {
 		s.list(ctx, &a)
 	}
 	clear(s.beside)
 	for _, name := range r.due {
-		s.look(ctx, name, true, &a)
+		s.visit(ctx, name, true, &a)
 	}
 	a.remote = s.remote
 	return a
@@ -198,12 +202,12 @@ func (s *scout) enter(ctx context.Context, dir string, info file.Info, a *answer
 		if ctx.Err() != nil {
 			return
 		}
-		s.look(ctx, filepath.Join(dir, entry.Name()), false, a)
+		s.visit(ctx, filepath.Join(dir, entry.Name()), false, a)
 	}
 }
 
-// look looks at name, and into it if it is a file and that is wanted. A folder to be watched too is entered.
-func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
+// visit looks at name, and into it if it is a file and that is wanted. A folder to be watched too is entered.
+func (s *scout) visit(ctx context.Context, name string, into bool, a *answer) {
 	if rule, filed := s.filter.rule(name, false); filed || rule != "" {
 		a.ignore(rule, name)
 		if s.folder.isNameless(name) {
@@ -219,9 +223,9 @@ func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
 			return
 		}
 	}
-	found := sighting{name: name, look: Look{Info: info}}
+	found := sighting{name: name, look: observation{Info: info}}
 	if err == nil && into && s.mayOpen(info) {
-		found.look.Examined = true
+		found.look.examined = true
 		err = s.calls.Do("look into", path, func() error { return s.examine(name, &found, a) })
 	}
 	if err == nil && found.note == ownNote && s.removeNote(name, info.Identity) {

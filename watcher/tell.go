@@ -16,10 +16,10 @@ import (
 )
 
 // tellPause says that files are given more time from now on.
-func (l *loop) tellPause(name string, v Verdict) {
-	if v.Pause > 0 {
-		l.log.Info().Str("file", text.Printable(name)).Stringer("pause", v.Pause.Round(time.Millisecond)).
-			Stringer("settle", l.files.Quiet().Round(time.Millisecond)).
+func (l *loop) tellPause(name string, v verdict) {
+	if v.pause > 0 {
+		l.log.Info().Str("file", text.Printable(name)).Stringer("pause", v.pause.Round(time.Millisecond)).
+			Stringer("settle", l.files.quiet().Round(time.Millisecond)).
 			Msg("files are written with pauses here: waiting longer than settle says, until 50 files in a row came without")
 	}
 }
@@ -33,17 +33,17 @@ func (l *loop) tellStale(s sighting) {
 }
 
 // hold notes why name is not handed over.
-func (l *loop) hold(now time.Time, name string, kind Kind, reason string) {
+func (l *loop) hold(now time.Time, name string, kind kind, reason string) {
 	if l.report.set(now, name, kind, reason) {
 		l.log.Debug().Str("file", text.Printable(name)).Str("kind", string(kind)).Msg("not handed over")
 	}
 }
 
-func kindOfError(err error) Kind {
+func kindOfError(err error) kind {
 	if errors.Is(err, fs.ErrPermission) {
-		return KindDenied
+		return kindDenied
 	}
-	return KindUnseen
+	return kindUnseen
 }
 
 // keepReported forgets what a whole listing did not show.
@@ -54,7 +54,7 @@ func (l *loop) keepReported(a answer) {
 			seen[s.name] = true
 		}
 	}
-	l.report.keep(func(name string, kind Kind) bool { return seen[name] || l.files.Knows(name) })
+	l.report.keep(func(name string, kind kind) bool { return seen[name] || l.files.knows(name) })
 }
 
 // say says what is to be said of the files that are not handed over: a line for each kind, or one for all if many come
@@ -67,7 +67,7 @@ func (l *loop) say(now time.Time, all bool) {
 			l.log.Info().Str("kind", string(line.kind)).Str("reason", line.reason).Msg("over: no file waits for this any more that was warned of")
 		case line.warn:
 			late = append(late, line)
-		case line.kind == KindOldNote:
+		case line.kind == kindOldNote:
 			l.about(l.log.Info(), line).Msg("not a file to send")
 		default:
 			left = append(left, line)
@@ -86,7 +86,7 @@ func (l *loop) say(now time.Time, all bool) {
 		late = nil
 	}
 	for _, line := range late {
-		l.about(l.log.Warn(), line).Str("to_do", l.report.states[line.kind].todo).Time("since", line.since).Msg("left where it is" + look)
+		l.about(l.log.Warn(), line).Str("to_do", stateOf(line.kind).todo).Time("since", line.since).Msg("left where it is" + look)
 	}
 }
 
@@ -116,7 +116,7 @@ func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Even
 		n += len(of.names)
 		text := fmt.Sprintf("%s: %d: %s", text.Printable(of.reason), len(of.names), strings.Join(of.first(), ", "))
 		if todo {
-			text += " -- " + l.report.states[of.kind].todo
+			text += " -- " + stateOf(of.kind).todo
 		}
 		kinds.Str(string(of.kind), text)
 	}
@@ -202,31 +202,4 @@ func (l *loop) tellBack() {
 		l.hanging = false
 		l.log.Info().Msg("the file system answers again")
 	}
-}
-
-// left says what a run with once leaves.
-func (l *loop) left() error {
-	var unlisted, waiting error
-	if call, hangs := l.calls.First(); hangs && l.hanging {
-		return fmt.Errorf("%s does not answer: %w", text.Printable(l.folder.Path), &hang.Error{Calls: []hang.Call{call}})
-	}
-	if len(l.unlisted) > 0 {
-		unlisted = fmt.Errorf("cannot list all of %s: %s", text.Printable(l.folder.Path),
-			strings.Join(slices.Sorted(maps.Keys(l.unlisted)), "; "))
-	}
-	var names []string
-	l.files.Waits(func(name, reason string) { names = append(names, text.Printable(name+" ("+reason+")")) })
-	l.files.Unquiet(time.Now(), l.folder.TruncatedAfter, func(name string, since time.Time) {
-		names = append(names, text.Printable(fmt.Sprintf("%s (%s, since %s)", name, stateOf(KindWriting).reason, since.Format(time.TimeOnly))))
-	})
-	if len(names) > 0 {
-		const most = 3
-		slices.Sort(names)
-		some := strings.Join(names[:min(most, len(names))], ", ")
-		if len(names) > most {
-			some += ", ..."
-		}
-		waiting = fmt.Errorf("%d left in %s: %s", len(names), text.Printable(l.folder.Path), some)
-	}
-	return errors.Join(unlisted, waiting)
 }

@@ -2,8 +2,11 @@ package watcher
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"syscall"
 
 	"kaizala-drop/internal/file"
 )
@@ -49,4 +52,48 @@ func (s *scout) forgetBelow(path string) {
 // isBelow reports whether path lies below dir; both are absolute and clean.
 func isBelow(path, dir string) bool {
 	return len(path) > len(dir) && path[:len(dir)] == dir && path[len(dir)] == filepath.Separator
+}
+
+// watchAdvice turns the kernel's terse words about inotify limits into what to do about them (inotify(7)).
+func watchAdvice(path string, err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("cannot watch %q: all inotify watches of this user are taken: raise the sysctl fs.inotify.max_user_watches "+
+			"(sysctl -w fs.inotify.max_user_watches=524288, and a line in /etc/sysctl.d/ to keep it): %w", path, err)
+	case errors.Is(err, syscall.EMFILE):
+		return fmt.Errorf("cannot watch %q: all inotify instances of this user, or all descriptors of this process, are taken: raise the sysctl "+
+			"fs.inotify.max_user_instances (sysctl -w fs.inotify.max_user_instances=1024, and a line in /etc/sysctl.d/ to keep it) "+
+			"or LimitNOFILE= of the unit: %w", path, err)
+	}
+	return fmt.Errorf("cannot watch %q: %w", path, err)
+}
+
+// Watches counts the folders below folder, itself included, that a Watcher would ask the kernel to watch now: none that
+// is left alone, none that cannot be listed, and none where changes bring no event.
+func Watches(folder Folder) int { return newScout(folder, nil).countWatches(".") }
+
+// countWatches goes the way of enter and look.
+func (s *scout) countWatches(dir string) int {
+	path := filepath.Join(s.folder.Path, dir)
+	entries, err := os.ReadDir(path)
+	if err != nil || RemoteFS(path) != "" {
+		return 0
+	}
+	n := 1
+	for _, entry := range entries {
+		name := filepath.Join(dir, entry.Name())
+		if !s.folder.Recursive || !entry.IsDir() || s.leavesAlone(name) {
+			continue
+		}
+		if info, err := file.Lstat(filepath.Join(s.folder.Path, name)); err == nil && info.Mode.IsDir() && !s.excluded(info) {
+			n += s.countWatches(name)
+		}
+	}
+	return n
+}
+
+// leavesAlone reports whether the folder name is not entered because of its name.
+func (s *scout) leavesAlone(name string) bool {
+	rule, filed := s.filter.rule(name, true)
+	return filed || rule != ""
 }

@@ -43,7 +43,7 @@ type Folder struct {
 	AlbumMax       int           // images in one Batch, 1 or more
 	Exclude        []string      // absolute paths never entered: done/ and failed/
 	Mark           string        // the name of a file: a subfolder that holds it is never entered
-	Ignore         []string      // patterns of names left alone (ignore.Compile), added to BuiltinIgnore
+	Ignore         []string      // patterns of names left alone (ignore.Compile), added to builtinIgnore
 	// Accepts tells the type of a file by its name. ok is false for what its destination does not take. It is not compared when
 	// the configuration changes. nil: all that package media knows is taken.
 	Accepts   func(name string) (t media.Type, ok bool)
