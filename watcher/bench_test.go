@@ -24,7 +24,7 @@ func benchLook(i int, size int64) observation {
 	return observation{examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: uint64(i), Size: size, Mtime: 1, Ctime: 1}, Links: 1}}
 }
 
-// BenchmarkSettle100k takes 100,000 files from their first hint to their hand-over.
+// BenchmarkSettle100k measures 100,000 files from their first hint until they are handed over.
 func BenchmarkSettle100k(b *testing.B) {
 	names := benchNames()
 	b.ReportAllocs()
@@ -49,7 +49,7 @@ func BenchmarkSettle100k(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchFiles, "ns/file")
 }
 
-// BenchmarkList100k lists a folder of 100,000 files.
+// BenchmarkList100k measures the listing of a folder of 100,000 files.
 func BenchmarkList100k(b *testing.B) {
 	dir, err := os.MkdirTemp("/dev/shm", "watcher")
 	if err != nil {
@@ -73,7 +73,7 @@ func BenchmarkList100k(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchFiles, "ns/file")
 }
 
-// BenchmarkHeldBack10k lets an hour pass over 10,000 files that stay empty, with a listing a minute.
+// BenchmarkHeldBack10k measures an hour with 10,000 files that stay empty, and one listing a minute.
 func BenchmarkHeldBack10k(b *testing.B) {
 	names := benchNames()[:10_000]
 	looks, hours := 0, 0

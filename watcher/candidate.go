@@ -7,33 +7,33 @@ type candidate struct {
 	name      string
 	last      observation
 	looked    bool          // last is valid
-	changed   time.Time     // when a change was last observed
-	calmSince time.Time     // when it was quiet last, or a change was observed that may have been of its bytes
-	pause     time.Duration // the longest time without one since the last look
-	tornSince time.Time     // since when it has not changed, and only its looking cut off held it back
-	order     uint64        // of that change
+	changed   time.Time     // when the last change was observed
+	calmSince time.Time     // when the file was last quiet, or its bytes may last have changed
+	pause     time.Duration // the longest time without a change since the last look
+	tornSince time.Time     // since when the file has not changed, and nothing but looking cut off held it back
+	order     uint64        // the place of its last change among all changes
 	due       time.Time     // when to look again
-	place     int           // in waiting, or notWaiting
-	handed    bool          // handed over with last.Identity
+	place     int           // its index in settler.waiting, or notWaiting
+	handed    bool          // it was handed over as last.Identity
 	reason    string        // why it is held back
-	failed    bool          // because it could not be looked at
+	failed    bool          // it is held back because it could not be looked at
 	hold      time.Duration // the time to the next look while it is held back, else 0
-	round     uint64        // in which it was last seen
-	since     time.Time     // when it came to be known, or was last handed over and then changed or given back
-	origin    origin        // of the file that lies under the name
-	crowd     kind          // of the reason why it is held back, else ""
+	round     uint64        // the listing in which it was last seen
+	since     time.Time     // when it came to be known; or, if it was handed over, when it then changed or was given back
+	origin    origin        // how the file came to its name
+	crowd     kind          // the kind for which it is counted as held back, else ""
 }
 
 const notWaiting = -1
 
-// startAnew begins anew with a file that was handed over.
+// startAnew makes a file that was handed over one that is not.
 func (c *candidate) startAnew(now time.Time) {
 	if c.handed {
 		c.handed, c.since = false, now
 	}
 }
 
-// dueQueue is a heap of candidates by due time, then by the order of their changes.
+// dueQueue is a heap of candidates, ordered by due time and then by the order of their changes (container/heap).
 type dueQueue []*candidate
 
 func (q dueQueue) Len() int { return len(q) }

@@ -11,8 +11,8 @@ import (
 	"kaizala-drop/internal/text"
 )
 
-// TestCompanionsAreFoundBothWays asks one by one and by reading the directory: of a small one at once, of a large one
-// when it was asked about many files.
+// TestCompanionsAreFoundBothWays shows that companions are found one by one as well as by reading the directory, and
+// that a small directory is read at once, a large one only when many of its files were asked about.
 func TestCompanionsAreFoundBothWays(t *testing.T) {
 	for _, others := range []int{0, 500} {
 		dir := t.TempDir()
@@ -23,7 +23,7 @@ func TestCompanionsAreFoundBothWays(t *testing.T) {
 		want := map[string]string{free: ""}
 		for i, c := range companions() {
 			name := fmt.Sprintf("held %d äöü.mp3", i)
-			if c.before == "~$" { // the letters left out must not make a companion of another one's
+			if c.before == "~$" { // with letters left out, it must not be a companion of another file
 				name = fmt.Sprintf("%c%d.mp3", 'a'+i, i)
 			}
 			want[name] = c.of(name)
@@ -58,7 +58,8 @@ func TestCompanionsAreFoundBothWays(t *testing.T) {
 	}
 }
 
-// TestCompanionsOfOneAnswer are those that are there when the question comes, not those of the one before.
+// TestCompanionsOfOneAnswer shows that each answer finds the companions that are there then, and not those of the
+// answer before.
 func TestCompanionsOfOneAnswer(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(dir+"/sub", 0o700))
@@ -67,7 +68,7 @@ func TestCompanionsOfOneAnswer(t *testing.T) {
 	reason := func() string {
 		return s.answer(t.Context(), request{due: []string{"sub/a.mp3"}}).seen[0].look.obstacle.reason
 	}
-	must(t, os.WriteFile(dir+"/a.mp3.aria2", nil, 0o600)) // of another one
+	must(t, os.WriteFile(dir+"/a.mp3.aria2", nil, 0o600)) // a companion of another file
 	if r := reason(); r != "" {
 		t.Errorf("held back: %s", r)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// TestCrowdHoldsNobodyElse: however many are held back for one reason, a file that is held back for another is looked at again
-// as if it were alone.
+// TestCrowdHoldsNobodyElse shows that however many files are held back for one reason, a file that is held back for
+// another is looked at as if it were alone.
 func TestCrowdHoldsNobodyElse(t *testing.T) {
 	s := newSettler(5*time.Second, false)
 	look := func(now time.Time, name string, l observation) { s.observe(now, now, name, l) }
@@ -31,8 +31,8 @@ func TestCrowdHoldsNobodyElse(t *testing.T) {
 	}
 }
 
-// TestGreatCrowdIsLookedAtSeldom: the more are held back for one reason, the more time is between two looks at each, up to
-// maxHeld.
+// TestGreatCrowdIsLookedAtSeldom shows that the time between two looks at a file grows with the number of files held
+// back for the same reason, up to maxHeld.
 func TestGreatCrowdIsLookedAtSeldom(t *testing.T) {
 	s, now, last := newSettler(time.Second, false), start0, map[string]time.Time{}
 	for i := range 15_000 {
@@ -57,8 +57,8 @@ func TestGreatCrowdIsLookedAtSeldom(t *testing.T) {
 	t.Error("the time does not go on")
 }
 
-// TestScanBehindMarkers: of 3,000 empty markers that are held back, no more are looked at before a scan that has settled than
-// one request asks for, and none of those that wait already.
+// TestScanBehindMarkers shows that a scan which has settled waits for no more looks at 3,000 empty markers than one
+// request asks for.
 func TestScanBehindMarkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -85,7 +85,7 @@ func TestScanBehindMarkers(t *testing.T) {
 				t.Errorf("%d markers were looked at before the scan", before)
 			}
 		})
-		r.none(10 * time.Minute) // all of them are held back by now
+		r.none(10 * time.Minute) // by then all of them are held back
 		w.do(func() { before = -1; clear(w.looks) })
 		w.write("scan.pdf", 20)
 		r.event("scan.pdf", fsnotify.Write)
@@ -94,9 +94,9 @@ func TestScanBehindMarkers(t *testing.T) {
 	})
 }
 
-// TestHolesProveACrashOnlyInPlace: what was moved into place whole may have holes, also at its end; what was written under its
-// name may not; and what lay there before may have some
-// inside if the last that was done to it was no write.
+// TestHolesProveACrashOnlyInPlace shows when holes are no sign of a crash: in a file that was moved into place they
+// never are, in a file that was written under its name they always are, and in a file that lay there before they are
+// not if they are inside and the last change was no write.
 func TestHolesProveACrashOnlyInPlace(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -12,18 +12,18 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// errCannotTell means that the kernel does not say who is writing to a file.
+// errCannotTell means that the kernel does not tell who is writing to a file.
 var errCannotTell = errors.New("the kernel does not tell whether the file is being written")
 
 const (
-	// recheckChanged is the longest time between two looks at a file that changed just as it was looked into.
+	// recheckChanged is the longest time to the next look at a file that changed just as it was looked into.
 	recheckChanged = 2 * time.Second
-	// recheckCompanion is the same for a file that has a lock file or the like beside it.
+	// recheckCompanion is the longest time to the next look at a file with a companion beside it.
 	recheckCompanion = 10 * time.Second
 )
 
-// examine looks closer at a file whose quiet time is over: does a program have it open, and is it whole? What is
-// unchanged since it was found torn is not read again.
+// examine looks closer at a file whose quiet time is over: whether a program has it open, and whether it is whole. A
+// file that was found torn is not read again while it is unchanged.
 func (s *scout) examine(name string, found *sighting, a *answer) error {
 	info := found.look.Info
 	hold, err := s.examineAs(name, info, found, a)
@@ -53,7 +53,7 @@ func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answe
 			a.leaseErr = err
 		}
 	}
-	if found.note = noteAt(f, name, info.Size); found.note != noNote { // one that is removed needs no reason
+	if found.note = noteAt(f, name, info.Size); found.note != noNote { // a note that is removed afterwards needs no reason
 		return obstacle{reason: stateOf(kindNote).reason, kind: kindNote}, nil
 	}
 	if known, ok := s.torn[name]; ok && known.id == opened.Identity {
@@ -70,14 +70,14 @@ func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answe
 	return hold, err
 }
 
-// tornFile is what was found of a file in one state.
+// tornFile is what was found of a torn file in one state.
 type tornFile struct {
 	id    file.Identity
 	hold  obstacle
 	holes holes
 }
 
-// holes looks for what was never written.
+// holes looks for parts of the file that were never written.
 func (s *scout) holes(f *os.File) holes {
 	if !s.folder.VerifyEnding || s.remote != "" {
 		return noHoles
@@ -92,8 +92,8 @@ func (s *scout) holes(f *os.File) holes {
 	return noHoles
 }
 
-// wholeness looks for what a file that was cut off lacks. A name of no type that is sent may be the temporary one of a file that
-// is renamed when it is whole.
+// wholeness looks for what is missing in a file that was cut off. A name of no type that is sent may be a temporary
+// name of a file that is renamed when it is whole.
 func (s *scout) wholeness(f *os.File, name string, info file.Info) (obstacle, error) {
 	t, known := s.folder.typeOf(name)
 	switch {
@@ -109,16 +109,16 @@ func (s *scout) wholeness(f *os.File, name string, info file.Info) (obstacle, er
 	return obstacle{reason: missing, torn: true, kind: kindTorn}, nil
 }
 
-// note is whether a file is a note of the daemon's own, which was moved back with its file.
+// note says whether a file is a note of the daemon's own, which was moved back with its file.
 type note int
 
 const (
 	noNote      note = iota
-	changedNote      // by a person
-	ownNote          // just as it was written
+	changedNote      // a person has changed it
+	ownNote          // as it was written
 )
 
-// noteAt looks whether f is one.
+// noteAt reads f to tell whether it is a note.
 func noteAt(f *os.File, name string, size int64) note {
 	if !filing.IsNoteName(name) || size > filing.NoteMost {
 		return noNote
@@ -133,7 +133,8 @@ func noteAt(f *os.File, name string, size int64) note {
 	return ownNote
 }
 
-// removeNote removes a note of the daemon's own, which says of itself that it can be deleted. It reports whether it is gone.
+// removeNote removes a note of the daemon's own, which says of itself that it can be deleted. It reports whether the
+// note is gone.
 func (s *scout) removeNote(name string, id file.Identity) bool {
 	path := filepath.Join(s.folder.Path, name)
 	err := s.calls.Do("remove the note", path, func() error {

@@ -7,10 +7,11 @@ import (
 )
 
 // minHold and maxHold are the shortest and the longest time between two looks at a file that is held back and does not
-// change. A longer settle time counts instead.
+// change. A longer settle time counts instead of either.
 //
-// heldEach times their number, at most maxHeld, is the shortest one where many are held back for a reason of one kind: looking
-// at them costs little however many there are, and a file that is held back for another reason does not wait for them.
+// The shortest time is longer where many files are held back for a reason of one kind: heldEach for each of them, up to
+// maxHeld. So looking at them costs little however many there are, and a file that is held back for another reason does
+// not wait for them.
 const (
 	minHold  = 100 * time.Millisecond
 	maxHold  = time.Minute
@@ -18,7 +19,7 @@ const (
 	maxHeld  = 2 * time.Minute
 )
 
-// fail takes a look at name that failed for the given reason: what is known of the file stays known, one that was
+// fail takes a look at name that failed for the given reason. What is known of the file stays known. A file that was
 // handed over stays so, and any other is held back.
 func (s *settler) fail(now time.Time, name, reason string) verdict {
 	c := s.candidate(now, name)
@@ -30,11 +31,11 @@ func (s *settler) fail(now time.Time, name, reason string) verdict {
 	return s.holdBack(now, c, reason)
 }
 
-// holdBack has c looked at again later and later while its reason stands.
+// holdBack plans the next look at c, later and later while its reason stands.
 func (s *settler) holdBack(now time.Time, c *candidate, reason string) verdict {
 	news := reason != c.reason
 	most := maxHold
-	var end time.Time // of the wait for a torn file
+	var end time.Time // when a torn file has waited for long enough
 	hold := c.last.obstacle
 	if reason != hold.reason {
 		hold = obstacle{}
@@ -64,7 +65,7 @@ func (s *settler) holdBack(now time.Time, c *candidate, reason string) verdict {
 	return verdict{reason: reason, kind: kind, news: news}
 }
 
-// joinCrowd counts c among those that are held back for a reason of that kind; "" is none.
+// joinCrowd counts c among the files that are held back for a reason of that kind; "" is none.
 func (s *settler) joinCrowd(c *candidate, kind kind) {
 	if c.crowd != "" {
 		s.crowds[c.crowd]--
@@ -81,8 +82,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// holdReason gives the reason why what was seen can not be handed over. final means that no waiting will help: only
-// another file under that name.
+// holdReason gives the reason why the observed file cannot be handed over, or "". final means that no waiting will
+// help, but only another file under that name.
 func (s *settler) holdReason(l observation) (reason string, final bool) {
 	switch {
 	case !l.Mode.IsRegular():

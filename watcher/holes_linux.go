@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holesIn reports whether something of f was never written, although its size says so, and whether its end was not: a writer
-// has set the size, or has reserved blocks for it (fallocate), and died before it filled them; or it has left out zeros.
-// Only file systems that neither compress nor pack small files tell truly; the others are believed. It moves the descriptor's
-// offset, which ReadAt does not use.
+// holesIn reports whether some of f was never written, although its size counts it, and whether its end was not. A
+// writer has set the size, or has reserved blocks for it (fallocate), and died before it filled them; or it has left
+// out zeros. Only file systems that neither compress nor pack small files tell the truth; for all others holesIn finds
+// none. It moves the descriptor's offset, which ReadAt does not use.
 func holesIn(f *os.File) (some, atEnd bool) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -32,19 +32,20 @@ func holesOf(fd int) (some, atEnd bool) {
 	default:
 		return false, false
 	}
-	const block = 512 // st_blocks counts these, whatever st_blksize says: stat(2)
+	const block = 512 // the unit of st_blocks, whatever st_blksize says: stat(2)
 	hole, err := unix.Seek(fd, 0, unix.SEEK_HOLE)
 	some = st.Blocks*block < st.Size || err == nil && hole < st.Size
-	_, err = unix.Seek(fd, st.Size-1, unix.SEEK_DATA) // ENXIO: there is none from there on
+	_, err = unix.Seek(fd, st.Size-1, unix.SEEK_DATA) // ENXIO: there is no data from there on
 	atEnd = err == unix.ENXIO
 	unwritten, lastUnwritten := unwrittenOf(fd, st.Size)
 	return some || unwritten || atEnd, atEnd || lastUnwritten
 }
 
-// unwrittenOf reports whether blocks of the first size bytes are reserved and were never written, and whether the last one
-// is. SEEK_HOLE finds such blocks on ext4 and xfs only as long as nobody has read there, a virus scanner or a mapping's
-// read-ahead (8 MB on some disks): what lies in the page cache counts as data. The extents themselves know better (FIEMAP),
-// once what was written is on the disk. To wait for that costs time, so only a file that has such blocks before is waited for.
+// unwrittenOf reports whether blocks of the first size bytes are reserved but were never written, and whether the last
+// one is. SEEK_HOLE finds such blocks on ext4 and xfs only as long as nobody has read there, because what lies in the
+// page cache counts as data: a virus scanner reads, and so does the read-ahead of a mapping (8 MB on some disks). The
+// extents themselves (FIEMAP) tell the truth once what was written is on the disk. Waiting for the disk costs time, so
+// only a file with such blocks is waited for.
 func unwrittenOf(fd int, size int64) (some, last bool) {
 	const sync = 1 // FIEMAP_FLAG_SYNC
 	if some, _ = mapsUnwritten(fd, size, 0); !some {
@@ -65,7 +66,8 @@ type fiemap struct {
 	}
 }
 
-// mapsUnwritten goes over the extents of the first size bytes. A file system that knows no extents is believed.
+// mapsUnwritten reads the extents of the first size bytes. Of a file system that knows no extents it reports none
+// unwritten.
 func mapsUnwritten(fd int, size int64, flags uint32) (some, atEnd bool) {
 	const request, last, unwritten = 0xC020660B, 0x1, 0x800 // FS_IOC_FIEMAP, FIEMAP_EXTENT_*
 	for m := (fiemap{flags: flags}); m.start < uint64(size); {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// kind is why a file is not handed over, as far as people are told of such files together.
+// kind is the class of a reason for which a file is not handed over.
 type kind string
 
-// The kinds. docs/states.md says of each what its end is.
+// The kinds. docs/states.md says how each comes to its end.
 const (
 	kindWriting  kind = "written"
 	kindChanged  kind = "changed"
@@ -37,11 +37,12 @@ type alarm int
 
 const (
 	warnLate  alarm = iota // after warn_after
-	warnSoon               // after soonAfter, or warn_after if that is less
-	warnNever              // what lies there waits for nobody
+	warnSoon               // after soonAfter, or after warn_after if that is less
+	warnNever              // the name waits for nobody
 )
 
-// soonAfter is how long what a person must mend anyway is given. A program may set the mode of a file after it has closed it.
+// soonAfter is how long a file may wait that a person must mend anyway. A program may set the mode of a file after it
+// has closed it.
 const soonAfter = 10 * time.Second
 
 // state is what there is to say of one kind.
@@ -53,7 +54,7 @@ type state struct {
 	todo   string // what a person can do
 }
 
-// kinds lists all kinds, in the order in which they are told.
+// kinds lists all kinds, in the order in which they are logged.
 func kinds() []kind {
 	return []kind{
 		kindWriting, kindChanged, kindOpen, kindLocked, kindFetched, kindEmpty, kindHoles, kindTorn, kindUnknown, kindLinks,
@@ -76,7 +77,7 @@ func stateOf(kind kind) state {
 	return state{reason: "it is held back", todo: "see the reason"}
 }
 
-// stateInUse is of files that a program works on.
+// stateInUse is stateOf for files that a program works on.
 func stateInUse(kind kind) state {
 	switch kind {
 	case kindWriting:
@@ -103,7 +104,7 @@ func stateInUse(kind kind) state {
 	}
 }
 
-// stateUnfit is of files whose content or type is not fit to be posted.
+// stateUnfit is stateOf for files that cannot be posted as they are.
 func stateUnfit(kind kind) state {
 	switch kind {
 	case kindEmpty:
@@ -122,7 +123,7 @@ func stateUnfit(kind kind) state {
 	}
 }
 
-// stateUnreadable is of what the daemon cannot look at.
+// stateUnreadable is stateOf for files that the daemon cannot look at.
 func stateUnreadable(kind kind) state {
 	if kind == kindDenied {
 		return state{
@@ -137,7 +138,7 @@ func stateUnreadable(kind kind) state {
 	}
 }
 
-// stateLeftAlone is of what is left alone for what it is, not for what is in it.
+// stateLeftAlone is stateOf for names that are left alone because of what lies there.
 func stateLeftAlone(kind kind) state {
 	switch kind {
 	case kindLinks:
@@ -169,7 +170,7 @@ func stateLeftAlone(kind kind) state {
 	}
 }
 
-// kindOfLook tells the kind of a file that a look has found and that is held back for reason.
+// kindOfLook gives the kind of a file that a look has found, and that is held back for reason.
 func kindOfLook(l observation, reason string) kind {
 	switch {
 	case l.Mode&fs.ModeSymlink != 0:

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestEveryStateIsDocumented: each kind is a row of docs/states.md with its reason and when it is warned of, each name that is
-// left alone stands there, and no reason in the code is without a kind of that table.
+// TestEveryStateIsDocumented shows that docs/states.md has a row for each kind, with its reason and its warning, and
+// each built-in ignored name, and that no reason in the code is without a kind.
 func TestEveryStateIsDocumented(t *testing.T) {
 	data, err := os.ReadFile("../docs/states.md")
 	must(t, err)
@@ -50,7 +50,8 @@ func TestEveryStateIsDocumented(t *testing.T) {
 	}
 }
 
-// constantsOfKind gives the values of all constants of type kind, and fails for every obstacle with a reason and without a kind.
+// constantsOfKind gives the values of all constants of type kind. It fails the test for every obstacle that has no
+// kind.
 func constantsOfKind(t *testing.T) map[string]bool {
 	t.Helper()
 	kinds, obstacles := map[string]bool{}, 0
@@ -85,7 +86,7 @@ func constantsOfKind(t *testing.T) map[string]bool {
 	return kinds
 }
 
-// TestBuiltinIgnoreIsPlain: the list is taken apart at its one *.
+// TestBuiltinIgnoreIsPlain shows that each built-in name can be matched as an exact name, a prefix or a suffix.
 func TestBuiltinIgnoreIsPlain(t *testing.T) {
 	for _, glob := range builtinIgnore() {
 		if strings.Count(glob, "*") > 1 || strings.ContainsAny(glob, "?[") || glob != strings.ToLower(glob) ||

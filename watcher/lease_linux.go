@@ -8,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openForWriting asks the kernel whether any process of this host has f open for writing, or mapped for it: a read lease
-// is granted only if none has (fcntl(2), F_SETLEASE). It is given back at once, as while it is held a writer that opens
-// without blocking would be turned away. f must be open for reading only.
+// openForWriting asks the kernel whether any process of this host has f open for writing, or mapped for it. A read
+// lease is granted only if none has (fcntl(2), F_SETLEASE). The lease is given back at once, because a writer that
+// opens without blocking would be turned away while it is held. f must be open for reading only.
 //
-// errCannotTell says that the kernel does not answer: the file is another user's and CAP_LEASE is missing, or its
+// The error is errCannotTell if the kernel does not answer: the file is another user's and CAP_LEASE is missing, or its
 // file system knows no leases.
 func openForWriting(f *os.File) (bool, error) { return lease(f, unix.F_RDLCK) }
 
-// openAtAll asks the same of any other descriptor, also for reading alone: a write lease is granted only if there is none.
+// openAtAll asks the kernel whether any other descriptor of f is open, even for reading only: a write lease is granted
+// only if there is none.
 func openAtAll(f *os.File) (bool, error) { return lease(f, unix.F_WRLCK) }
 
 func lease(f *os.File, kind int) (refused bool, err error) {

@@ -9,8 +9,8 @@ import (
 	"kaizala-drop/internal/text"
 )
 
-// onListing takes what a whole listing says about the folder itself: whether it is there, is still the one that was
-// listed before, and can be watched.
+// onListing takes what a whole listing says about the folder itself: whether it is there, is the same folder as at the
+// last listing, and can be watched.
 func (l *loop) onListing(now time.Time, a answer) {
 	first := !l.listed
 	l.listed = l.listed || a.missing == nil || l.once
@@ -31,8 +31,8 @@ func (l *loop) onListing(now time.Time, a answer) {
 	l.setRemote(a.remote, first)
 }
 
-// tellUnlisted says that subfolders cannot be listed, of each once, and again only if it could be in between: one line with a
-// count where there are many.
+// tellUnlisted says which subfolders cannot be listed, in one line with a count if there are many. A subfolder is said
+// again only after it could be listed.
 func (l *loop) tellUnlisted(a answer) {
 	before := l.unlisted
 	if a.whole {
@@ -59,7 +59,8 @@ func (l *loop) tellUnlisted(a answer) {
 	}
 }
 
-// tellLease says once that it cannot be seen who is writing, and has files be quiet for longer instead.
+// tellLease says once that the kernel does not tell who is writing. From then on files must be quiet for settle_remote
+// instead.
 func (l *loop) tellLease(err error) {
 	if err == nil || l.leaseTold {
 		return
@@ -74,7 +75,7 @@ func (l *loop) tellLease(err error) {
 		Msg("cannot see whether files are open for writing, so only their being quiet counts, for settle_remote: " + advice)
 }
 
-// schedule sets the time of the next listing: the timer's, or sooner while the folder cannot be listed or watched.
+// schedule sets the time of the next listing: after rescan, or sooner while the folder cannot be listed or watched.
 func (l *loop) schedule(now time.Time, a answer) {
 	if a.missing == nil && a.watchErr == nil {
 		l.retry = 0

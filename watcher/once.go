@@ -12,7 +12,7 @@ import (
 	"kaizala-drop/internal/text"
 )
 
-// finished reports that a run with once has nothing left to wait for, or waits for a folder that hangs.
+// finished reports whether a run with once has nothing left to wait for, or would wait for a folder that hangs.
 func (l *loop) finished() bool {
 	if !l.once || len(l.outbox) > 0 {
 		return false
@@ -20,13 +20,14 @@ func (l *loop) finished() bool {
 	return l.hanging || l.listed && !l.wantsYet() && !l.away && len(l.gather.sets) == 0 && !l.busyYet(func(string) bool { return true })
 }
 
-// busyYet reports whether a run with once waits for a file of which belongs is true. One that a program writes again and again
-// is left to another run, after the time that a torn one is given.
+// busyYet reports whether a run with once waits for any file that satisfies belongs. A file that a program writes again
+// and again is left to another run after truncated_after.
 func (l *loop) busyYet(belongs func(string) bool) bool {
 	return l.files.busyStill(time.Now(), l.folder.TruncatedAfter, belongs)
 }
 
-// wantsYet reports whether there is anything to ask of the scout but to look at files that are written again and again.
+// wantsYet reports whether there is anything to ask of the scout, apart from looks at files that are written again and
+// again.
 func (l *loop) wantsYet() bool {
 	most := l.folder.TruncatedAfter
 	if most == 0 || l.list {
@@ -37,7 +38,7 @@ func (l *loop) wantsYet() bool {
 	return slices.ContainsFunc(l.names, waited) || slices.ContainsFunc(l.due, waited) || slices.ContainsFunc(l.later, waited)
 }
 
-// left says what a run with once leaves.
+// left gives the error that names what a run with once leaves behind.
 func (l *loop) left() error {
 	var unlisted, waiting error
 	if call, hangs := l.calls.First(); hangs && l.hanging {

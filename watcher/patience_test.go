@@ -9,8 +9,8 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// scan is one file of a simulated device, and when it writes each page: it closes the file after every one, and the file
-// is whole as its format sees it.
+// scan is one file of a simulated device, with the time at which it writes each page. The device closes the file after
+// each page, and the format takes it for whole.
 type scan struct {
 	name  string
 	pages []time.Time
@@ -31,7 +31,7 @@ func scans(random *rand.Rand, files int, pause func() time.Duration) (all []scan
 	return all
 }
 
-// watchScans has a Settler watch the device, and tells how many files were handed over before their last page, and how
+// watchScans has a settler watch the device. It gives how many files were handed over before their last page, and how
 // long after it the others were.
 func watchScans(s *settler, all []scan) (torn int, waits []time.Duration) {
 	for _, one := range all {
@@ -65,7 +65,7 @@ func watchScans(s *settler, all []scan) (torn int, waits []time.Duration) {
 			s.observe(page, page, one.name, look(page))
 		}
 		settle(last.Add(time.Hour / 20))
-		s.gone(one.name) // it was filed
+		s.gone(one.name) // it was filed away
 		if handed.Before(last) {
 			torn++
 		} else {
@@ -75,8 +75,9 @@ func watchScans(s *settler, all []scan) (torn int, waits []time.Duration) {
 	return torn, waits
 }
 
-// TestPatienceProvesItself: a scanner whose pauses straddle the settle time has most of its scans torn without patience,
-// and a few at most with it; a device that does not pause waits for nothing more than the settle time.
+// TestPatienceProvesItself shows that of a scanner whose pauses are about as long as the settle time most scans are
+// torn without patience and only a few with it, and that the files of a device without pauses wait for no longer than
+// the settle time.
 func TestPatienceProvesItself(t *testing.T) {
 	const settle, files = 5 * time.Second, 500
 	random := rand.New(rand.NewPCG(1, 2))
@@ -111,7 +112,7 @@ func TestPatienceProvesItself(t *testing.T) {
 	}
 }
 
-// TestPatienceIsLost after enough files without a pause.
+// TestPatienceIsLost shows that after enough files without a pause the quiet time is the settle time again.
 func TestPatienceIsLost(t *testing.T) {
 	const settle = 5 * time.Second
 	random := rand.New(rand.NewPCG(3, 4))
@@ -126,7 +127,8 @@ func TestPatienceIsLost(t *testing.T) {
 	}
 }
 
-// TestPatienceStarvesNobody: a picture that is renamed over itself, or written anew, every 10 s settles each time.
+// TestPatienceStarvesNobody shows that a picture which is renamed over itself, or written anew, every 10 s settles each
+// time.
 func TestPatienceStarvesNobody(t *testing.T) {
 	for name, next := range map[string]func(l *observation){
 		"renamed over itself": func(l *observation) { l.Ino++; l.Size += 10 },

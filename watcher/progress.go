@@ -6,13 +6,13 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// busy reports whether a file of which belongs is true is on its way to being handed over: neither handed over nor held
-// back, or torn, which ends after a while.
+// busy reports whether any file that satisfies belongs is on its way to being handed over: it is neither handed over
+// nor held back, or it is torn, which ends after a while.
 func (s *settler) busy(belongs func(name string) bool) bool {
 	return s.busyStill(time.Time{}, 0, belongs)
 }
 
-// busyStill is Busy, but for what is Unquiet for most; 0 is for ever.
+// busyStill is busy without the files that have not been quiet for the time most (unquiet); 0 leaves out none.
 func (s *settler) busyStill(now time.Time, most time.Duration, belongs func(name string) bool) bool {
 	for name, c := range s.candidates {
 		busy := c.hold == 0 && (most == 0 || now.Sub(c.since) < most) || c.hold > 0 && c.last.obstacle.torn && s.truncatedAfter > 0
@@ -23,9 +23,9 @@ func (s *settler) busyStill(now time.Time, most time.Duration, belongs func(name
 	return false
 }
 
-// coming reports whether a file of which belongs is true may still be handed over by itself: it is Busy, or open for
-// writing, or, for the time that a torn file would be given, empty or not to be looked at. What is held back for a reason
-// that no waiting cures is not.
+// coming reports whether any file that satisfies belongs may still be handed over by itself. Such a file is busy, or is
+// held back for what a look found in it, or, for as long as a torn file would be waited for, is empty or cannot be
+// looked at. A file that is held back for a reason that no waiting cures is not.
 func (s *settler) coming(now time.Time, belongs func(name string) bool) bool {
 	for name, c := range s.candidates {
 		seen := c.reason == c.last.obstacle.reason
@@ -37,14 +37,14 @@ func (s *settler) coming(now time.Time, belongs func(name string) bool) bool {
 	return false
 }
 
-// isHanded reports whether f, which was handed over, still is what it was as far as is known.
+// isHanded reports whether f, which was handed over, is unchanged as far as is known.
 func (s *settler) isHanded(f file.Settled) bool {
 	c, ok := s.candidates[f.Name]
 	return ok && c.handed && c.last.Identity == f.ID
 }
 
-// waits calls yield for each file that is held back, with the reason. What is left alone for what it is, a link, a FIFO, waits
-// for nothing.
+// waits calls yield for each file that is held back, with the reason. It leaves out what waits for nothing: links,
+// special files and notes.
 func (s *settler) waits(yield func(name, reason string)) {
 	for name, c := range s.candidates {
 		leftAlone := c.looked && (!c.last.Mode.IsRegular() || c.last.Links > 1 && !s.allowHardlinks || c.last.obstacle.kind == kindNote)
@@ -54,7 +54,8 @@ func (s *settler) waits(yield func(name, reason string)) {
 	}
 }
 
-// unquiet calls yield for each file that is on its way and was not quiet for so long that most is over, with when that began.
+// unquiet calls yield for each file that is on its way, but has not been quiet for at least the time most, with the
+// time when that began.
 func (s *settler) unquiet(now time.Time, most time.Duration, yield func(name string, since time.Time)) {
 	for name, c := range s.candidates {
 		if !c.handed && c.hold == 0 && now.Sub(c.since) >= most {
@@ -63,13 +64,14 @@ func (s *settler) unquiet(now time.Time, most time.Duration, yield func(name str
 	}
 }
 
-// isUnquiet reports whether name is one of those.
+// isUnquiet reports whether unquiet would yield name.
 func (s *settler) isUnquiet(now time.Time, most time.Duration, name string) bool {
 	c, ok := s.candidates[name]
 	return ok && !c.handed && c.hold == 0 && now.Sub(c.since) >= most
 }
 
-// isHeld reports whether name is held back, or will be as far as the last look tells: there is no hurry to look at it.
+// isHeld reports whether name is held back, or will be as far as the last observation tells. Such a file is in no hurry
+// to be looked at.
 func (s *settler) isHeld(name string) bool {
 	c, ok := s.candidates[name]
 	if !ok || !c.looked {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestRemoteIsNotAsked lets a file be open for writing, and another have holes: on a file system that other hosts can write
-// to, the kernel's word on neither is worth anything.
+// TestRemoteIsNotAsked shows that open writers and holes do not count on a file system that other hosts can write to,
+// because this kernel's word on them is worth nothing there.
 func TestRemoteIsNotAsked(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"open.mp3", "sparse.mp3"} {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// newspaper plays a report by the second.
+// newspaper lets time pass for a report, second by second.
 type newspaper struct {
 	t *testing.T
 	*report
@@ -19,7 +19,7 @@ func newNewspaper(t *testing.T) *newspaper {
 	return &newspaper{t: t, report: newReport(15*time.Minute, 5*time.Second), now: start0}
 }
 
-// until lets time pass, asking when the report wants to be asked, and gives what it said.
+// until lets time pass, asks the report whenever it wants to be asked, and gives the lines.
 func (n *newspaper) until(d time.Duration) (said []string) {
 	end := start0.Add(d)
 	for asked := 0; ; asked++ {
@@ -61,8 +61,8 @@ func (n *newspaper) empties(from, to int) {
 	}
 }
 
-// TestReportIsShort: one line for all that come together, one warning after warn_after, another when there are ten times as
-// many, and one line when it is over.
+// TestReportIsShort shows that there is one line for all files that come together, one warning after warn_after,
+// another when ten times as many wait, and one line when it is over.
 func TestReportIsShort(t *testing.T) {
 	n := newNewspaper(t)
 	n.empties(0, 3000)
@@ -85,7 +85,8 @@ func TestReportIsShort(t *testing.T) {
 	n.want(25*time.Hour, "empty: 1, marker 0 first", "empty: warning of 1, marker 0 first")
 }
 
-// TestReportOfATrickle: a marker each second for three hours is said a few times, and each of them once.
+// TestReportOfATrickle shows that markers which come every second for three hours are said in a few lines, and each
+// marker once.
 func TestReportOfATrickle(t *testing.T) {
 	n := newNewspaper(t)
 	lines, names := 0, 0
@@ -110,8 +111,8 @@ func TestReportOfATrickle(t *testing.T) {
 	}
 }
 
-// TestReportOfOneThatComesAndGoes: what is said holds then, a file that goes back and forth between busy kinds waits since the
-// first, and names that come and go need no memory.
+// TestReportOfOneThatComesAndGoes shows that what is said is true when it is said, that a file which goes back and
+// forth between busy kinds waits since the first of them, and that names which come and go use no memory.
 func TestReportOfOneThatComesAndGoes(t *testing.T) {
 	n := newNewspaper(t)
 	n.set(n.now, "gone at once", kindEmpty, "")
@@ -139,7 +140,7 @@ func TestReportOfOneThatComesAndGoes(t *testing.T) {
 	n.want(time.Hour+time.Minute, "locked: 1, locked.docx first")
 }
 
-// TestReportWarnsSoon of what a person must mend anyway.
+// TestReportWarnsSoon shows that what a person must mend anyway is worth a warning after ten seconds.
 func TestReportWarnsSoon(t *testing.T) {
 	n := newNewspaper(t)
 	n.set(n.now, "b.pdf", kindDenied, "")

@@ -8,12 +8,13 @@ import (
 )
 
 // settler decides from observations when a file is settled. It is a pure state machine: no clock, no I/O, no goroutine.
-// It is told of hints (Touch) and looks (Look), and says when to look again (Next, Due).
+// It is told hints (touch) and observations (observe), and says when to look again (next, due).
 //
-// A file is settled when it was quiet for the settle time by the caller's own observation (never by its mtime, which
-// `cp -p` sets to the past): no hint, two equal looks at least that far apart, and no reason to hold it back. It is then
-// handed over once, and again only after it was released or has changed. Where files are written with pauses nearly as long
-// as the settle time, more is asked of the folder's next ones (patience.go).
+// A file is settled when it was quiet for the settle time by the settler's own observation: no hint, two equal
+// observations at least that far apart, and no reason to hold the file back. The mtime does not count, because `cp -p`
+// sets it to the past. A settled file is handed over once, and again only after it was released or has changed. In a
+// folder where files are written with pauses nearly as long as the settle time, later files must be quiet for longer
+// (patience.go).
 //
 // All times must come from one monotonic clock. A settler is not safe for concurrent use.
 type settler struct {
@@ -21,38 +22,38 @@ type settler struct {
 	allowHardlinks bool
 	truncatedAfter time.Duration // 0 = a torn file waits for ever
 	candidates     map[string]*candidate
-	waiting        dueQueue     // the candidates to be looked at again, the earliest first
-	order          uint64       // counts changes, so that files that changed at one instant keep their order
+	waiting        dueQueue     // the candidates to look at again, the earliest first
+	order          uint64       // counts changes, so that files which changed at the same instant keep their order
 	round          uint64       // counts whole listings
-	crowds         map[kind]int // how many are held back, by the kind of the reason
+	crowds         map[kind]int // how many candidates are held back, by kind
 }
 
-// newSettler returns a Settler that knows no file. allowHardlinks lets files pass that have more than one name.
+// newSettler returns a settler that knows no file. With allowHardlinks, files with more than one name are handed over.
 func newSettler(settle time.Duration, allowHardlinks bool) *settler {
 	return &settler{patience: patience{settle: settle}, allowHardlinks: allowHardlinks, candidates: map[string]*candidate{}, crowds: map[kind]int{}}
 }
 
-// setSettle changes the settle time for every change observed from now on.
+// setSettle changes the settle time for every change that is observed from now on.
 func (s *settler) setSettle(d time.Duration) { s.patience.settle = d }
 
-// quiet is how long a file must be quiet: the settle time, or more if a Verdict said so.
+// quiet is how long a file must be quiet: the settle time, or more if a verdict said so.
 func (s *settler) quiet() time.Duration { return s.patience.quiet() }
 
 // setTruncatedAfter sets after how long without a change a torn file is handed over as torn; 0 is never.
 func (s *settler) setTruncatedAfter(d time.Duration) { s.truncatedAfter = d }
 
-// touch takes a hint that name has changed: its quiet time starts again.
+// touch takes a hint that name has changed, which starts its quiet time again.
 func (s *settler) touch(now time.Time, name string) {
 	c := s.candidate(now, name)
 	c.round = s.round
 	c.calmSince = now
-	if !c.handed { // of a file that was handed over, only a look tells whether it is another one now
+	if !c.handed { // only a look tells whether a file that was handed over is another one now
 		s.restart(now, c)
 	}
 }
 
-// touchAttributes takes a hint that attributes of name have changed, its permissions say. Where they go on changing long after its
-// bytes did, they are not waited for.
+// touchAttributes takes a hint that attributes of name have changed, such as its permissions. If they go on changing
+// long after the bytes did, their end is not waited for.
 func (s *settler) touchAttributes(now time.Time, name string) {
 	c := s.candidate(now, name)
 	c.round = s.round
@@ -64,7 +65,7 @@ func (s *settler) touchAttributes(now time.Time, name string) {
 // came notes how the file under name came there.
 func (s *settler) came(now time.Time, name string, how origin) { s.candidate(now, name).origin = how }
 
-// originOf tells it, with the newest look at it.
+// originOf gives the origin of the file under name, with regard to the newest look at it.
 func (s *settler) originOf(name string, look observation) origin {
 	c, ok := s.candidates[name]
 	if !ok {
@@ -76,8 +77,8 @@ func (s *settler) originOf(name string, look observation) origin {
 	return c.origin
 }
 
-// Where nothing but changes of its attributes has kept a file from being quiet for attributesFor times the quiet time, and
-// attributesLeast, they do not restart that any more: an indexer, or a job that mends permissions, may never end.
+// If only changes of its attributes have kept a file from being quiet for attributesFor quiet times, and for
+// attributesLeast, they no longer restart the quiet time: an indexer, or a job that mends permissions, may never end.
 const (
 	attributesFor   = 4
 	attributesLeast = 5 * time.Second
@@ -87,12 +88,12 @@ func (s *settler) onlyAttributes(now time.Time, c *candidate) bool {
 	return now.Sub(c.calmSince) >= max(attributesFor*s.patience.quiet(), attributesLeast)
 }
 
-// observe takes what a look at name found and judges it. A difference from the look before is a change, whether there was
-// a hint of it or not: when hints were lost, a look can be the first to see it. So is the end of a reason to hold the
-// file back: a scanner that closes its file for a moment between two pages has not finished it.
+// observe takes what a look at name found, and judges it. A difference from the last observation is a change, even if
+// there was no hint: when hints were lost, a look may be the first to see it. The end of a reason to hold the file back
+// is a change as well: a scanner that closes its file for a moment between two pages has not finished it.
 //
-// asked is when the look was asked for. What it shows may be as old as that, however late the answer, so it must have
-// been asked for when the quiet time was over.
+// asked is when the look was asked for. The answer may be late, and show a state as old as asked, so the quiet time
+// must have been over by then.
 func (s *settler) observe(asked, now time.Time, name string, look observation) verdict {
 	c := s.candidate(now, name)
 	c.round = s.round
@@ -133,7 +134,7 @@ func (s *settler) observe(asked, now time.Time, name string, look observation) v
 		return verdict{pause: pause}
 	case reason != "":
 		return s.holdBack(now, c, reason)
-	case !look.examined: // a listing came by: the closer look is still to come
+	case !look.examined: // the look was that of a listing, and the closer look is still to come
 		if c.place == notWaiting {
 			s.schedule(c, now)
 		}
@@ -142,7 +143,7 @@ func (s *settler) observe(asked, now time.Time, name string, look observation) v
 	return s.handOver(c, verdict{settled: true})
 }
 
-// sameBytes reports whether what differs between two looks at a file are its attributes at most.
+// sameBytes reports whether two observations of a file differ at most in its attributes.
 func sameBytes(a, b file.Identity) bool {
 	return a.SameFile(b) && a.Size == b.Size && a.Mtime == b.Mtime
 }
@@ -155,7 +156,7 @@ func (s *settler) handOver(c *candidate, v verdict) verdict {
 	return v
 }
 
-// gone forgets name: nothing lies there any more.
+// gone forgets name, because nothing lies there any more.
 func (s *settler) gone(name string) {
 	if c, ok := s.candidates[name]; ok {
 		s.remove(c)
@@ -164,7 +165,7 @@ func (s *settler) gone(name string) {
 	}
 }
 
-// release takes back a file that was handed over: if it is still there, it settles anew.
+// release takes back a file that was handed over. If it is still there, it settles anew.
 func (s *settler) release(now time.Time, name string) {
 	if c, ok := s.candidates[name]; ok && c.handed {
 		c.startAnew(now)
@@ -172,7 +173,7 @@ func (s *settler) release(now time.Time, name string) {
 	}
 }
 
-// next says when Due will have something. ok is false while nothing waits.
+// next gives the time at which due will have something. ok is false while nothing waits.
 func (s *settler) next() (at time.Time, ok bool) {
 	if len(s.waiting) == 0 {
 		return time.Time{}, false
@@ -180,8 +181,8 @@ func (s *settler) next() (at time.Time, ok bool) {
 	return s.waiting[0].due, true
 }
 
-// due takes out the names whose time has come, in the order in which they changed. Each must be looked at: Look,
-// Fail or Gone brings it back.
+// due takes out the names whose time has come, in the order in which they changed. The caller must look at each, and
+// then call observe, fail or gone, which put it back or forget it.
 func (s *settler) due(now time.Time) []string {
 	var names []string
 	for len(s.waiting) > 0 && !s.waiting[0].due.After(now) {
@@ -190,10 +191,11 @@ func (s *settler) due(now time.Time) []string {
 	return names
 }
 
-// startRound begins a whole listing. EndRound forgets every name that was not seen since.
+// startRound begins a whole listing. endRound ends it.
 func (s *settler) startRound() { s.round++ }
 
-// endRound ends the listing that StartRound began: what neither it nor anything else has shown since is gone.
+// endRound ends the listing that startRound began, and forgets every name that neither the listing nor anything else
+// has shown since.
 func (s *settler) endRound() {
 	for name, c := range s.candidates {
 		if c.round < s.round {
@@ -214,7 +216,7 @@ func (s *settler) candidate(now time.Time, name string) *candidate {
 
 // restart starts the quiet time of c again.
 func (s *settler) restart(now time.Time, c *candidate) {
-	if c.hold == 0 && !c.changed.IsZero() { // else it was seen why nothing came
+	if c.hold == 0 && !c.changed.IsZero() { // a file that was held back was silent for a known reason
 		c.pause = max(c.pause, now.Sub(c.changed))
 	}
 	s.joinCrowd(c, "")

@@ -14,9 +14,10 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// Each case is a sequence of observations of files, and what the Settler must make of them. The settle time is 5 s.
-// A line reads SECOND VERB [ARGUMENTS] [=> WHAT IS WANTED]. A look is SIZE@VERSION, where another version is another
-// mtime or ctime, with the kind or "links=N" or a reason of the looker after it. "-" is a verdict that says nothing.
+// Each case is a sequence of observations of files, with what the settler must make of them. The settle time is 5 s. A
+// line reads SECOND VERB [ARGUMENTS] [=> WHAT IS WANTED]. An observation is SIZE@VERSION, followed by a kind, or
+// "links=N", or the reason of an obstacle. Another version is another mtime or ctime. "-" is a verdict that says
+// nothing.
 var settleCases = []struct{ name, script string }{
 	{"a Create alone, as mv makes it", `
 		0 touch a
@@ -408,6 +409,7 @@ var settleCases = []struct{ name, script string }{
 		1.1 next => 1.2`},
 }
 
+// TestSettler plays each script, and shows that the settler gives the verdicts that the script wants.
 func TestSettler(t *testing.T) {
 	for _, c := range settleCases {
 		t.Run(c.name, func(t *testing.T) { play(t, c.script) })
@@ -449,7 +451,7 @@ func play(t *testing.T, script string) {
 	}
 }
 
-// act does what one line of a script says, and gives the outcome as it would be written there.
+// act does what one line of a script says, and gives the outcome in the words of the script.
 func act(t *testing.T, s *settler, now time.Time, verb string, args []string) string {
 	t.Helper()
 	switch verb {
@@ -461,13 +463,13 @@ func act(t *testing.T, s *settler, now time.Time, verb string, args []string) st
 		s.touch(now, args[0])
 	case "look":
 		return spell(s.observe(now, now, args[0], parseLook(t, args[1:])))
-	case "see": // without looking into it
+	case "see": // an observation without a look into the file
 		l := parseLook(t, args[1:])
 		l.examined = false
 		return spell(s.observe(now, now, args[0], l))
 	case "truncated-after":
 		s.setTruncatedAfter(second(t, args[0]).Sub(start0))
-	case "answer": // to a look that was asked for at the time given first
+	case "answer": // the answer to a look that was asked for at the first time given
 		return spell(s.observe(second(t, args[0]), now, args[1], parseLook(t, args[2:])))
 	case "fail":
 		return spell(s.fail(now, args[0], args[1]))
@@ -541,7 +543,7 @@ func parseLook(t *testing.T, words []string) observation {
 	return l
 }
 
-// model is a folder of three names, a Settler that is told of it more or less well, and what must hold.
+// model is a folder of three names, and a settler that hears of it more or less well. It knows what must hold.
 type model struct {
 	t       *testing.T
 	s       *settler
@@ -549,12 +551,12 @@ type model struct {
 	version int64
 	exists  map[string]observation   // what lies in the folder
 	stale   map[string]observation   // what lay there before its last change
-	seen    map[string]file.Identity // the last look
+	seen    map[string]file.Identity // the last observation
 	changed map[string]time.Time     // the last change that was observed
 	handed  map[string]file.Identity // handed over, not released, not known as gone
 	held    map[string]bool          // the last observation said why it is held back
-	popped  map[string]bool          // given out by Due, not yet brought back
-	round   map[string]bool          // shown since StartRound; nil while no listing runs
+	popped  map[string]bool          // given out by due, and not brought back yet
+	round   map[string]bool          // shown since startRound; nil while no listing runs
 }
 
 const modelSettle = 5 * time.Second
@@ -567,12 +569,12 @@ func newModel(t *testing.T) *model {
 	}
 }
 
-// step does what one number says: with the file, with the clock, or with the Settler.
+// step does what one number says: with a file, with the clock, or with the settler.
 func (m *model) step(n uint32) {
 	name := string(rune('a' + n%3))
 	arg := int64(n >> 8)
 	switch n / 3 % 16 {
-	case 0, 1: // written, without a hint yet
+	case 0, 1: // it is written, without a hint yet
 		m.version++
 		if old, ok := m.exists[name]; ok {
 			m.stale[name] = old
@@ -582,7 +584,7 @@ func (m *model) step(n uint32) {
 			l.obstacle = obstacle{reason: "open for writing"}
 		}
 		m.exists[name] = l
-	case 2: // its writer closes, or opens it, which no attribute shows
+	case 2: // a writer closes or opens it, which no attribute shows
 		if l, ok := m.exists[name]; ok {
 			l.obstacle = map[bool]obstacle{true: {reason: "open for writing"}}[l.obstacle.reason == ""]
 			m.exists[name] = l
@@ -599,9 +601,9 @@ func (m *model) step(n uint32) {
 		if l, ok := m.exists[name]; ok {
 			m.look(m.now.Add(-time.Duration(arg%10)*time.Second), name, l)
 		}
-	case 9: // an answer that was overtaken by a change, and so another look is on its way
+	case 9: // an answer that a change has overtaken, so another look is on its way
 		if l, ok := m.stale[name]; ok && m.exists[name].Ctime != l.Ctime {
-			if seen, known := m.seen[name]; !known || seen.Ctime <= l.Ctime { // looks do not overtake one another
+			if seen, known := m.seen[name]; !known || seen.Ctime <= l.Ctime { // looks do not overtake each other
 				m.look(m.now, name, l)
 				m.touch(name)
 			}
@@ -667,7 +669,7 @@ func (m *model) touch(name string) {
 	}
 }
 
-// answer tells the Settler what lies at name now.
+// answer tells the settler what lies at name now.
 func (m *model) answer(name string) verdict {
 	if l, ok := m.exists[name]; ok {
 		return m.look(m.now, name, l)
@@ -677,7 +679,7 @@ func (m *model) answer(name string) verdict {
 	return verdict{}
 }
 
-// see tells the Settler what a listing shows of name.
+// see tells the settler what a listing shows of name.
 func (m *model) see(name string) {
 	l, ok := m.exists[name]
 	if !ok {
@@ -743,7 +745,8 @@ func (m *model) due() []string {
 	return names
 }
 
-// finish lets the folder rest, lists it once, and wants all that can be sent handed over, and no tight loop.
+// finish lets the folder rest and lists it once. Then everything that can be sent must be handed over, without a tight
+// loop.
 func (m *model) finish() {
 	m.s.startRound()
 	m.round = map[string]bool{}
@@ -791,6 +794,8 @@ func playModel(t *testing.T, data []byte) {
 	m.finish()
 }
 
+// FuzzSettler shows that for any sequence of changes, hints and looks no file is handed over before it was quiet, none
+// twice, and none is forgotten.
 func FuzzSettler(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
@@ -803,7 +808,8 @@ func FuzzSettler(f *testing.F) {
 	f.Fuzz(playModel)
 }
 
-// TestAttributesThatChangeForEver keep no file from settling once its bytes were quiet for long; its bytes do.
+// TestAttributesThatChangeForEver shows that endless changes of attributes do not keep a file from settling once its
+// bytes were quiet for long, and that changes of its bytes do.
 func TestAttributesThatChangeForEver(t *testing.T) {
 	const settle = 5 * time.Second
 	look := func(mtime, ctime int64) observation {

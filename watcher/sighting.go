@@ -41,9 +41,9 @@ func (l *loop) onSighting(now time.Time, s sighting) {
 	}
 }
 
-// onFile takes a look at what is no folder.
+// onFile takes what the scout saw of a name that is no folder.
 func (l *loop) onFile(now time.Time, s sighting) {
-	if l.isTornBy(s) {
+	if l.isTornByHoles(s) {
 		s.look.obstacle = obstacle{reason: stateOf(kindHoles).reason, torn: true, kind: kindHoles}
 	}
 	v := l.files.observe(l.sentAt, now, s.name, s.look)
@@ -60,16 +60,16 @@ func (l *loop) onFile(now time.Time, s sighting) {
 	l.tellPause(s.name, v)
 }
 
-// isTornBy reports whether the holes of what was seen prove that its writer died.
-func (l *loop) isTornBy(s sighting) bool {
-	if s.look.obstacle.kind != "" && s.look.obstacle.kind != kindTorn && s.look.obstacle.kind != kindUnknown { // a program has it open, say
+// isTornByHoles reports whether the holes of a file prove that its writer died.
+func (l *loop) isTornByHoles(s sighting) bool {
+	if s.look.obstacle.kind != "" && s.look.obstacle.kind != kindTorn && s.look.obstacle.kind != kindUnknown { // something else holds it back, such as a program that has it open
 		return false
 	}
 	switch how := l.files.originOf(s.name, s.look); s.look.holes {
 	case holesAtEnd:
 		return how != originMoved
 	case holesInside:
-		lastWritten := s.look.Mtime == s.look.Ctime // a rename, and setting the times, changes the ctime alone
+		lastWritten := s.look.Mtime == s.look.Ctime // a rename, or setting the times, changes only the ctime
 		return how == originWritten || how == originUnknown && lastWritten
 	}
 	return false

@@ -24,7 +24,7 @@ func (l *loop) tellPause(name string, v verdict) {
 	}
 }
 
-// tellStale says of a file that is handed over that a lock file beside it does not count.
+// tellStale says that a lock file beside a file that is handed over was left behind.
 func (l *loop) tellStale(s sighting) {
 	if s.stale != "" {
 		l.log.Info().Str("file", text.Printable(s.name)).Str("lock", text.Printable(s.stale)).
@@ -57,8 +57,8 @@ func (l *loop) keepReported(a answer) {
 	l.report.keep(func(name string, kind kind) bool { return seen[name] || l.files.knows(name) })
 }
 
-// say says what is to be said of the files that are not handed over: a line for each kind, or one for all if many come
-// together.
+// say logs what is to be said of the files that are not handed over: one line for each kind, or one for all kinds if
+// many come together.
 func (l *loop) say(now time.Time, all bool) {
 	var left, late []line
 	for _, line := range l.report.lines(now, all) {
@@ -91,13 +91,13 @@ func (l *loop) say(now time.Time, all bool) {
 }
 
 const (
-	// togetherFrom is how many kinds have a line each when they are said at once; more have one for all of them.
+	// togetherFrom is how many kinds have a line each when they are said at once. More kinds have one line for all.
 	togetherFrom = 2
 	// apartMost is how many files have a line each when they are said at once.
 	apartMost = 8
 )
 
-// apart makes a line of each file where there are few.
+// apart makes a line of each file if there are few.
 func apart(lines []line) (each []line) {
 	for _, of := range lines {
 		for i, name := range of.names {
@@ -109,7 +109,7 @@ func apart(lines []line) (each []line) {
 	return each
 }
 
-// aboutAll adds what lines are about: for each kind its reason, how many, and the first of them.
+// aboutAll adds to e, for each kind, its reason, the number of files and the first of them.
 func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Event {
 	kinds, n := zerolog.Dict(), 0
 	for _, of := range lines {
@@ -123,10 +123,10 @@ func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Even
 	return e.Int("files", n).Dict("kinds", kinds)
 }
 
-// namesMost is how many names a line of the log has.
+// namesMost is how many names one line of the log has.
 const namesMost = 5
 
-// about adds what a line is about: one file, or how many and the first of them.
+// about adds to e what a line is about: one file, or how many files and the first of them.
 func (l *loop) about(e *zerolog.Event, of line) *zerolog.Event {
 	e.Str("kind", string(of.kind)).Str("reason", text.Printable(of.reason))
 	if len(of.names) == 1 {
@@ -135,7 +135,7 @@ func (l *loop) about(e *zerolog.Event, of line) *zerolog.Event {
 	return e.Int("files", len(of.names)).Strs("first", of.first())
 }
 
-// first gives the first names of a line, fit to print, each with its reason if they differ.
+// first gives the first names of a line, fit to print, each with its reason if the reasons differ.
 func (of line) first() (names []string) {
 	for i, name := range of.names[:min(len(of.names), namesMost)] {
 		if of.each[i] != of.reason {
@@ -149,7 +149,8 @@ func (of line) first() (names []string) {
 	return names
 }
 
-// tellIgnored says how many names each rule is for, when one has come that was not said, or is for ten times as many.
+// tellIgnored says how many names each rule leaves alone, when a rule is new or leaves alone ten times as many names as
+// were last said.
 func (l *loop) tellIgnored(by map[string]*tally) {
 	news, n := false, 0
 	for rule, t := range by {
@@ -176,7 +177,7 @@ func (l *loop) tellIgnored(by map[string]*tally) {
 	l.log.Info().Int("names", n).Dict("rules", rules).Msg("ignored by their names")
 }
 
-// hangsAt is when to look whether what the scout does hangs.
+// hangsAt is when to check whether the scout hangs.
 func (l *loop) hangsAt(now time.Time) time.Time {
 	call, ok := l.calls.First()
 	if !ok || l.hanging {
@@ -185,7 +186,7 @@ func (l *loop) hangsAt(now time.Time) time.Time {
 	return call.HangsAt()
 }
 
-// checkHanging says once that the scout does not come back.
+// checkHanging says once that the scout hangs.
 func (l *loop) checkHanging(now time.Time) {
 	call, hangs := l.calls.Hanging(now)
 	if !hangs || l.hanging {
@@ -196,7 +197,7 @@ func (l *loop) checkHanging(now time.Time) {
 		Msg("the file system does not answer: this folder waits for it, the others go on. Is the server of the share gone, the disk frozen?")
 }
 
-// tellBack says that the scout came back after all.
+// tellBack says that the scout no longer hangs.
 func (l *loop) tellBack() {
 	if l.hanging {
 		l.hanging = false

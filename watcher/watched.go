@@ -11,10 +11,10 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// watch makes sure that path, which is the folder info, is watched.
+// watch makes sure that the folder at path, which info describes, is watched.
 func (s *scout) watch(path string, info file.Info, a *answer) {
 	old, known := s.watched[path]
-	if known && !old.SameFile(info.Identity) { // renamed and made again, or mounted over
+	if known && !old.SameFile(info.Identity) { // the folder was renamed and made again, or another was mounted over it
 		s.forgetBelow(path)
 		known = false
 	}
@@ -28,7 +28,7 @@ func (s *scout) watch(path string, info file.Info, a *answer) {
 		return
 	}
 	if err := s.notify.Add(path); err != nil {
-		// Neither of these is about watching: it has gone meanwhile, or cannot be listed either.
+		// The folder has gone meanwhile, or cannot be listed either: neither is a fault of the watching.
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			a.watchErr = watchAdvice(path, err)
 		}
@@ -37,24 +37,24 @@ func (s *scout) watch(path string, info file.Info, a *answer) {
 	s.watched[path] = info.Identity
 }
 
-// forgetBelow ends the watches of path and of all below it.
+// forgetBelow ends the watches of path and of everything below it.
 func (s *scout) forgetBelow(path string) {
 	for watched := range s.watched {
 		if watched == path || isBelow(watched, path) {
 			if s.notify != nil {
-				_ = s.notify.Remove(watched) // it may have died with the folder
+				_ = s.notify.Remove(watched) // the watch may have died with the folder
 			}
 			delete(s.watched, watched)
 		}
 	}
 }
 
-// isBelow reports whether path lies below dir; both are absolute and clean.
+// isBelow reports whether path lies below dir. Both are absolute and clean.
 func isBelow(path, dir string) bool {
 	return len(path) > len(dir) && path[:len(dir)] == dir && path[len(dir)] == filepath.Separator
 }
 
-// watchAdvice turns the kernel's terse words about inotify limits into what to do about them (inotify(7)).
+// watchAdvice adds to the kernel's terse errors about inotify limits what to do about them (inotify(7)).
 func watchAdvice(path string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
@@ -68,11 +68,11 @@ func watchAdvice(path string, err error) error {
 	return fmt.Errorf("cannot watch %q: %w", path, err)
 }
 
-// Watches counts the folders below folder, itself included, that a Watcher would ask the kernel to watch now: none that
-// is left alone, none that cannot be listed, and none where changes bring no event.
+// Watches counts how many directories a Watcher of folder would ask the kernel to watch now. It leaves out those that
+// are left alone, that cannot be listed, or where changes bring no event.
 func Watches(folder Folder) int { return newScout(folder, nil).countWatches(".") }
 
-// countWatches goes the way of enter and look.
+// countWatches enters the same folders as enter and visit.
 func (s *scout) countWatches(dir string) int {
 	path := filepath.Join(s.folder.Path, dir)
 	entries, err := os.ReadDir(path)
