@@ -58,7 +58,7 @@ type Settled struct {
 	Name   string // relative to Folder
 	ID     Identity
 	At     time.Time // when it was found settled
-	Torn   string // why the file counts as cut off and must not be posted; "" for a complete one
+	Torn   string    // why the file counts as cut off and must not be posted; "" for a complete one
 }
 
 // Path is the absolute path of the file.
