@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/text"
 )
 
 // adviceUnknown stands in the note of a file whose answer was lost, before what every note says: how to send it again.
@@ -48,7 +48,7 @@ func disownedNote(d *delivery, err error) filing.Note {
 
 func truncated(torn string) filing.Note {
 	return filing.Note{
-		Reason: "truncated: " + file.Printable(torn) + ", and nothing was written to it any more",
+		Reason: "truncated: " + text.Printable(torn) + ", and nothing was written to it any more",
 		Advice: "If it opens as it should, it is whole: set verify_ending = false for its folder in the configuration, and put it " +
 			"into the folder then. If it does not, save, scan or copy it again.",
 		Same: true,
@@ -71,7 +71,7 @@ func unsupported(name string, of destination.Traits) filing.Note {
 		reason = "its name has no extension, which tells the type"
 	}
 	return filing.Note{
-		Reason: file.Printable(reason),
+		Reason: text.Printable(reason),
 		Advice: "Convert it to one of " + strings.Join(of.Extensions, " ") + ", or send it another way.",
 		Same:   true,
 	}

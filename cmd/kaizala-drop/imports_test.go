@@ -15,20 +15,20 @@ import (
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
 		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/destination", "internal/door", "internal/file", "internal/filing", "internal/hang",
-			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox"},
-		"watcher":                    {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media"},
-		"uploader":                   {"internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media"},
-		"internal/config":            {"internal/file", "internal/ignore", "internal/overlap", "internal/wire"},
-		"internal/door":              {"internal/config", "internal/file", "internal/overlap"},
+			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox", "internal/text"},
+		"watcher":                    {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media", "internal/text"},
+		"uploader":                   {"internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media", "internal/text"},
+		"internal/config":            {"internal/ignore", "internal/overlap", "internal/text", "internal/wire"},
+		"internal/door":              {"internal/config", "internal/file", "internal/overlap", "internal/text"},
 		"internal/overlap":           {"internal/file"},
-		"internal/filing":            {"internal/durable", "internal/file"},
-		"internal/hang":              {"internal/file"},
+		"internal/filing":            {"internal/durable", "internal/file", "internal/text"},
+		"internal/hang":              {"internal/text"},
 		"internal/destination":       {"internal/media"},
-		"internal/kaizala":           {"internal/destination", "internal/durable", "internal/file", "internal/media", "internal/wire"},
+		"internal/kaizala":           {"internal/destination", "internal/durable", "internal/media", "internal/text", "internal/wire"},
 		"internal/ledger/ledgertest": {"internal/file", "internal/ledger", "internal/media"},
-		"internal/ledger":            {"internal/durable", "internal/file", "internal/media"},
-		"internal/sandbox":           {"internal/file", "internal/media"},
-		"internal/wire":              {"internal/budget", "internal/file"},
+		"internal/ledger":            {"internal/durable", "internal/file", "internal/media", "internal/text"},
+		"internal/sandbox":           {"internal/media", "internal/text"},
+		"internal/wire":              {"internal/budget", "internal/text"},
 	}
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "kaizala-drop/...").Output()
 	must(t, err)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // isFile reports whether id is the wanted file and, as far as inode, size and mtime show, nothing was written to it. It ignores
@@ -161,7 +162,7 @@ func andThen(err, then error) error {
 	return fmt.Errorf("%w; and then: %w", err, cause(then))
 }
 
-func quote(path string) string { return `"` + file.Printable(path) + `"` }
+func quote(path string) string { return `"` + text.Printable(path) + `"` }
 
 // absent reports whether err says that a path does not exist: ENOENT, or ENOTDIR if a folder on the way is a file.
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 const (
@@ -31,7 +31,7 @@ func numbered(name string, n, limit int) string {
 	if n > 1 {
 		suffix = " (" + strconv.Itoa(n) + ")"
 	}
-	return shorten(stem, limit-len(suffix)-len(ext)) + suffix + ext
+	return text.Cut(stem, limit-len(suffix)-len(ext)) + suffix + ext
 }
 
 // extension is the last extension of name with its dot, or "". The dot that begins a hidden name begins no extension.
@@ -41,19 +41,6 @@ func extension(name string) string {
 		return ""
 	}
 	return ext
-}
-
-// shorten cuts s to at most size bytes, at a rune boundary where there is one: s need not be UTF-8.
-func shorten(s string, size int) string {
-	if len(s) <= size {
-		return s
-	}
-	for cut := size; cut > max(0, size-utf8.UTFMax); cut-- {
-		if utf8.RuneStart(s[cut]) {
-			return s[:cut]
-		}
-	}
-	return s[:size]
 }
 
 // tryNumbers calls put with the first path in dir, by the names that name gives for 1, 2, ..., that is not taken. While put fails

@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 const (
@@ -33,8 +33,8 @@ func (n Note) text(name string, local *time.Location) string {
 			fmt.Fprintf(&b, "%-10s %s\n", label+":", value)
 		}
 	}
-	line("File", file.Printable(name))
-	line("Lies as", file.Printable(n.as))
+	line("File", text.Printable(name))
+	line("Lies as", text.Printable(n.as))
 	line("Reason", clean(n.Reason))
 	if !n.When.IsZero() {
 		line("When", n.When.In(local).Format("Monday, 2 January 2006, 15:04:05 MST (UTC-07:00)"))
@@ -81,24 +81,7 @@ func number(n int) string {
 	return strconv.Itoa(n)
 }
 
-// clean makes one line of a text from outside, of bounded length and fit to be shown.
-func clean(s string) string {
-	short := firstRunes(s, maxText)
-	out := file.Printable(strings.Join(strings.Fields(short), " "))
-	if cut := firstRunes(out, maxText); len(cut) < len(out) || len(short) < len(s) {
-		return cut + "…"
-	}
-	return out
-}
-
-func firstRunes(s string, n int) string {
-	end := 0
-	for ; n > 0 && end < len(s); n-- {
-		_, size := utf8.DecodeRuneInString(s[end:])
-		end += size
-	}
-	return s[:end]
-}
+func clean(s string) string { return text.Line(s, maxText) }
 
 // isAbandoned reports whether the file at path is a note of this package, perhaps cut off, or only zeros, as a power cut leaves
 // a file. The caller knows that the note's file is not there.

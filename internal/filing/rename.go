@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 func realCalls() calls {
@@ -187,7 +188,7 @@ func tagOf(name string, id file.Identity) string {
 // systems whose names are short, or cannot have every character, do not accept that name.
 func hiddenByFirstVersion(path string, id file.Identity) string {
 	dir, name := filepath.Split(path)
-	short := shorten(name, maxName-len(".")-len(hiddenTag)-tagLength-len(hiddenEnd))
+	short := text.Cut(name, maxName-len(".")-len(hiddenTag)-tagLength-len(hiddenEnd))
 	return dir + "." + short + hiddenTag + tagOf(name, id) + hiddenEnd
 }
 

@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/mounts"
+	"kaizala-drop/internal/text"
 )
 
 // system is a real file system, mounted once for a test.
@@ -218,13 +218,13 @@ func (p *pair) takes(name string) bool {
 // note fails the test unless the note shows the file's own name, and its present one if that differs.
 func (p *pair) note(name, dest string) {
 	p.t.Helper()
-	text, err := os.ReadFile(dest + noteSuffix)
+	note, err := os.ReadFile(dest + noteSuffix)
 	noError(p.t, err)
 	t := transfer{move: Move{Name: name, Dir: p.done}}
 	rel, _ := filepath.Rel(p.done, dest)
-	both := strings.Contains(string(text), "Lies as:   "+file.Printable(rel)+"\n")
-	if !strings.Contains(string(text), "File:      "+file.Printable(name)+"\n") || both == t.keepsName(dest) {
-		p.t.Errorf("the note beside %q does not tell %q, or both names:\n%s", dest, name, text)
+	both := strings.Contains(string(note), "Lies as:   "+text.Printable(rel)+"\n")
+	if !strings.Contains(string(note), "File:      "+text.Printable(name)+"\n") || both == t.keepsName(dest) {
+		p.t.Errorf("the note beside %q does not tell %q, or both names:\n%s", dest, name, note)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/wire"
 )
 
@@ -59,9 +59,9 @@ func headerOf(f destination.File) (textproto.MIMEHeader, error) {
 	case name == "":
 		return nil, fmt.Errorf("%q cannot be uploaded: it is empty or ends with a slash, so that it names no file", f.Name)
 	case f.MIME == "" || !wire.IsHeaderValue(f.MIME):
-		return nil, fmt.Errorf("%s cannot be uploaded: %q is not a MIME type", file.Printable(f.Name), f.MIME)
+		return nil, fmt.Errorf("%s cannot be uploaded: %q is not a MIME type", text.Printable(f.Name), f.MIME)
 	case f.Size < 0 || f.Open == nil:
-		return nil, fmt.Errorf("%s cannot be uploaded: it has no content to open, or a negative size", file.Printable(f.Name))
+		return nil, fmt.Errorf("%s cannot be uploaded: it has no content to open, or a negative size", text.Printable(f.Name))
 	}
 	return textproto.MIMEHeader{
 		"Content-Disposition": {multipart.FileContentDisposition("files", name)},

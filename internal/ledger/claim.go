@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // Claim records a new delivery and returns its id. Of d it takes Destination, Key, Folder, Kind and SettledAt, and of each of
@@ -99,7 +99,7 @@ type ClaimedError struct {
 }
 
 func (e *ClaimedError) Error() string {
-	return fmt.Sprintf("cannot claim %q: delivery %d has it already", file.Printable(e.name), e.Delivery)
+	return fmt.Sprintf("cannot claim %q: delivery %d has it already", text.Printable(e.name), e.Delivery)
 }
 
 // FiledError is the error of Claim that wraps ErrFiled.
@@ -112,7 +112,7 @@ type FiledError struct {
 
 func (e *FiledError) Error() string {
 	return fmt.Sprintf("cannot claim %q: %v: delivery %d moved it there and was finished at %s",
-		file.Printable(e.name), ErrFiled, e.Delivery, e.finished)
+		text.Printable(e.name), ErrFiled, e.Delivery, e.finished)
 }
 
 // Unwrap returns ErrFiled.

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // acquire takes the lock that keeps a second daemon out of dir. The kernel releases it when the process ends in whatever way
@@ -56,7 +56,7 @@ func (l *Ledger) Leaving(hanging string) {
 			_, _ = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
 		})
 	}
-	text := fmt.Sprintf("%d\n%s\n", os.Getpid(), file.Printable(hanging))
+	text := fmt.Sprintf("%d\n%s\n", os.Getpid(), text.Printable(hanging))
 	_, _ = l.lock.WriteAt([]byte(text[:min(len(text), maxHolder)]), 0)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // Recognised records that the file at position in an unfinished delivery was found again after it was renamed, touched, moved
@@ -33,5 +34,5 @@ func (w *writer) recognise(id int64, position int, name string, as file.Identity
 	if err != nil || n == 1 {
 		return err
 	}
-	return fmt.Errorf("delivery %d has no file %d that could be %q", id, position, file.Printable(name))
+	return fmt.Errorf("delivery %d has no file %d that could be %q", id, position, text.Printable(name))
 }

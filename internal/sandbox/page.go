@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/text"
 )
 
 //go:embed page
@@ -85,7 +85,7 @@ func (s *Server) showMedia(rest string) endpoint {
 		m := u.media[i]
 		f, err := os.Open(m.Path)
 		if err != nil {
-			return fmt.Errorf("cannot show %q: %w", file.Printable(m.Name), err)
+			return fmt.Errorf("cannot show %q: %w", text.Printable(m.Name), err)
 		}
 		defer f.Close()
 		guard(w.Header())
@@ -103,7 +103,7 @@ func shownAs(m Media) string {
 	if typ, _ := media.ByName(m.Name); typ.Kind == media.Document {
 		how = "attachment"
 	}
-	return mime.FormatMediaType(how, map[string]string{"filename": file.Printable(m.Name)})
+	return mime.FormatMediaType(how, map[string]string{"filename": text.Printable(m.Name)})
 }
 
 // shownPost is a post in the JSON for the page. Number counts the posts of one group from 0.
@@ -156,7 +156,7 @@ func bound(text string, otherwise int) int {
 func show(n int, p *post) shownPost {
 	files := make([]shownMedia, len(p.upload.media))
 	for i, m := range p.upload.media {
-		files[i] = shownMedia{file.Printable(m.Name), m.MIME, m.Size, fmt.Sprintf("/media/%d/%d", p.upload.number, i)}
+		files[i] = shownMedia{text.Printable(m.Name), m.MIME, m.Size, fmt.Sprintf("/media/%d/%d", p.upload.number, i)}
 	}
 	return shownPost{n, p.action, p.caption, p.ref, p.at.UnixMilli(), files}
 }

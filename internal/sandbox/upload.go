@@ -14,8 +14,8 @@ import (
 	"slices"
 	"strings"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/text"
 )
 
 // takeMedia is POST /v1/media: one file, or the images of an album, as parts named "files".
@@ -75,7 +75,7 @@ func (s *Server) takeParts(t *transfer, parts *multipart.Reader) (files []Media,
 		files = append(files, m)
 		if len(files) > 1 && !allImages(files) {
 			return files, refuse(http.StatusBadRequest,
-				"several files make an album, and up to %q they are not all images", file.Printable(name))
+				"several files make an album, and up to %q they are not all images", text.Printable(name))
 		}
 	}
 }
@@ -96,12 +96,12 @@ func identify(part *multipart.Part) (name string, typ media.Type, err error) {
 	typ, ok = media.ByName(d.filename)
 	if !ok || !slices.Contains(extensions(), typ.Ext) {
 		return "", typ, refuse(http.StatusUnsupportedMediaType, "the file %q is of no supported type: those are %s",
-			file.Printable(d.filename), strings.Join(extensions(), " "))
+			text.Printable(d.filename), strings.Join(extensions(), " "))
 	}
 	kind := part.Header.Get("Content-Type")
 	if parsed, _, _ := mime.ParseMediaType(kind); parsed != typ.MIME {
 		return "", typ, refuse(http.StatusUnsupportedMediaType, "the part for %q has the Content-Type %q, not %q",
-			file.Printable(d.filename), kind, typ.MIME)
+			text.Printable(d.filename), kind, typ.MIME)
 	}
 	return d.filename, typ, nil
 }
@@ -115,15 +115,15 @@ func extensions() []string {
 func (s *Server) store(t *transfer, part io.Reader, name string, typ media.Type) (m Media, err error) {
 	f, err := os.CreateTemp(s.dir, "*"+typ.Ext)
 	if err != nil {
-		return Media{}, fmt.Errorf("cannot keep %q: %w", file.Printable(name), err)
+		return Media{}, fmt.Errorf("cannot keep %q: %w", text.Printable(name), err)
 	}
 	m = Media{Name: name, MIME: typ.MIME, Path: f.Name()}
 	m.Size, m.SHA256, err = t.copy(f, part)
 	if closed := f.Close(); err == nil && closed != nil {
-		err = fmt.Errorf("cannot keep %q: %w", file.Printable(name), closed)
+		err = fmt.Errorf("cannot keep %q: %w", text.Printable(name), closed)
 	}
 	if err == nil && m.Size == 0 {
-		err = refuse(http.StatusBadRequest, "the file %q is empty", file.Printable(name))
+		err = refuse(http.StatusBadRequest, "the file %q is empty", text.Printable(name))
 	}
 	if err != nil {
 		discard([]Media{m})

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kaizala-drop/internal/text"
 )
 
 // Answer is what a call brought back: at least a status and headers.
@@ -77,7 +79,7 @@ func (a *Answer) Beginning() string {
 	if a.Err != nil {
 		return ""
 	}
-	return cut(a.Clean(strings.Join(strings.Fields(strings.ToValidUTF8(string(a.Body), "?")), " ")), 100)
+	return text.Shorten(a.Clean(strings.Join(strings.Fields(strings.ToValidUTF8(string(a.Body), "?")), " ")), 100)
 }
 
 // ServerTime is the time at which the answer was made, by the server's clock (RFC 9110, 6.6.1), or else the time at which it

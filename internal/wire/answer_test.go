@@ -133,7 +133,7 @@ func TestAnswerCutOff(t *testing.T) {
 			wiretest.ReadRequest(c)
 			io.WriteString(c, "HTTP/1.1 404 Not Found\r\n"+sent+`{"a":"b"}`)
 		})
-		a, err := callerTo(t, s).do(t.Context(), "POST", text("x"))
+		a, err := callerTo(t, s).do(t.Context(), "POST", textPiece("x"))
 		if err != nil || a.Status != 404 || string(a.Body) != `{"a":"b"}` || !a.BodySent || a.Err == nil {
 			t.Fatalf("%q: got %+v, %v", sent, a, err)
 		}

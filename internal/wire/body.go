@@ -12,7 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // Body is the body of a call: texts and files, one after the other. It can be sent any number of times.
@@ -185,7 +185,7 @@ func (r *bodyReader) endFile(f *File) {
 }
 
 func contentError(f *File, err error) error {
-	return fmt.Errorf("%w of %s: %w", ErrContent, file.Printable(f.Name), err)
+	return fmt.Errorf("%w of %s: %w", ErrContent, text.Printable(f.Name), err)
 }
 
 // Close is called by the transport when it wants no more.

@@ -45,8 +45,8 @@ func TestContent(t *testing.T) {
 				pieces := []Piece{{File: &File{Name: "bad\nname.pdf", Size: c.size, Open: open}}}
 				method, more := strings.CutSuffix(form, ", with more")
 				if more {
-					pieces = []Piece{text("before"), {File: &File{Name: "first.pdf", Size: 1, Open: func() io.Reader { return strings.NewReader("x") }}},
-						pieces[0], text("after")}
+					pieces = []Piece{textPiece("before"), {File: &File{Name: "first.pdf", Size: 1, Open: func() io.Reader { return strings.NewReader("x") }}},
+						pieces[0], textPiece("after")}
 				}
 				_, err := callerTo(t, s.URL).do(t.Context(), method, pieces...)
 				e := wireError(t, err)
@@ -142,7 +142,7 @@ func (tr twice) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestBodyStartsOver(t *testing.T) {
 	for _, some := range []int64{0, 100, 5000, 100_000} {
 		c := callerTo(t, "https://calls.example", func(o *Options) { o.Transport = twice{t, some} })
-		if a, err := c.do(t.Context(), "POST", text("form"), bulk(1, nil), text("form"), bulk(10_000, nil), text("form")); err != nil || a.Early {
+		if a, err := c.do(t.Context(), "POST", textPiece("form"), bulk(1, nil), textPiece("form"), bulk(10_000, nil), textPiece("form")); err != nil || a.Early {
 			t.Errorf("got %+v, %v", a, err)
 		}
 	}
@@ -200,7 +200,7 @@ func TestEmptyBody(t *testing.T) {
 		}
 	})
 	for _, method := range []string{"POST", "PUT"} {
-		for _, empty := range []Piece{text(""), bulk(0, nil)} {
+		for _, empty := range []Piece{textPiece(""), bulk(0, nil)} {
 			a, err := callerTo(t, s.URL).do(t.Context(), method, empty)
 			if err != nil || a.Status != 200 || a.Early {
 				t.Errorf("%s: got %+v, %v", method, a, err)
@@ -225,7 +225,7 @@ func TestBodyCanBeSentAgain(t *testing.T) {
 		fmt.Fprint(w, n)
 	})
 	c := callerTo(t, s.URL)
-	pieces := []Piece{text("begin"), bulk(100_000, nil), text("end")}
+	pieces := []Piece{textPiece("begin"), bulk(100_000, nil), textPiece("end")}
 	errs := make(chan error)
 	for range 4 {
 		go func() {
@@ -269,7 +269,7 @@ func FuzzBody(f *testing.F) {
 		for ; len(shape) >= 3; shape = shape[3:] { // the length of a text, the said size of a file, and its real size
 			before, content := strings.Repeat("t", int(shape[0])), strings.Repeat("f", int(shape[2]))
 			open := func() io.Reader { return &choppy{strings.NewReader(content), max(1, int(chunk)), false} }
-			body.Pieces = append(body.Pieces, text(before), Piece{File: &File{Name: "a", Size: int64(shape[1]), Open: open}})
+			body.Pieces = append(body.Pieces, textPiece(before), Piece{File: &File{Name: "a", Size: int64(shape[1]), Open: open}})
 			want += before + content
 			torn = torn || shape[1] != shape[2]
 		}
@@ -311,7 +311,7 @@ func BenchmarkBody(b *testing.B) {
 	b.ReportAllocs()
 	buf := make([]byte, 32<<10)
 	for b.Loop() {
-		body := &Body{Pieces: []Piece{text("begin"), bulk(size, nil), text("end")}}
+		body := &Body{Pieces: []Piece{textPiece("begin"), bulk(size, nil), textPiece("end")}}
 		if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, newBodyReader(body, w), buf); err != nil || n != body.Length() {
 			b.Fatal(n, err)
 		}

@@ -50,11 +50,11 @@ func TestAnswerLost(t *testing.T) {
 					})
 					c := callerTo(t, s)
 					if warm {
-						if _, err := c.do(t.Context(), method, text("first")); err != nil {
+						if _, err := c.do(t.Context(), method, textPiece("first")); err != nil {
 							t.Fatal(err)
 						}
 					}
-					a, err := c.do(t.Context(), method, text("second"))
+					a, err := c.do(t.Context(), method, textPiece("second"))
 					if err == nil && (a.Status != 200 || a.Err == nil || !a.BodySent) {
 						t.Errorf("got %+v", a)
 					} else if e, ok := errors.AsType[*Error](err); err != nil && (!ok || !e.MayHaveActed || !e.BodySent) {
@@ -92,7 +92,7 @@ func TestStaleConnections(t *testing.T) {
 		good, lost := 0, 0
 		for i := range 1000 {
 			body := fmt.Sprint(method, i)
-			_, err := c.do(t.Context(), method, text(body))
+			_, err := c.do(t.Context(), method, textPiece(body))
 			mu.Lock()
 			n := taken[body]
 			mu.Unlock()
@@ -127,7 +127,7 @@ func TestIdleConnectionClosed(t *testing.T) {
 	})
 	c := callerTo(t, s)
 	for range 20 {
-		if _, err := c.do(t.Context(), "POST", text("x")); err != nil {
+		if _, err := c.do(t.Context(), "POST", textPiece("x")); err != nil {
 			t.Fatal(err)
 		}
 		<-closed
@@ -263,7 +263,7 @@ func TestStall(t *testing.T) {
 			release := make(chan struct{})
 			k := rawOnPipes(t, func(_ int, conn net.Conn) { c.serve(conn); <-release }, stallSoon)
 			defer close(release)
-			for _, body := range []Piece{bulk(c.size, nil), text("{}")} {
+			for _, body := range []Piece{bulk(c.size, nil), textPiece("{}")} {
 				start := time.Now()
 				a, err := k.do(t.Context(), "POST", body)
 				if err == nil {
@@ -340,7 +340,7 @@ func TestWaitingForAConnectionIsNotAStall(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				if a, err := c.do(t.Context(), "POST", text("{}")); err != nil || a.JSON(&struct{}{}) != nil {
+				if a, err := c.do(t.Context(), "POST", textPiece("{}")); err != nil || a.JSON(&struct{}{}) != nil {
 					t.Errorf("got %+v, %v", a, err)
 				}
 			})
@@ -362,19 +362,19 @@ func TestTLS(t *testing.T) {
 	s.Config.ErrorLog = quiet()
 	s.StartTLS()
 	defer s.Close()
-	_, err := callerTo(t, s.URL).do(t.Context(), "POST", text("x"))
+	_, err := callerTo(t, s.URL).do(t.Context(), "POST", textPiece("x"))
 	if e := wireError(t, err); e.MayHaveActed || e.BodySent {
 		t.Errorf("a stranger's certificate: got %+v", e)
 	}
 	c := callerTo(t, s.URL, trusting(s))
-	for _, body := range []Piece{text("x"), bulk(2<<20, nil)} {
+	for _, body := range []Piece{textPiece("x"), bulk(2<<20, nil)} {
 		if a, err := c.do(t.Context(), "POST", body); err != nil || a.Status != 200 {
 			t.Errorf("got %+v, %v", a, err)
 		}
 	}
 	s.TLS.MaxVersion = tls.VersionTLS11
 	c.Close()
-	_, err = c.do(t.Context(), "POST", text("x"))
+	_, err = c.do(t.Context(), "POST", textPiece("x"))
 	if e := wireError(t, err); e.MayHaveActed || e.BodySent {
 		t.Errorf("TLS 1.1: got %+v", e)
 	}

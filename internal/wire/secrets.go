@@ -9,14 +9,14 @@ import (
 	"strconv"
 	"strings"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // secrets are texts that no text may show.
 type secrets []string
 
 // clean takes the secrets out of a text from the network, bounds it and makes it safe to print.
-func (s secrets) clean(text string) string { return file.Printable(s.bounded(strings.TrimSpace(text))) }
+func (s secrets) clean(said string) string { return text.Printable(s.bounded(strings.TrimSpace(said))) }
 
 // bounded takes the secrets out before it cuts: the begin of one would be left.
 func (s secrets) bounded(text string) string { return Bounded(s.takenOut(text)) }
@@ -71,11 +71,4 @@ func unquoted(s string) string { return s[1 : len(s)-1] }
 func isSecret(s string) bool { return len(s) >= 4 }
 
 // Bounded keeps a text from the network from filling a log: it is cut after 300 bytes, between characters.
-func Bounded(s string) string { return cut(s, 300) }
-
-func cut(s string, longest int) string {
-	if len(s) <= longest {
-		return s
-	}
-	return strings.ToValidUTF8(s[:longest], "") + "…"
-}
+func Bounded(s string) string { return text.Shorten(s, 300) }

@@ -43,7 +43,7 @@ func TestSecretsStayOut(t *testing.T) {
 			io.WriteString(c, answer)
 		})
 		c := callerTo(t, s)
-		a, err := c.Do(t.Context(), Call{Method: "POST", URL: s, Body: &Body{Pieces: []Piece{text(said)}}, Secrets: hidden})
+		a, err := c.Do(t.Context(), Call{Method: "POST", URL: s, Body: &Body{Pieces: []Piece{textPiece(said)}}, Secrets: hidden})
 		var shown string
 		if err != nil {
 			shown = err.Error()

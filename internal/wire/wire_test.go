@@ -51,7 +51,7 @@ func (c caller) do(ctx context.Context, method string, pieces ...Piece) (*Answer
 	return c.Do(ctx, call)
 }
 
-func text(s string) Piece { return Piece{Text: []byte(s)} }
+func textPiece(s string) Piece { return Piece{Text: []byte(s)} }
 
 type zeros struct{}
 
@@ -120,7 +120,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	agent := func(o *Options) { o.UserAgent = "an-agent/1" }
 	for _, method := range []string{"POST", "PUT"} {
 		c := callerTo(t, s, agent)
-		if _, err := c.do(t.Context(), method, text("begin "), bulk(3, nil), text(""), text(" end")); err != nil {
+		if _, err := c.do(t.Context(), method, textPiece("begin "), bulk(3, nil), textPiece(""), textPiece(" end")); err != nil {
 			t.Fatal(err)
 		}
 		got := <-heads
@@ -161,7 +161,7 @@ func TestNothingLeavesInTheClear(t *testing.T) {
 		o.Transport = transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("sent") })
 	}
 	for _, url := range []string{"http://example.org", "http://10.0.0.1", "http://127.0.0.1.evil.example", "ftp://h", "//h", "/", "", "://", "http://\x7f"} {
-		_, err := callerTo(t, url, sent).do(t.Context(), "POST", text("x"))
+		_, err := callerTo(t, url, sent).do(t.Context(), "POST", textPiece("x"))
 		if e := wireError(t, err); strings.HasSuffix(e.Error(), "sent") || e.MayHaveActed || e.BodySent {
 			t.Errorf("%q: got %+v", url, e)
 		}
@@ -191,7 +191,7 @@ func TestKeepAlive(t *testing.T) {
 	defer s.Close()
 	c := callerTo(t, s.URL)
 	for i := range 100 {
-		if a, err := c.do(t.Context(), "POST", text("x")); err != nil || a.Err != nil || (a.Status == 400) != (i%10 == 9) {
+		if a, err := c.do(t.Context(), "POST", textPiece("x")); err != nil || a.Err != nil || (a.Status == 400) != (i%10 == 9) {
 			t.Fatalf("call %d: %+v, %v", i, a, err)
 		}
 	}
@@ -289,7 +289,7 @@ func TestExpectOnlyForLargeBodies(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 	})
 	c := callerTo(t, s.URL)
-	for _, pieces := range [][]Piece{{bulk(10, nil)}, {bulk(1<<20, nil)}, {text("x"), bulk(1<<20, nil)}, {text("{}")}, nil} {
+	for _, pieces := range [][]Piece{{bulk(10, nil)}, {bulk(1<<20, nil)}, {textPiece("x"), bulk(1<<20, nil)}, {textPiece("{}")}, nil} {
 		if _, err := c.do(t.Context(), "PUT", pieces...); err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +334,7 @@ func TestBudgetRefuses(t *testing.T) {
 				}
 			})
 			if warm {
-				if _, err := c.do(t.Context(), "POST", text("x")); err != nil {
+				if _, err := c.do(t.Context(), "POST", textPiece("x")); err != nil {
 					t.Fatal(err)
 				}
 				warming, n = false, 0
@@ -377,7 +377,7 @@ func TestCanceledBeforehand(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("closing time")
 	cancel(why)
-	_, err := callerTo(t, s.URL).do(ctx, "POST", text("x"))
+	_, err := callerTo(t, s.URL).do(ctx, "POST", textPiece("x"))
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, why) || wireError(t, err).MayHaveActed {
 		t.Errorf("got %v", err)
 	}
@@ -392,7 +392,7 @@ func TestCanceledOnTheWay(t *testing.T) {
 			cancel()
 			io.Copy(io.Discard, c) // until the client hangs up
 		})
-		_, err := callerTo(t, s).do(ctx, method, text("x"))
+		_, err := callerTo(t, s).do(ctx, method, textPiece("x"))
 		if e := wireError(t, err); !errors.Is(e, context.Canceled) || !e.MayHaveActed || !e.BodySent {
 			t.Errorf("%s: got %+v", method, e)
 		}
@@ -401,7 +401,7 @@ func TestCanceledOnTheWay(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		c := rawOnPipes(t, func(_ int, c net.Conn) { io.Copy(io.Discard, c) })
-		if _, err := c.do(ctx, "POST", text("x")); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStalled) {
+		if _, err := c.do(ctx, "POST", textPiece("x")); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStalled) {
 			t.Errorf("got %+v", err)
 		}
 	})
@@ -410,7 +410,7 @@ func TestCanceledOnTheWay(t *testing.T) {
 // TestNobodyThere shows that nothing was sent, and no token is shown, if no connection can be made.
 func TestNobodyThere(t *testing.T) {
 	for name, url := range map[string]string{"refused": "http://127.0.0.1:1", "dns": "https://nobody.invalid"} {
-		_, err := callerTo(t, url).do(t.Context(), "PUT", text("x"))
+		_, err := callerTo(t, url).do(t.Context(), "PUT", textPiece("x"))
 		if e := wireError(t, err); e.MayHaveActed || e.BodySent || errors.Is(e, ErrContent) || strings.Contains(e.Error(), token) {
 			t.Errorf("%s: got %+v", name, e)
 		}
@@ -422,7 +422,7 @@ func TestUntracedTransport(t *testing.T) {
 	c := callerTo(t, "https://calls.example", func(o *Options) {
 		o.Transport = transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("gone") })
 	})
-	if _, err := c.do(t.Context(), "POST", text("x")); !wireError(t, err).MayHaveActed {
+	if _, err := c.do(t.Context(), "POST", textPiece("x")); !wireError(t, err).MayHaveActed {
 		t.Errorf("got %+v", err)
 	}
 }
