@@ -17,11 +17,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/samples"
 	"kaizala-drop/internal/sandbox"
+	"kaizala-drop/internal/text"
 )
 
 func newDemo() *cobra.Command {
@@ -299,7 +299,7 @@ func (d *demonstration) greet(once bool) {
 	}
 	if !once {
 		fmt.Fprintln(d.out, "Drop in files of your own; Ctrl-C ends it. In another terminal:")
-		fmt.Fprintf(d.out, "  kaizala-drop status --config %s\n", file.Quoted(d.folder("config.toml")))
+		fmt.Fprintf(d.out, "  kaizala-drop status --config %s\n", text.Quoted(d.folder("config.toml")))
 	}
 	fmt.Fprintln(d.out)
 }

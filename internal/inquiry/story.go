@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"kaizala-drop/internal/control"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 )
 
@@ -70,13 +70,13 @@ func (k *facts) tellEntry(e control.Entry) (s control.Story) {
 	case e.State == "failed" && e.MaybePosted:
 		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed %s: %s.", name, k.at(e), e.Reason)
 		s.Lines = append(s.Lines, k.lies(e)...)
-		s.Advice = append(s.Advice, "Look in the group whether it is there. If it is: kaizala-drop retry --was-posted "+file.Quoted(e.Dest),
-			"If it is not: kaizala-drop retry --post-again "+file.Quoted(e.Dest), "Do not delete it before you have looked.")
+		s.Advice = append(s.Advice, "Look in the group whether it is there. If it is: kaizala-drop retry --was-posted "+text.Quoted(e.Dest),
+			"If it is not: kaizala-drop retry --post-again "+text.Quoted(e.Dest), "Do not delete it before you have looked.")
 	case e.State == "failed":
 		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed %s: %s.", name, k.at(e), e.Reason)
 		s.Lines = append(s.Lines, "Nothing of it was posted.")
 		s.Lines = append(s.Lines, k.lies(e)...)
-		s.Advice = append(s.Advice, "Once the reason is mended, send it again: kaizala-drop retry "+file.Quoted(e.Dest),
+		s.Advice = append(s.Advice, "Once the reason is mended, send it again: kaizala-drop retry "+text.Quoted(e.Dest),
 			"To delete it is to lose it: it is not in the group.")
 	case e.State == "posted":
 		s.State, s.Title = TellsPosted, fmt.Sprintf("%s is posted, and not moved to done/ yet.", name)
@@ -128,7 +128,7 @@ func (k *facts) earlier(rows []control.Entry) (lines []string) {
 		lines = append(lines, fmt.Sprintf("Another file of this name, in %s, %s %s.", quote(e.Folder), cmp.Or(what, "was taken"), k.at(e)))
 	}
 	if more := len(rows) - most; more > 0 {
-		lines = append(lines, fmt.Sprintf("There are %d more: kaizala-drop history --name %s", more, file.Quoted(filepath.Base(k.name))))
+		lines = append(lines, fmt.Sprintf("There are %d more: kaizala-drop history --name %s", more, text.Quoted(filepath.Base(k.name))))
 	}
 	return lines
 }
@@ -174,7 +174,7 @@ func (k *facts) tellFiled() control.Story {
 func (k *facts) tellName() control.Story {
 	if len(k.entries) == 0 {
 		return control.Story{State: TellsAbsent, Title: "Nothing is known of a file called " + quote(k.name) + ".",
-			Advice: []string{"Give its whole path, or a part of its name: kaizala-drop history --name " + file.Quoted(k.name)}}
+			Advice: []string{"Give its whole path, or a part of its name: kaizala-drop history --name " + text.Quoted(k.name)}}
 	}
 	s := k.tellEntry(k.entries[0])
 	s.Lines = append(s.Lines, k.earlier(k.entries[1:])...)
@@ -202,7 +202,7 @@ func (k *facts) tellAbsent() control.Story {
 	}
 	s := control.Story{State: TellsAbsent, Title: "There is no " + k.base() + ", and none was ever taken from this folder.",
 		Lines:  []string{"Was it dropped into another folder, or under another name?"},
-		Advice: []string{"Look for a part of its name: kaizala-drop history --name " + file.Quoted(filepath.Base(k.name))}}
+		Advice: []string{"Look for a part of its name: kaizala-drop history --name " + text.Quoted(filepath.Base(k.name))}}
 	return k.withDoor(s)
 }
 
@@ -371,4 +371,4 @@ func (k *facts) waitsFor() (lines []string) {
 }
 
 // capital begins a sentence.
-func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+func capital(sentence string) string { return strings.ToUpper(sentence[:1]) + sentence[1:] }
