@@ -34,22 +34,8 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
-			for moment, at := range map[string]*time.Time{since: &f.Since, until: &f.Until} {
-				if moment == "" {
-					continue
-				}
-				t, err := momentOf(moment, now)
-				if err != nil {
-					return &exitError{exitUsage, err}
-				}
-				*at = t
-			}
-			if f.Folder != "" {
-				folder, err := filepath.Abs(f.Folder)
-				if err != nil {
-					return failed(err)
-				}
-				f.Folder = folder
+			if err := complete(&f, since, until, now); err != nil {
+				return err
 			}
 			desk, done, err := a.desk(cmd.Context())
 			if err != nil {
@@ -78,6 +64,26 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "for spreadsheets: RFC 4180, with a line of headings")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
 	return cmd
+}
+
+// complete puts the times that are given into the filter, and makes the path of its folder absolute.
+func complete(f *control.Filter, since, until string, now time.Time) error {
+	for moment, at := range map[string]*time.Time{since: &f.Since, until: &f.Until} {
+		if moment == "" {
+			continue
+		}
+		t, err := momentOf(moment, now)
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		*at = t
+	}
+	if f.Folder == "" {
+		return nil
+	}
+	folder, err := filepath.Abs(f.Folder)
+	f.Folder = folder
+	return failed(err)
 }
 
 // momentOf reads a time as people write it, on the clock of this machine.
