@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 )
 
 // adviceUnknown stands in the note of a file whose answer was lost, before what every note says: how to send it again.
@@ -55,7 +55,7 @@ const adviceTruncated = "If it opens as it should, it is whole: have it sent as 
 
 func truncated(torn string) filing.Note {
 	return filing.Note{
-		Reason: isTruncated + file.Printable(torn) + ", and nothing was written to it any more",
+		Reason: isTruncated + text.Printable(torn) + ", and nothing was written to it any more",
 		Advice: adviceTruncated, Same: true, AsItIs: true,
 	}
 }
@@ -88,7 +88,7 @@ func unsupported(name string, of destination.Traits) filing.Note {
 		reason = "its name has no extension, which tells the type"
 	}
 	return filing.Note{
-		Reason: file.Printable(reason),
+		Reason: text.Printable(reason),
 		Advice: "Convert it to one of " + strings.Join(of.Extensions, " ") + ", or send it another way.",
 		Same:   true,
 	}

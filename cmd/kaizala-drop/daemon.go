@@ -14,9 +14,9 @@ import (
 
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/door"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 	"kaizala-drop/uploader"
 )
@@ -41,7 +41,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		return uploader.Summary{}, err
 	}
 	if kept := book.Kept(); kept != "" {
-		d.log.Info().Str("copy", file.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
+		d.log.Info().Str("copy", text.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
 	}
 	filer := filing.New() // one for all: moves at the same time share their syncs
 	pipelines, err := d.join(book, filer)
@@ -58,11 +58,11 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 
 	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // what is written to state_dir ends last
 	defer stopWriting()
-	writing := part{"the ledger in " + file.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
+	writing := part{"the ledger in " + text.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
 	var keeping []part
 	for _, p := range pipelines {
 		if p.keep != nil {
-			keeping = append(keeping, part{"the token in " + file.Printable(d.config.StateDir), start(func() error { return p.keep(lasting) })})
+			keeping = append(keeping, part{"the token in " + text.Printable(d.config.StateDir), start(func() error { return p.keep(lasting) })})
 		}
 	}
 	sum, hanging, err := d.work(ctx, book, filer, pipelines)

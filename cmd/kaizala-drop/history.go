@@ -13,8 +13,8 @@ import (
 
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/control"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/inquiry"
+	"kaizala-drop/internal/text"
 )
 
 func newHistory() *cobra.Command {
@@ -34,22 +34,8 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
-			for text, at := range map[string]*time.Time{since: &f.Since, until: &f.Until} {
-				if text == "" {
-					continue
-				}
-				t, err := momentOf(text, now)
-				if err != nil {
-					return &exitError{exitUsage, err}
-				}
-				*at = t
-			}
-			if f.Folder != "" {
-				folder, err := filepath.Abs(f.Folder)
-				if err != nil {
-					return failed(err)
-				}
-				f.Folder = folder
+			if err := complete(&f, since, until, now); err != nil {
+				return err
 			}
 			desk, done, err := a.desk(cmd.Context())
 			if err != nil {
@@ -81,22 +67,42 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 	return cmd
 }
 
+// complete puts the times that are given into the filter, and makes the path of its folder absolute.
+func complete(f *control.Filter, since, until string, now time.Time) error {
+	for moment, at := range map[string]*time.Time{since: &f.Since, until: &f.Until} {
+		if moment == "" {
+			continue
+		}
+		t, err := momentOf(moment, now)
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		*at = t
+	}
+	if f.Folder == "" {
+		return nil
+	}
+	folder, err := filepath.Abs(f.Folder)
+	f.Folder = folder
+	return failed(err)
+}
+
 // momentOf reads a time as people write it, on the clock of this machine.
-func momentOf(text string, now time.Time) (time.Time, error) {
+func momentOf(written string, now time.Time) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04", time.DateTime, time.RFC3339} {
-		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+		if t, err := time.ParseInLocation(layout, written, now.Location()); err == nil {
 			return t, nil
 		}
 	}
 	for _, layout := range []string{"15:04", time.TimeOnly} {
-		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+		if t, err := time.ParseInLocation(layout, written, now.Location()); err == nil {
 			return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), 0, now.Location()), nil
 		}
 	}
-	if ago, err := config.ParseDuration(text); err == nil {
+	if ago, err := config.ParseDuration(written); err == nil {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: write 2026-11-24, \"2026-11-24 09:00\", 09:00 (today), 2h or 7d (ago)", text)
+	return time.Time{}, fmt.Errorf("%q is no time: write 2026-11-24, \"2026-11-24 09:00\", 09:00 (today), 2h or 7d (ago)", written)
 }
 
 // writeCSV writes rows as RFC 4180 says. Times are in RFC 3339, sizes in bytes.
@@ -113,11 +119,11 @@ func writeCSV(out io.Writer, rows []control.Entry) error {
 	return failed(w.Error())
 }
 
-// cell makes text harmless in a spreadsheet, which takes what begins like a formula for one.
-func cell(text string) string {
-	text = file.Printable(text)
-	if text != "" && strings.ContainsRune("=+-@", rune(text[0])) {
-		return "'" + text
+// cell makes content harmless in a spreadsheet, which takes what begins like a formula for one.
+func cell(content string) string {
+	content = text.Printable(content)
+	if content != "" && strings.ContainsRune("=+-@", rune(content[0])) {
+		return "'" + content
 	}
-	return text
+	return content
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // reload reads the configuration again at each SIGHUP and hands it over if it is right. It is the only sender.
@@ -104,7 +104,7 @@ func (d *daemon) served(folders []config.Folder) (can []config.Folder) {
 			can = append(can, f)
 			continue
 		}
-		d.log.Warn().Str("folder", file.Printable(f.Path)).Str("destination", f.Destination).
+		d.log.Warn().Str("folder", text.Printable(f.Path)).Str("destination", f.Destination).
 			Msg("the destination is new: the folder is served after a restart")
 	}
 	return can

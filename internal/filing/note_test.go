@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 )
 
+// TestNote shows the whole text of a note, and that of an empty one.
 func TestNote(t *testing.T) {
 	berlin := time.FixedZone("CEST", 2*60*60)
 	full := Note{
@@ -52,7 +53,8 @@ To send the file, put it into the folder again. This note can be deleted.
 	}
 }
 
-// TestNoteOfTheSameEnd: where the file would come back, the note does not say that it can be put into the folder again.
+// TestNoteOfTheSameEnd shows that the note does not advise to put a file into the folder again if it would fail in the same
+// way.
 func TestNoteOfTheSameEnd(t *testing.T) {
 	const want = `kaizala-drop put this file aside and will not send it again by itself.
 
@@ -133,6 +135,7 @@ func TestDropNote(t *testing.T) {
 	}
 }
 
+// TestNoteIsBounded shows that a text from outside, however long, is cut in the note.
 func TestNoteIsBounded(t *testing.T) {
 	for _, message := range []string{
 		strings.Repeat("é", 1<<20), strings.Repeat("\xff", 1<<20),
@@ -148,7 +151,8 @@ func TestNoteIsBounded(t *testing.T) {
 	}
 }
 
-// TestNoteThatAPowerCutLeft: its file was not moved yet, so it is written anew. What somebody else wrote stays.
+// TestNoteThatAPowerCutLeft shows that a note which a power cut left without its file is written anew, and that a note of
+// somebody else stays.
 func TestNoteThatAPowerCutLeft(t *testing.T) {
 	whole := Note{Reason: "refused"}.text("a.pdf", time.Local)
 	for left, ours := range map[string]bool{

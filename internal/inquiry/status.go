@@ -97,16 +97,9 @@ func (d *Desk) destination(ctx context.Context, to config.Destination, unfinishe
 // folder tells how a folder stands, but for its door.
 func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]view.Lane, unfinished []ledger.Delivery) (control.Folder, error) {
 	shown := control.Folder{Path: f.Path, Destination: f.Destination, Target: f.GroupID}
-	failed, err := d.Ledger.Search(ctx, ledger.Query{Folder: f.Path, State: ledger.Failed})
-	if err != nil {
+	var err error
+	if shown.Failed, err = d.failedIn(ctx, f.Path); err != nil {
 		return shown, err
-	}
-	for _, one := range failed {
-		for _, file := range one.Files {
-			if one.Finished && file.Dest != "" {
-				shown.Failed++
-			}
-		}
 	}
 	last, err := d.Ledger.Search(ctx, ledger.Query{Folder: f.Path, State: ledger.Filed, Limit: 1})
 	if err != nil {
@@ -145,6 +138,19 @@ func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]vie
 		shown.Trouble, shown.Next = w.Trouble, w.ListAt
 	}
 	return shown, nil
+}
+
+// failedIn counts the files of a folder that were moved to failed/.
+func (d *Desk) failedIn(ctx context.Context, folder string) (files int, err error) {
+	failed, err := d.Ledger.Search(ctx, ledger.Query{Folder: folder, State: ledger.Failed})
+	for _, one := range failed {
+		for _, file := range one.Files {
+			if one.Finished && file.Dest != "" {
+				files++
+			}
+		}
+	}
+	return files, err
 }
 
 // reasons puts together what is held for the same kind of reason, the ones that wait longest first.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/control"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 )
 
@@ -33,7 +33,7 @@ func StoryText(s control.Story) (lines []string) {
 // its backslashes.
 func printable(lines []string) []string {
 	for i, line := range lines {
-		lines[i] = strings.ReplaceAll(file.Printable(line), `\\`, `\`)
+		lines[i] = strings.ReplaceAll(text.Printable(line), `\\`, `\`)
 	}
 	return lines
 }

@@ -10,18 +10,19 @@ import (
 )
 
 const (
-	// tokenRetry is the time between tries to keep a refresh token on a disk that is full or broken.
+	// tokenRetry is the time between tries to save a refresh token on a disk that is full or broken.
 	tokenRetry = time.Minute
-	// freshEvery is the time between looks at the access token. They make no call as long as it is good, for a day.
+	// freshEvery is the time between checks of the access token. A check makes a call only if the token, which is good for a
+	// day, ends soon.
 	freshEvery = time.Hour
 )
 
-// KeepFresh keeps the access token fresh until ctx ends, also while nothing is posted: the refresh token that replaces an
-// ending one is given for some weeks only (documented are the days 328 to 365), and only with an access token. A fixed
-// access token is left alone.
+// KeepFresh keeps the access token fresh until ctx ends, even while nothing is posted. Kaizala gives the refresh token that
+// replaces an ending one only with an access token, and only for some weeks (documented: days 328 to 365). KeepFresh does
+// nothing for a fixed access token.
 //
-// It logs once that the token is refused, which nobody else would notice in a quiet time. All other failures are left to
-// the calls that suffer from them. Its error is that of ctx.
+// It logs once that the token is refused, because nobody else would notice that while nothing is posted. All other failures
+// show in the calls that suffer from them. Its error is that of ctx.
 func (c *Client) KeepFresh(ctx context.Context) error {
 	refused := false
 	for {
@@ -47,28 +48,28 @@ func (c *Client) KeepFresh(ctx context.Context) error {
 	}
 }
 
-// Run tries again, until ctx ends, to keep refresh tokens that could not be put on disk when they came. What is not on disk
-// by then is tried once more: it would end with the process. A call that hung until then may still bring one, and keeps it
+// Run tries, until ctx ends, to save refresh tokens that could not be saved when they came. When ctx ends, it tries once more,
+// because an unsaved token ends with the process. A call that is still under way may bring a token after that, and saves it
 // itself. Its error is that of ctx.
 func (c *Client) Run(ctx context.Context) error { return c.keeper.run(ctx) }
 
-// keeper puts each new refresh token on disk, and logs what becomes of that.
+// keeper saves each new refresh token on disk, and logs whether it could. It is safe for concurrent use.
 type keeper struct {
 	file   tokenFile
 	log    zerolog.Logger
 	failed chan struct{} // holds one element after a save that failed
 
 	mu      sync.Mutex // held while the file is written
-	unsaved string     // "": all is on disk
-	told    bool       // that it is not
-	ended   bool       // run has
+	unsaved string     // the token to save; "": none
+	told    bool       // the log says that a token is not saved
+	ended   bool       // run has ended
 }
 
 func newKeeper(f tokenFile, log zerolog.Logger) *keeper {
 	return &keeper{file: f, log: log, failed: make(chan struct{}, 1)}
 }
 
-// keep returns when the token is on disk, or could not be put there: then run tries again.
+// keep returns when the token is on disk, or could not be saved; run tries again then.
 func (k *keeper) keep(token string) {
 	if k.file.dir == "" {
 		return
@@ -86,7 +87,7 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-k.failed:
 			retry = time.After(tokenRetry)
 		case <-retry:
-			k.again()
+			k.retry()
 		case <-ctx.Done():
 			k.end()
 			return ctx.Err()
@@ -94,7 +95,7 @@ func (k *keeper) run(ctx context.Context) error {
 	}
 }
 
-func (k *keeper) again() {
+func (k *keeper) retry() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.unsaved != "" {
@@ -111,7 +112,7 @@ func (k *keeper) end() {
 	}
 }
 
-// save is called with mu. It tells once that it does not work, and once that it does again.
+// save is called with mu held. It logs the first failure, and the success after failures.
 func (k *keeper) save() {
 	err := k.file.save(k.unsaved)
 	switch {

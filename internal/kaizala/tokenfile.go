@@ -13,22 +13,22 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kaizala-drop/internal/durable"
 	"kaizala-drop/internal/wire"
 )
 
-// tokenFile is where a refresh token is kept that Kaizala gave in place of the configured one. Its methods are not for
-// concurrent use.
+// tokenFile keeps a refresh token that Kaizala gave in place of the configured one. It is not safe for concurrent use.
 //
-// A refresh token ends after a year; late in its life (documented is day 328) Kaizala hands out the next, which must outlive
-// a restart, or the daemon stops for good on the day the configured one ends. Who writes another token into the
-// configuration means that one: the kept one counts only as long as the token that it replaced is configured.
+// A refresh token ends after a year. Late in its life (documented: from day 328) Kaizala gives the next one, which must
+// outlive a restart, or the daemon stops for good on the day on which the configured one ends. Somebody who configures another
+// token wants that one: the kept token counts only while the token that it replaced is configured.
 type tokenFile struct {
-	dir        string // state_dir; "": there is no file
-	of         string // the destination's name
-	configured string // the refresh token of the configuration; "" if there is none
+	dir         string // state_dir; "": there is no file
+	destination string // the destination's name
+	configured  string // the refresh token of the configuration, or ""
 }
 
-// keptToken is the content of the file. The configured token itself is not repeated in it.
+// keptToken is the content of the file. It does not repeat the configured token.
 type keptToken struct {
 	ReplacesSHA256 string `json:"replaces_sha256"` // hex, of the configured token
 	RefreshToken   string `json:"refresh_token"`
@@ -38,8 +38,8 @@ const maxTokenFile = 64 << 10 // bytes
 
 func (f tokenFile) path() string {
 	name := "refresh-token.json"
-	if f.of != "" && f.of != "kaizala" {
-		name = "refresh-token-" + f.of + ".json"
+	if f.destination != "" && f.destination != "kaizala" {
+		name = "refresh-token-" + f.destination + ".json"
 	}
 	return filepath.Join(f.dir, name)
 }
@@ -49,9 +49,8 @@ func (f tokenFile) digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// load gives the token to use: the kept one, if it replaces the configured one, else the configured one. That is what it
-// gives with an error, too, which says why a kept one cannot be read: the configured one may still be good. No error
-// shows a token.
+// load returns the token to use: the kept one if it replaces the configured one, else the configured one. If a kept token
+// cannot be read, load returns the configured one, which may still be good, and an error. No error shows a token.
 func (f tokenFile) load() (token string, err error) {
 	if f.configured == "" || f.dir == "" {
 		return f.configured, nil
@@ -83,8 +82,8 @@ func (f tokenFile) unreadable(err error) error {
 		"once that has ended, get a new one and configure it", f.path(), err)
 }
 
-// save keeps token in place of the configured one. When it returns nil, the token is on disk, for the eyes of the owner
-// of dir alone; a crash leaves the old content or the new.
+// save keeps token in place of the configured one. When it returns nil, the token is on disk, readable for the owner of dir
+// only. A crash leaves the old content or the new.
 func (f tokenFile) save(token string) error {
 	text, err := json.Marshal(keptToken{f.digest(), token})
 	if err == nil {
@@ -97,7 +96,7 @@ func (f tokenFile) save(token string) error {
 	return nil
 }
 
-// replace writes a second file and renames it over the first.
+// replace writes a second file, and renames it over the first.
 func (f tokenFile) replace(text []byte) error {
 	dir, err := os.Open(f.dir)
 	if err != nil {
@@ -115,15 +114,15 @@ func (f tokenFile) replace(text []byte) error {
 	_, err = out.Write(text)
 	err = errors.Join(err, inherit(out, dir), out.Sync(), out.Close())
 	if err == nil {
-		err = os.Rename(next, f.path())
+		err = durable.Rename(next, f.path())
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(next))
+		_ = os.Remove(next) // the next save replaces a file that stays
 	}
-	return dir.Sync()
+	return err
 }
 
-// inherit gives out the owner of dir: `check --online`, run by root, must not leave what the daemon cannot read.
+// inherit gives out the owner of dir, because the daemon must be able to read a file that root writes with `check --online`.
 func inherit(out, dir *os.File) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {

@@ -11,6 +11,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 )
 
 // Finish brings to its end what was asked and not done, because a crash came between. It is to be called at a start, before the
@@ -34,7 +35,7 @@ func (r *Retrier) Finish(ctx context.Context) (done []Result, err error) {
 		r.leave(at)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s, which %s asked for: %w", quote(a.Path), a.By, err))
-			r.Log.Warn().Err(err).Str("file", file.Printable(a.Path)).Str("asked", string(a.What)).Str("by", file.Printable(a.By)).
+			r.Log.Warn().Err(err).Str("file", text.Printable(a.Path)).Str("asked", string(a.What)).Str("by", text.Printable(a.By)).
 				Msg("what was asked of a failed file is not done yet")
 			continue
 		}
@@ -106,8 +107,8 @@ func (r *Retrier) end(ctx context.Context, a ledger.Asked, dest string, as file.
 	a.Dest = dest
 	result := resultOf(a, false)
 	result.NoteLeft = left
-	r.Log.Info().Str("folder", file.Printable(a.Folder)).Str("file", file.Printable(a.Path)).Str("asked", string(a.What)).
-		Str("by", file.Printable(a.By)).Str("to", file.Printable(dest)).Msg("a failed file was moved, as somebody asked")
+	r.Log.Info().Str("folder", text.Printable(a.Folder)).Str("file", text.Printable(a.Path)).Str("asked", string(a.What)).
+		Str("by", text.Printable(a.By)).Str("to", text.Printable(dest)).Msg("a failed file was moved, as somebody asked")
 	return result, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 )
 
 // Why a request is refused. Nothing was moved or written down.
@@ -184,9 +185,9 @@ func (q Request) what(d ledger.Delivery) (ledger.What, error) {
 	switch {
 	case doubt && !q.PostAgain && !q.WasPosted:
 		return "", fmt.Errorf("%w (%s): look in the group first. If the message is not there, have it sent with --post-again; "+
-			"if it is, have the file moved to done/ with --was-posted", ErrMayBePosted, file.Printable(d.Reason))
+			"if it is, have the file moved to done/ with --was-posted", ErrMayBePosted, text.Printable(d.Reason))
 	case q.WasPosted && !doubt:
-		return "", fmt.Errorf("%w (%s): leave out --was-posted to have it sent, or move it away yourself", ErrNotInDoubt, file.Printable(d.Reason))
+		return "", fmt.Errorf("%w (%s): leave out --was-posted to have it sent, or move it away yourself", ErrNotInDoubt, text.Printable(d.Reason))
 	case q.WasPosted:
 		return ledger.WasPosted, nil
 	case doubt && q.AsItIs:
@@ -234,7 +235,7 @@ func (r *Retrier) pass(point string) {
 	}
 }
 
-func quote(path string) string { return `"` + file.Printable(path) + `"` }
+func quote(path string) string { return `"` + text.Printable(path) + `"` }
 
 // AsItIs tells a watcher of a folder which of its files are to be sent without the check of their ending (watcher.Folder.AsItIs). What
 // the ledger cannot tell is held back.
@@ -242,7 +243,7 @@ func (r *Retrier) AsItIs(folder string) func(name string, id file.Identity) bool
 	return func(name string, id file.Identity) bool {
 		is, err := r.Ledger.SentAsItIs(context.Background(), folder, id)
 		if err != nil {
-			r.Log.Warn().Err(err).Str("folder", file.Printable(folder)).Str("file", file.Printable(name)).
+			r.Log.Warn().Err(err).Str("folder", text.Printable(folder)).Str("file", text.Printable(name)).
 				Msg("the ledger cannot tell whether it was asked to send this file as it is: it is held back")
 		}
 		return is && err == nil

@@ -1,4 +1,4 @@
-package file_test
+package text_test
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 func TestQuoted(t *testing.T) {
@@ -26,7 +26,7 @@ func TestQuoted(t *testing.T) {
 		"abc\u202efdp.exe":    `$'abc\342\200\256fdp.exe'`,
 		"~":                   "'~'",
 	} {
-		if got := file.Quoted(in); got != want {
+		if got := text.Quoted(in); got != want {
 			t.Errorf("Quoted(%q) = %s, want %s", in, got, want)
 		}
 	}
@@ -47,7 +47,7 @@ func FuzzQuoted(f *testing.F) {
 		if strings.Contains(path, "\x00") {
 			return
 		}
-		quoted := file.Quoted(path)
+		quoted := text.Quoted(path)
 		if !utf8.ValidString(quoted) || strings.ContainsFunc(quoted, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
 			t.Errorf("Quoted(%q) is %q", path, quoted)
 		}
