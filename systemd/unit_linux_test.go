@@ -52,7 +52,7 @@ refresh_token = "credential:refresh-token"
 `
 
 func folder(path, id string) string {
-	return fmt.Sprintf("[[folder]]\npath = %q\ngroup_id = %q\nsettle = \"200ms\"\nrescan = \"1s\"\n", path, id)
+	return fmt.Sprintf("[[folder]]\npath = %q\ngroup_id = %q\nsettle = \"200ms\"\nrescan = \"1s\"\ntruncated_after = \"1s\"\n", path, id)
 }
 
 // testInside is the life of one installation, from the first day to a broken configuration: each step stands on those
@@ -74,6 +74,7 @@ func testInside(t *testing.T) {
 		{"starts with credentials", testStartsWithCredentials},
 		{"has one privilege", testPrivileges},
 		{"delivers", testDelivers},
+		{"is asked", testAsks},
 		{"waits for another user's writer", testWaitsForWriter},
 		{"reloads", testReloads},
 		{"keeps its settings when the new ones are wrong", testReloadRefused},

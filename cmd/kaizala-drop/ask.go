@@ -30,19 +30,21 @@ func (a *asker) flags(cmd *cobra.Command) {
 
 // daemon reads the configuration and finds the running daemon; the client is nil if none answers.
 func (a *asker) daemon(ctx context.Context) (config.Config, *control.Client, error) {
-	c, err := loadConfigIn(a.config, config.Environment{Getenv: os.Getenv, WithoutCredentials: true})
-	if err != nil || c.Control.Socket == "" {
-		return c, nil, err
+	c, unread := loadConfigIn(a.config, config.Environment{Getenv: os.Getenv, WithoutCredentials: true})
+	if errors.Is(unread, fs.ErrPermission) { // an administrator who may ask need not be one who may read the secrets
+		c.Control.Socket = config.DefaultSocket
+	} else if unread != nil || c.Control.Socket == "" {
+		return c, nil, unread
 	}
 	client := control.NewClient(c.Control.Socket)
-	_, err = client.Status(ctx)
+	_, err := client.Status(ctx)
 	switch {
 	case err == nil:
 		return c, client, nil
 	case errors.Is(err, fs.ErrPermission):
 		err = failed(fmt.Errorf("%w: ask as root, or as a member of the group %s", err, control.AdminGroup))
 	case errors.Is(err, control.ErrNoDaemon):
-		err = nil
+		err = unread
 	default:
 		err = failed(err)
 	}

@@ -13,7 +13,7 @@ func TestSocketIsAPath(t *testing.T) {
 		`socket = "/run/x.sock"`:       "/run/x.sock",
 		`socket = "/run//y/../x.sock"`: "/run/x.sock",
 		`socket = ""`:                  "",
-		``:                             defaultSocket,
+		``:                             DefaultSocket,
 		`socket = "/` + strings.Repeat("s", 95) + `"`: "/" + strings.Repeat("s", 95),
 	} {
 		if got := mustLoad(t, dir, token+folder+"[control]\n"+text, env("TOKEN", "t")).Control.Socket; got != want {

@@ -68,7 +68,7 @@ func socket[T any](field func(*T) *string) read[T] {
 		s, ok := value.(string)
 		switch {
 		case !ok:
-			at.wrongType(`a path in quotes, such as "`+defaultSocket+`"`, value)
+			at.wrongType(`a path in quotes, such as "`+DefaultSocket+`"`, value)
 		case s == "":
 			*field(into) = ""
 		case !filepath.IsAbs(s):

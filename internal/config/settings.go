@@ -28,12 +28,13 @@ func topSettings() []setting[Config] {
 	}
 }
 
-const defaultSocket = "/run/kaizala-drop/control.sock"
+// DefaultSocket is where the daemon answers unless [control] says otherwise.
+const DefaultSocket = "/run/kaizala-drop/control.sock"
 
 // controlSettings are the keys of [control].
 func controlSettings() []setting[Control] {
 	return []setting[Control]{
-		{"socket", defaultSocket, "where the running daemon answers status, explain, history and retry; empty: nowhere",
+		{"socket", DefaultSocket, "where the running daemon answers status, explain, history and retry; empty: nowhere",
 			socket(func(c *Control) *string { return &c.Socket })},
 	}
 }

@@ -1,0 +1,76 @@
+package systemd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"kaizala-drop/internal/samples"
+)
+
+// adminGroup is the group of those who may ask.
+const adminGroup = "kaizala-drop-admin"
+
+// asks runs kaizala-drop as a user who is in the given groups, and gives what it says.
+func asks(t *testing.T, uid string, gids []string, args ...string) (out string, ok bool) {
+	t.Helper()
+	cmd := exec.Command("/usr/local/bin/kaizala-drop", args...)
+	id := &syscall.Credential{Uid: uint32(number(t, uid)), Gid: uint32(number(t, uid))}
+	for _, gid := range gids {
+		id.Groups = append(id.Groups, uint32(number(t, gid)))
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: id}
+	text, err := cmd.CombinedOutput()
+	return string(text), err == nil
+}
+
+// testAsks: under the unit root and an administrator, who may not read the configuration, get answers and take a failed file back; who
+// drops files and a stranger do not. Who asked is in the journal.
+func testAsks(t *testing.T) {
+	socket := "/run/kaizala-drop/control.sock"
+	if got := strings.TrimSpace(run(t, "stat", "-c", "%U:%G %A", socket)); got != "kaizala-drop:"+adminGroup+" srw-rw----" {
+		t.Errorf("%s is %s", socket, got)
+	}
+	run(t, "chmod", "640", configFile)
+	admins := []string{gidOf(t, adminGroup)}
+	last := samples.All()[0]
+	for who, c := range map[string]struct {
+		uid    string
+		groups []string
+		may    bool
+	}{
+		"root": {"0", nil, true}, "an administrator": {"65534", admins, true}, "a dropper": {uidOf(t, "anna"), []string{gidOf(t, group)}, false},
+		"a stranger": {"65534", nil, false},
+	} {
+		out, ok := asks(t, c.uid, c.groups, "status")
+		if ok != c.may || c.may != strings.Contains(out, reception+" -> reception@2: up") {
+			t.Errorf("status for %s: %t, %s", who, ok, out)
+		}
+		if !c.may && !strings.Contains(out, "ask as root, or as a member of the group "+adminGroup) {
+			t.Errorf("%s is not told what helps: %s", who, out)
+		}
+		out, ok = asks(t, c.uid, c.groups, "explain", filepath.Join(reception, last.Name))
+		if ok != c.may || c.may != strings.Contains(out, "was posted today at") {
+			t.Errorf("explain for %s: %t, %s", who, ok, out)
+		}
+	}
+	failed := filepath.Join(reception, "failed", "notes.zzz")
+	write(t, filepath.Join(reception, "notes.zzz"), "x", 0o664)
+	await(t, "a failed file", func() bool {
+		out, _ := asks(t, "0", nil, "history", "--state", "failed")
+		return strings.Contains(out, "failed/notes.zzz")
+	})
+	if out, ok := asks(t, "65534", admins, "retry", failed); !ok {
+		t.Errorf("retry: %s", out)
+	}
+	journal := run(t, "journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-g", "notes.zzz")
+	if !strings.Contains(journal, "(uid 65534)") {
+		t.Errorf("the journal does not say who asked: %s", journal)
+	}
+	if err := os.Remove(filepath.Join(reception, "notes.zzz")); err != nil {
+		t.Error(err)
+	}
+}
