@@ -121,8 +121,8 @@ func TestTableCoversConfig(t *testing.T) {
 	}
 	want := map[string][]string{
 		"":                 fields(Config{}, "Path", "Destinations", "Folders", "Warnings", "Unresolved"),
-		kaizalaSection:     fields(Kaizala{}),
-		destinationSection: append(fields(Kaizala{}), "type"),
+		kaizalaSection:     fields(Kaizala{}, "Unresolved"),
+		destinationSection: append(fields(Kaizala{}, "Unresolved"), "type"),
 		folderSection:      fields(Folder{}),
 	}
 	for section, want := range want {
