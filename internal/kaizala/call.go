@@ -16,6 +16,8 @@ const (
 	callMedia   = "media"
 	callActions = "actions"
 	callGroups  = "groups"
+	callPIN     = "generatePin"
+	callLogin   = "loginWithPinAndApplicationId"
 )
 
 const (
@@ -30,7 +32,8 @@ type call struct {
 	path   string // escaped, from /v1 on
 	query  string // with its question mark
 	body   *wire.Body
-	limit  int // bytes of an answer; 0: wire's own
+	limit  int      // bytes of an answer; 0: wire's own
+	hidden []string // in the body, that no message may repeat
 }
 
 // answer is what one sending brought back, as Kaizala means it.
@@ -133,7 +136,7 @@ func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Head
 
 func (c *Client) send(ctx context.Context, k call, to string, header http.Header) (*answer, error) {
 	a, err := c.wire.Do(ctx, wire.Call{
-		Method: k.method, URL: to + k.path + k.query, Header: header, Body: k.body, Limit: k.limit, Secrets: secretsOf(header),
+		Method: k.method, URL: to + k.path + k.query, Header: header, Body: k.body, Limit: k.limit, Secrets: append(secretsOf(header), k.hidden...),
 	})
 	if err != nil {
 		return nil, k.unanswered(err)

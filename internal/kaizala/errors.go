@@ -38,7 +38,9 @@ func (f Fault) String() string {
 
 // Error is what every failed call comes back as. It holds no secret, and its texts are safe to print.
 type Error struct {
-	Call       string        // "accessToken", "media", "actions" or "groups": the one that failed, not the one asked for
+	// Call is "accessToken", "media", "actions", "groups", "generatePin" or "loginWithPinAndApplicationId": the one that failed, not
+	// the one asked for.
+	Call       string
 	Status     int           // of the answer; 0: there was none
 	Code       string        // errorCode of the answer, "" if it had none; safe to print, at most 300 bytes or so
 	Message    string        // message of the answer, or how its text begins, likewise
@@ -59,6 +61,8 @@ func (e *Error) Error() string {
 		callMedia:   "cannot upload",
 		callActions: "cannot post",
 		callGroups:  "cannot list groups",
+		callPIN:     "cannot have a PIN sent",
+		callLogin:   "cannot log in",
 	}[e.Call])
 	if e.Status != 0 {
 		b.WriteString(": answered " + strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
@@ -94,7 +98,8 @@ func (e *Error) Proven() bool { return e.Spoken || e.Status == 0 }
 
 // Unauthorized reports whether the token, or what one is asked for with, was refused: no waiting alone cures that.
 func (e *Error) Unauthorized() bool {
-	return e.Status == http.StatusUnauthorized || e.Code == "InvalidToken" || e.Call == callToken && e.Status == http.StatusForbidden
+	return e.Status == http.StatusUnauthorized || e.Code == "InvalidToken" || e.Call == callToken && e.Status == http.StatusForbidden ||
+		errors.Is(e.Err, ErrNoToken)
 }
 
 // Unwrap gives Err.
@@ -130,7 +135,7 @@ func (k call) unanswered(err error) *Error {
 // an action have been taken? What is not listed is the destination's fault: then nothing moves, and nothing is lost. The
 // claims against a file or a group need evidence (Error.Spoken; that others pass is for the caller to know).
 //
-//	status                          accessToken, groups   media         actions
+//	status                          every other call      media         actions
 //	400 411 413 414 415 422         destination           file          file
 //	403                             destination           destination   group
 //	404 410                         destination           file          group

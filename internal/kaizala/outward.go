@@ -52,7 +52,8 @@ func (e *Error) isOfItself() bool {
 }
 
 // adviceAccess is what to do when the token is refused.
-const adviceAccess = "Look at application_id, application_secret and refresh_token (which ends after a year)"
+const adviceAccess = "Look at application_id, application_secret and refresh_token (which ends after a year), or log in anew: " +
+	"kaizala-drop login"
 
 // explain says what a person is to read of a file that is given up for e: as Kaizala's word only what it said itself.
 func (e *Error) explain(out *destination.Error) {

@@ -25,7 +25,7 @@ type Chaos struct {
 
 // Rule disturbs some calls.
 type Rule struct {
-	Call   string  // accessToken, media, actions or groups; "": each of them
+	Call   string  // accessToken, media, actions, groups, generatePin or loginWithPinAndApplicationId; "": each of them
 	Chance float64 // of a call to be disturbed, 0 to 1
 	First  int     // only so many calls, then never again; 0: without end
 	Do     string  // what happens to it: see Disturbances
@@ -117,7 +117,7 @@ func (c *chaos) disturb(next http.Handler) http.Handler {
 
 func callOf(r *http.Request) string {
 	path := r.URL.EscapedPath()
-	for _, call := range []string{"accessToken", "media", "groups"} {
+	for _, call := range []string{"accessToken", "media", "groups", "generatePin", "loginWithPinAndApplicationId"} {
 		if path == "/v1/"+call {
 			return call
 		}
@@ -267,7 +267,7 @@ func or[T comparable](value, otherwise T) T {
 
 // check says what is wrong with a rule.
 func (r Rule) check(known map[string]disturbance) error {
-	calls := []string{"", "accessToken", "media", "actions", "groups"}
+	calls := []string{"", "accessToken", "media", "actions", "groups", "generatePin", "loginWithPinAndApplicationId"}
 	bodies := []string{"", "json", "html", "none", "cut", "empty", "array"}
 	switch {
 	case known[r.Do] == nil:

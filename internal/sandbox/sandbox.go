@@ -26,13 +26,16 @@ type Options struct {
 	Dir    string  // media are kept here, never in memory; created if missing; the caller removes it
 	Groups []Group // the groups there are; every other one is answered with 404
 
-	// What GET /v1/accessToken accepts. Empty: any value but an empty one.
+	// What GET /v1/accessToken accepts, and the login. Empty: any value but an empty one. The refresh tokens of logins are
+	// accepted as well.
 	ApplicationID, ApplicationSecret, RefreshToken string
 
 	AccessToken string           // a fixed token, accepted beside the issued ones; empty: none
 	Endpoint    string           // endpointUrl given with a token; empty: scheme and host of the request
 	Now         func() time.Time // nil: time.Now
 	Chaos       *Chaos           // how it misbehaves; nil: not at all
+	// OnPIN shows a PIN to whoever would have the phone; nil: nobody sees it. It may be called concurrently.
+	OnPIN func(mobileNumber, pin string)
 }
 
 // Group is a conversation that can be posted to.
@@ -78,6 +81,7 @@ type Server struct {
 	calls   atomic.Int64
 	conns   conns
 	tokens  tokens
+	logins  logins
 	mint    mint
 	chaos   *chaos
 	closing chan struct{}
