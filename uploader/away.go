@@ -56,6 +56,7 @@ func (q *queue) retryEnd(now time.Time, d *delivery, err error) news {
 		return newsAway
 	}
 	d.pause.fail(now)
+	d.pause.because(err)
 	d.pause.atMost(now.Add(mendedWithin))
 	if d.stage == toFile || d.stage == toFail {
 		return newsUnfilable

@@ -23,6 +23,7 @@ const (
 // retryFile has d wait alone; the others go on.
 func (q *queue) retryFile(now time.Time, d *delivery, err error) news {
 	d.pause.fail(now)
+	d.pause.because(err)
 	if !isBlameless(err) && !q.setAside(d, err) {
 		q.countAgainst(d, err)
 	}
@@ -32,10 +33,11 @@ func (q *queue) retryFile(now time.Time, d *delivery, err error) news {
 // retry has the folder wait after a failure that is the folder's or its group's.
 func (l *lane) retry(now time.Time, err error) news {
 	if isForAll(err) {
-		l.becameUnfilable(now)
+		l.becameUnfilable(now, err)
 		return newsUnfilable
 	}
 	l.pause.fail(now)
+	l.pause.because(err)
 	l.pause.obey(now.Add(retryAfter(err)))
 	if l.pause.failures > 1 {
 		return newsWaits
@@ -133,6 +135,7 @@ func (q *queue) pauseAll(now time.Time, d *delivery, err error) {
 	q.pause.obey(now.Add(retryAfter(err)))
 	if q.pause.failures == 0 || q.pause.probes(d.since) { // else it was under way when another one failed
 		q.pause.fail(now)
+		q.pause.because(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"kaizala-drop/internal/file"
@@ -83,9 +84,10 @@ type facts struct {
 type delivery struct {
 	facts
 	lane  *lane
-	busy  bool       // a step is under way
-	long  bool       // its upload, the last one begun, is not a small one
-	calls hang.Calls // of the step that is under way, on the file system
+	busy  bool         // a step is under way
+	long  bool         // its upload, the last one begun, is not a small one
+	sent  atomic.Int64 // bytes of the upload that is under way, which its step counts
+	calls hang.Calls   // of the step that is under way, on the file system
 	// hanging says that one of them has not returned for so long that the step no longer holds what others need.
 	hanging  bool
 	breakOff context.CancelCauseFunc // ends the calls of the destination that the step makes

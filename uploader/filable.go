@@ -60,7 +60,8 @@ func (l *lane) stuck() bool {
 func (d *delivery) cannotBeMoved() bool { return d.pause.failures > 0 && d.away.IsZero() }
 
 // becameUnfilable has the folder wait, with looks that are never far apart.
-func (l *lane) becameUnfilable(now time.Time) {
+func (l *lane) becameUnfilable(now time.Time, err error) {
 	l.sick.fail(now)
+	l.sick.because(err)
 	l.sick.atMost(now.Add(mendedWithin))
 }

@@ -17,10 +17,12 @@ func (q *queue) isAlike(l *lane) bool {
 func (q *queue) unprovenFolder(now time.Time, d *delivery, err error) news {
 	l := d.lane
 	l.pause.fail(now)
+	l.pause.because(err)
 	l.pause.obey(now.Add(retryAfter(err)))
 	l.unproven = true
 	if q.isAlike(l) && (q.groups.failures == 0 || q.groups.probes(d.since)) {
 		q.groups.fail(now)
+		q.groups.because(err)
 	}
 	switch {
 	case q.groups.failures > 0:

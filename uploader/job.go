@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
@@ -11,18 +12,19 @@ import (
 // job is what a step is given: a copy of all that it needs to know of its delivery.
 type job struct {
 	facts
-	to       Folder      // the lane's folder, as it is configured when the step begins
-	again    bool        // an earlier try at its local end may have been broken off
-	probe    bool        // only a part of the album is sent, to find the image that is refused
-	lo, hi   int         // the files from lo to before hi are sent
-	suspects []suspect   // whose files the files of this delivery may be
-	earlier  upload      // of a file of its name, which may hold the same bytes
-	calls    *hang.Calls // of this step on the file system: they are watched from outside
+	to       Folder        // the lane's folder, as it is configured when the step begins
+	again    bool          // an earlier try at its local end may have been broken off
+	probe    bool          // only a part of the album is sent, to find the image that is refused
+	lo, hi   int           // the files from lo to before hi are sent
+	suspects []suspect     // whose files the files of this delivery may be
+	earlier  upload        // of a file of its name, which may hold the same bytes
+	calls    *hang.Calls   // of this step on the file system: they are watched from outside
+	sent     *atomic.Int64 // bytes of this upload: they are watched from outside
 }
 
 // job gives the job of d's next step, but for its suspects and its earlier upload.
 func (d *delivery) job() job {
-	j := job{facts: d.facts, to: d.lane.folder, again: d.known || d.pause.failures > 0, hi: len(d.Files), calls: &d.calls}
+	j := job{facts: d.facts, to: d.lane.folder, again: d.known || d.pause.failures > 0, hi: len(d.Files), calls: &d.calls, sent: &d.sent}
 	if d.search != nil {
 		j.probe = true
 		j.lo, j.hi = d.search.probe()

@@ -9,6 +9,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/view"
 )
 
 // onceTries is how often all that is left must have failed before a run whose input has ended gives it up.
@@ -105,6 +106,8 @@ func (l *loop) run(ctx context.Context) (Summary, error) {
 			l.onFolders(folders, ok)
 		case o := <-l.outcomes:
 			l.onOutcome(o)
+		case ask := <-l.Asks:
+			l.answer(ask)
 		case released <- release:
 			l.handBacks = l.handBacks[1:]
 		case <-timer.C:
@@ -176,6 +179,13 @@ func (l *loop) nextHandBack() (chan<- file.Release, file.Release) {
 		return nil, file.Release{}
 	}
 	return l.Released, l.handBacks[0].Release
+}
+
+// answer shows the queue to whoever asks.
+func (l *loop) answer(ask view.Ask[view.Posting]) {
+	shown := l.queue.view(time.Now(), ask)
+	shown.Destination, shown.Orphans = l.Name, len(l.orphans)
+	ask.Answer <- shown
 }
 
 func (l *loop) onFolders(folders []Folder, ok bool) {

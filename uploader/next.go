@@ -182,6 +182,7 @@ func (q *queue) begin(d *delivery, now time.Time) job {
 	switch d.stage {
 	case toUpload:
 		j.earlier = d.lane.takeUpload(d)
+		d.sent.Store(0)
 		q.uploading++
 		if d.long = !d.isSmall(); d.long {
 			q.long++

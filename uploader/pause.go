@@ -19,12 +19,14 @@ const briefTries = 3
 
 // pause says how long something must not be tried: each failure makes it longer, one success ends it.
 type pause struct {
-	first      time.Duration // the pause after the first failure; 0: pauseFirst
-	failures   int
-	failedLast time.Time // when it failed last
-	until      time.Time
-	asked      time.Time // no success ends it before
-	steps      *backoff.ExponentialBackOff
+	first       time.Duration // the pause after the first failure; 0: pauseFirst
+	failures    int
+	failedFirst time.Time
+	reason      string    // of its last failure, for people; "": not known
+	failedLast  time.Time // when it failed last
+	until       time.Time
+	asked       time.Time // no success ends it before
+	steps       *backoff.ExponentialBackOff
 }
 
 // fail lengthens the pause.
@@ -34,10 +36,15 @@ func (p *pause) fail(now time.Time) {
 		p.steps.InitialInterval, p.steps.MaxInterval = cmp.Or(p.first, pauseFirst), pauseMost
 		p.steps.Multiplier, p.steps.RandomizationFactor = 2, 0.2
 	}
-	p.failures++
+	if p.failures++; p.failures == 1 {
+		p.failedFirst = now
+	}
 	p.failedLast = now
 	p.extend(now.Add(min(p.steps.NextBackOff(), pauseMost)))
 }
+
+// because notes why it failed last.
+func (p *pause) because(err error) { p.reason = reasonOf(err) }
 
 func (p *pause) extend(until time.Time) {
 	if until.After(p.until) {

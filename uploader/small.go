@@ -19,10 +19,12 @@ func (q *queue) mostUploads() int {
 }
 
 // isSmall reports whether all files of d together are small.
-func (d *delivery) isSmall() bool {
-	var size int64
+func (d *delivery) isSmall() bool { return d.size() < smallUpload }
+
+// size is how many bytes all files of d have together.
+func (d *delivery) size() (bytes int64) {
 	for i := range d.Files {
-		size += d.Files[i].ID.Size
+		bytes += d.Files[i].ID.Size
 	}
-	return size < smallUpload
+	return bytes
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
@@ -23,6 +24,7 @@ type source struct {
 	sums  []hash.Hash
 	wrong []error // what was wrong with each when it was read
 
+	readers []*fileReader   // the last one that was given of each
 	looks   []file.Identity // what each looked like when it was compared last
 	rereads []int           // how often each was read again
 }
@@ -30,6 +32,7 @@ type source struct {
 // openSource opens the files that w is to send and makes sure that they are those that settled.
 func openSource(w *work) (*source, error) {
 	s := &source{w: w, sent: w.job.toSend()}
+	s.readers = make([]*fileReader, len(s.sent))
 	s.wrong, s.looks, s.rereads = make([]error, len(s.sent)), make([]file.Identity, len(s.sent)), make([]int, len(s.sent))
 	if err := w.job.each(s.sent, s.open); err != nil {
 		s.close()
@@ -66,8 +69,12 @@ func (s *source) toUpload() []destination.File {
 			Name: filepath.Base(f.Name), MIME: t.MIME, Size: f.ID.Size,
 			Open: func() io.Reader {
 				s.sums[i].Reset()
+				if old := s.readers[i]; old != nil { // it is sent anew
+					s.w.job.sent.Add(-old.at)
+				}
 				// Not bounded by Size: a file that grew must be noticed.
-				from := &fileReader{f: s.files[i], calls: s.w.job.calls}
+				from := &fileReader{f: s.files[i], calls: s.w.job.calls, sent: s.w.job.sent}
+				s.readers[i] = from
 				s.looks[i] = f.ID
 				return &watchedReader{r: io.TeeReader(from, s.sums[i]), look: func() error { return s.glance(i, from.at) }, wrong: &s.wrong[i]}
 			},
@@ -158,11 +165,15 @@ type fileReader struct {
 	f     *os.File
 	at    int64
 	calls *hang.Calls
+	sent  *atomic.Int64 // counts what was read; nil: nothing does
 }
 
 func (r *fileReader) Read(p []byte) (n int, err error) {
 	err = r.calls.Do("read", r.f.Name(), func() (err error) { n, err = r.f.ReadAt(p, r.at); return err })
 	r.at += int64(n)
+	if r.sent != nil {
+		r.sent.Add(int64(n))
+	}
 	return n, err
 }
 

@@ -24,6 +24,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/view"
 
 	"github.com/rs/zerolog"
 )
@@ -90,6 +91,9 @@ type Uploader struct {
 	Settled <-chan file.Batch
 	// Released takes the files that must settle anew. Nothing waits for its reader.
 	Released chan<- file.Release
+
+	// Asks brings questions about what is under way. They are answered as long as Run runs. May be nil.
+	Asks <-chan view.Ask[view.Posting]
 
 	MaxUploads  int
 	MaxAttempts int

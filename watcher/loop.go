@@ -13,6 +13,7 @@ import (
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
+	"kaizala-drop/internal/view"
 )
 
 const (
@@ -32,6 +33,7 @@ type loop struct {
 	events   <-chan fsnotify.Event // nil: polled
 	errors   <-chan error
 	released <-chan string
+	asks     <-chan view.Ask[view.Watched]
 	requests chan<- request // closed by the loop when it ends
 	answers  <-chan answer
 	settled  chan<- file.Batch
@@ -97,6 +99,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.onAnswer(a)
 		case name := <-l.released:
 			l.onRelease(name)
+		case ask := <-l.asks:
+			ask.Answer <- l.view(now, ask.Name)
 		case <-timer.C: // onTime does what is to be done
 		case requests <- next:
 			l.sent(now)

@@ -25,6 +25,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/view"
 )
 
 // Folder says what to watch and how.
@@ -58,6 +59,8 @@ type Watcher struct {
 	Settled chan<- file.Batch
 	// Released brings back handed-over files that are to settle anew. It is read as long as Run runs.
 	Released <-chan file.Release
+	// Asks brings questions about one folder each. They are answered as long as the folder is watched. May be nil.
+	Asks <-chan view.Ask[view.Watched]
 	// Once makes Run return when everything found in the first folders was handed over or is held back. What is released
 	// until then is taken up again.
 	Once bool
@@ -89,6 +92,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 				continue
 			}
 			all.release(ctx, r)
+		case ask := <-w.Asks:
+			all.answer(ctx, ask)
 		case err := <-all.ends:
 			all.ended(err)
 		}
@@ -105,6 +110,7 @@ const eventBuffer = 1024
 type watch struct {
 	folder   Folder
 	released chan string
+	asks     chan view.Ask[view.Watched]
 	stop     context.CancelFunc
 	done     chan struct{} // closed when its loop has ended; its scout may still hang
 }
@@ -195,7 +201,7 @@ func (w *watches) ended(err error) {
 // start starts the goroutines of one folder: its loop, its scout, and what fsnotify starts.
 func (w *watches) start(ctx context.Context, f Folder) {
 	ctx, stop := context.WithCancel(ctx)
-	started := &watch{folder: f, released: make(chan string), stop: stop, done: make(chan struct{})}
+	started := &watch{folder: f, released: make(chan string), asks: make(chan view.Ask[view.Watched]), stop: stop, done: make(chan struct{})}
 	w.byPath[f.Path] = started
 	log := w.Log.With().Str("folder", file.Printable(f.Path)).Logger()
 
@@ -203,7 +209,7 @@ func (w *watches) start(ctx context.Context, f Folder) {
 	requests, answers, scoutEnded := make(chan request), make(chan answer), make(chan struct{})
 	s := newScout(f, notify)
 	l := newLoop(f, w.Once, log)
-	l.settled, l.released, l.requests, l.answers, l.calls = w.Settled, started.released, requests, answers, s.calls
+	l.settled, l.released, l.asks, l.requests, l.answers, l.calls = w.Settled, started.released, started.asks, requests, answers, s.calls
 	if err != nil {
 		log.Warn().Err(watchAdvice(f.Path, err)).Stringer("every", min(f.Rescan, rescanRemote)).Msg("no events: the folder is only listed on the timer")
 	} else {

@@ -26,10 +26,16 @@ type Config struct {
 	LogFormat     string        // "auto", "console", "json"
 	KeepHistory   time.Duration // for which filed deliveries stay in the ledger
 	ShutdownGrace time.Duration // for calls under way when the daemon is told to stop; may be zero
+	Control       Control
 	Destinations  []Destination // at least one: that of [kaizala] first, the others by name
 	Folders       []Folder      // at least one, in the order of the file
 	Warnings      []Problem     // what is not wrong but should be known, by line
 	Unresolved    []string      // names of credentials that were not looked up: only with Environment.WithoutCredentials
+}
+
+// Control is how the running daemon can be asked.
+type Control struct {
+	Socket string // absolute, at most as long as a socket's path may be; "": it cannot be
 }
 
 // Destination is where files can be posted.

@@ -18,6 +18,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Path: c.Path, StateDir: "/var/lib/kaizala-drop", LogLevel: "info", LogFormat: "auto",
 		KeepHistory: 90 * 24 * time.Hour, ShutdownGrace: 20 * time.Second,
+		Control: Control{Socket: "/run/kaizala-drop/control.sock"},
 		Destinations: []Destination{{Name: "kaizala", Type: "kaizala", Kaizala: Kaizala{
 			Endpoint: "https://api.kaiza.la", AccessToken: NewSecret("t0ken"),
 			CallsPerMinute: 100, MaxUploads: 4, MaxAttempts: 10, StallTimeout: time.Minute, ConnectTimeout: 10 * time.Second,
@@ -47,6 +48,7 @@ log_level = "debug"
 log_format = "json"
 keep_history = "1d12h"
 shutdown_grace = "0s"
+control.socket = "/run/x"
 [kaizala]
 endpoint = "http://127.0.0.1:8080/kaizala/"
 application_id = "id"
@@ -103,7 +105,7 @@ when_unknown = "hold"
 		t.Errorf("got  %+v\nwant %+v", c.Destinations[0].Kaizala, wantKaizala)
 	}
 	c.Destinations, c.Folders, c.Path = nil, nil, ""
-	want := Config{StateDir: "/var/lib/x", LogLevel: "debug", LogFormat: "json", KeepHistory: 36 * time.Hour}
+	want := Config{StateDir: "/var/lib/x", LogLevel: "debug", LogFormat: "json", KeepHistory: 36 * time.Hour, Control: Control{Socket: "/run/x"}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
 	}
@@ -120,7 +122,8 @@ func TestTableCoversConfig(t *testing.T) {
 		return names
 	}
 	want := map[string][]string{
-		"":                 fields(Config{}, "Path", "Destinations", "Folders", "Warnings", "Unresolved"),
+		"":                 fields(Config{}, "Path", "Control", "Destinations", "Folders", "Warnings", "Unresolved"),
+		controlSection:     fields(Control{}),
 		kaizalaSection:     fields(Kaizala{}, "Unresolved"),
 		destinationSection: append(fields(Kaizala{}, "Unresolved"), "type"),
 		folderSection:      fields(Folder{}),

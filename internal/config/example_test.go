@@ -63,17 +63,19 @@ func TestExampleIsComplete(t *testing.T) {
 	}
 	defaults, _ := root[defaultsSection].(map[string]any)
 	kaizala, _ := root[kaizalaSection].(map[string]any)
+	control, _ := root[controlSection].(map[string]any)
 	folders, _ := root[folderSection].([]map[string]any)
 	if len(folders) != 1 {
 		t.Fatalf("got %d folders, want one", len(folders))
 	}
-	for _, section := range []string{kaizalaSection, defaultsSection, folderSection} {
+	for _, section := range []string{kaizalaSection, defaultsSection, folderSection, controlSection} {
 		delete(root, section)
 	}
 	// What every office must fill in has no default to show.
 	mustFill := []string{"application_id", "application_secret", "refresh_token", "path", "group_id"}
 	compare(t, "top", root, topSettings(), nil)
 	compare(t, "kaizala", kaizala, kaizalaSettings(), mustFill)
+	compare(t, "control", control, controlSettings(), nil)
 	compare(t, "defaults", defaults, defaultable(folderSettings()), nil)
 	compare(t, "folder", folders[0], folderSettings()[:2], mustFill)
 }

@@ -58,6 +58,29 @@ func absolute[T any](field func(*T) *string) read[T] {
 	}
 }
 
+// longestSocket is how many bytes the path of a socket can have: unix(7) has room for 107, and one is made in a directory of its own
+// beside its place.
+const longestSocket = 96
+
+// socket is an absolute path that a socket can have, or nothing.
+func socket[T any](field func(*T) *string) read[T] {
+	return func(at place, value any, into *T) {
+		s, ok := value.(string)
+		switch {
+		case !ok:
+			at.wrongType(`a path in quotes, such as "`+defaultSocket+`"`, value)
+		case s == "":
+			*field(into) = ""
+		case !filepath.IsAbs(s):
+			at.problem("must be an absolute path, from / on, not %q; empty for no socket", s)
+		case len(s) > longestSocket:
+			at.problem("has %d bytes, and the path of a socket at most %d: put it nearer to /", len(s), longestSocket)
+		case at.withoutNUL(s):
+			*field(into) = filepath.Clean(s)
+		}
+	}
+}
+
 // withoutNUL refuses what no path can hold (path_resolution(7)).
 func (p place) withoutNUL(s string) bool {
 	if !strings.Contains(s, "\x00") {

@@ -113,6 +113,8 @@ func (r *reader) syntax(err error) {
 func (r *reader) sections(root map[string]any) Config {
 	var c Config
 	r.topLevel(root, &c)
+	control, _ := r.table(root, controlSection)
+	section(r, keyPath{controlSection}, control, controlSettings(), &c.Control)
 	c.Destinations = r.destinations(root)
 	problems, warnings := len(r.problems), len(r.warnings)
 	base := r.defaults(root)
@@ -133,13 +135,14 @@ func (r *reader) forgive(c *Config, problems, warnings int) {
 const (
 	kaizalaSection     = "kaizala"
 	destinationSection = "destination"
+	controlSection     = "control"
 	defaultsSection    = "defaults"
 	folderSection      = "folder"
 )
 
 func (r *reader) topLevel(root map[string]any, c *Config) {
 	keys := maps.Clone(root)
-	for _, section := range []string{kaizalaSection, destinationSection, defaultsSection, folderSection} {
+	for _, section := range []string{kaizalaSection, destinationSection, defaultsSection, folderSection, controlSection} {
 		delete(keys, section)
 	}
 	section(r, nil, keys, topSettings(), c)

@@ -28,6 +28,16 @@ func topSettings() []setting[Config] {
 	}
 }
 
+const defaultSocket = "/run/kaizala-drop/control.sock"
+
+// controlSettings are the keys of [control].
+func controlSettings() []setting[Control] {
+	return []setting[Control]{
+		{"socket", defaultSocket, "where the running daemon answers status, explain, history and retry; empty: nowhere",
+			socket(func(c *Control) *string { return &c.Socket })},
+	}
+}
+
 // destinationSettings are the keys of [destination.NAME], beside those of its type.
 func destinationSettings() []setting[Destination] {
 	return []setting[Destination]{

@@ -62,6 +62,9 @@ func vocabulary() (all []known) {
 	for _, row := range destinationSettings() {
 		all = append(all, known{[]string{destinationSection}, row.name})
 	}
+	for _, row := range controlSettings() {
+		all = append(all, known{[]string{controlSection}, row.name})
+	}
 	for _, row := range folderSettings() {
 		sections := []string{folderSection}
 		if row.fallback != nil {
@@ -98,7 +101,7 @@ func adviseKey(section, key string) string {
 }
 
 func adviseTable(key string) string {
-	for _, name := range []string{kaizalaSection, destinationSection, defaultsSection, folderSection} {
+	for _, name := range []string{kaizalaSection, destinationSection, defaultsSection, folderSection, controlSection} {
 		if editDistance(key, name) <= tolerance(key) {
 			switch name {
 			case folderSection:
@@ -109,7 +112,7 @@ func adviseTable(key string) string {
 			return "did you mean [" + name + "]?"
 		}
 	}
-	return "remove it; there are [kaizala], [destination.NAME], [defaults] and [[folder]]"
+	return "remove it; there are [kaizala], [destination.NAME], [defaults], [[folder]] and [control]"
 }
 
 func namesIn(section string) (names []string) {

@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/view"
 )
 
 const (
@@ -48,6 +49,8 @@ type Doors struct {
 	Busy func(folder string) bool
 	// StateDir is the daemon's own, in which nobody may drop.
 	StateDir string
+	// Asks brings questions about all folders. They are answered as long as Run runs. May be nil.
+	Asks <-chan view.Ask[[]view.Door]
 	// Once tries each folder just once.
 	Once bool
 	Log  zerolog.Logger

@@ -62,6 +62,8 @@ func (l *loop) run(ctx context.Context) (hanging []string, err error) {
 			l.onEnded(time.Now(), e)
 		case up <- folders:
 			l.sent, l.changed = true, false
+		case ask := <-l.Asks:
+			ask.Answer <- l.view()
 		case <-timer.C:
 		case <-ctx.Done():
 			return l.end()

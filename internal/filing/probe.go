@@ -26,7 +26,7 @@ func (f *Filer) Probe(folder, dir string) error {
 		err = m.isThere()
 	}
 	if err == nil {
-		_, err, _ = f.making.Do(m.source(), func() (any, error) { return nil, f.probe(m) })
+		_, err, _ = f.making.Do(m.source(), func() (any, error) { return nil, f.probeAgain(m) })
 	}
 	if err != nil {
 		return fmt.Errorf("files of %s cannot be filed in %s: %w%s", quote(folder), quote(dir), err, advice(err))
@@ -76,6 +76,20 @@ func (m Move) sweepOld() {
 // escape has filepath.Match take path as it is.
 func escape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// probeTries is how often a probe is begun anew because its target went away.
+const probeTries = 10
+
+// probeAgain probes, and begins anew when the target goes away meanwhile: a probe of another folder with the same target, or of the
+// same folder under another name, made it and removes it again.
+func (f *Filer) probeAgain(m Move) (err error) {
+	for range probeTries {
+		if err = f.probe(m); !absent(err) || m.isThere() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func (f *Filer) probe(m Move) error {

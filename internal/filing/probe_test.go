@@ -154,3 +154,34 @@ func TestProbeOfACrash(t *testing.T) {
 	everything(t, d.folder, "done")
 	everything(t, d.done)
 }
+
+// TestProbesOfOneTarget: of two folders that share a done/, or two names that lead to one folder, the one probe removes the done/
+// that it made just when the other one is about to move its file there. Both find that files can be filed, and leave nothing behind.
+func TestProbesOfOneTarget(t *testing.T) {
+	dir := t.TempDir()
+	for _, sub := range []string{"a", "b"} {
+		noError(t, os.Mkdir(filepath.Join(dir, sub), 0o700))
+	}
+	noError(t, os.Symlink("a", filepath.Join(dir, "link")))
+	for name, probes := range map[string][2][2]string{
+		"shared":    {{dir + "/a", dir + "/done"}, {dir + "/b", dir + "/done"}},
+		"two names": {{dir + "/a", dir + "/a/done"}, {dir + "/link", dir + "/link/done"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, met := realCalls(), false
+			other := New()
+			c.rename = func(from, to string) error {
+				if !met {
+					met = true
+					noError(t, os.Remove(filepath.Dir(to))) // as the end of the other one does
+					noError(t, other.Probe(probes[1][0], probes[1][1]))
+				}
+				return renameNoReplace(from, to)
+			}
+			noError(t, newFiler(c).Probe(probes[0][0], probes[0][1]))
+			if left := names(t, probes[0][0]); !met || len(left) > 0 {
+				t.Errorf("it met the other one: %t; left %q", met, left)
+			}
+		})
+	}
+}

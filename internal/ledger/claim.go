@@ -58,6 +58,9 @@ func (w *writer) claim(d Delivery) (int64, error) {
 		if err := w.claimFile(id, i, d.Folder, f); err != nil {
 			return 0, err
 		}
+		if err := w.takeUp(id, d.Folder, f.ID); err != nil {
+			return 0, err
+		}
 	}
 	return id, nil
 }
@@ -65,9 +68,9 @@ func (w *writer) claim(d Delivery) (int64, error) {
 func (w *writer) claimFile(id int64, position int, folder string, f File) error {
 	dev, ino := int64(f.ID.Dev), int64(f.ID.Ino) // the same 64 bits; SQLite's integers are signed
 	path := filepath.Join(folder, f.Name)
-	n, err := w.affected(`INSERT INTO file (delivery, position, name, dev, ino, size, mtime_ns, ctime_ns)
-		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM `+claimedAlready+")",
-		id, position, []byte(f.Name), dev, ino, f.ID.Size, f.ID.Mtime, f.ID.Ctime, []byte(folder), []byte(path))
+	n, err := w.affected(`INSERT INTO file (delivery, position, name, dev, ino, size, mtime_ns, ctime_ns, base)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?11 WHERE NOT EXISTS (SELECT 1 FROM `+claimedAlready+")",
+		id, position, []byte(f.Name), dev, ino, f.ID.Size, f.ID.Mtime, f.ID.Ctime, []byte(folder), []byte(path), []byte(filepath.Base(f.Name)))
 	if err != nil || n == 1 {
 		return err
 	}

@@ -94,7 +94,7 @@ func TestFullDisk(t *testing.T) {
 func TestFullDiskAtOpen(t *testing.T) {
 	dir := mount(t, 0, "size=1m")
 	ballast := fill(t, dir)
-	for room := range 30 { // pages, from too few for the -shm to enough for everything
+	for room := range 60 { // pages, from too few for the -shm to enough for everything
 		try(t, os.Truncate(ballast, 1<<20-int64(room)*4096))
 		l, err := Open(dir)
 		if err == nil {
@@ -109,7 +109,7 @@ func TestFullDiskAtOpen(t *testing.T) {
 			t.Errorf("%d pages: %v", room, err)
 		}
 	}
-	t.Error("30 pages are not enough")
+	t.Error("60 pages are not enough")
 }
 
 // TestDiskFillsUp lets the ledger itself fill the disk, so that it runs full in the middle of batches.

@@ -14,7 +14,7 @@ const damaged = "damaged: put back a backup, or move it aside together with its 
 	" to start without a memory (" + without + ")"
 
 // explain says of an error of SQLite which file it is about and what can be done.
-func (l *Ledger) explain(err error) error {
+func (l *Reader) explain(err error) error {
 	if _, ok := errors.AsType[*sqlite.Error](err); !ok {
 		return fmt.Errorf("ledger %q: %w", l.path(), err)
 	}

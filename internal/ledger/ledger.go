@@ -25,6 +25,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,17 +86,34 @@ type Delivery struct {
 	MaybeTwice  bool   // it was posted again after an answer was lost
 	Attempts    int    // as last told by Waits or NotPosted
 	SettledAt   time.Time
+	ClaimedAt   time.Time
 	PostingAt   time.Time // when its post was begun first; zero: never, or by an older version
 	UpdatedAt   time.Time // of the last step
+	FinishedAt  time.Time // zero: something is left to do
 	Files       []File
+}
+
+// MayBePosted reports whether it is in failed/ for want of an answer: its post was sent, and nobody knows whether it is in the group.
+func (d Delivery) MayBePosted() bool {
+	return d.State == Failed && (d.Resource != "" || strings.HasPrefix(d.Reason, MayBePosted))
+}
+
+// MayBePosted is how the reason of a delivery begins that failed and may be in the group.
+const MayBePosted = "it may have been posted"
+
+// At is when it came to its end, else when its last step was.
+func (d Delivery) At() time.Time {
+	if d.Finished {
+		return d.FinishedAt
+	}
+	return d.UpdatedAt
 }
 
 // Ledger is the durable memory. All methods may be called from many goroutines at once.
 type Ledger struct {
-	dir  string
+	Reader
 	lock *os.File
 	db   *sql.DB // one connection, which is w's
-	read *sql.DB // read-only
 	w    *writer
 
 	queue   chan change   // never closed: many send, Run receives

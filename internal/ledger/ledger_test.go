@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(openDir); dir != "" {
 		os.Exit(opener(dir))
 	}
+	if dir := os.Getenv(strangerDir); dir != "" {
+		os.Exit(stranger(dir))
+	}
 	os.Exit(m.Run())
 }
 
@@ -134,7 +137,11 @@ func TestRoundTrip(t *testing.T) {
 		if since := time.Since(got.PostingAt); posting && (since < -time.Second || since > time.Minute) || got.PostingAt.IsZero() == posting {
 			t.Errorf("%s: its post was begun at %v", step, got.PostingAt)
 		}
+		if since := time.Since(got.ClaimedAt); since < -time.Second || since > time.Minute || got.Finished == got.FinishedAt.IsZero() {
+			t.Errorf("%s: claimed at %v, finished at %v", step, got.ClaimedAt, got.FinishedAt)
+		}
 		got.UpdatedAt, got.SettledAt, got.PostingAt = time.Time{}, want.SettledAt, time.Time{}
+		got.ClaimedAt, got.FinishedAt = time.Time{}, time.Time{}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", step, got, want)
 		}
@@ -790,12 +797,17 @@ func TestSettings(t *testing.T) {
 		"SELECT name FROM file WHERE delivery = 7 ORDER BY delivery, position":           "PRIMARY KEY",
 		"SELECT name FROM file WHERE delivery IN (SELECT id FROM delivery WHERE id = 7)": "PRIMARY KEY",
 		"SELECT id FROM waiting":                                                         "delivery_open",
+		"UPDATE asked SET became = ?5 WHERE " + putBack:                                  "asked_size",
+		"UPDATE asked SET became = NULL WHERE became = 7":                                "asked_became",
+		"DELETE FROM asked WHERE delivery = 7":                                           "asked_delivery",
 	} {
 		var id, parent, unused int
 		var plan, line string
 		var args []any
 		if strings.Contains(query, "?10") {
 			args = make([]any, 10)
+		} else if strings.Contains(query, "?5") {
+			args = make([]any, 5)
 		}
 		rows, err := l.read.Query("EXPLAIN QUERY PLAN "+query, args...)
 		try(t, err)

@@ -39,7 +39,7 @@ func Open(dir string) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{
-		dir: dir, lock: lock,
+		Reader: Reader{dir: dir}, lock: lock,
 		queue: make(chan change, maxBatch), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if err := l.open(); err != nil {
@@ -85,8 +85,6 @@ func syncDir(dir string) error {
 	}
 	return err
 }
-
-func (l *Ledger) path() string { return filepath.Join(l.dir, fileName) }
 
 func (l *Ledger) open() error {
 	// fdatasync(2) leaves out nothing that is needed to read the data back; fsync(2) would write the file's times too.

@@ -143,7 +143,7 @@ func TestOpenRefuses(t *testing.T) {
 		want    string
 	}{
 		"newer": {func(t *testing.T, dir string) { query(t, closed(t, dir), "PRAGMA user_version = 99") },
-			"written by a newer kaizala-drop (schema 99, this one knows 3)"},
+			"written by a newer kaizala-drop (schema 99, this one knows 4)"},
 		"foreign": {func(t *testing.T, dir string) {
 			query(t, filepath.Join(dir, fileName), "CREATE TABLE delivery (a); INSERT INTO delivery VALUES (1)")
 		}, "of another program"},

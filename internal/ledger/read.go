@@ -4,22 +4,32 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"kaizala-drop/internal/file"
 )
+
+// Reader asks the ledger, and changes nothing. All methods may be called from many goroutines at once.
+type Reader struct {
+	dir  string
+	read *sql.DB      // read-only
+	same func() error // an error if what was read may be wrong; nil: that cannot be
+}
+
+func (l *Reader) path() string { return filepath.Join(l.dir, fileName) }
 
 // maxReaders is the size of the pool for reading. Reads do not wait for the writer, nor it for them.
 const maxReaders = 2
 
 // Unfinished lists the deliveries for a destination, "" for every one, that have something left to do, in the order in which they
 // were claimed: what a start goes on with. What a step has not been answered for may or may not be in it.
-func (l *Ledger) Unfinished(ctx context.Context, destination string) ([]Delivery, error) {
+func (l *Reader) Unfinished(ctx context.Context, destination string) ([]Delivery, error) {
 	return l.load(ctx, "finished_at IS NULL AND ? IN (destination, '')", destination)
 }
 
 // Get finds one delivery, finished or not. Its error wraps ErrUnknown when there is none of that id.
-func (l *Ledger) Get(ctx context.Context, id int64) (Delivery, error) {
+func (l *Reader) Get(ctx context.Context, id int64) (Delivery, error) {
 	found, err := l.load(ctx, "id = ?", id)
 	if err != nil {
 		return Delivery{}, err
@@ -31,22 +41,42 @@ func (l *Ledger) Get(ctx context.Context, id int64) (Delivery, error) {
 }
 
 // load reads the deliveries that meet the condition, and their files, as of one moment.
-func (l *Ledger) load(ctx context.Context, where string, args ...any) ([]Delivery, error) {
+func (l *Reader) load(ctx context.Context, where string, args ...any) (found []Delivery, err error) {
+	err = l.reading(ctx, func(tx *sql.Tx) (err error) {
+		found, err = loadIn(ctx, tx, where, args...)
+		return err
+	})
+	return found, err
+}
+
+// reading has ask read as of one moment.
+func (l *Reader) reading(ctx context.Context, ask func(tx *sql.Tx) error) error {
 	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return nil, l.explain(err)
+		return l.explain(err)
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
+	if err := ask(tx); err != nil {
+		return l.explain(err)
+	}
+	if l.same != nil {
+		return l.same()
+	}
+	return nil
+}
+
+func loadIn(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]Delivery, error) {
 	deliveries, err := collect(ctx, tx, scanDelivery, `SELECT id, folder, action, state, finished_at IS NOT NULL, group_id,
-		caption, resource, reference, reason, maybe_twice, attempts, settled_at, updated_at, destination, key, coalesce(posting_at, '')
+		caption, resource, reference, reason, maybe_twice, attempts, settled_at, updated_at, destination, key, coalesce(posting_at, ''),
+		claimed_at, coalesce(finished_at, '')
 		FROM delivery WHERE `+where+" ORDER BY id", args...)
 	if err != nil {
-		return nil, l.explain(err)
+		return nil, err
 	}
 	files, err := collect(ctx, tx, scanFile, `SELECT delivery, name, claimed_as, dev, ino, size, mtime_ns, ctime_ns, sha256, dest
 		FROM file WHERE delivery IN (SELECT id FROM delivery WHERE `+where+") ORDER BY delivery, position", args...)
 	if err != nil {
-		return nil, l.explain(err)
+		return nil, err
 	}
 	for i := range deliveries {
 		d := &deliveries[i]
@@ -80,26 +110,33 @@ func collect[T any](
 func scanDelivery(rows *sql.Rows) (Delivery, error) {
 	var d Delivery
 	var folder []byte
-	var settled, updated, posting string
-	err := rows.Scan(&d.ID, &folder, &d.Kind, &d.State, &d.Finished, &d.Group,
-		&d.Caption, &d.Resource, &d.Reference, &d.Reason, &d.MaybeTwice, &d.Attempts, &settled, &updated, &d.Destination, &d.Key, &posting)
+	var settled, updated, posting, claimed, finished string
+	err := rows.Scan(&d.ID, &folder, &d.Kind, &d.State, &d.Finished, &d.Group, &d.Caption, &d.Resource, &d.Reference, &d.Reason,
+		&d.MaybeTwice, &d.Attempts, &settled, &updated, &d.Destination, &d.Key, &posting, &claimed, &finished)
 	if err != nil {
 		return d, err
 	}
 	d.Folder = string(folder)
-	if d.SettledAt, err = time.Parse(timeLayout, settled); err != nil {
-		return d, fmt.Errorf("settled_at of delivery %d: %w", d.ID, err)
-	}
-	if d.UpdatedAt, err = time.Parse(timeLayout, updated); err != nil {
-		return d, fmt.Errorf("updated_at of delivery %d: %w", d.ID, err)
-	}
-	if posting == "" {
-		return d, nil
-	}
-	if d.PostingAt, err = time.Parse(timeLayout, posting); err != nil {
-		return d, fmt.Errorf("posting_at of delivery %d: %w", d.ID, err)
+	for _, one := range []struct {
+		column, text string
+		to           *time.Time
+	}{
+		{"settled_at", settled, &d.SettledAt}, {"updated_at", updated, &d.UpdatedAt}, {"posting_at", posting, &d.PostingAt},
+		{"claimed_at", claimed, &d.ClaimedAt}, {"finished_at", finished, &d.FinishedAt},
+	} {
+		if *one.to, err = timeOf(one.text); err != nil {
+			return d, fmt.Errorf("%s of delivery %d: %w", one.column, d.ID, err)
+		}
 	}
 	return d, nil
+}
+
+// timeOf reads what timeText wrote; "" is no time.
+func timeOf(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	return time.Parse(timeLayout, text)
 }
 
 type fileRow struct {

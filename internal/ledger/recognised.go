@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"kaizala-drop/internal/file"
 )
@@ -27,9 +28,10 @@ func (l *Ledger) Recognised(ctx context.Context, id int64, position int, name st
 }
 
 func (w *writer) recognise(id int64, position int, name string, as file.Identity) error {
-	n, err := w.affected(`UPDATE file SET claimed_as = nullif(coalesce(claimed_as, name), ?3), name = ?3,
+	n, err := w.affected(`UPDATE file SET claimed_as = nullif(coalesce(claimed_as, name), ?3), name = ?3, base = ?9,
+		claimed_base = nullif(coalesce(claimed_base, base), ?9), dest_base = nullif(coalesce(dest_base, iif(dest IS NULL, NULL, base)), ?9),
 		dev = ?4, ino = ?5, size = ?6, mtime_ns = ?7, ctime_ns = ?8 WHERE delivery = ?1 AND position = ?2`,
-		id, position, []byte(name), int64(as.Dev), int64(as.Ino), as.Size, as.Mtime, as.Ctime)
+		id, position, []byte(name), int64(as.Dev), int64(as.Ino), as.Size, as.Mtime, as.Ctime, []byte(filepath.Base(name)))
 	if err != nil || n == 1 {
 		return err
 	}

@@ -7,7 +7,7 @@ const applicationID = 0x6b7a6470
 // (PRAGMA user_version). One that was ever released is not edited; a change is a new one at the end.
 //
 // People query the file with whatever sqlite3 their system has, so nothing here needs more than SQLite 3.37.
-func migrations() []string { return []string{schema1, schema2, schema3} }
+func migrations() []string { return []string{schema1, schema2, schema3, schema4} }
 
 const schema1 = `
 CREATE TABLE delivery (
@@ -109,4 +109,64 @@ SELECT d.id, d.settled_at AS since, CAST(d.folder AS TEXT) AS folder,
 FROM delivery d
 WHERE d.finished_at IS NULL
 ORDER BY d.id;
+`
+
+// schema4 knows what people asked of failed files, and finds deliveries by the names of their files. A name is searched for by the
+// last part of its path, which SQLite's functions cannot tell of bytes in one expression: so it has a column.
+const schema4 = `
+ALTER TABLE file ADD COLUMN base BLOB /* last part of name */;
+ALTER TABLE file ADD COLUMN claimed_base BLOB /* last part of claimed_as; NULL: that of name */;
+ALTER TABLE file ADD COLUMN dest_base BLOB /* last part of dest; NULL: that of name */;
+
+UPDATE file SET base = name WHERE instr(name, x'2f') = 0;
+
+WITH RECURSIVE cut (delivery, position, rest) AS (
+	SELECT delivery, position, name FROM file WHERE base IS NULL
+	UNION ALL SELECT delivery, position, substr(rest, instr(rest, x'2f') + 1) FROM cut WHERE instr(rest, x'2f') > 0)
+UPDATE file SET base = cut.rest FROM cut
+WHERE file.delivery = cut.delivery AND file.position = cut.position AND instr(cut.rest, x'2f') = 0;
+
+WITH RECURSIVE cut (delivery, position, rest) AS (
+	SELECT delivery, position, claimed_as FROM file WHERE claimed_as IS NOT NULL
+	UNION ALL SELECT delivery, position, substr(rest, instr(rest, x'2f') + 1) FROM cut WHERE instr(rest, x'2f') > 0)
+UPDATE file SET claimed_base = nullif(cut.rest, base) FROM cut
+WHERE file.delivery = cut.delivery AND file.position = cut.position AND instr(cut.rest, x'2f') = 0;
+
+WITH RECURSIVE cut (delivery, position, rest) AS (
+	SELECT delivery, position, dest FROM file WHERE substr(dest, -1 - length(base)) <> CAST('/' || base AS BLOB)
+	UNION ALL SELECT delivery, position, substr(rest, instr(rest, x'2f') + 1) FROM cut WHERE instr(rest, x'2f') > 0)
+UPDATE file SET dest_base = nullif(cut.rest, base) FROM cut
+WHERE file.delivery = cut.delivery AND file.position = cut.position AND instr(cut.rest, x'2f') = 0;
+
+CREATE INDEX file_base ON file (base);
+CREATE INDEX file_claimed_base ON file (claimed_base) WHERE claimed_base IS NOT NULL;
+CREATE INDEX file_dest_base ON file (dest_base) WHERE dest_base IS NOT NULL;
+CREATE INDEX delivery_folder ON delivery (folder);
+CREATE INDEX delivery_failed ON delivery (id) WHERE state = 'failed';
+
+CREATE TABLE asked (
+	id       INTEGER PRIMARY KEY AUTOINCREMENT,
+	delivery INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+	position INTEGER NOT NULL,            -- of the file
+	what     TEXT    NOT NULL CHECK (what IN ('retry', 'as-it-is', 'post-again', 'post-again, as-it-is', 'was-posted')),
+	asked_by TEXT    NOT NULL,
+	asked_at TEXT    NOT NULL,
+	state    TEXT    NOT NULL CHECK (state IN ('asked', 'done', 'void')),
+	reason   TEXT    NOT NULL DEFAULT '', -- why nothing was done
+	path     BLOB    NOT NULL,            -- where the file lay; CAST(path AS TEXT) reads it
+	dev      INTEGER NOT NULL,            -- which file it was there, and since it is done, which one where it was put
+	ino      INTEGER NOT NULL,
+	size     INTEGER NOT NULL,
+	mtime_ns INTEGER NOT NULL,
+	dest     BLOB,                        -- where it was put; NULL: nowhere yet
+	done_at  TEXT,
+	became   INTEGER,                     -- the delivery that took it up there; NULL: none yet
+	CHECK ((state = 'asked') = (done_at IS NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX asked_open ON asked (delivery, position) WHERE state = 'asked';
+CREATE INDEX asked_delivery ON asked (delivery, position);
+CREATE INDEX asked_path ON asked (path);
+CREATE INDEX asked_became ON asked (became) WHERE became IS NOT NULL;
+CREATE INDEX asked_size ON asked (size) WHERE became IS NULL AND state <> 'void' AND what <> 'was-posted';
 `

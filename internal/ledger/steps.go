@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -32,7 +33,7 @@ func (l *Ledger) Uploaded(ctx context.Context, id int64, resource string, sums [
 		if err != nil {
 			return err
 		}
-		return w.eachFile(id, "sha256", values)
+		return w.eachFile(id, "sha256 = ?1", values)
 	})
 }
 
@@ -68,14 +69,13 @@ func (l *Ledger) Posted(ctx context.Context, id int64, reference string) error {
 // Filed records that the files were moved, and finishes the delivery. dests, in the order of Files, are the paths where
 // they lie now, "" for one that was gone.
 func (l *Ledger) Filed(ctx context.Context, id int64, dests []string) error {
-	values := paths(dests)
 	return l.ask(ctx, func(w *writer) error {
 		err := w.step(id, "filed", "state = 'filed', finished_at = ?, resource = '', reason = ''",
 			[]State{Posted}, timeText(time.Now()))
 		if err != nil {
 			return err
 		}
-		return w.eachFile(id, "dest", values)
+		return w.moved(id, dests)
 	})
 }
 
@@ -91,13 +91,12 @@ func (l *Ledger) Failed(ctx context.Context, id int64, reason string) error {
 
 // FailedFiled records that the files of a failed delivery were moved, and finishes it. dests is as in Filed.
 func (l *Ledger) FailedFiled(ctx context.Context, id int64, dests []string) error {
-	values := paths(dests)
 	return l.ask(ctx, func(w *writer) error {
 		err := w.step(id, "filed as failed", "finished_at = ?", []State{Failed}, timeText(time.Now()))
 		if err != nil {
 			return err
 		}
-		return w.eachFile(id, "dest", values)
+		return w.moved(id, dests)
 	})
 }
 
@@ -115,6 +114,9 @@ func (l *Ledger) Waits(ctx context.Context, id int64, attempts int, reason strin
 func (l *Ledger) Withdraw(ctx context.Context, id int64) error {
 	return l.ask(ctx, func(w *writer) error {
 		n, err := w.affected(`DELETE FROM delivery WHERE id = ? AND state IN ('claimed', 'uploaded')`, id)
+		if err == nil && n == 1 {
+			err = w.layDown(id)
+		}
 		if err != nil || n == 1 {
 			return err
 		}
@@ -125,7 +127,8 @@ func (l *Ledger) Withdraw(ctx context.Context, id int64) error {
 // pruneAtOnce keeps the steps of deliveries from waiting long behind a large Prune.
 const pruneAtOnce = 500
 
-// Prune deletes the finished deliveries that were finished before the given time, and returns how many. It takes
+// Prune deletes the finished deliveries that were finished before the given time, and returns how many. One of whose files
+// something was asked stays until that was done before the given time, too. It takes
 // several transactions for many; an error, or the end of ctx, leaves those already deleted deleted.
 //
 // It also removes the copy that Open kept of the ledger in an older schema, if it has worked for a day since then: it
@@ -142,7 +145,8 @@ func (l *Ledger) pruneHistory(ctx context.Context, before time.Time) (int, error
 		var n int64
 		err := l.ask(ctx, func(w *writer) (err error) {
 			n, err = w.affected(`DELETE FROM delivery WHERE id IN
-				(SELECT id FROM delivery WHERE finished_at < ? LIMIT ?)`, limit, pruneAtOnce)
+				(SELECT id FROM delivery WHERE finished_at < ?1 AND NOT EXISTS
+					(SELECT 1 FROM asked WHERE asked.delivery = delivery.id AND coalesce(done_at, '9') >= ?1) LIMIT ?2)`, limit, pruneAtOnce)
 			return err
 		})
 		if err != nil {
@@ -186,20 +190,23 @@ func joined(states []State, sep string) string {
 	return strings.Join(texts, sep)
 }
 
-// paths spells destinations as the column has them: bytes, NULL for none.
-func paths(dests []string) []any {
-	values := make([]any, len(dests))
+// moved notes where the files lie now.
+func (w *writer) moved(id int64, dests []string) error {
+	values, bases := make([]any, len(dests)), make([]any, len(dests))
 	for i, d := range dests {
 		if d != "" {
-			values[i] = []byte(d)
+			values[i], bases[i] = []byte(d), []byte(filepath.Base(d))
 		}
 	}
-	return values
+	if err := w.eachFile(id, "dest = ?1", values); err != nil {
+		return err
+	}
+	return w.eachFile(id, "dest_base = nullif(?1, base)", bases)
 }
 
-// eachFile gives every file of the delivery its value in column; there must be as many of one as of the other.
-func (w *writer) eachFile(id int64, column string, values []any) error {
-	update := "UPDATE file SET " + column + ` = ?1 WHERE delivery = ?2 AND position = ?3
+// eachFile sets something of every file of the delivery to its value, ?1; there must be as many of one as of the other.
+func (w *writer) eachFile(id int64, set string, values []any) error {
+	update := "UPDATE file SET " + set + ` WHERE delivery = ?2 AND position = ?3
 		AND ?4 = (SELECT count(*) FROM file WHERE delivery = ?2)`
 	if len(values) == 0 {
 		return fmt.Errorf("delivery %d has files, but no value was given for any", id)

@@ -21,6 +21,7 @@ type Held struct {
 	Name   string    `json:"name"` // relative to the folder
 	Kind   string    `json:"kind"` // a row of docs/states.md; "settling": nothing but its quiet time is missing
 	Reason string    `json:"reason"`
+	Advice string    `json:"advice,omitempty"` // what a person can do
 	Since  time.Time `json:"since"`
 	Next   time.Time `json:"next,omitzero"` // when it is looked at again; zero: when something happens
 }
@@ -72,22 +73,23 @@ const (
 
 // Queued is one post on its way: a file, or the images of an album.
 type Queued struct {
-	ID     int64     `json:"id,omitempty"` // in the ledger; 0: not there yet
-	Name   string    `json:"name"`         // of its first file, relative to the folder
-	Names  []string  `json:"names,omitempty"`
-	Files  int       `json:"files"`
-	Kind   string    `json:"kind"`
-	Stage  Stage     `json:"stage"`
-	Busy   bool      `json:"busy,omitempty"` // the step of its stage is under way
-	Since  time.Time `json:"since"`          // when its files had settled
-	Begun  time.Time `json:"begun,omitzero"` // when the step under way began
-	Tries  int       `json:"tries,omitempty"`
-	Reason string    `json:"reason,omitempty"` // of its last failure, or of its end
-	Behind Behind    `json:"behind,omitempty"`
-	Next   time.Time `json:"next,omitzero"`   // when it is tried next at the earliest; zero: as soon as what it is behind is over
-	Ahead  int       `json:"ahead,omitempty"` // posts of its folder before it
-	Sent   int64     `json:"sent,omitempty"`  // bytes of the upload under way
-	Size   int64     `json:"size"`            // bytes
+	ID      int64     `json:"id,omitempty"` // in the ledger; 0: not there yet
+	Name    string    `json:"name"`         // of its first file, relative to the folder
+	Names   []string  `json:"names,omitempty"`
+	Files   int       `json:"files"`
+	Kind    string    `json:"kind"`
+	Stage   Stage     `json:"stage"`
+	Busy    bool      `json:"busy,omitempty"` // the step of its stage is under way
+	Since   time.Time `json:"since"`          // when its files had settled
+	Begun   time.Time `json:"begun,omitzero"` // when the step under way began
+	Tries   int       `json:"tries,omitempty"`
+	Reason  string    `json:"reason,omitempty"`  // why it goes where it goes, or why it waited last
+	Trouble string    `json:"trouble,omitempty"` // why its last try failed
+	Behind  Behind    `json:"behind,omitempty"`
+	Next    time.Time `json:"next,omitzero"`   // when it is tried next at the earliest; zero: as soon as what it is behind is over
+	Ahead   int       `json:"ahead,omitempty"` // posts of its folder before it
+	Sent    int64     `json:"sent,omitempty"`  // bytes of the upload under way
+	Size    int64     `json:"size"`            // bytes
 }
 
 // Pause says that something is not tried for now.
@@ -100,13 +102,14 @@ type Pause struct {
 
 // Lane is a folder as its uploader sees it.
 type Lane struct {
-	Folder  string   `json:"folder"`
-	Target  string   `json:"target"`
-	Removed bool     `json:"removed,omitempty"` // from the configuration: what was claimed is brought to its end
-	Group   *Pause   `json:"group,omitempty"`   // its group or room refuses, or the folder is not there
-	Filing  *Pause   `json:"filing,omitempty"`  // its files cannot be moved away
-	Hangs   string   `json:"hangs,omitempty"`
-	Queue   []Queued `json:"queue,omitempty"` // what is only local to do first, then in the order of its posts
+	Folder     string   `json:"folder"`
+	Target     string   `json:"target"`
+	Removed    bool     `json:"removed,omitempty"` // from the configuration: what was claimed is brought to its end
+	Group      *Pause   `json:"group,omitempty"`   // its group or room refuses, or the folder is not there
+	Filing     *Pause   `json:"filing,omitempty"`  // its files cannot be moved away
+	Hangs      string   `json:"hangs,omitempty"`
+	Deliveries int      `json:"deliveries"`      // how many there are
+	Queue      []Queued `json:"queue,omitempty"` // the first of them: what is only to be moved away, then in the order of its posts
 }
 
 // Posting is what one uploader does.

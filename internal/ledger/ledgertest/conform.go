@@ -183,7 +183,7 @@ func find(t *testing.T, m Memory, id int64) *ledger.Delivery {
 	if i < 0 {
 		return nil
 	}
-	open[i].UpdatedAt, open[i].PostingAt = time.Time{}, time.Time{}
+	open[i].UpdatedAt, open[i].PostingAt, open[i].ClaimedAt = time.Time{}, time.Time{}, time.Time{}
 	return &open[i]
 }
 

@@ -1,0 +1,111 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// maxAnswer is the most that is read of an answer, in bytes.
+const maxAnswer = 256 << 20
+
+// Client asks a running daemon. It is safe for concurrent use. A call whose error wraps ErrNoDaemon found none.
+type Client struct {
+	web http.Client
+}
+
+// ErrNoDaemon is wrapped by the errors of a Client that finds nobody at the socket.
+var ErrNoDaemon = errors.New("no daemon answers")
+
+// NewClient makes a client that asks at the socket.
+func NewClient(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", socket)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoDaemon, err)
+		}
+		return conn, nil
+	}
+	return &Client{web: http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+// Close gives its connections back.
+func (c *Client) Close() { c.web.CloseIdleConnections() }
+
+// Status is the daemon's Desk.Status.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	return s, c.get(ctx, "status", nil, &s)
+}
+
+// Explain is the daemon's Desk.Explain.
+func (c *Client) Explain(ctx context.Context, path string) (s Story, err error) {
+	return s, c.get(ctx, "explain", url.Values{"path": {path}}, &s)
+}
+
+// History is the daemon's Desk.History.
+func (c *Client) History(ctx context.Context, f Filter) (all []Entry, err error) {
+	values := url.Values{"folder": {f.Folder}, "name": {f.Name}, "state": {f.State}, "limit": {strconv.Itoa(f.Limit)}}
+	for name, at := range map[string]time.Time{"since": f.Since, "until": f.Until} {
+		if !at.IsZero() {
+			values.Set(name, at.Format(time.RFC3339Nano))
+		}
+	}
+	return all, c.get(ctx, "history", values, &all)
+}
+
+// Retry is the daemon's Desk.Retry. The daemon learns from the kernel who asks, so by is not sent.
+func (c *Client) Retry(ctx context.Context, r Retry, _ string) (all []Retried, err error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return all, c.ask(ctx, http.MethodPost, "retry", nil, body, &all)
+}
+
+func (c *Client) get(ctx context.Context, what string, values url.Values, into any) error {
+	return c.ask(ctx, http.MethodGet, what, values, nil, into)
+}
+
+func (c *Client) ask(ctx context.Context, method, what string, values url.Values, body []byte, into any) error {
+	address := url.URL{Scheme: "http", Host: "daemon", Path: fmt.Sprintf("/v%d/%s", Version, what), RawQuery: values.Encode()}
+	r, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := c.web.Do(r)
+	if err != nil {
+		return fmt.Errorf("cannot ask the daemon: %w", err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("cannot read the daemon's answer: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return refusal(response, text)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("the daemon's answer cannot be read, is it another version? %w", err)
+	}
+	return nil
+}
+
+// refusal is the error that an answer says.
+func refusal(response *http.Response, text []byte) error {
+	var f failure
+	if json.Unmarshal(text, &f) != nil || f.Error == "" {
+		return fmt.Errorf("the daemon answered %s", response.Status)
+	}
+	if response.StatusCode == http.StatusBadRequest {
+		return &Refusal{f.Error}
+	}
+	return errors.New(f.Error)
+}

@@ -1,0 +1,67 @@
+// Package inquiry answers what people ask: how things stand, what is known of a file, what became of files. It puts together
+// what the configuration says, what the ledger remembers, and what the running parts of the daemon show of themselves. Where no
+// daemon runs it knows the first two, and says so.
+//
+// A question reads, and changes nothing. The parts are asked with a bound on the time, and one that does not answer is told as
+// silent: a question neither waits for a folder that hangs nor holds up a part.
+package inquiry
+
+import (
+	"context"
+	"time"
+
+	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/control"
+	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/view"
+)
+
+// Ledger is what a desk reads (*ledger.Ledger, *ledger.Reader).
+type Ledger interface {
+	Search(ctx context.Context, q ledger.Query) ([]ledger.Delivery, error)
+	Unfinished(ctx context.Context, destination string) ([]ledger.Delivery, error)
+}
+
+// Live is the running daemon. Each method asks a part of it and returns what had answered in time; what is missing was silent.
+type Live interface {
+	// Watched asks the watcher of a folder; name narrows it to one file, "" is all of them.
+	Watched(ctx context.Context, folder, name string) (w view.Watched, ok bool)
+	// Posting asks the uploader of a destination.
+	Posting(ctx context.Context, destination, folder, name string) (p view.Posting, ok bool)
+	Doors(ctx context.Context) (doors []view.Door, ok bool)
+	// Calls tells how many calls a minute may be made now, 0: no limit, and how many of the minute that has begun are left.
+	Calls(destination string) (perMinute float64, left int)
+	// Process tells since when which process runs.
+	Process() (pid int, started time.Time)
+}
+
+// Rules tells what the name of a file means for a folder.
+type Rules interface {
+	// LeftAlone tells the rule for which name, relative to the folder, is left alone; "": none. own says that it is one of the
+	// configuration's.
+	LeftAlone(f config.Folder, name string, isDir bool) (rule string, own bool)
+	// Takes reports whether the destination of f takes files of that name.
+	Takes(f config.Folder, name string) bool
+	// Service is what people call a destination.
+	Service(destination string) string
+}
+
+// Desk answers. It is safe for concurrent use.
+type Desk struct {
+	Config  func() config.Config // of now: a reload changes it
+	Version string
+	Ledger  Ledger
+	Rules   Rules
+	Live    Live // nil: no daemon runs
+	// Retries takes failed files back; nil: nobody can here.
+	Retries func(ctx context.Context, r control.Retry, by string) ([]control.Retried, error)
+	Now     func() time.Time
+}
+
+// Retry takes failed files back.
+func (d *Desk) Retry(ctx context.Context, r control.Retry, by string) ([]control.Retried, error) {
+	if d.Retries == nil {
+		return nil, &control.Refusal{Text: "failed files cannot be taken back here"}
+	}
+	return d.Retries(ctx, r, by)
+}

@@ -1,0 +1,384 @@
+package inquiry
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"kaizala-drop/internal/control"
+	"kaizala-drop/internal/view"
+)
+
+// The words of a story for programs (control.Story.State).
+const (
+	TellsDelivered = "delivered" // posted, and in done/
+	TellsFailed    = "failed"    // in failed/
+	TellsHeld      = "held"      // not taken yet, for a reason
+	TellsWaiting   = "waiting"   // taken, and not posted
+	TellsUploading = "uploading"
+	TellsPosted    = "posted"  // and not in done/ yet
+	TellsIgnored   = "ignored" // by a rule
+	TellsUnseen    = "unseen"  // there, and nobody has looked at it yet
+	TellsAbsent    = "absent"  // not there, and nothing is known of it
+	TellsOutside   = "outside" // in no watched folder
+	TellsFolder    = "folder"  // no file
+	TellsNote      = "note"
+	TellsSick      = "sick" // its folder is not served
+)
+
+// tell tells the story. What a person must know first is its title.
+func (k *facts) tell() control.Story {
+	switch {
+	case k.place == placeRoot:
+		return k.tellRoot()
+	case k.queued != nil:
+		return k.tellQueued()
+	case k.held != nil:
+		return k.tellHeld()
+	case k.place == placeNote:
+		return k.tellNote()
+	case k.place == placeDone || k.place == placeFailed:
+		return k.tellFiled()
+	case k.place == placeName:
+		return k.tellName()
+	case k.place == placeOutside:
+		return k.tellOutside()
+	case errors.Is(k.looked, fs.ErrNotExist) && k.rule == "":
+		return k.tellAbsent()
+	}
+	return k.tellThere()
+}
+
+// base is what people call the file.
+func (k *facts) base() string { return quote(filepath.Base(k.path)) }
+
+// at says when something was.
+func (k *facts) at(e control.Entry) string { return moment(e.At, k.now) }
+
+// tellEntry tells what became of a file, from its row in the history.
+func (k *facts) tellEntry(e control.Entry) (s control.Story) {
+	name := quote(filepath.Base(e.Name))
+	switch {
+	case e.State == "filed":
+		s.State, s.Title = TellsDelivered, fmt.Sprintf("%s was posted %s.", name, k.at(e))
+		s.Lines = append(s.Lines, k.where(e)...)
+		s.Advice = append(s.Advice, "It is safe to delete what lies in done/: it is in the group.")
+	case e.State == "failed" && e.MaybePosted:
+		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed %s: %s.", name, k.at(e), e.Reason)
+		s.Lines = append(s.Lines, k.lies(e)...)
+		s.Advice = append(s.Advice, "Look in the group whether it is there. If it is: kaizala-drop retry --was-posted "+shell(e.Dest),
+			"If it is not: kaizala-drop retry --post-again "+shell(e.Dest), "Do not delete it before you have looked.")
+	case e.State == "failed":
+		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed %s: %s.", name, k.at(e), e.Reason)
+		s.Lines = append(s.Lines, "Nothing of it was posted.")
+		s.Lines = append(s.Lines, k.lies(e)...)
+		s.Advice = append(s.Advice, "Once the reason is mended, send it again: kaizala-drop retry "+shell(e.Dest),
+			"To delete it is to lose it: it is not in the group.")
+	case e.State == "posted":
+		s.State, s.Title = TellsPosted, fmt.Sprintf("%s is posted, and not moved to done/ yet.", name)
+		s.Lines = append(s.Lines, k.where(e)...)
+		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
+	default:
+		s.State, s.Title = TellsWaiting, fmt.Sprintf("%s is taken, and not posted yet.", name)
+		if e.Reason != "" {
+			s.Lines = append(s.Lines, "What it waits for: "+e.Reason+".")
+		}
+		s.Advice = append(s.Advice, "Leave it where it is: it is not in the group yet.")
+	}
+	if e.ClaimedAs != "" && e.ClaimedAs != e.Name {
+		s.Lines = append(s.Lines, fmt.Sprintf("It was called %s when it was taken, and renamed since then.", quote(e.ClaimedAs)))
+	}
+	return s
+}
+
+// where says to which group a file went, as what, and where it lies.
+func (k *facts) where(e control.Entry) (lines []string) {
+	as := strings.ToLower(e.Kind)
+	if e.Of > 1 {
+		as = fmt.Sprintf("%s of %d", as, e.Of)
+	}
+	line := fmt.Sprintf("It went to the group %s as %s", quote(e.Target), as)
+	if e.Reference != "" {
+		line += ", with the reference " + quote(e.Reference)
+	}
+	lines = append(lines, line+".")
+	if e.MaybeTwice {
+		lines = append(lines, "It may be there twice: the answer to the first try was lost.")
+	}
+	return append(lines, k.lies(e)...)
+}
+
+// lies says where the file of a row was moved.
+func (k *facts) lies(e control.Entry) []string {
+	if e.Dest == "" {
+		return nil
+	}
+	return []string{"It was moved to " + quote(e.Dest) + "."}
+}
+
+// earlier tells of rows that are about other files of the same name.
+func (k *facts) earlier(rows []control.Entry) (lines []string) {
+	const most = 3
+	for _, e := range rows[:min(len(rows), most)] {
+		what := map[string]string{"filed": "was posted", "failed": "failed"}[e.State]
+		lines = append(lines, fmt.Sprintf("Another file of this name, in %s, %s %s.", quote(e.Folder), cmp.Or(what, "was taken"), k.at(e)))
+	}
+	if more := len(rows) - most; more > 0 {
+		lines = append(lines, fmt.Sprintf("There are %d more: kaizala-drop history --name %s", more, shell(filepath.Base(k.name))))
+	}
+	return lines
+}
+
+func (k *facts) tellRoot() control.Story {
+	return control.Story{State: TellsFolder, Title: quote(k.path) + " is no file but a folder of kaizala-drop's.",
+		Lines:  []string{"It belongs to the watched folder " + quote(k.folder.Path) + "."},
+		Advice: []string{"kaizala-drop status shows how it stands."}}
+}
+
+func (k *facts) tellNote() control.Story {
+	s := control.Story{State: TellsNote, Title: k.base() + " is a note of kaizala-drop's own: it says why the file beside it failed."}
+	if len(k.entries) > 0 {
+		about := k.tellEntry(k.entries[0])
+		s.Lines, s.Advice = append([]string{about.Title}, about.Lines...), about.Advice
+	}
+	return s
+}
+
+// tellFiled tells of a file in done/ or failed/.
+func (k *facts) tellFiled() control.Story {
+	dir := "done/"
+	if k.place == placeFailed {
+		dir = "failed/"
+	}
+	if len(k.entries) > 0 {
+		s := k.tellEntry(k.entries[0])
+		if errors.Is(k.looked, fs.ErrNotExist) {
+			s.Lines = append(s.Lines, "It is not there any more: somebody has moved or deleted it.")
+			s.Advice = nil
+		}
+		return s
+	}
+	if errors.Is(k.looked, fs.ErrNotExist) {
+		return control.Story{State: TellsAbsent, Title: k.base() + " is not there, and nothing was moved there under that name."}
+	}
+	return control.Story{State: TellsOutside, Title: k.base() + " lies in " + dir + ", and was not moved there by kaizala-drop, or so long ago that it is forgotten.",
+		Lines:  []string{"What lies in " + dir + " is not posted."},
+		Advice: []string{"To have it posted, move it into " + quote(k.folder.Path) + "."}}
+}
+
+// tellName tells of files of a name, wherever they lie.
+func (k *facts) tellName() control.Story {
+	if len(k.entries) == 0 {
+		return control.Story{State: TellsAbsent, Title: "Nothing is known of a file called " + quote(k.name) + ".",
+			Advice: []string{"Give its whole path, or a part of its name: kaizala-drop history --name " + shell(k.name)}}
+	}
+	s := k.tellEntry(k.entries[0])
+	s.Lines = append(s.Lines, k.earlier(k.entries[1:])...)
+	return s
+}
+
+func (k *facts) tellOutside() control.Story {
+	s := control.Story{State: TellsOutside, Title: k.base() + " lies in no folder that is watched: nothing posts it."}
+	if errors.Is(k.looked, fs.ErrNotExist) {
+		s.State, s.Title = TellsAbsent, k.base()+" is not there, and its folder is none that is watched."
+	}
+	for _, f := range k.folders {
+		s.Lines = append(s.Lines, "Watched is "+quote(f.Path)+".")
+	}
+	s.Lines = append(s.Lines, k.earlier(k.entries)...)
+	return s
+}
+
+// tellAbsent tells of a name in a folder where nothing of that name lies now.
+func (k *facts) tellAbsent() control.Story {
+	if len(k.entries) > 0 {
+		s := k.tellEntry(k.entries[0])
+		s.Lines = append(s.Lines, k.earlier(k.entries[1:])...)
+		return s
+	}
+	s := control.Story{State: TellsAbsent, Title: "There is no " + k.base() + ", and none was ever taken from this folder.",
+		Lines:  []string{"Was it dropped into another folder, or under another name?"},
+		Advice: []string{"Look for a part of its name: kaizala-drop history --name " + shell(filepath.Base(k.name))}}
+	return k.withDoor(s)
+}
+
+// withDoor adds why the folder is not served, if it is not.
+func (k *facts) withDoor(s control.Story) control.Story {
+	switch {
+	case !k.running:
+		s.Lines = append(s.Lines, "The daemon does not run: nothing is taken, and nothing is posted.")
+		s.Advice = append(s.Advice, "Start it: systemctl start kaizala-drop")
+	case k.door != nil && !k.door.Up:
+		s.State = TellsSick
+		s.Lines = append(s.Lines, "Its folder is not served: "+k.door.Trouble+".")
+		if k.door.Advice != "" {
+			s.Advice = append(s.Advice, capital(k.door.Advice)+".")
+		}
+		if !k.door.Next.IsZero() {
+			s.Lines = append(s.Lines, "That is tried again "+moment(k.door.Next, k.now)+".")
+		}
+	case k.silent:
+		s.Lines = append(s.Lines, "A part of the daemon did not answer in time: ask again.")
+	case k.watched.Hangs != "":
+		s.Lines = append(s.Lines, "Its file system does not answer: "+k.watched.Hangs+".")
+	case k.watched.Trouble != "":
+		s.Lines = append(s.Lines, "Its folder cannot be looked through: "+k.watched.Trouble+".")
+	}
+	return s
+}
+
+// tellThere tells of a file that lies in a watched folder, and that no part of the daemon holds.
+func (k *facts) tellThere() control.Story {
+	s := control.Story{State: TellsIgnored}
+	switch {
+	case k.rule != "" && k.ownRule:
+		s.Title = fmt.Sprintf("%s is left alone: the configuration says so (ignore = %s).", k.base(), quote(k.rule))
+		s.Advice = []string{"To have it posted, give it another name, or take the pattern out of ignore."}
+	case k.rule != "":
+		s.Title = fmt.Sprintf("%s is left alone: names as %s are temporary, or a system's own.", k.base(), quote(k.rule))
+		s.Advice = []string{"To have it posted, give it another name."}
+	case k.place == placeBelow:
+		s.Title = k.base() + " lies in a subfolder, and nothing in subfolders is posted (recursive = false)."
+		s.Advice = []string{"Move it into " + quote(k.folder.Path) + ", or set recursive = true for that folder."}
+	case k.looked != nil:
+		s.State, s.Title = TellsUnseen, k.base()+" cannot be looked at: "+k.looked.Error()+"."
+		return k.withDoor(s)
+	case k.mode.IsDir():
+		s.State, s.Title = TellsFolder, k.base()+" is no file but a subfolder."
+	case len(k.entries) > 0 && !k.entries[0].Finished:
+		return k.withDoor(k.tellEntry(k.entries[0]))
+	default:
+		s.State, s.Title = TellsUnseen, k.base()+" is there, and was not taken yet."
+		s.Advice = []string{"Leave it there: it is not in the group yet."}
+		s.Lines = append(s.Lines, k.kept()...)
+		s.Lines = append(s.Lines, k.earlier(k.entries)...)
+		return k.withDoor(s)
+	}
+	s.Lines = append(s.Lines, k.earlier(k.entries)...)
+	return s
+}
+
+// kept says what is plain to see of a file that nobody has looked at yet.
+func (k *facts) kept() (lines []string) {
+	switch {
+	case !k.mode.IsRegular():
+		lines = append(lines, "It is no regular file: only these are sent.")
+	case !k.taken:
+		lines = append(lines, fmt.Sprintf("%s does not take files of its type.", k.service))
+	case k.size == 0:
+		lines = append(lines, "It is empty: it goes once something is in it.")
+	}
+	return lines
+}
+
+// tellHeld tells of a file that the watcher holds back.
+func (k *facts) tellHeld() control.Story {
+	h := k.held
+	s := control.Story{State: TellsHeld, Title: fmt.Sprintf("%s is held back: %s.", k.base(), h.Reason)}
+	s.Lines = append(s.Lines, fmt.Sprintf("It has been for %s, since %s.", span(k.now.Sub(h.Since)), strings.TrimPrefix(moment(h.Since, k.now), "on ")))
+	if !h.Next.IsZero() {
+		s.Lines = append(s.Lines, "It is looked at again "+moment(h.Next, k.now)+", and when something happens to it.")
+	} else {
+		s.Lines = append(s.Lines, "It is looked at again when something happens to it, and with the next listing of its folder.")
+	}
+	if h.Advice != "" {
+		s.Advice = append(s.Advice, capital(h.Advice)+".")
+	}
+	s.Advice = append(s.Advice, "To delete it is to lose it: it is not in the group.")
+	s.Lines = append(s.Lines, k.earlier(k.entries)...)
+	return k.withDoor(s)
+}
+
+// tellQueued tells of a file that the uploader has.
+func (k *facts) tellQueued() control.Story {
+	q := k.queued
+	s := control.Story{State: TellsWaiting}
+	switch {
+	case q.Stage == view.Claimed && q.Busy:
+		s.State, s.Title = TellsUploading, fmt.Sprintf("%s is being uploaded: %s of %s so far.", k.base(), bytes(q.Sent), bytes(q.Size))
+	case q.Stage == view.Uploaded && q.Busy:
+		s.Title = k.base() + " is just being posted."
+	case q.Stage == view.Posted:
+		s.State, s.Title = TellsPosted, k.base()+" is posted, and is moved to done/ next."
+	case q.Stage == view.Failing:
+		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed, and is moved to failed/ next: %s.", k.base(), q.Reason)
+	case q.Stage == view.HeldBack:
+		s.Title = k.base() + " waits: " + q.Reason + "."
+	case q.Stage == view.Asking:
+		s.Title = k.base() + " may be posted: the answer was lost, and the destination is asked whether it is."
+	case q.Stage == view.Uploaded:
+		s.Title = k.base() + " is uploaded, and waits to be posted."
+	default:
+		s.Title = k.base() + " is complete, and waits to be sent."
+	}
+	if q.Files > 1 {
+		s.Lines = append(s.Lines, fmt.Sprintf("It is one of %d pictures that go together.", q.Files))
+	}
+	s.Lines = append(s.Lines, k.waitsFor()...)
+	if q.Stage != view.Posted {
+		s.Advice = append(s.Advice, "Leave it where it is: it goes on by itself. To delete it is to lose it, for it is not in the group yet.")
+	} else {
+		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
+	}
+	return s
+}
+
+// waitsFor says what a file of the uploader's waits for, and until when.
+func (k *facts) waitsFor() (lines []string) {
+	q := k.queued
+	what := ""
+	pause := func(of string, p *view.Pause) string {
+		if p == nil || p.Reason == "" {
+			return of
+		}
+		return fmt.Sprintf("%s, since %s: %s", of, strings.TrimPrefix(moment(p.Since, k.now), "on "), p.Reason)
+	}
+	switch q.Behind {
+	case view.BehindNothing:
+		return nil
+	case view.BehindItself:
+		what = "its last try failed: " + cmp.Or(q.Trouble, q.Reason)
+	case view.BehindOrder:
+		what = fmt.Sprintf("%d posts of its folder come before it", q.Ahead)
+	case view.BehindTurn:
+		what = "it is not its turn yet: others are being sent, or the calls of this minute are used"
+	case view.BehindFolder:
+		what = pause("files of its folder cannot be moved away", k.lane.Filing)
+		if q.Trouble != "" {
+			what = "it cannot be moved: " + q.Trouble
+		}
+	case view.BehindGroup:
+		what = pause("its group refuses", k.lane.Group)
+	case view.BehindDestination:
+		what = pause(k.service+" cannot take files now", k.posting.Pause)
+	case view.BehindDisk:
+		what = "its file system does not answer: " + k.lane.Hangs
+	case view.BehindOther:
+		what = "it is on its way to another destination, as was configured when it was taken"
+	}
+	lines = append(lines, "What it waits for: "+what+".")
+	if !q.Next.IsZero() && q.Next.After(k.now) {
+		lines = append(lines, "It is tried again "+moment(q.Next, k.now)+".")
+	}
+	if q.Ahead > 0 && q.Behind != view.BehindOrder {
+		lines = append(lines, fmt.Sprintf("Before it in its folder: %d.", q.Ahead))
+	}
+	return lines
+}
+
+// capital begins a sentence.
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// shell spells a path so that it can be pasted into a shell.
+func shell(path string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+=:,@", r)
+	}
+	if path != "" && !strings.ContainsFunc(path, func(r rune) bool { return !plain(r) }) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}

@@ -1,0 +1,58 @@
+package inquiry
+
+import (
+	"fmt"
+	"time"
+
+	"kaizala-drop/internal/file"
+)
+
+// quote shows a name or a path in a sentence.
+func quote(name string) string { return "\"" + file.Printable(name) + "\"" }
+
+// moment says when something was or will be, as people say it: by the clock of today, else with the date.
+func moment(at, now time.Time) string {
+	at, now = at.Local(), now.Local()
+	clock := at.Format("15:04:05")
+	switch day := at.Format(time.DateOnly); day {
+	case now.Format(time.DateOnly):
+		return "today at " + clock
+	case now.AddDate(0, 0, -1).Format(time.DateOnly):
+		return "yesterday at " + clock
+	case now.AddDate(0, 0, 1).Format(time.DateOnly):
+		return "tomorrow at " + clock
+	default:
+		return "on " + at.Format("Monday, 2006-01-02") + " at " + clock
+	}
+}
+
+// span says how long something has lasted or will last, in its two largest units.
+func span(d time.Duration) string {
+	d = d.Round(time.Second)
+	days, hours, minutes, seconds := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60, int(d.Seconds())%60
+	switch {
+	case d < 0:
+		return "0 s"
+	case days > 0:
+		return fmt.Sprintf("%d d %d h", days, hours)
+	case hours > 0:
+		return fmt.Sprintf("%d h %d min", hours, minutes)
+	case minutes > 0:
+		return fmt.Sprintf("%d min %d s", minutes, seconds)
+	}
+	return fmt.Sprintf("%d s", seconds)
+}
+
+// bytes says how large something is.
+func bytes(n int64) string {
+	const kilo = 1000
+	switch {
+	case n < kilo:
+		return fmt.Sprintf("%d bytes", n)
+	case n < kilo*kilo:
+		return fmt.Sprintf("%.1f kB", float64(n)/kilo)
+	case n < kilo*kilo*kilo:
+		return fmt.Sprintf("%.1f MB", float64(n)/(kilo*kilo))
+	}
+	return fmt.Sprintf("%.2f GB", float64(n)/(kilo*kilo*kilo))
+}

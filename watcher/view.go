@@ -1,0 +1,107 @@
+package watcher
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/view"
+)
+
+// What a watcher shows of itself.
+
+const (
+	// kindSettling is shown of a file of which nothing but its quiet time is missing.
+	kindSettling = "settling"
+	// kindGathered is shown of an image that has settled and waits for those that belong with it.
+	kindGathered = "gathered"
+)
+
+// answer passes a question on to the watch of its folder. A folder that is not watched answers nothing.
+func (w *watches) answer(ctx context.Context, ask view.Ask[view.Watched]) {
+	f, ok := w.byPath[ask.Folder]
+	if !ok {
+		return
+	}
+	select {
+	case f.asks <- ask:
+	case <-f.done:
+	case <-ctx.Done():
+	}
+}
+
+// view gives what the loop knows as of now: of all files, or of that name alone.
+func (l *loop) view(now time.Time, name string) view.Watched {
+	shown := view.Watched{
+		Folder: l.folder.Path, Listed: l.listed, Trouble: file.Printable(l.trouble), Remote: l.remote, ListAt: l.listAt, Ignored: l.ignored,
+	}
+	if call, ok := l.calls.First(); ok && l.hanging {
+		shown.Hangs = call.String()
+	}
+	for _, b := range l.outbox {
+		shown.Settled += len(b)
+	}
+	if name != "" {
+		if h, ok := l.viewOf(name); ok {
+			shown.Held = []view.Held{h}
+		}
+		return shown
+	}
+	shown.Ignored = maps.Clone(l.ignored)
+	shown.Held = make([]view.Held, 0, len(l.report.entries))
+	for name, e := range l.report.entries {
+		shown.Held = append(shown.Held, l.heldAs(name, e))
+	}
+	for name, c := range l.files.candidates {
+		if _, known := l.report.entries[name]; !known && !c.handed {
+			shown.Held = append(shown.Held, settling(c))
+		}
+	}
+	for _, set := range l.gather.sets {
+		for name := range set.images {
+			shown.Held = append(shown.Held, gathered(name, set))
+		}
+	}
+	return shown
+}
+
+// viewOf shows one name. ok is false if it is not held back.
+func (l *loop) viewOf(name string) (h view.Held, ok bool) {
+	if e, known := l.report.entries[name]; known {
+		return l.heldAs(name, e), true
+	}
+	if set := l.gather.sets[l.gather.dirOf(name)]; set != nil {
+		if _, waits := set.images[name]; waits {
+			return gathered(name, set), true
+		}
+	}
+	if c, known := l.files.candidates[name]; known && !c.handed {
+		return settling(c), true
+	}
+	return view.Held{}, false
+}
+
+// heldAs shows a name that is held back.
+func (l *loop) heldAs(name string, e *entry) view.Held {
+	shown := view.Held{Name: name, Kind: string(e.kind), Reason: e.reason, Since: e.since, Advice: l.report.states[e.kind].todo}
+	if c, ok := l.files.candidates[name]; ok && c.place != notWaiting {
+		shown.Next = c.due
+	}
+	return shown
+}
+
+func settling(c *candidate) view.Held {
+	shown := view.Held{Name: c.name, Kind: kindSettling, Reason: "it was seen, and must be quiet for a while", Since: c.since}
+	if c.place != notWaiting {
+		shown.Next = c.due
+	}
+	return shown
+}
+
+func gathered(name string, set *gathering) view.Held {
+	return view.Held{
+		Name: name, Kind: kindGathered, Reason: "it is complete, and waits for the pictures that go with it",
+		Since: set.images[name].At, Next: earlier(set.ends, set.last),
+	}
+}
