@@ -72,7 +72,7 @@ calls_per_minute = 100    # more are answered with 429
 window = "1m"             # a shorter minute, for tests
 
 [[rule]]                  # each call meets at most one rule: the first whose turn it is
-call = "actions"          # accessToken, media, actions or groups; left out: all
+call = "actions"          # accessToken, media, actions, groups or those of a login; left out: all
 chance = 0.1              # of a call to be disturbed; left out: each
 first = 20                # only so many calls; left out: without end
 do = "lose answer"        # the message is in the group, but the connection is reset
