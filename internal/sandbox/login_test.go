@@ -92,8 +92,13 @@ func TestPINIsVoid(t *testing.T) {
 		}
 	}
 	b, phones := newPhones(t, nil)
-	for first := ""; first == phones["+491701234567"]; first = phones["+491701234567"] {
+	b.json(pinPath, askPIN)
+	first := phones["+491701234567"]
+	for first == phones["+491701234567"] { // one in a million
 		b.json(pinPath, askPIN)
+	}
+	if got := b.json(loginPath, loginWith(first)); got.StatusCode != 400 {
+		t.Errorf("the one before: got %d %s", got.StatusCode, got.body)
 	}
 	if got := b.json(loginPath, loginWith(phones["+491701234567"])); got.StatusCode != 200 {
 		t.Errorf("the newest: got %d %s", got.StatusCode, got.body)
