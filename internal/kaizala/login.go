@@ -18,6 +18,9 @@ import (
 // ErrNoToken is wrapped where there is neither a configured refresh token nor a stored one, nor a fixed access token.
 var ErrNoToken = errors.New("no refresh token")
 
+// ErrNoPIN is wrapped where something else than a PIN was given.
+var ErrNoPIN = errors.New("no PIN was given")
+
 // noToken says what to do about it.
 func (c *Client) noToken() error {
 	name := c.keeper.file.of
@@ -27,14 +30,17 @@ func (c *Client) noToken() error {
 	return fmt.Errorf("%w: run kaizala-drop login %s", ErrNoToken, name)
 }
 
-// Ready gives nil if there is something to get access with. Its error wraps ErrNoToken, and what kept a stored token from being
-// read.
+// Ready gives nil if there was something to get access with when the client was made. Its error wraps ErrNoToken, or says why it
+// cannot be told.
 func (c *Client) Ready() error {
 	if c.fixed != "" || c.access.refreshToken() != "" {
 		return nil
 	}
-	if c.unread != nil {
+	switch {
+	case errors.Is(c.unread, errDamaged):
 		return fmt.Errorf("%w: %w", c.noToken(), c.unread)
+	case c.unread != nil:
+		return c.unread
 	}
 	return c.noToken()
 }
@@ -175,9 +181,9 @@ func ParsePIN(text string) (pin string, err error) {
 	pin = strings.Join(strings.Fields(text), "")
 	switch {
 	case pin == "":
-		return "", errors.New("no PIN was given")
+		return "", ErrNoPIN
 	case strings.ContainsFunc(pin, func(r rune) bool { return r < '0' || r > '9' }) || len(pin) < 4 || len(pin) > 10:
-		return "", errors.New("a PIN is 4 to 10 digits")
+		return "", fmt.Errorf("%w: a PIN is 4 to 10 digits", ErrNoPIN)
 	}
 	return pin, nil
 }
