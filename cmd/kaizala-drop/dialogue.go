@@ -41,27 +41,49 @@ func (d *dialogue) ask(ctx context.Context, question string) (string, error) {
 	return unlessEnded(ctx, d.line)
 }
 
-// askHidden is ask without echo on a terminal, whose echo is back when it returns, also if ctx ended.
+// askHidden is ask without echo on a terminal, whose settings are back when it returns, also if ctx ended.
+//
+// term.ReadPassword does not fit: it leaves Ctrl-C to a signal that ends the process without echo, passes over Ctrl-D, and spins
+// once the terminal is gone.
 func (d *dialogue) askHidden(ctx context.Context, question string) (string, error) {
 	if !d.terminal {
 		return d.ask(ctx, question)
 	}
-	fd := int(d.in.Fd())
-	before, err := term.GetState(fd)
+	d.say("%s: ", question)
+	before, err := term.MakeRaw(int(d.in.Fd()))
 	if err != nil {
 		return "", fmt.Errorf("cannot hide what is typed: %w", err)
 	}
-	defer func() { _ = term.Restore(fd, before) }()
-	d.say("%s: ", question)
-	answer, err := unlessEnded(ctx, func() (string, error) {
-		typed, err := term.ReadPassword(fd)
-		if errors.Is(err, io.EOF) {
-			err = errNoAnswer
-		}
-		return string(typed), err
-	})
+	answer, err := unlessEnded(ctx, func() (string, error) { return typed(d.lines) })
+	err = errors.Join(err, term.Restore(int(d.in.Fd()), before))
 	d.say("\n") // the one that was typed was not shown either
 	return answer, err
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// typed reads a line from a terminal that does nothing by itself, with the keys that a person is used to.
+func typed(keys io.ByteReader) (string, error) {
+	const ctrlC, ctrlD, ctrlU, backspace, del = 0x03, 0x04, 0x15, 0x08, 0x7f
+	for line := []byte{}; ; {
+		key, err := keys.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF), err == nil && key == ctrlD && len(line) == 0:
+			return "", errNoAnswer
+		case err != nil:
+			return "", err
+		case key == ctrlC:
+			return "", errInterrupted
+		case key == '\r' || key == '\n' || key == ctrlD:
+			return string(line), nil
+		case key == ctrlU:
+			line = line[:0]
+		case key == backspace || key == del:
+			line = line[:max(0, len(line)-1)]
+		case len(line) < maxLine:
+			line = append(line, key)
+		}
+	}
 }
 
 func (d *dialogue) line() (string, error) {

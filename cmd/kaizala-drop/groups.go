@@ -31,9 +31,9 @@ post to them already. NAME is as for login. The configuration may have no folder
 administrators to say: the role tells what the account is there.
 
 Run it as root or as the daemon's user, for the token lies in state_dir.`,
-		Example: `  sudo kaizala-drop groups
-  sudo kaizala-drop groups office --toml   # lines to paste into a [[folder]]
-  sudo kaizala-drop groups --json | jq -r '.groups[].id'`,
+		Example: `  kaizala-drop groups
+  kaizala-drop groups office --toml   # lines to paste into a [[folder]]
+  kaizala-drop groups --json | jq -r '.groups[].id'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := loadAccount(path, args)

@@ -31,8 +31,8 @@ token is used until "logout", or until another refresh_token is written into the
 
 On a terminal the PIN is not shown. Without one both are read from standard input, a line each; the PIN is read once it was sent. It
 cannot be given as a flag: those are seen by everybody on the machine, and kept by shells.`,
-		Example: `  sudo kaizala-drop login
-  sudo kaizala-drop login office
+		Example: `  kaizala-drop login
+  kaizala-drop login office
   kaizala-drop login --config config.toml --phone "+49 170 1234567"`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -151,7 +151,7 @@ func withAdvice(err error) error {
 
 // stopped says so where a signal was the reason.
 func stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errInterrupted) {
 		return errors.New("stopped: no token was stored")
 	}
 	return err
@@ -162,7 +162,8 @@ func (a account) tellLogin(out io.Writer, ends time.Time) {
 	if !ends.IsZero() {
 		fmt.Fprintf(out, ", and ends on %s unless Kaizala gives a newer one before", ends.Format(time.DateOnly))
 	}
-	fmt.Fprintln(out, "\na running daemon takes it up by itself within a minute; files that wait follow within 6 minutes")
+	fmt.Fprintln(out, "\na running daemon takes it up by itself within a minute, and files that wait follow within 6 minutes; "+
+		"one that ended for want of a token is to be started")
 	if a.to.Kaizala.RefreshToken != (config.Secret{}) {
 		fmt.Fprintln(out, "refresh_token in the configuration is not used any more: it can be removed there")
 	}
@@ -177,8 +178,8 @@ func newLogout() *cobra.Command {
 place of the configured one. NAME is as for login. A running daemon goes on with the refresh_token of the configuration within a
 minute, if there is one, and posts nothing if there is none. Kaizala is not told, as it has no call for that: a copy of the token stays
 good until its end.`,
-		Example: `  sudo kaizala-drop logout
-  sudo kaizala-drop logout office`,
+		Example: `  kaizala-drop logout
+  kaizala-drop logout office`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := loadAccount(path, args)

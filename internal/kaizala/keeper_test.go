@@ -272,6 +272,16 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 }
 
+// spelled gives a header as a client spells it, which none that went over the network is any more.
+func spelled(r *http.Request, name string) string {
+	for header, values := range r.Header {
+		if header == name {
+			return values[0]
+		}
+	}
+	return ""
+}
+
 // TestRefusedUntilLogin: a client whose token is refused goes on with that of a login at its next call, without being told.
 func TestRefusedUntilLogin(t *testing.T) {
 	good := ""
@@ -282,7 +292,7 @@ func TestRefusedUntilLogin(t *testing.T) {
 			switch {
 			case r.URL.Path != "/v1/accessToken":
 				return 200, goodAction
-			case r.Header["refreshToken"][0] != good: // as it is spelled
+			case spelled(r, "refreshToken") != good:
 				return 403, `{"errorCode":"InvalidToken"}`
 			}
 			return 200, grantText("t", "https://calls.example", in(24*time.Hour), nil)
@@ -308,10 +318,10 @@ func TestKeepFreshSeesLogins(t *testing.T) {
 			o.StateDir, o.RefreshToken, o.Log = dir, "", zerolog.New(root)
 			o.Transport = trip(func(r *http.Request) (int, string) {
 				if r.URL.Path != "/v1/accessToken" {
-					asked = append(asked, "with "+r.Header["accessToken"][0])
+					asked = append(asked, "with "+spelled(r, "accessToken"))
 					return 200, goodAction
 				}
-				refresh := r.Header["refreshToken"][0]
+				refresh := spelled(r, "refreshToken")
 				asked = append(asked, refresh)
 				return 200, grantText("access of "+refresh, "https://calls.example", in(24*time.Hour), nil)
 			})
