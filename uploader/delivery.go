@@ -146,7 +146,7 @@ func (f *facts) isAlbum() bool { return len(f.Files) > 1 }
 // resume makes the delivery that the ledger tells of go on where it was.
 func resume(l *lane, known ledger.Delivery) *delivery {
 	d := &delivery{lane: l, resumed: known.Resource != ""}
-	state := known.State
+	state, note := known.State, resumedNote(known)
 	known.State = ""
 	d.facts = facts{Delivery: known, stage: toUpload, known: true}
 	_, sendable := l.traits.TypeOf(d.name())
@@ -166,7 +166,7 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 		d.stage = toFile
 	case ledger.Failed:
 		d.stage, d.ledgerFailed, d.unknown = toFail, true, known.Resource != ""
-		d.note = filing.Note{Reason: known.Reason, Attempts: known.Attempts}
+		d.note = note
 	}
 	return d
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // Errors that a step meets on this side of the wire.
@@ -80,7 +80,7 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-func reasonOf(err error) string { return file.Printable(err.Error()) }
+func reasonOf(err error) string { return text.Printable(err.Error()) }
 
 // unfilable says why a file could not be moved away after its post.
 type unfilable struct {

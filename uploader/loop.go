@@ -9,6 +9,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 )
 
@@ -69,7 +70,7 @@ func (l *loop) adopt(unfinished []ledger.Delivery) {
 		l.logOf(&d.facts).Info().Str("state", string(known.State)).Msg("going on with what an earlier run left")
 	}
 	if len(l.orphans) > 0 && len(l.orphans) != before { // folders come up one by one
-		l.Log.Warn().Int("deliveries", len(l.orphans)).Str("folder", file.Printable(l.orphans[0].Folder)).
+		l.Log.Warn().Int("deliveries", len(l.orphans)).Str("folder", text.Printable(l.orphans[0].Folder)).
 			Msg("deliveries wait until their folder is there, or is configured again")
 	}
 }

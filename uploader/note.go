@@ -8,8 +8,9 @@ import (
 	"strings"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 )
 
 // adviceUnknown stands in the note of a file whose answer was lost, before what every note says: how to send it again.
@@ -28,11 +29,11 @@ func noteOf(d *delivery, err error) filing.Note {
 }
 
 func unknownNote(d *delivery, err error) filing.Note {
-	what := "it may have been posted"
+	what := ledger.MayBePosted
 	if d.isAlbum() {
-		what = fmt.Sprintf("it may have been posted, in an album of %d images", len(d.Files))
+		what += fmt.Sprintf(", in an album of %d images", len(d.Files))
 	}
-	n := filing.Note{Reason: what + ": no answer came back", Attempts: d.Attempts + 1, Advice: adviceUnknown}
+	n := filing.Note{Reason: what + ": no answer came back", Attempts: d.Attempts + 1, Advice: adviceUnknown, Unknown: true}
 	if err != nil {
 		n.Reason += " (" + reasonOf(err) + ")"
 	}
@@ -41,18 +42,34 @@ func unknownNote(d *delivery, err error) filing.Note {
 
 func disownedNote(d *delivery, err error) filing.Note {
 	return filing.Note{
-		Reason:   "it may have been posted: the ledger was changed by somebody else meanwhile (" + reasonOf(err) + ")",
-		Attempts: d.Attempts, Advice: adviceUnknown,
+		Reason:   ledger.MayBePosted + ": the ledger was changed by somebody else meanwhile (" + reasonOf(err) + ")",
+		Attempts: d.Attempts, Advice: adviceUnknown, Unknown: true,
 	}
 }
 
+// isTruncated is how the reason of a file begins that lacks its ending.
+const isTruncated = "truncated: "
+
+const adviceTruncated = "If it opens as it should, it is whole: have it sent as it is, or set verify_ending = false for its folder in the " +
+	"configuration, and put it into the folder then. If it does not, save, scan or copy it again."
+
 func truncated(torn string) filing.Note {
 	return filing.Note{
-		Reason: "truncated: " + file.Printable(torn) + ", and nothing was written to it any more",
-		Advice: "If it opens as it should, it is whole: set verify_ending = false for its folder in the configuration, and put it " +
-			"into the folder then. If it does not, save, scan or copy it again.",
-		Same: true,
+		Reason: isTruncated + text.Printable(torn) + ", and nothing was written to it any more",
+		Advice: adviceTruncated, Same: true, AsItIs: true,
 	}
+}
+
+// resumedNote is of a delivery that an earlier run gave up: the ledger knows why, and that tells what helps.
+func resumedNote(known ledger.Delivery) filing.Note {
+	n := filing.Note{Reason: known.Reason, Attempts: known.Attempts}
+	switch {
+	case known.MayBePosted():
+		n.Advice, n.Unknown = adviceUnknown, true
+	case strings.HasPrefix(known.Reason, isTruncated):
+		n.Advice, n.Same, n.AsItIs = adviceTruncated, true, true
+	}
+	return n
 }
 
 // tooLarge says that a destination does not take a file of so many bytes.
@@ -71,7 +88,7 @@ func unsupported(name string, of destination.Traits) filing.Note {
 		reason = "its name has no extension, which tells the type"
 	}
 	return filing.Note{
-		Reason: file.Printable(reason),
+		Reason: text.Printable(reason),
 		Advice: "Convert it to one of " + strings.Join(of.Extensions, " ") + ", or send it another way.",
 		Same:   true,
 	}

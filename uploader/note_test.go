@@ -24,15 +24,31 @@ func TestNotesNameWhatHelps(t *testing.T) {
 	}
 	torn := truncated("the PDF has no %%EOF near its end")
 	for _, word := range []string{"verify_ending = false", "scan or copy it again", "opens as it should"} {
-		if !strings.Contains(torn.Advice, word) || !torn.Same {
+		if !strings.Contains(torn.Advice, word) || !torn.Same || !torn.AsItIs {
 			t.Errorf("the advice lacks %q: %+v", word, torn)
 		}
 	}
 	if n := unsupported("a.heic", destination.Traits{Name: "It", Extensions: []string{".jpg"}}); !n.Same || !strings.Contains(n.Advice, ".jpg") {
 		t.Errorf("%+v", n)
 	}
-	if n := unknownNote(d, nil); n.Same {
-		t.Errorf("what may have been posted can be sent again: %+v", n)
+	for _, n := range []filing.Note{unknownNote(d, nil), disownedNote(d, errors.New("x"))} {
+		if n.Same || !n.Unknown || !(ledger.Delivery{State: ledger.Failed, Reason: n.Reason}).MayBePosted() {
+			t.Errorf("what may have been posted can be sent again, when somebody says so: %+v", n)
+		}
+	}
+}
+
+// TestResumedNote: what an earlier run gave up, and did not move, has a note that says what helps all the same.
+func TestResumedNote(t *testing.T) {
+	d := &delivery{}
+	for _, n := range []filing.Note{unknownNote(d, errors.New("reset")), truncated("no %%EOF"), noteOf(d, errors.New("refused"))} {
+		got := resumedNote(ledger.Delivery{State: ledger.Failed, Reason: n.Reason, Attempts: n.Attempts})
+		if got != n {
+			t.Errorf("got %+v, want %+v", got, n)
+		}
+	}
+	if n := resumedNote(ledger.Delivery{State: ledger.Failed, Resource: "r", Reason: "refused"}); !n.Unknown {
+		t.Errorf("%+v", n)
 	}
 }
 

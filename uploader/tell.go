@@ -9,8 +9,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 )
 
 // news is something that happened, and that the log may tell.
@@ -180,7 +180,7 @@ func (l *loop) tellTrouble(d *delivery, n news, err error) {
 
 // tellFolder tells that a trouble of a folder is over.
 func (l *loop) tellFolder(of *lane, n news) {
-	log := l.Log.With().Str("folder", file.Printable(of.folder.Path)).Logger()
+	log := l.Log.With().Str("folder", text.Printable(of.folder.Path)).Logger()
 	switch n {
 	case newsAnswers:
 		log.Info().Msg("the file system answers again")
@@ -192,7 +192,7 @@ func (l *loop) tellFolder(of *lane, n news) {
 // tellRecognised tells of each file that was found again that it is not posted once more.
 func (l *loop) tellRecognised(found []match) {
 	for _, m := range found {
-		l.logOf(&m.known.of.facts).Info().Str("was", file.Printable(m.known.file.Name)).Str("is", file.Printable(m.name)).
+		l.logOf(&m.known.of.facts).Info().Str("was", text.Printable(m.known.file.Name)).Str("is", text.Printable(m.name)).
 			Msg("known again: it is posted already, under another name or with other looks, so it is filed and not posted once more")
 	}
 }
@@ -240,7 +240,7 @@ func (l *loop) tellEnd(d *delivery, n news) {
 // addPlace says where d was posted, where its files lie, and how long it took.
 func (l *loop) addPlace(e *zerolog.Event, d *delivery) *zerolog.Event {
 	if d.Reference != "" {
-		e = e.Str("as", string(d.Kind)).Str("group", file.Printable(d.Group)).Str("reference", file.Printable(d.Reference))
+		e = e.Str("as", string(d.Kind)).Str("group", text.Printable(d.Group)).Str("reference", text.Printable(d.Reference))
 	}
 	if d.MaybeTwice {
 		e = e.Bool("maybe_twice", true)
@@ -256,7 +256,7 @@ const maxListed = 10
 func (l *loop) addDests(e *zerolog.Event, d *delivery) *zerolog.Event {
 	dests := make([]string, len(d.Files))
 	for i, f := range d.Files {
-		dests[i] = file.Printable(destOf(f, d.Folder))
+		dests[i] = text.Printable(destOf(f, d.Folder))
 	}
 	switch {
 	case !d.isAlbum():
@@ -271,7 +271,7 @@ func (l *loop) addDests(e *zerolog.Event, d *delivery) *zerolog.Event {
 func (l *loop) tellDivision(d *delivery) {
 	var left []string
 	for _, out := range d.division.left {
-		left = append(left, file.Printable(d.Files[out.index].Name))
+		left = append(left, text.Printable(d.Files[out.index].Name))
 	}
 	e := l.logOf(&d.facts).Info().Str("reason", d.Reason).Int("posts", len(d.division.posts)).Int("refused", len(d.division.culprits))
 	if left != nil {

@@ -24,6 +24,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 
 	"github.com/rs/zerolog"
@@ -130,9 +131,9 @@ func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 
 // logOf is the log with what identifies a delivery.
 func (u *Uploader) logOf(f *facts) *zerolog.Logger {
-	with := u.Log.With().Str("folder", file.Printable(f.Folder)).Str("file", file.Printable(f.name()))
+	with := u.Log.With().Str("folder", text.Printable(f.Folder)).Str("file", text.Printable(f.name()))
 	if f.isAlbum() {
-		with = with.Str("last", file.Printable(f.Files[len(f.Files)-1].Name)).Int("images", len(f.Files))
+		with = with.Str("last", text.Printable(f.Files[len(f.Files)-1].Name)).Int("images", len(f.Files))
 	}
 	log := with.Logger()
 	return &log

@@ -4,7 +4,7 @@ import (
 	"iter"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 )
 
@@ -71,7 +71,7 @@ func (l *lane) shown(name string) iter.Seq2[int, *delivery] {
 func (q *queue) show(now time.Time, d *delivery, ahead int, names bool) view.Queued {
 	shown := view.Queued{
 		ID: d.ID, Name: d.name(), Files: len(d.Files), Kind: string(d.Kind), Stage: d.viewStage(), Busy: d.busy,
-		Since: d.SettledAt, Tries: d.pause.failures, Reason: file.Printable(d.Reason), Trouble: d.pause.reason, Ahead: ahead, Size: d.size(),
+		Since: d.SettledAt, Tries: d.pause.failures, Reason: text.Printable(d.Reason), Trouble: d.pause.reason, Ahead: ahead, Size: d.size(),
 	}
 	if names {
 		shown.Names = d.names()

@@ -20,25 +20,25 @@ func benchNames() []string {
 	return names
 }
 
-func benchLook(i int, size int64) Look {
-	return Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: uint64(i), Size: size, Mtime: 1, Ctime: 1}, Links: 1}}
+func benchLook(i int, size int64) observation {
+	return observation{examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: uint64(i), Size: size, Mtime: 1, Ctime: 1}, Links: 1}}
 }
 
-// BenchmarkSettle100k takes 100,000 files from their first hint to their hand-over.
+// BenchmarkSettle100k measures 100,000 files from their first hint until they are handed over.
 func BenchmarkSettle100k(b *testing.B) {
 	names := benchNames()
 	b.ReportAllocs()
 	for b.Loop() {
-		s, now, settled := NewSettler(5*time.Second, false), start0, 0
+		s, now, settled := newSettler(5*time.Second, false), start0, 0
 		for i, name := range names {
 			now = now.Add(time.Microsecond)
-			s.Touch(now, name)
-			s.Look(now, now, name, benchLook(i, 1))
-			s.Touch(now, name)
+			s.touch(now, name)
+			s.observe(now, now, name, benchLook(i, 1))
+			s.touch(now, name)
 		}
 		now = now.Add(5 * time.Second)
-		for i, name := range s.Due(now) {
-			if s.Look(now, now, name, benchLook(i, 1)).Settled {
+		for i, name := range s.due(now) {
+			if s.observe(now, now, name, benchLook(i, 1)).settled {
 				settled++
 			}
 		}
@@ -49,7 +49,7 @@ func BenchmarkSettle100k(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchFiles, "ns/file")
 }
 
-// BenchmarkList100k lists a folder of 100,000 files.
+// BenchmarkList100k measures the listing of a folder of 100,000 files.
 func BenchmarkList100k(b *testing.B) {
 	dir, err := os.MkdirTemp("/dev/shm", "watcher")
 	if err != nil {
@@ -73,31 +73,31 @@ func BenchmarkList100k(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchFiles, "ns/file")
 }
 
-// BenchmarkHeldBack10k lets an hour pass over 10,000 files that stay empty, with a listing a minute.
+// BenchmarkHeldBack10k measures an hour with 10,000 files that stay empty, and one listing a minute.
 func BenchmarkHeldBack10k(b *testing.B) {
 	names := benchNames()[:10_000]
 	looks, hours := 0, 0
 	b.ReportAllocs()
 	for b.Loop() {
-		s, now := NewSettler(5*time.Second, false), start0
+		s, now := newSettler(5*time.Second, false), start0
 		look := func(i int, name string) {
 			looks++
-			s.Look(now, now, name, benchLook(i, 0))
+			s.observe(now, now, name, benchLook(i, 0))
 		}
 		for minute := range 61 {
 			listAt := start0.Add(time.Duration(minute) * time.Minute)
-			for at, ok := s.Next(); ok && at.Before(listAt); at, ok = s.Next() {
+			for at, ok := s.next(); ok && at.Before(listAt); at, ok = s.next() {
 				now = at
-				for _, name := range s.Due(now) {
+				for _, name := range s.due(now) {
 					look(0, name)
 				}
 			}
 			now = listAt
-			s.StartRound()
+			s.startRound()
 			for _, name := range names {
 				look(0, name)
 			}
-			s.EndRound()
+			s.endRound()
 		}
 		hours++
 	}

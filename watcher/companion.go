@@ -11,44 +11,45 @@ import (
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// companion is how a program names a file that it keeps beside another one while it works on that.
+// companion is how a program names a file that it keeps beside another file while it works on that.
 type companion struct {
-	before, after string // what stands around the other's name
-	cut           int    // how many letters of that are left out at its beginning
-	reason        string // why the other is held back, with %q for the companion
-	kind          Kind
+	before, after string // what stands around the other file's name
+	cut           int    // how many letters the companion leaves out at the beginning of the other file's name
+	reason        string // why the other file is held back, with %q for the companion
+	kind          kind
 }
 
-// A lock file that a program left behind when it crashed, or on a share that went away, holds no longer when it is older than
-// lockLasts, and the kernel knows that nobody has it or its document open. Where that cannot be seen, it must be older
-// than lockLastsUnseen.
+// A lock file may have been left behind by a program that crashed, or on a share that went away. It counts no longer
+// when it was last written more than lockLasts ago and the kernel knows that no program has it or its document open.
+// Where the kernel cannot know that, it must be older than lockLastsUnseen.
 const (
 	lockLasts       = 12 * time.Hour
 	lockLastsUnseen = 72 * time.Hour
 )
 
-// axelState ends the name of a companion too, but is too common to be ignored wherever it stands (BuiltinIgnore).
+// axelState ends the name of a companion as well, but is too common to be ignored wherever it stands (builtinIgnore).
 const axelState = ".st"
 
-// companions lists those that are known. Microsoft Office leaves out one or two letters of longer names.
+// companions lists the companions that are known. Microsoft Office leaves out one or two letters of longer names.
 func companions() []companion {
 	const (
 		open  = "it is open in a program: its lock file %q lies beside it"
 		fetch = "another program is still fetching it, or was stopped half way: its file %q lies beside it"
 	)
 	return []companion{
-		{"~$", "", 0, open, KindLocked}, {"~$", "", 1, open, KindLocked}, {"~$", "", 2, open, KindLocked},
-		{".~lock.", "#", 0, open, KindLocked}, // LibreOffice
-		{".~", "", 0, open, KindLocked},       // WPS Office
-		{"", ".part", 0, fetch, KindFetched},  // Firefox
-		{"", ".crdownload", 0, fetch, KindFetched},
-		{"", ".opdownload", 0, fetch, KindFetched},
-		{"", ".filepart", 0, fetch, KindFetched}, // WinSCP
-		{"", ".aria2", 0, fetch, KindFetched},
-		{"", ".lftp-pget-status", 0, fetch, KindFetched},
-		{"", axelState, 0, fetch, KindFetched},
+		{"~$", "", 0, open, kindLocked}, {"~$", "", 1, open, kindLocked}, {"~$", "", 2, open, kindLocked},
+		{".~lock.", "#", 0, open, kindLocked}, // LibreOffice
+		{".~", "", 0, open, kindLocked},       // WPS Office
+		{"", ".part", 0, fetch, kindFetched},  // Firefox
+		{"", ".crdownload", 0, fetch, kindFetched},
+		{"", ".opdownload", 0, fetch, kindFetched},
+		{"", ".filepart", 0, fetch, kindFetched}, // WinSCP
+		{"", ".aria2", 0, fetch, kindFetched},
+		{"", ".lftp-pget-status", 0, fetch, kindFetched},
+		{"", axelState, 0, fetch, kindFetched},
 	}
 }
 
@@ -61,51 +62,43 @@ func (c companion) of(base string) string {
 	return c.before + base + c.after
 }
 
-// isOne reports whether name can be one of a companion.
+// isOne reports whether name may be that of such a companion.
 func (c companion) isOne(name string) bool {
 	return strings.HasPrefix(name, c.before) && strings.HasSuffix(name, c.after)
 }
 
-// companion gives the reason why name is held back on account of what lies beside it, or "".
-func (s *scout) companion(name string) string {
-	for c, beside := range s.companions(name) {
-		return fmt.Sprintf(c.reason, file.Printable(beside))
-	}
-	return ""
-}
-
-// companions yields what lies beside name and holds it back, with its name. axel's state is held back too as long as its file
-// lies there: moved to failed/, it would not hold that back, and axel would write it again.
-func (s *scout) companions(name string) iter.Seq2[companion, string] {
+// companionsOf yields each companion that holds name back, with the name of the file that lies there. A state file of
+// axel is itself held back as long as the file it belongs to lies there: moved to failed/ it would no longer hold that
+// file back, and axel would write it again.
+func (s *scout) companionsOf(name string) iter.Seq2[companion, string] {
 	return func(yield func(companion, string) bool) {
 		dir, base := filepath.Split(name)
-		beside := s.beside.directory(filepath.Join(s.folder.Path, dir))
-		for _, c := range companions() {
+		beside := s.beside.directory(filepath.Join(s.folder.Path, dir), s.companions)
+		for _, c := range s.companions {
 			if lock := c.of(base); beside.has(lock) && !yield(c, lock) {
 				return
 			}
 		}
 		if of, ok := strings.CutSuffix(base, axelState); ok && beside.lies(of) {
-			yield(companion{reason: "a program notes in it how much it has fetched of %q", kind: KindFetched}, of)
+			yield(companion{reason: "a program notes in it how much it has fetched of %q", kind: kindFetched}, of)
 		}
 	}
 }
 
-// held gives why name, which is opened as f, is held back on account of what lies beside it. stale names a lock file that no
-// longer holds.
-func (s *scout) held(f *os.File, name string) (hold Hold, stale string) {
-	for c, beside := range s.companions(name) {
-		if c.kind == KindLocked && s.isStale(f, filepath.Join(filepath.Dir(name), beside)) {
+// held gives the obstacle that lies beside name, which is opened as f. stale names a lock file that counts no longer.
+func (s *scout) held(f *os.File, name string) (hold obstacle, stale string) {
+	for c, beside := range s.companionsOf(name) {
+		if c.kind == kindLocked && s.isStale(f, filepath.Join(filepath.Dir(name), beside)) {
 			stale = beside
 			continue
 		}
-		return Hold{Reason: fmt.Sprintf(c.reason, file.Printable(beside)), Recheck: recheckCompanion, Kind: c.kind}, ""
+		return obstacle{reason: fmt.Sprintf(c.reason, text.Printable(beside)), recheck: recheckCompanion, kind: c.kind}, ""
 	}
-	return Hold{}, stale
+	return obstacle{}, stale
 }
 
-// isStale reports whether the lock file at name was left behind. Its age is that of its last writing: a program writes it when
-// it opens the document.
+// isStale reports whether the lock file at name was left behind. Its age counts from its last writing, because a
+// program writes it when it opens the document.
 func (s *scout) isStale(document *os.File, name string) bool {
 	info, err := file.Lstat(filepath.Join(s.folder.Path, name))
 	if err != nil || !info.Mode.IsRegular() {
@@ -132,7 +125,7 @@ func (s *scout) isStale(document *os.File, name string) bool {
 	return s.remote == "" || age >= lockLastsUnseen
 }
 
-// neighbours knows what lies beside the files that are looked into for one answer, by directory.
+// neighbours knows the companions that lie in each directory, for the length of one answer.
 type neighbours map[string]*neighbourhood
 
 // neighbourhood is one directory.
@@ -140,17 +133,17 @@ type neighbourhood struct {
 	path  string
 	size  int64           // of the directory, in bytes
 	asked int64           // how many files it was asked about
-	found map[string]bool // all companions in it; nil: it was not read
+	found map[string]bool // all companions in it; nil: the directory was not read
 }
 
-// worthReading is how many bytes of a directory are read in about the time in which all companions of a file are looked
-// for one by one.
+// worthReading is how many bytes of a directory can be read in about the time in which all companions of one file are
+// looked for one by one.
 const worthReading = 4 << 10
 
-// directory is the one at path, about to be asked about one more file. Once it was asked about so many that to read it
-// would have cost no more, it is read: a single file in a directory of 100,000 does not pay for all, and neither do
-// 100,000 for each of their companions.
-func (n neighbours) directory(path string) *neighbourhood {
+// directory is the neighbourhood at path, which is about to be asked about one more file. It is read as soon as it was
+// asked about so many files that reading it would have cost no more. So one file in a directory of 100,000 does not pay
+// for all of them, and 100,000 files do not each pay for all companions.
+func (n neighbours) directory(path string, companions []companion) *neighbourhood {
 	d, ok := n[path]
 	if !ok {
 		d = &neighbourhood{path: path, size: math.MaxInt64}
@@ -161,13 +154,13 @@ func (n neighbours) directory(path string) *neighbourhood {
 	}
 	d.asked++
 	if d.found == nil && d.asked*worthReading >= d.size {
-		d.read()
+		d.read(companions)
 	}
 	return d
 }
 
-// read reads the directory. If it cannot be read, its files are looked for one by one.
-func (d *neighbourhood) read() {
+// read reads the directory. If that fails, companions are looked for one by one.
+func (d *neighbourhood) read(companions []companion) {
 	d.size = math.MaxInt64
 	f, err := os.Open(d.path)
 	if err != nil {
@@ -179,15 +172,14 @@ func (d *neighbourhood) read() {
 		return
 	}
 	d.found = map[string]bool{}
-	all := companions()
 	for _, name := range names {
-		if slices.ContainsFunc(all, func(c companion) bool { return c.isOne(name) }) {
+		if slices.ContainsFunc(companions, func(c companion) bool { return c.isOne(name) }) {
 			d.found[name] = true
 		}
 	}
 }
 
-// has reports whether a companion with that name lies there.
+// has reports whether a companion of that name lies there.
 func (d *neighbourhood) has(name string) bool {
 	if d.found != nil {
 		return d.found[name]

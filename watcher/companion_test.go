@@ -8,10 +8,11 @@ import (
 	"testing"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// TestCompanionsAreFoundBothWays asks one by one and by reading the directory: of a small one at once, of a large one
-// when it was asked about many files.
+// TestCompanionsAreFoundBothWays shows that companions are found one by one as well as by reading the directory, and
+// that a small directory is read at once, a large one only when many of its files were asked about.
 func TestCompanionsAreFoundBothWays(t *testing.T) {
 	for _, others := range []int{0, 500} {
 		dir := t.TempDir()
@@ -22,7 +23,7 @@ func TestCompanionsAreFoundBothWays(t *testing.T) {
 		want := map[string]string{free: ""}
 		for i, c := range companions() {
 			name := fmt.Sprintf("held %d äöü.mp3", i)
-			if c.before == "~$" { // the letters left out must not make a companion of another one's
+			if c.before == "~$" { // with letters left out, it must not be a companion of another file
 				name = fmt.Sprintf("%c%d.mp3", 'a'+i, i)
 			}
 			want[name] = c.of(name)
@@ -33,7 +34,7 @@ func TestCompanionsAreFoundBothWays(t *testing.T) {
 		ask := func() {
 			t.Helper()
 			for name, companion := range want {
-				reason := s.companion(name)
+				reason := heldBeside(s, name)
 				if (reason != "") != (companion != "") || !strings.Contains(reason, companion) {
 					t.Errorf("%d others: %q is held back for %q, want %q", others, name, reason, companion)
 				}
@@ -48,7 +49,7 @@ func TestCompanionsAreFoundBothWays(t *testing.T) {
 			t.Logf("%d bytes: read at once: %v", info.Size, worth)
 		}
 		for range others {
-			s.companion(free)
+			heldBeside(s, free)
 		}
 		if !read() {
 			t.Errorf("%d others: the directory was not read, however often it was asked", others)
@@ -57,16 +58,17 @@ func TestCompanionsAreFoundBothWays(t *testing.T) {
 	}
 }
 
-// TestCompanionsOfOneAnswer are those that are there when the question comes, not those of the one before.
+// TestCompanionsOfOneAnswer shows that each answer finds the companions that are there then, and not those of the
+// answer before.
 func TestCompanionsOfOneAnswer(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(dir+"/sub", 0o700))
 	must(t, os.WriteFile(dir+"/sub/a.mp3", []byte("x"), 0o600))
 	s := newScout(Folder{Path: dir, Recursive: true}, nil)
 	reason := func() string {
-		return s.answer(t.Context(), request{due: []string{"sub/a.mp3"}}).seen[0].look.Hold.Reason
+		return s.answer(t.Context(), request{due: []string{"sub/a.mp3"}}).seen[0].look.obstacle.reason
 	}
-	must(t, os.WriteFile(dir+"/a.mp3.aria2", nil, 0o600)) // of another one
+	must(t, os.WriteFile(dir+"/a.mp3.aria2", nil, 0o600)) // a companion of another file
 	if r := reason(); r != "" {
 		t.Errorf("held back: %s", r)
 	}
@@ -78,4 +80,12 @@ func TestCompanionsOfOneAnswer(t *testing.T) {
 	if r := reason(); r != "" {
 		t.Errorf("still held back: %s", r)
 	}
+}
+
+// heldBeside gives the reason why name is held back on account of what lies beside it, or "".
+func heldBeside(s *scout, name string) string {
+	for c, beside := range s.companionsOf(name) {
+		return fmt.Sprintf(c.reason, text.Printable(beside))
+	}
+	return ""
 }

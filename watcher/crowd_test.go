@@ -11,14 +11,14 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// TestCrowdHoldsNobodyElse: however many are held back for one reason, a file that is held back for another is looked at again
-// as if it were alone.
+// TestCrowdHoldsNobodyElse shows that however many files are held back for one reason, a file that is held back for
+// another is looked at as if it were alone.
 func TestCrowdHoldsNobodyElse(t *testing.T) {
-	s := NewSettler(5*time.Second, false)
-	look := func(now time.Time, name string, l Look) { s.Look(now, now, name, l) }
+	s := newSettler(5*time.Second, false)
+	look := func(now time.Time, name string, l observation) { s.observe(now, now, name, l) }
 	empty := parseLook(t, []string{"0@1"})
 	open := parseLook(t, []string{"10@1", "writing"})
-	open.Hold.Recheck, open.Hold.Kind = 5*time.Second, KindOpen
+	open.obstacle.recheck, open.obstacle.kind = 5*time.Second, kindOpen
 	for _, at := range []time.Time{start0, start0.Add(5 * time.Second)} {
 		for i := range 3000 {
 			look(at, "marker "+strconv.Itoa(i), empty)
@@ -26,29 +26,29 @@ func TestCrowdHoldsNobodyElse(t *testing.T) {
 		look(at, "scan.pdf", open)
 	}
 	now := start0.Add(10 * time.Second)
-	if due := s.Due(now); !slices.Contains(due, "scan.pdf") {
+	if due := s.due(now); !slices.Contains(due, "scan.pdf") {
 		t.Errorf("due are %d, and the scan is not", len(due))
 	}
 }
 
-// TestGreatCrowdIsLookedAtSeldom: the more are held back for one reason, the more time is between two looks at each, up to
-// maxHeld.
+// TestGreatCrowdIsLookedAtSeldom shows that the time between two looks at a file grows with the number of files held
+// back for the same reason, up to maxHeld.
 func TestGreatCrowdIsLookedAtSeldom(t *testing.T) {
-	s, now, last := NewSettler(time.Second, false), start0, map[string]time.Time{}
+	s, now, last := newSettler(time.Second, false), start0, map[string]time.Time{}
 	for i := range 15_000 {
-		s.Fail(now, strconv.Itoa(i), "no answer")
+		s.fail(now, strconv.Itoa(i), "no answer")
 	}
 	for range 200_000 {
 		var ok bool
-		if now, ok = s.Next(); !ok {
+		if now, ok = s.next(); !ok {
 			t.Fatal("they are not looked at again")
 		}
-		for _, name := range s.Due(now) {
+		for _, name := range s.due(now) {
 			if before, is := last[name]; is && now.Sub(before) < maxHeld && now.Sub(start0) > 2*maxHeld {
 				t.Fatalf("%s is looked at after %v", name, now.Sub(before))
 			}
 			last[name] = now
-			s.Fail(now, name, "no answer")
+			s.fail(now, name, "no answer")
 		}
 		if now.Sub(start0) > 5*maxHeld {
 			return
@@ -57,8 +57,8 @@ func TestGreatCrowdIsLookedAtSeldom(t *testing.T) {
 	t.Error("the time does not go on")
 }
 
-// TestScanBehindMarkers: of 3,000 empty markers that are held back, no more are looked at before a scan that has settled than
-// one request asks for, and none of those that wait already.
+// TestScanBehindMarkers shows that a scan which has settled waits for no more looks at 3,000 empty markers than one
+// request asks for.
 func TestScanBehindMarkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -85,7 +85,7 @@ func TestScanBehindMarkers(t *testing.T) {
 				t.Errorf("%d markers were looked at before the scan", before)
 			}
 		})
-		r.none(10 * time.Minute) // all of them are held back by now
+		r.none(10 * time.Minute) // by then all of them are held back
 		w.do(func() { before = -1; clear(w.looks) })
 		w.write("scan.pdf", 20)
 		r.event("scan.pdf", fsnotify.Write)
@@ -94,24 +94,24 @@ func TestScanBehindMarkers(t *testing.T) {
 	})
 }
 
-// TestHolesProveACrashOnlyInPlace: what was moved into place whole may have holes, also at its end; what was written under its
-// name may not; and what lay there before may have some
-// inside if the last that was done to it was no write.
+// TestHolesProveACrashOnlyInPlace shows when holes are no sign of a crash: in a file that was moved into place they
+// never are, in a file that was written under its name they always are, and in a file that lay there before they are
+// not if they are inside and the last change was no write.
 func TestHolesProveACrashOnlyInPlace(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		came  fsnotify.Op // 0: no event
-		holes Holes
+		holes holes
 		torn  bool
 	}{
-		{"moved, inside", fsnotify.Create, HolesInside, false},
-		{"moved, at the end", fsnotify.Create, HolesAtEnd, false},
-		{"written, inside", fsnotify.Write, HolesInside, true},
-		{"written, at the end", fsnotify.Write, HolesAtEnd, true},
-		{"there before, inside", 0, HolesInside, true},
-		{"renamed before, inside", fsnotify.Rename, HolesInside, false},
-		{"renamed before, at the end", fsnotify.Rename, HolesAtEnd, true},
-		{"there before, at the end", 0, HolesAtEnd, true},
+		{"moved, inside", fsnotify.Create, holesInside, false},
+		{"moved, at the end", fsnotify.Create, holesAtEnd, false},
+		{"written, inside", fsnotify.Write, holesInside, true},
+		{"written, at the end", fsnotify.Write, holesAtEnd, true},
+		{"there before, inside", 0, holesInside, true},
+		{"renamed before, inside", fsnotify.Rename, holesInside, false},
+		{"renamed before, at the end", fsnotify.Rename, holesAtEnd, true},
+		{"there before, at the end", 0, holesAtEnd, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestHolesProveACrashOnlyInPlace(t *testing.T) {
 				}
 				w.do(func() {
 					l := w.files["x"]
-					if l.Holes = c.holes; c.came == fsnotify.Rename {
+					if l.holes = c.holes; c.came == fsnotify.Rename {
 						l.Ctime += 1000
 					}
 					w.files["x"] = l

@@ -15,8 +15,8 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// diskRig is a loop and a scout at work on a real folder, on synctest's clock. The test tells of the events, as nobody can
-// wait for the kernel's in a bubble.
+// diskRig is a loop and a scout at work on a real folder, in a synctest bubble. The test reports the events itself,
+// because nothing in a bubble can wait for those of the kernel.
 type diskRig struct {
 	*rig
 	dir   string
@@ -37,14 +37,14 @@ func onDisk(t *testing.T, test func(r diskRig)) {
 	})
 }
 
-// wrote writes all of name and tells of it.
+// wrote writes the whole of name and reports the event.
 func (r diskRig) wrote(name, content string) {
 	r.t.Helper()
 	put(r.t, filepath.Join(r.dir, name), content)
 	r.events <- fsnotify.Event{Name: filepath.Join(r.dir, name), Op: fsnotify.Write}
 }
 
-// settles wants name to settle now or by and by, and tells how long that took.
+// settles waits for name to settle, and gives the time that took.
 func (r diskRig) settles(name string) (s file.Settled, took time.Duration) {
 	r.t.Helper()
 	begun := time.Now()
@@ -71,8 +71,8 @@ func (r diskRig) nothing(d time.Duration) {
 // pagesOf is a scan that is a whole PDF after each page.
 func pagesOf(n int) string { return "%PDF-1.7\n" + strings.Repeat("1 0 obj\nstartxref\n9\n%%EOF\n", n) }
 
-// TestScannerThatClosesAfterEachPage: a file that is whole in each of its pauses, which are shorter than the settle time, is
-// handed over once, with all pages.
+// TestScannerThatClosesAfterEachPage shows that a file which is whole in each of its pauses is handed over once, with
+// all pages, if the pauses are shorter than the settle time.
 func TestScannerThatClosesAfterEachPage(t *testing.T) {
 	onDisk(t, func(r diskRig) {
 		for page := range 4 {
@@ -88,7 +88,8 @@ func TestScannerThatClosesAfterEachPage(t *testing.T) {
 	})
 }
 
-// TestScannerWhosePausesGetLonger: after a pause nearly as long as the settle time, a longer one is waited for too, and said.
+// TestScannerWhosePausesGetLonger shows that after a pause nearly as long as the settle time even a longer pause is
+// waited for, and that this is said.
 func TestScannerWhosePausesGetLonger(t *testing.T) {
 	onDisk(t, func(r diskRig) {
 		r.wrote("scan.pdf", pagesOf(1))
@@ -106,8 +107,8 @@ func TestScannerWhosePausesGetLonger(t *testing.T) {
 	})
 }
 
-// TestClosedAfterALongSilence: a file that was held open in silence settles within two settle times after its close, the
-// first of which is the longest time to the look that finds it closed.
+// TestClosedAfterALongSilence shows that a file which was held open in silence settles within two settle times after
+// its close. The first of them is the longest time until a look finds it closed.
 func TestClosedAfterALongSilence(t *testing.T) {
 	onDisk(t, func(r diskRig) {
 		f, err := os.Create(filepath.Join(r.dir, "scan.pdf"))
@@ -123,7 +124,8 @@ func TestClosedAfterALongSilence(t *testing.T) {
 	})
 }
 
-// TestMountIsSeenByTheNextListing: no event tells that something was mounted over the folder, or unmounted.
+// TestMountIsSeenByTheNextListing shows that a mount over the folder, or its end, is found by the next listing,
+// although no event reports it.
 func TestMountIsSeenByTheNextListing(t *testing.T) {
 	probe := t.TempDir()
 	if err := unix.Mount("none", probe, "tmpfs", 0, "size=64k"); err != nil {
@@ -158,11 +160,11 @@ func TestMountIsSeenByTheNextListing(t *testing.T) {
 	})
 }
 
-// TestGoneBeforeItIsLookedAt: names that bring events, and nothing lies there any more when these are taken.
+// TestGoneBeforeItIsLookedAt shows that events of files which are gone by the time they are looked at do no harm.
 func TestGoneBeforeItIsLookedAt(t *testing.T) {
 	dir := t.TempDir()
 	s := scoutFor(t, Folder{Path: dir, Recursive: true, Settle: 50 * time.Millisecond, SettleRemote: 50 * time.Millisecond, Rescan: time.Hour})
-	list(t, s) // watched, and empty
+	list(t, s) // the folder is watched now, and empty
 	for _, name := range []string{"1.pdf", "2.pdf", "3.pdf", "4.pdf"} {
 		put(t, filepath.Join(dir, name), "x")
 		must(t, os.Remove(filepath.Join(dir, name)))

@@ -12,118 +12,120 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// errCannotTell means that the kernel does not say who is writing to a file.
+// errCannotTell means that the kernel does not tell who is writing to a file.
 var errCannotTell = errors.New("the kernel does not tell whether the file is being written")
 
 const (
-	// recheckChanged is the longest time between two looks at a file that changed just as it was looked into.
+	// recheckChanged is the longest time to the next look at a file that changed just as it was looked into.
 	recheckChanged = 2 * time.Second
-	// recheckCompanion is the same for a file that has a lock file or the like beside it.
+	// recheckCompanion is the longest time to the next look at a file with a companion beside it.
 	recheckCompanion = 10 * time.Second
 )
 
-// examine looks closer at a file whose quiet time is over: does a program have it open, and is it whole? What is
-// unchanged since it was found torn is not read again.
+// examine looks closer at a file whose quiet time is over: whether a program has it open, and whether it is whole. A
+// file that was found torn is not read again while it is unchanged.
 func (s *scout) examine(name string, found *sighting, a *answer) error {
 	info := found.look.Info
 	hold, err := s.examineAs(name, info, found, a)
-	found.look.Hold = hold
+	found.look.obstacle = hold
 	return err
 }
 
-func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answer) (Hold, error) {
+func (s *scout) examineAs(name string, info file.Info, found *sighting, a *answer) (obstacle, error) {
 	f, opened, err := file.Open(s.folder.Path, name)
 	if err != nil {
-		return Hold{}, err
+		return obstacle{}, err
 	}
 	defer f.Close()
-	var hold Hold
-	if hold, found.stale = s.held(f, name); hold.Reason != "" {
+	var hold obstacle
+	if hold, found.stale = s.held(f, name); hold.reason != "" {
 		return hold, nil
 	}
 	if opened.Identity != info.Identity {
-		return Hold{Reason: stateOf(KindChanged).reason, Recheck: recheckChanged, Kind: KindChanged}, nil
+		return obstacle{reason: stateOf(kindChanged).reason, recheck: recheckChanged, kind: kindChanged}, nil
 	}
 	if s.remote == "" {
 		writing, err := openForWriting(f)
 		if writing {
-			return Hold{Reason: stateOf(KindOpen).reason, Recheck: s.folder.Settle, Kind: KindOpen}, nil
+			return obstacle{reason: stateOf(kindOpen).reason, recheck: s.folder.Settle, kind: kindOpen}, nil
 		}
 		if err != nil && a.leaseErr == nil {
 			a.leaseErr = err
 		}
 	}
-	if found.note = noteAt(f, name, info.Size); found.note != noNote { // one that is removed needs no reason
-		return Hold{Reason: stateOf(KindNote).reason, Kind: KindNote}, nil
+	if found.note = noteAt(f, name, info.Size); found.note != noNote { // a note that is removed afterwards needs no reason
+		return obstacle{reason: stateOf(kindNote).reason, kind: kindNote}, nil
 	}
 	if known, ok := s.torn[name]; ok && known.id == opened.Identity {
-		found.look.Holes = known.holes
-		return known.hold, nil
-	}
-	found.look.Holes = s.holes(f)
-	hold, err = s.wholeness(f, name, opened)
-	if hold.Torn {
-		s.torn[name] = tornFile{opened.Identity, hold, found.look.Holes}
+		hold, found.look.holes = known.hold, known.holes
 	} else {
+		found.look.holes = s.holes(f)
+		hold, err = s.wholeness(f, name, opened)
 		delete(s.torn, name)
+		if hold.torn {
+			s.torn[name] = tornFile{opened.Identity, hold, found.look.holes}
+		}
+	}
+	if (hold.torn || found.look.holes != noHoles) && s.folder.AsItIs != nil && s.folder.AsItIs(name, opened.Identity) {
+		hold, found.look.holes = obstacle{}, noHoles
 	}
 	return hold, err
 }
 
-// tornFile is what was found of a file in one state.
+// tornFile is what was found of a torn file in one state.
 type tornFile struct {
 	id    file.Identity
-	hold  Hold
-	holes Holes
+	hold  obstacle
+	holes holes
 }
 
-// holes looks for what was never written.
-func (s *scout) holes(f *os.File) Holes {
+// holes looks for parts of the file that were never written.
+func (s *scout) holes(f *os.File) holes {
 	if !s.folder.VerifyEnding || s.remote != "" {
-		return NoHoles
+		return noHoles
 	}
 	some, atEnd := holesIn(f)
 	switch {
 	case atEnd:
-		return HolesAtEnd
+		return holesAtEnd
 	case some:
-		return HolesInside
+		return holesInside
 	}
-	return NoHoles
+	return noHoles
 }
 
-// wholeness looks for what a file that was cut off lacks. A name of no type that is sent may be the temporary one of a file that
-// is renamed when it is whole.
-func (s *scout) wholeness(f *os.File, name string, info file.Info) (Hold, error) {
+// wholeness looks for what is missing in a file that was cut off. A name of no type that is sent may be a temporary
+// name of a file that is renamed when it is whole.
+func (s *scout) wholeness(f *os.File, name string, info file.Info) (obstacle, error) {
 	t, known := s.folder.typeOf(name)
 	switch {
 	case !known && s.folder.TruncatedAfter > 0:
-		return Hold{Reason: stateOf(KindUnknown).reason, Torn: true, Kind: KindUnknown}, nil
+		return obstacle{reason: stateOf(kindUnknown).reason, torn: true, kind: kindUnknown}, nil
 	case !known || !s.folder.VerifyEnding:
-		return Hold{}, nil
+		return obstacle{}, nil
 	}
 	missing, err := media.MissingEnd(t, f, info.Size)
 	if err != nil || missing == "" {
-		return Hold{}, err
+		return obstacle{}, err
 	}
-	return Hold{Reason: missing, Torn: true, Kind: KindTorn}, nil
+	return obstacle{reason: missing, torn: true, kind: kindTorn}, nil
 }
 
-// note is whether a file is a note of the daemon's own, which was moved back with its file.
+// note says whether a file is a note of the daemon's own, which was moved back with its file.
 type note int
 
 const (
 	noNote      note = iota
-	changedNote      // by a person
-	ownNote          // just as it was written
+	changedNote      // a person has changed it
+	ownNote          // as it was written
 )
 
-// noteAt looks whether f is one.
+// noteAt reads f to tell whether it is a note.
 func noteAt(f *os.File, name string, size int64) note {
-	if !filing.IsNoteName(name) || size > filing.NoteMost {
+	if !filing.IsNoteName(name) || size > filing.MaxNoteSize {
 		return noNote
 	}
-	text, err := io.ReadAll(io.NewSectionReader(f, 0, filing.NoteMost))
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, filing.MaxNoteSize))
 	switch ours, unchanged := filing.IsNote(text); {
 	case err != nil || !ours:
 		return noNote
@@ -133,7 +135,8 @@ func noteAt(f *os.File, name string, size int64) note {
 	return ownNote
 }
 
-// removeNote removes a note of the daemon's own, which says of itself that it can be deleted. It reports whether it is gone.
+// removeNote removes a note of the daemon's own, which says of itself that it can be deleted. It reports whether the
+// note is gone.
 func (s *scout) removeNote(name string, id file.Identity) bool {
 	path := filepath.Join(s.folder.Path, name)
 	err := s.calls.Do("remove the note", path, func() error {

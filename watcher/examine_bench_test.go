@@ -21,7 +21,7 @@ type specimen struct {
 	torn    bool
 }
 
-// specimens gives one of every format, whole and cut off. MP3 has no end that could be missing.
+// specimens gives one specimen of each format, whole and cut off. An MP3 has no ending that could be missing.
 func specimens(t testing.TB) (all []specimen) {
 	t.Helper()
 	padding := bytes.Repeat([]byte{0x55}, 5<<20)
@@ -69,8 +69,8 @@ func archive(t testing.TB, content []byte) []byte {
 	return b.Bytes()
 }
 
-// compoundFile is a compound file ([MS-CFB]) with sectors of 4,096 bytes: its header, two for the FAT, one for the directory,
-// and those of content, which fills them.
+// compoundFile is a compound file ([MS-CFB]) with sectors of 4,096 bytes: the header, two sectors of the FAT, one of
+// the directory, and those filled with content.
 func compoundFile(content []byte) []byte {
 	const sector, fats = 4096, 2
 	header, fat, directory := make([]byte, sector), make([]byte, fats*sector), make([]byte, sector)
@@ -79,8 +79,8 @@ func compoundFile(content []byte) []byte {
 	le.PutUint16(header[30:], 12) // 1<<12 bytes in a sector
 	le.PutUint32(header[44:], fats)
 	le.PutUint32(header[48:], fats) // where the directory begins
-	le.PutUint32(header[80:], 1)    // the second of the FAT; the first is 0
-	directory[66] = 5               // the root
+	le.PutUint32(header[80:], 1)    // the second sector of the FAT; the first is given by the header
+	directory[66] = 5               // the type of the root entry
 	last := fats + len(content)/sector
 	for i := range len(fat) / 4 {
 		next := uint32(i + 1)
@@ -97,7 +97,7 @@ func compoundFile(content []byte) []byte {
 	return slices.Concat(header, fat, directory, content)
 }
 
-// examined writes the file and gives what looks into it, all anew each time, and sees that it says what it must.
+// examined writes the file, and gives a function that looks into it afresh each time and checks the result.
 func (sp specimen) examined(t testing.TB, dir string) (look func()) {
 	t.Helper()
 	path := filepath.Join(dir, sp.name)
@@ -113,16 +113,16 @@ func (sp specimen) examined(t testing.TB, dir string) (look func()) {
 		clear(s.torn)
 		clear(s.beside)
 		var a answer
-		found := sighting{look: Look{Info: info}}
+		found := sighting{look: observation{Info: info}}
 		err := s.examine(sp.name, &found, &a)
-		hold := found.look.Hold
-		if err != nil || a.leaseErr != nil || hold.Torn != sp.torn || (hold.Reason != "") != sp.torn {
+		hold := found.look.obstacle
+		if err != nil || a.leaseErr != nil || hold.torn != sp.torn || (hold.reason != "") != sp.torn {
 			t.Fatalf("%s: %+v, %v, %v", sp.name, hold, err, a.leaseErr)
 		}
 	}
 }
 
-// BenchmarkExamine looks into files of 5 MB: companions, open writers, holes, the ending.
+// BenchmarkExamine measures a look into a file of 5 MB: companions, open writers, holes, the ending.
 func BenchmarkExamine(b *testing.B) {
 	dir := b.TempDir()
 	for _, sp := range specimens(b) {
@@ -135,7 +135,7 @@ func BenchmarkExamine(b *testing.B) {
 	}
 }
 
-// BenchmarkDue looks into files whose quiet time is over, some or all of a directory's.
+// BenchmarkDue measures looks into some or all of the files of a directory.
 func BenchmarkDue(b *testing.B) {
 	for _, c := range []struct{ due, files int }{{1, 1}, {1, 100}, {1, 10_000}, {100, 100}, {100, 10_000}} {
 		b.Run(fmt.Sprintf("%d of %d", c.due, c.files), func(b *testing.B) {
@@ -144,7 +144,7 @@ func BenchmarkDue(b *testing.B) {
 			s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
 			for b.Loop() {
 				for _, seen := range s.answer(b.Context(), request{due: due}).seen {
-					if !seen.look.Examined || seen.look.Hold.Reason != "" {
+					if !seen.look.examined || seen.look.obstacle.reason != "" {
 						b.Fatal(seen)
 					}
 				}

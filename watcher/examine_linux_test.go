@@ -4,23 +4,27 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"kaizala-drop/internal/file"
 	"kaizala-drop/watcher"
 )
 
-// These are about what only a closer look finds; whole programs at work are in cmd/kaizala-drop's zoo.
+// These tests are about what only a closer look finds. Whole programs at work are in the zoo of cmd/kaizala-drop.
 
-// heldUntil drops what holds the file back, then undoes it: the file must be handed over after, and not before.
+// heldUntil watches a folder in which held.mp3 is held back for reason, and fails the test unless held.mp3 is handed
+// over after undo and not before.
 func heldUntil(t *testing.T, f watcher.Folder, reason string, undo func()) {
 	t.Helper()
 	r := start(t, f)
 	write(t, f.Path+"/other.mp3", "x")
-	r.expect("other.mp3") // and not the held one, which was there before
+	r.expect("other.mp3") // and not held.mp3, which was there before
 	r.waitFor(reason)
 	undo()
 	r.expect("held.mp3")
@@ -37,6 +41,7 @@ func (r *running) waitFor(text string) {
 	}
 }
 
+// TestOpenWriterIsWaitedFor shows that a file is held back as long as a program has it open for writing.
 func TestOpenWriterIsWaitedFor(t *testing.T) {
 	f := folder(t.TempDir())
 	write(t, f.Path+"/held.mp3", "content")
@@ -45,6 +50,8 @@ func TestOpenWriterIsWaitedFor(t *testing.T) {
 	heldUntil(t, f, "open for writing", func() { must(t, writer.Close()) })
 }
 
+// TestMappedWriterIsWaitedFor shows that a file is held back as long as it is mapped for writing, even if no descriptor
+// of it is open.
 func TestMappedWriterIsWaitedFor(t *testing.T) {
 	f := folder(t.TempDir())
 	write(t, f.Path+"/held.mp3", "content")
@@ -56,6 +63,7 @@ func TestMappedWriterIsWaitedFor(t *testing.T) {
 	heldUntil(t, f, "open for writing", func() { must(t, unix.Munmap(mapped)) })
 }
 
+// TestCompanionHoldsItsFileBack shows that each known companion holds its file back, and is not handed over itself.
 func TestCompanionHoldsItsFileBack(t *testing.T) {
 	const open, fetching = "it is open in a program", "another program is still fetching it"
 	for companion, reason := range map[string]string{
@@ -66,13 +74,14 @@ func TestCompanionHoldsItsFileBack(t *testing.T) {
 		t.Run(companion, func(t *testing.T) {
 			f := folder(t.TempDir())
 			write(t, f.Path+"/held.mp3", "content")
-			write(t, f.Path+"/"+companion, "somebody") // never handed over itself
+			write(t, f.Path+"/"+companion, "somebody") // is never handed over itself
 			heldUntil(t, f, reason, func() { must(t, os.Remove(f.Path+"/"+companion)) })
 		})
 	}
 }
 
-// TestStateOfAxel stays as long as its file, which it holds back, and no longer: as a name it means nothing.
+// TestStateOfAxel shows that axel's state file waits as long as the file it belongs to is there, and that the name
+// alone means nothing.
 func TestStateOfAxel(t *testing.T) {
 	f := folder(t.TempDir())
 	write(t, f.Path+"/held.mp3.st", "state")
@@ -85,11 +94,12 @@ func TestStateOfAxel(t *testing.T) {
 	r.expect("held.mp3.st")
 }
 
-// TestTornFileIsHandedOverAsTorn lets one file stay without its end, and makes another one whole in time.
+// TestTornFileIsHandedOverAsTorn shows that a file which stays without its ending is handed over as torn, and one that
+// is completed in time as whole.
 func TestTornFileIsHandedOverAsTorn(t *testing.T) {
 	impatient, patient := folder(t.TempDir()), folder(t.TempDir())
 	impatient.VerifyEnding, impatient.TruncatedAfter = true, time.Second
-	patient.VerifyEnding, patient.TruncatedAfter = true, time.Hour // the user's time
+	patient.VerifyEnding, patient.TruncatedAfter = true, time.Hour // long enough for the test to complete the file
 	whole := "%PDF-1.7\n" + strings.Repeat("x", 5000) + "\nstartxref\n0\n%%EOF\n"
 	r := start(t, impatient, patient)
 	write(t, patient.Path+"/resumed.pdf", whole[:3000])
@@ -104,6 +114,7 @@ func TestTornFileIsHandedOverAsTorn(t *testing.T) {
 	}
 }
 
+// TestSparseFileIsTorn shows that a file with holes is handed over as torn, and one that was written whole is not.
 func TestSparseFileIsTorn(t *testing.T) {
 	f := folder(t.TempDir())
 	f.VerifyEnding, f.TruncatedAfter = true, 500*time.Millisecond
@@ -119,8 +130,57 @@ func TestSparseFileIsTorn(t *testing.T) {
 	}
 }
 
-// TestHolesOfRsync: rsync -S leaves zeros out and then moves the file into place: it is whole, whether it comes while the
-// folder is watched or lay there before. The same holes in a file that is written under its name are a crash.
+// TestAsItIs: what a person asked to be sent all the same is handed over as whole, cut off or with holes, also if that was asked
+// after it was found torn. It counts for that file in that state, and not for the next of its name.
+func TestAsItIs(t *testing.T) {
+	f := folder(t.TempDir())
+	f.VerifyEnding, f.TruncatedAfter = true, time.Hour
+	var mu sync.Mutex
+	wanted := map[file.Identity]bool{}
+	f.AsItIs = func(name string, id file.Identity) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		id.Ctime = 0
+		return wanted[id]
+	}
+	ask := func(path string) {
+		info, err := file.Lstat(path)
+		must(t, err)
+		info.Ctime = 0
+		mu.Lock()
+		wanted[info.Identity] = true
+		mu.Unlock()
+	}
+	torn := filepath.Join(f.Path, "torn.pdf")
+	outside := filepath.Join(t.TempDir(), "torn.pdf")
+	write(t, outside, "%PDF-1.7\n"+strings.Repeat("x", 3000))
+	ask(outside)
+	r := start(t, f)
+	must(t, os.Rename(outside, torn))
+	if s := r.next(); s.Name != "torn.pdf" || s.Torn != "" {
+		t.Fatalf("got %+v", s)
+	}
+	write(t, torn, "%PDF-1.7\n"+strings.Repeat("y", 4000))
+	r.waitFor("%%EOF")
+	ask(torn)
+	if s := r.next(); s.Name != "torn.pdf" || s.Torn != "" {
+		t.Fatalf("asked later: got %+v", s)
+	}
+	holes := filepath.Join(f.Path, "a.mp3")
+	write(t, holes, "x")
+	must(t, os.Truncate(holes, 1<<20))
+	ask(holes)
+	if s := r.next(); s.Name != "a.mp3" || s.Torn != "" {
+		t.Fatalf("with holes: got %+v", s)
+	}
+	r.reload(f)
+	write(t, filepath.Join(f.Path, "whole.mp3"), "x")
+	r.expect("whole.mp3") // and nothing else: a reload of the same settings begins nothing anew
+}
+
+// TestHolesOfRsync shows that a file which rsync -S moved into place with holes for its zeros is whole, whether it
+// comes while the folder is watched or lay there before, and that the same holes in a file written under its name are a
+// crash.
 func TestHolesOfRsync(t *testing.T) {
 	rsync, err := exec.LookPath("rsync")
 	if err != nil {

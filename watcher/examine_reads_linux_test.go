@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// reading counts what a process has read: bytes, and the calls that it took. Lists of directories are no part of it (proc(5)).
+// reading counts the bytes that a process has read, and the calls for it. Reading directories does not count (proc(5)).
 type reading struct{ bytes, calls int64 }
 
-// fromFiles is what this process has read up to now.
+// fromFiles is what this process has read so far.
 func fromFiles(t *testing.T) (r reading) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/io")
@@ -25,8 +25,8 @@ func fromFiles(t *testing.T) (r reading) {
 	return r
 }
 
-// TestExamineReadsLittle: a closer look at a file of 5 MB reads a small part of it in few calls. BenchmarkExamine says how long
-// it takes.
+// TestExamineReadsLittle shows that a closer look at a file of 5 MB reads a small part of it in few calls.
+// BenchmarkExamine measures the time.
 func TestExamineReadsLittle(t *testing.T) {
 	const looks = 20
 	dir := t.TempDir()
@@ -40,7 +40,7 @@ func TestExamineReadsLittle(t *testing.T) {
 		bytes, calls := (after.bytes-before.bytes)/looks, (after.calls-before.calls)/looks
 		t.Logf("%-12s %7d bytes in %d calls", sp.name, bytes, calls)
 		most := int64(256 << 10)
-		if sp.torn { // it is looked for the end of one state once
+		if sp.torn { // the ending of one state is looked for once
 			most *= 4
 		}
 		if bytes > most || calls > 32 {

@@ -3,7 +3,8 @@ package watcher
 import "golang.org/x/sys/unix"
 
 // RemoteFS names the file system of path if other hosts, or a process behind it, can change files there without this
-// kernel seeing it: inotify is blind to that, and so is the lease. "" for a local one.
+// kernel's knowledge. inotify does not see such changes, and a lease does not see such writers. "" is a local file
+// system.
 func RemoteFS(path string) string {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
@@ -12,8 +13,8 @@ func RemoteFS(path string) string {
 	return remoteName(uint32(st.Type)) //nolint:unconvert // its width differs by architecture
 }
 
-// remoteName names a file system by its number, which is that of statfs(2), linux/magic.h or, for those that come with
-// modules of their own (gpfs, beegfs, lustre), of their sources.
+// remoteName names a file system by its number. The numbers are from statfs(2), from linux/magic.h or, for file systems
+// with modules of their own (gpfs, beegfs, lustre), from their sources.
 func remoteName(number uint32) string {
 	switch number {
 	case 0x6969:
@@ -44,7 +45,7 @@ func remoteName(number uint32) string {
 	return ""
 }
 
-// countsLinks reports whether a link count of two says that a file of path has two names.
+// countsLinks reports whether a link count of two means that a file at path has two names.
 func countsLinks(path string) bool {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {

@@ -2,7 +2,8 @@ package watcher
 
 import "testing"
 
-// TestRemoteName takes the numbers as they are written down, not as constants.
+// TestRemoteName shows that the file systems of other hosts are known by their numbers, and local ones are not among
+// them. The numbers are written out, so that no constant is compared with itself.
 func TestRemoteName(t *testing.T) {
 	for _, c := range []struct {
 		number uint32

@@ -13,7 +13,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// Kinds of Folder.Album.
+// The values of Folder.Album.
 const (
 	albumOff       = "off"
 	albumWindow    = "window"
@@ -21,16 +21,17 @@ const (
 )
 
 const (
-	// gatherMost is how many windows a gathering lasts at most: what has settled by then goes. They count from its first
-	// image, but of a dropped subfolder from the latest sign that more of it comes: however long a copy takes, it is not cut.
+	// gatherMost is how many windows a gathering lasts at most; then what has settled goes. They count from the first
+	// image. With "subfolder" they count from the latest sign that more of the subfolder comes: however long its
+	// copying takes, it is not cut in two.
 	gatherMost = 60
-	// gatherAgain is the part of a window after which a gathering that waits for others is looked at again.
+	// gatherAgain is how many times in a window a gathering is checked that waits for others.
 	gatherAgain = 4
 )
 
-// gatherer holds settled images back until those that belong with them have settled too. It is pure: no clock, no I/O, no
-// goroutine. The images of each directory gather by themselves; with "subfolder", those of each directory of the watched
-// folder, with all that lies in it.
+// gatherer keeps settled images until those that belong with them have settled as well. The images of each directory
+// gather by themselves; with "subfolder", the images of each subfolder of the watched folder gather with everything
+// below it. gatherer is pure: no clock, no I/O, no goroutine.
 type gatherer struct {
 	album  string
 	window time.Duration
@@ -42,21 +43,21 @@ type gatherer struct {
 // gathering is the images of one directory that came close together.
 type gathering struct {
 	images map[string]file.Settled // by name; a newer state takes the place of an older one
-	ends   time.Time               // if nothing prolongs it
-	last   time.Time               // whatever prolongs it
+	ends   time.Time               // when the gathering ends, if nothing prolongs it
+	last   time.Time               // when the gathering ends, even if it is prolonged
 }
 
 func newGatherer(f Folder) *gatherer {
 	return &gatherer{typeOf: f.typeOf, album: cmp.Or(f.Album, albumOff), window: f.AlbumWindow, most: f.AlbumMax, sets: map[string]*gathering{}}
 }
 
-// add takes a settled file in if it is to wait for others. Else it goes at once.
+// add takes a settled file in if the file is to wait for others. Otherwise the file goes at once.
 func (g *gatherer) add(now time.Time, s file.Settled) (waits bool) {
 	dir := g.dirOf(s.Name)
 	t, _ := g.typeOf(s.Name)
 	if t.Kind != media.Image || s.Torn != "" || g.album == albumOff || g.album == albumSubfolder && dir == "." {
 		if g.album == albumSubfolder {
-			g.stir(now, s.Name) // something else of the folder that was dropped
+			g.extend(now, s.Name) // another file of the dropped subfolder is a sign that more comes
 		}
 		return false
 	}
@@ -64,12 +65,13 @@ func (g *gatherer) add(now time.Time, s file.Settled) (waits bool) {
 		g.sets[dir] = &gathering{images: map[string]file.Settled{}, last: now.Add(gatherMost * g.window)}
 	}
 	g.sets[dir].images[s.Name] = s
-	g.stir(now, s.Name)
+	g.extend(now, s.Name)
 	return true
 }
 
-// stir takes a sign that there may be more to come where name lies: something has settled, or a temporary file is written.
-func (g *gatherer) stir(now time.Time, name string) {
+// extend prolongs the gathering of name's directory, after a sign that more may come: something there has settled, or a
+// temporary file is being written.
+func (g *gatherer) extend(now time.Time, name string) {
 	set := g.sets[g.dirOf(name)]
 	if set == nil {
 		return
@@ -89,7 +91,7 @@ func (g *gatherer) dirOf(name string) string {
 	return dir
 }
 
-// next says when due may have something. ok is false while nothing gathers.
+// next gives the time at which due may have something. ok is false while nothing gathers.
 func (g *gatherer) next() (at time.Time, ok bool) {
 	for _, set := range g.sets {
 		if due := earlier(set.ends, set.last); !ok || due.Before(at) {
@@ -99,8 +101,8 @@ func (g *gatherer) next() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// due gives the batches that are complete. coming reports whether any file that satisfies belongs may still settle; settled,
-// whether an image still is what it was.
+// due gives the batches that are complete. coming reports whether any file that satisfies belongs may still settle.
+// settled reports whether an image is unchanged since it settled.
 func (g *gatherer) due(now time.Time, coming func(belongs func(name string) bool) bool, settled func(file.Settled) bool) []file.Batch {
 	var batches []file.Batch
 	for _, dir := range g.sorted() {
@@ -115,7 +117,7 @@ func (g *gatherer) due(now time.Time, coming func(belongs func(name string) bool
 		delete(g.sets, dir)
 		var images file.Batch
 		for _, s := range set.images {
-			if settled(s) { // else it settles anew
+			if settled(s) { // a changed image settles anew
 				images = append(images, s)
 			}
 		}
@@ -143,7 +145,7 @@ func (g *gatherer) belongs(dir, name string) bool {
 	return g.album == albumSubfolder || t.Kind == media.Image
 }
 
-// split puts the images in the order of their names and makes as few batches of them as can be, of about equal size.
+// split sorts the images by name and divides them into as few batches as possible, of about equal size.
 func split(images file.Batch, most int) []file.Batch {
 	slices.SortFunc(images, func(a, b file.Settled) int { return compareNames(a.Name, b.Name) })
 	var batches []file.Batch
@@ -155,7 +157,7 @@ func split(images file.Batch, most int) []file.Batch {
 	return batches
 }
 
-// compareNames compares as people count, and without regard to case: img_2 goes before IMG_10.
+// compareNames compares names as people count, and without regard to case: img_2 goes before IMG_10.
 func compareNames(a, b string) int {
 	return cmp.Or(natural.Compare(strings.ToLower(a), strings.ToLower(b)), cmp.Compare(a, b))
 }

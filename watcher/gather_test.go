@@ -34,6 +34,7 @@ func shown(batches []file.Batch) string {
 	return strings.Join(all, " | ")
 }
 
+// TestGather shows which images are gathered, when they are due, and in which batches.
 func TestGather(t *testing.T) {
 	const second = time.Second
 	type step struct {
@@ -90,13 +91,13 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// TestGatherIsBounded: neither images without end nor one that never settles keeps the others for ever; but a dropped folder
-// is not cut in two as long as more of it comes.
+// TestGatherIsBounded shows that neither images without end nor an image that never settles keep the others for ever,
+// and that a dropped folder is not cut in two as long as more of it comes.
 func TestGatherIsBounded(t *testing.T) {
 	begin, window := time.Unix(0, 0), time.Second
 	coming := func(belongs func(string) bool) bool { return belongs("trip/slow.jpg") }
 	for _, album := range []string{"window", "subfolder"} {
-		for _, images := range []int{1, 1000} { // one every half a second
+		for _, images := range []int{1, 1000} { // one image every half second
 			g := newGatherer(Folder{Album: album, AlbumWindow: window, AlbumMax: 1000})
 			var got []file.Batch
 			now, next := begin, begin
@@ -122,6 +123,7 @@ func TestGatherIsBounded(t *testing.T) {
 	}
 }
 
+// TestGatherLeavesOutWhatChanged shows that an image which has changed since it settled is left out of the batch.
 func TestGatherLeavesOutWhatChanged(t *testing.T) {
 	g, begin := newGatherer(Folder{Album: "window", AlbumWindow: time.Second, AlbumMax: 10}), time.Unix(0, 0)
 	for _, name := range []string{"1.jpg", "2.jpg", "3.jpg"} {
@@ -133,7 +135,8 @@ func TestGatherLeavesOutWhatChanged(t *testing.T) {
 	}
 }
 
-// FuzzSplit: each image once, in order, in as few batches as can be, whose sizes differ by one at most.
+// FuzzSplit shows that each image is in one batch, in order, and that there are as few batches as possible, with sizes
+// that differ by one at most.
 func FuzzSplit(f *testing.F) {
 	f.Add(40, 10)
 	f.Add(21, 10)
@@ -179,7 +182,8 @@ func albumRig(t *testing.T, w *world) *rig {
 	return r
 }
 
-// TestLoopGathersABurst: 40 photos with pauses of 2 s are one gathering, and one that is still being written belongs to it.
+// TestLoopGathersABurst shows that 40 photos with pauses of 2 s are one gathering, including a photo that is still
+// being written.
 func TestLoopGathersABurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -193,7 +197,7 @@ func TestLoopGathersABurst(t *testing.T) {
 				if i != 20 {
 					continue
 				}
-				for n := range 10 { // a large one, for twice the window
+				for n := range 10 { // a large photo that takes twice the window
 					w.write(name, int64(10+n))
 					r.event(name, fsnotify.Write)
 					pass(time.Second)
@@ -223,8 +227,8 @@ func TestLoopGathersABurst(t *testing.T) {
 	})
 }
 
-// TestLoopGathersForABoundedTime: a camera that takes a picture every 2 s for an hour is posted from every 5 minutes, and the
-// PDFs beside them go at once and in order.
+// TestLoopGathersForABoundedTime shows that of a camera which takes a picture every 2 s for an hour a batch is handed
+// over every 5 minutes, and that PDFs beside the pictures go at once and in order.
 func TestLoopGathersForABoundedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -264,7 +268,8 @@ func TestLoopGathersForABoundedTime(t *testing.T) {
 	})
 }
 
-// TestLoopGathersWhatIsRenamedIntoPlace: rsync takes longer for a photo than the window is, and writes it under a hidden name.
+// TestLoopGathersWhatIsRenamedIntoPlace shows that photos are one gathering even if rsync takes longer than the window
+// for each, because it writes them under hidden names.
 func TestLoopGathersWhatIsRenamedIntoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -287,7 +292,8 @@ func TestLoopGathersWhatIsRenamedIntoPlace(t *testing.T) {
 	})
 }
 
-// TestLoopGathersWhatIsEmptyAtFirst: the placeholder of an image is waited for, for as long as a torn one would be.
+// TestLoopGathersWhatIsEmptyAtFirst shows that an empty placeholder of an image is waited for, for as long as a torn
+// image would be.
 func TestLoopGathersWhatIsEmptyAtFirst(t *testing.T) {
 	for _, filled := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -315,7 +321,7 @@ func TestLoopGathersWhatIsEmptyAtFirst(t *testing.T) {
 	}
 }
 
-// BenchmarkGather gathers 10,000 images.
+// BenchmarkGather measures the gathering of 10,000 images.
 func BenchmarkGather(b *testing.B) {
 	for b.Loop() {
 		g, now := newGatherer(Folder{Album: "window", AlbumWindow: time.Second, AlbumMax: 10}), time.Unix(0, 0)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heldBack gives for each reason what puts a file at path that is held back for it.
+// heldBack gives, for each reason, a function that makes a file at path which is held back for it.
 func heldBack() map[string]func(t testing.TB, path string) {
 	torn := "%PDF-1.7\n" + string(make([]byte, 3000))
 	return map[string]func(t testing.TB, path string){
@@ -42,7 +42,7 @@ func lockOf(path string) string {
 	return filepath.Join(filepath.Dir(path), ".~lock."+filepath.Base(path)+"#")
 }
 
-// heldFolder has n files that are held back, and is looked at as the defaults have it.
+// heldFolder makes a folder with n files that are held back, with the default settings.
 func heldFolder(t testing.TB, n int, hold func(t testing.TB, path string)) (f Folder, names []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -81,9 +81,9 @@ func (c *counted) reset() {
 	}
 }
 
-// TestHeldBackIsCheap: while nothing happens, a folder of hundreds of files that are held back, each for real, is listed once
-// a minute, each file is looked into as seldom as their number demands, and nothing of them is read again.
-// BenchmarkHeldBackForReal says what that costs. The clock is synctest's, so that no machine is too slow.
+// TestHeldBackIsCheap shows that while nothing happens a folder of hundreds of held-back files is listed once a minute,
+// that each file is looked into as seldom as their number demands, and that no file is read again. The clock is that of
+// synctest, so no machine is too slow. BenchmarkHeldBackForReal measures the cost.
 func TestHeldBackIsCheap(t *testing.T) {
 	const many = 500
 	for reason, hold := range heldBack() {
@@ -92,8 +92,8 @@ func TestHeldBackIsCheap(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, c := &rig{t: t}, &counted{scout: newScout(f, nil)}
 				r.start(newLoop(f, false, zerolog.New(&r.log)), make(chan fsnotify.Event), nil, c.run)
-				r.none(3*time.Minute + 30*time.Second) // half a minute from any listing
-				r.said("left where it is", 1)          // with a count
+				r.none(3*time.Minute + 30*time.Second) // half a minute before and after any listing
+				r.said("left where it is", 1)          // one line with a count
 				const idle = 5 * time.Minute
 				c.reset()
 				before := fromFiles(t)
@@ -101,14 +101,14 @@ func TestHeldBackIsCheap(t *testing.T) {
 				synctest.Wait()
 				read, due := fromFiles(t).bytes-before.bytes, c.due.Load()
 				t.Logf("%d files in %v: %d listings, looked into %d times, %d bytes read", len(names), idle, c.lists.Load(), due, read)
-				each := min(time.Duration(len(names))*heldEach, maxHold) // between two looks into a file
+				each := min(time.Duration(len(names))*heldEach, maxHold) // the time between two looks into a file
 				if most := int64(len(names)) * int64(idle/each+1); due == 0 || due > most {
 					t.Errorf("files were looked into %d times, want it to be from 1 to %d", due, most)
 				}
 				if c.lists.Load() != int64(idle/f.Rescan) || c.names.Load() != 0 {
 					t.Errorf("%d listings, and %d looks at single files without an event", c.lists.Load(), c.names.Load())
 				}
-				if read >= int64(len(names)) { // a byte of each
+				if read >= int64(len(names)) { // one byte of each file
 					t.Errorf("%d bytes were read, want what was found torn not to be read again", read)
 				}
 			})
@@ -116,14 +116,14 @@ func TestHeldBackIsCheap(t *testing.T) {
 	}
 }
 
-// BenchmarkHeldBackForReal is a minute over 10,000 files that are held back: one listing of the folder, and one look into each.
-// Under 1 % of a processor is wanted.
+// BenchmarkHeldBackForReal measures a minute with 10,000 held-back files: one listing of the folder, and one look into
+// each file. The aim is under 1 % of a processor.
 func BenchmarkHeldBackForReal(b *testing.B) {
 	for reason, hold := range heldBack() {
 		b.Run(reason, func(b *testing.B) {
 			f, names := heldFolder(b, 10_000, hold)
 			s := newScout(f, nil)
-			s.answer(b.Context(), request{due: names}) // what is torn is known then
+			s.answer(b.Context(), request{due: names}) // from now on it is known which files are torn
 			before := processorTime(b)
 			for b.Loop() {
 				if n := len(s.answer(b.Context(), request{whole: true, due: names}).seen); n < 2*len(names) {
@@ -135,7 +135,7 @@ func BenchmarkHeldBackForReal(b *testing.B) {
 	}
 }
 
-// processorTime is what this process has used up to now.
+// processorTime is the processor time that this process has used so far.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var use unix.Rusage

@@ -8,10 +8,10 @@ import (
 	"kaizala-drop/internal/ignore"
 )
 
-// BuiltinIgnore lists the names that are never candidates, as globs with at most one *, at the start or the end,
-// that compare without regard to case: what desktops, NAS boxes, browsers, editors and transfer programs leave beside the
-// files that people mean. Files and folders alike; docs/states.md shows the list.
-func BuiltinIgnore() []string {
+// builtinIgnore lists the names that are never candidates, of files and folders alike: what desktops, NAS boxes,
+// browsers, editors and transfer programs leave beside the files that people mean. They are globs in lower case with at
+// most one *, at the start or the end, and match without regard to case. docs/states.md shows the list.
+func builtinIgnore() []string {
 	return slices.Concat([]string{
 		".*", // hidden on Unix: rsync's and vsftpd's temporary names, .DS_Store, ._* (AppleDouble), .nfs*, .fuse_hidden*,
 		// .~lock.*# (LibreOffice), .syncthing.*.tmp, .Trash-1000 (freedesktop.org Trash specification), .Trashes,
@@ -19,7 +19,7 @@ func BuiltinIgnore() []string {
 	}, ignoredFolders(), ignoredFiles(), temporaryNames())
 }
 
-// ignoredFolders are what systems keep on a volume or a share for themselves. What people had deleted lies in some.
+// ignoredFolders are folders that systems keep on a volume or a share for themselves. Some of them hold deleted files.
 func ignoredFolders() []string {
 	return []string{
 		"$recycle.bin", "recycler", "recycled", // Windows: NTFS since Vista, NTFS before it, FAT
@@ -37,7 +37,7 @@ func ignoredFolders() []string {
 	}
 }
 
-// ignoredFiles are what systems and programs leave for themselves beside other files.
+// ignoredFiles are files that systems and programs leave beside other files.
 func ignoredFiles() []string {
 	return []string{
 		"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", // Windows Explorer, Media Center
@@ -48,7 +48,7 @@ func ignoredFiles() []string {
 	}
 }
 
-// temporaryNames are what programs write under until a file is whole.
+// temporaryNames are names under which programs write until a file is whole.
 func temporaryNames() []string {
 	return []string{
 		"*.tmp", "*.temp", // many, Microsoft Office and Nextcloud among them
@@ -85,7 +85,7 @@ func temporaryNames() []string {
 // filter tells which names below a folder are left alone.
 type filter struct {
 	root     string
-	exact    map[string]bool // the built-in list, taken apart: it is asked of every name that is seen
+	exact    map[string]bool // the built-in list, taken apart because every name that is seen is compared with it
 	prefixes []string
 	suffixes []string
 	own      ignore.Patterns
@@ -94,12 +94,12 @@ type filter struct {
 
 func newFilter(folder Folder) filter {
 	f := filter{root: folder.Path, exact: map[string]bool{}, exclude: map[string]bool{}}
-	good := slices.DeleteFunc(slices.Clone(folder.Ignore), func(text string) bool { // the configuration refuses the others
+	good := slices.DeleteFunc(slices.Clone(folder.Ignore), func(text string) bool { // the configuration refuses those that do not compile
 		_, _, err := ignore.Compile([]string{text}, "")
 		return err != nil
 	})
 	f.own, _, _ = ignore.Compile(good, "")
-	for _, glob := range BuiltinIgnore() {
+	for _, glob := range builtinIgnore() {
 		switch before, after, isGlob := strings.Cut(glob, "*"); {
 		case !isGlob:
 			f.exact[glob] = true
@@ -121,7 +121,7 @@ func (f filter) skips(name string) bool {
 	return own || rule != ""
 }
 
-// rule gives the rule for which name is left alone, or "". done/ and failed/ have none: filed is true for them.
+// rule gives the rule by which name is left alone, or "". done/ and failed/ have no rule: filed is true for them.
 func (f filter) rule(name string, isDir bool) (rule string, filed bool) {
 	if rule := f.builtin(strings.ToLower(filepath.Base(name))); rule != "" {
 		return rule, false
@@ -149,9 +149,26 @@ func (f filter) builtin(lower string) (rule string) {
 	return ""
 }
 
-// isNameless reports whether name is an extension that would be sent, and nothing before it.
+// isNameless reports whether name is nothing but an extension of a type that would be sent.
 func (f Folder) isNameless(name string) bool {
 	base := filepath.Base(name)
 	_, known := f.typeOf(base)
 	return known && strings.LastIndexByte(base, '.') == 0
+}
+
+// LeftAlone tells the rule for which a name below a watched folder is left alone, or "": one of the built-in list, or with own a pattern
+// of patterns (Folder.Ignore). A name is also left alone for the sake of a folder that it lies in. It looks at no file.
+func LeftAlone(patterns []string, name string, isDir bool) (rule string, own bool) {
+	f := newFilter(Folder{Path: "/", Ignore: patterns})
+	parts := strings.Split(filepath.Clean(name), "/")
+	for i := range parts {
+		part := filepath.Join(parts[:i+1]...)
+		if rule := f.builtin(strings.ToLower(filepath.Base(part))); rule != "" {
+			return rule, false
+		}
+		if rule := f.own.Match(part, isDir || i < len(parts)-1); rule != "" {
+			return rule, true
+		}
+	}
+	return "", false
 }

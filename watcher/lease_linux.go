@@ -4,20 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// openForWriting asks the kernel whether any process of this host has f open for writing, or mapped for it: a read lease
-// is granted only if none has (fcntl(2), F_SETLEASE). It is given back at once, as while it is held a writer that opens
-// without blocking would be turned away. f must be open for reading only.
+// openForWriting asks the kernel whether any process of this host has f open for writing, or mapped for it. A read
+// lease is granted only if none has (fcntl(2), F_SETLEASE). The lease is given back at once, because a writer that
+// opens without blocking would be turned away while it is held. f must be open for reading only.
 //
-// errCannotTell says that the kernel does not answer: the file is another user's and CAP_LEASE is missing, or its
+// The error is errCannotTell if the kernel does not answer: the file is another user's and CAP_LEASE is missing, or its
 // file system knows no leases.
 func openForWriting(f *os.File) (bool, error) { return lease(f, unix.F_RDLCK) }
 
-// openAtAll asks the same of any other descriptor, also for reading alone: a write lease is granted only if there is none.
+// openAtAll asks the kernel whether any other descriptor of f is open, even for reading only: a write lease is granted
+// only if there is none.
 func openAtAll(f *os.File) (bool, error) { return lease(f, unix.F_WRLCK) }
 
 func lease(f *os.File, kind int) (refused bool, err error) {
@@ -40,83 +40,4 @@ func lease(f *os.File, kind int) (refused bool, err error) {
 		return false, fmt.Errorf("%w: %w", errCannotTell, lease)
 	}
 	return false, nil
-}
-
-// holesIn reports whether something of f was never written, although its size says so, and whether its end was not: a writer
-// has set the size, or has reserved blocks for it (fallocate), and died before it filled them; or it has left out zeros.
-// Only file systems that neither compress nor pack small files tell truly; the others are believed. It moves the descriptor's
-// offset, which ReadAt does not use.
-func holesIn(f *os.File) (some, atEnd bool) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return false, false
-	}
-	err = raw.Control(func(fd uintptr) { some, atEnd = holesOf(int(fd)) })
-	return err == nil && some, err == nil && atEnd
-}
-
-func holesOf(fd int) (some, atEnd bool) {
-	var st unix.Stat_t
-	var fsys unix.Statfs_t
-	if errors.Join(unix.Fstat(fd, &st), unix.Fstatfs(fd, &fsys)) != nil || st.Size == 0 {
-		return false, false
-	}
-	switch uint32(fsys.Type) { //nolint:unconvert // its width differs by architecture
-	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
-	default:
-		return false, false
-	}
-	const block = 512 // st_blocks counts these, whatever st_blksize says: stat(2)
-	hole, err := unix.Seek(fd, 0, unix.SEEK_HOLE)
-	some = st.Blocks*block < st.Size || err == nil && hole < st.Size
-	_, err = unix.Seek(fd, st.Size-1, unix.SEEK_DATA) // ENXIO: there is none from there on
-	atEnd = err == unix.ENXIO
-	unwritten, lastUnwritten := unwrittenOf(fd, st.Size)
-	return some || unwritten || atEnd, atEnd || lastUnwritten
-}
-
-// unwrittenOf reports whether blocks of the first size bytes are reserved and were never written, and whether the last one
-// is. SEEK_HOLE finds such blocks on ext4 and xfs only as long as nobody has read there, a virus scanner or a mapping's
-// read-ahead (8 MB on some disks): what lies in the page cache counts as data. The extents themselves know better (FIEMAP),
-// once what was written is on the disk. To wait for that costs time, so only a file that has such blocks before is waited for.
-func unwrittenOf(fd int, size int64) (some, last bool) {
-	const sync = 1 // FIEMAP_FLAG_SYNC
-	if some, _ = mapsUnwritten(fd, size, 0); !some {
-		return false, false
-	}
-	return mapsUnwritten(fd, size, sync)
-}
-
-// fiemap is the request and the answer of FS_IOC_FIEMAP: linux/fiemap.h.
-type fiemap struct {
-	start, length                  uint64
-	flags, mapped, count, reserved uint32
-	extents                        [64]struct {
-		logical, physical, length uint64
-		_                         [2]uint64
-		flags                     uint32
-		_                         [3]uint32
-	}
-}
-
-// mapsUnwritten goes over the extents of the first size bytes. A file system that knows no extents is believed.
-func mapsUnwritten(fd int, size int64, flags uint32) (some, atEnd bool) {
-	const request, last, unwritten = 0xC020660B, 0x1, 0x800 // FS_IOC_FIEMAP, FIEMAP_EXTENT_*
-	for m := (fiemap{flags: flags}); m.start < uint64(size); {
-		m.length, m.count = uint64(size)-m.start, uint32(len(m.extents))
-		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(&m)))
-		if errno != 0 || m.mapped == 0 {
-			return some, atEnd
-		}
-		for _, e := range m.extents[:m.mapped] {
-			if e.flags&unwritten != 0 && e.logical < uint64(size) {
-				some, atEnd = true, atEnd || e.logical+e.length >= uint64(size)
-			}
-			if e.flags&last != 0 {
-				return some, atEnd
-			}
-			m.start = e.logical + e.length
-		}
-	}
-	return some, atEnd
 }

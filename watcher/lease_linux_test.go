@@ -12,11 +12,11 @@ import (
 
 const (
 	nobody     = 65534
-	foreignDir = "KAIZALA_DROP_TEST_FOREIGN_FILES" // set in the process that watches files which are not its own
+	foreignDir = "KAIZALA_DROP_TEST_FOREIGN_FILES" // set in the child process, which watches files of another user
 )
 
-// TestLeaseDenied watches root's files as somebody else. The kernel does not tell him who has them open, which is said once,
-// and they are handed over all the same.
+// TestLeaseDenied shows that another user's files are handed over although the kernel does not tell who has them open,
+// and that this is said once.
 func TestLeaseDenied(t *testing.T) {
 	if dir := os.Getenv(foreignDir); dir != "" {
 		watchForeign(t, dir)
@@ -25,7 +25,7 @@ func TestLeaseDenied(t *testing.T) {
 	if os.Geteuid() != 0 {
 		lacking(t, "it needs root, to be somebody else")
 	}
-	dir, err := os.MkdirTemp("", "watcher") // TempDir's parent is closed to others
+	dir, err := os.MkdirTemp("", "watcher") // the parent of TempDir is closed to others
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	must(t, os.Chmod(dir, 0o755))
@@ -36,7 +36,7 @@ func TestLeaseDenied(t *testing.T) {
 	writer, err := os.OpenFile(dir+"/drop/open.mp3", os.O_WRONLY, 0)
 	must(t, err)
 	defer writer.Close()
-	program, err := os.ReadFile("/proc/self/exe") // itself it lies where others may not go
+	program, err := os.ReadFile("/proc/self/exe") // the program itself lies where others may not go
 	must(t, err)
 	must(t, os.WriteFile(dir+"/test", program, 0o755))
 	cmd := exec.Command(dir+"/test", "-test.run=^TestLeaseDenied$", "-test.v")
@@ -49,7 +49,7 @@ func TestLeaseDenied(t *testing.T) {
 	}
 }
 
-// watchForeign is that process.
+// watchForeign is what the child process does.
 func watchForeign(t *testing.T, dir string) {
 	if os.Geteuid() != nobody {
 		t.Fatalf("uid %d", os.Geteuid())
@@ -57,7 +57,7 @@ func watchForeign(t *testing.T, dir string) {
 	r := start(t, folder(dir))
 	r.expect("a.mp3", "b.mp3", "open.mp3")
 	r.released <- file.Release{Folder: dir, Name: "a.mp3"}
-	r.expect("a.mp3") // asked a second time at least
+	r.expect("a.mp3") // the kernel was asked at least a second time
 	if n := strings.Count(r.log.String(), "CAP_LEASE"); n != 1 {
 		t.Errorf("it was said %d times, want once:\n%s", n, r.log)
 	}

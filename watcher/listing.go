@@ -6,11 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// onListing takes what a whole listing says about the folder itself: whether it is there, is still the one that was
-// listed before, and can be watched.
+// onListing takes what a whole listing says about the folder itself: whether it is there, is the same folder as at the
+// last listing, and can be watched.
 func (l *loop) onListing(now time.Time, a answer) {
 	first := !l.listed
 	l.listed = l.listed || a.missing == nil || l.once
@@ -31,19 +31,19 @@ func (l *loop) onListing(now time.Time, a answer) {
 	l.setRemote(a.remote, first)
 }
 
-// tellUnlisted says that subfolders cannot be listed, of each once, and again only if it could be in between: one line with a
-// count where there are many.
+// tellUnlisted says which subfolders cannot be listed, in one line with a count if there are many. A subfolder is said
+// again only after it could be listed.
 func (l *loop) tellUnlisted(a answer) {
 	before := l.unlisted
 	if a.whole {
 		l.unlisted = map[string]bool{}
 	}
 	if a.missing != nil {
-		l.unlisted[file.Printable(a.missing.Error())] = true
+		l.unlisted[text.Printable(a.missing.Error())] = true
 	}
 	var news []string
 	for _, err := range a.partial {
-		text := file.Printable(err.Error())
+		text := text.Printable(err.Error())
 		if !before[text] {
 			news = append(news, text)
 		}
@@ -59,13 +59,14 @@ func (l *loop) tellUnlisted(a answer) {
 	}
 }
 
-// tellLease says once that it cannot be seen who is writing, and has files be quiet for longer instead.
+// tellLease says once that the kernel does not tell who is writing. From then on files must be quiet for settle_remote
+// instead.
 func (l *loop) tellLease(err error) {
 	if err == nil || l.leaseTold {
 		return
 	}
 	l.leaseTold = true
-	l.files.SetSettle(l.folder.SettleRemote)
+	l.files.setSettle(l.folder.SettleRemote)
 	advice := "this file system does not tell"
 	if errors.Is(err, fs.ErrPermission) {
 		advice = "run as their owner, or with the capability CAP_LEASE, which the unit grants"
@@ -74,7 +75,7 @@ func (l *loop) tellLease(err error) {
 		Msg("cannot see whether files are open for writing, so only their being quiet counts, for settle_remote: " + advice)
 }
 
-// schedule sets the time of the next listing: the timer's, or sooner while the folder cannot be listed or watched.
+// schedule sets the time of the next listing: after rescan, or sooner while the folder cannot be listed or watched.
 func (l *loop) schedule(now time.Time, a answer) {
 	if a.missing == nil && a.watchErr == nil {
 		l.retry = 0
@@ -89,7 +90,7 @@ func (l *loop) schedule(now time.Time, a answer) {
 func (l *loop) complain(what string, err error) {
 	if l.trouble != what {
 		l.trouble = what
-		l.log.Warn().Str("error", file.Printable(err.Error())).Msg(what)
+		l.log.Warn().Str("error", text.Printable(err.Error())).Msg(what)
 	}
 }
 
@@ -100,12 +101,12 @@ func (l *loop) setRemote(remote string, first bool) {
 	l.remote = remote
 	if remote == "" {
 		if !l.leaseTold {
-			l.files.SetSettle(l.folder.Settle)
+			l.files.setSettle(l.folder.Settle)
 		}
 		l.log.Info().Stringer("settle", l.folder.Settle).Bool("events", l.events != nil).Msg("watching")
 		return
 	}
-	l.files.SetSettle(l.folder.SettleRemote)
+	l.files.setSettle(l.folder.SettleRemote)
 	l.listAt = time.Now().Add(l.rescan())
 	l.log.Info().Str("file_system", remote).Stringer("settle", l.folder.SettleRemote).Stringer("every", l.rescan()).
 		Msg("watching by listing: changes made by other hosts bring no event on this file system")

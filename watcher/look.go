@@ -7,23 +7,23 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// Look is what one look at a path found.
-type Look struct {
+// observation is what one look at a path found.
+type observation struct {
 	file.Info
-	Examined bool // it was looked into as well: Hold is valid
-	Hold     Hold // a reason to hold it back that was found in this way
-	Holes    Holes
+	examined bool     // the file was looked into as well: obstacle and holes are valid
+	obstacle obstacle // a reason to hold the file back that was found inside
+	holes    holes
 }
 
-// Holes is what was never written of a file, although its size says so. That alone proves nothing: rsync -S and Syncthing leave
-// out zeros, and move the file into place when it is whole.
-type Holes int
+// holes says which parts of a file were never written, although its size counts them. Holes alone prove nothing: rsync
+// -S and Syncthing leave out zeros, and move the file into place when it is whole.
+type holes int
 
-// The kinds of Holes.
+// The values of holes.
 const (
-	NoHoles Holes = iota
-	HolesInside
-	HolesAtEnd // too
+	noHoles holes = iota
+	holesInside
+	holesAtEnd // at the end, and perhaps inside as well
 )
 
 // origin is how a file came to its name, as far as the events tell.
@@ -31,28 +31,28 @@ type origin int
 
 const (
 	originUnknown origin = iota
-	originMoved          // it was whole when it came
-	originWritten        // under its name
+	originMoved          // the file was moved to its name, whole
+	originWritten        // the file was written under its name
 )
 
-// Hold is a reason to hold a file back that only a closer look finds. The zero Hold is none.
-type Hold struct {
-	Reason  string        // "" = none
-	Recheck time.Duration // the longest time to the next look; 0 = maxHold
-	Torn    bool          // the file looks cut off: if it stays so, no waiting will help
-	Kind    Kind          // what people are told of such files together
+// obstacle is a reason to hold a file back that only a closer look finds. The zero obstacle is none.
+type obstacle struct {
+	reason  string        // "" = none
+	recheck time.Duration // the longest time to the next look; 0 = maxHold
+	torn    bool          // the file looks cut off: if it stays so, no waiting will help
+	kind    kind          // the kind of reason
 }
 
-// Verdict is what a look led to.
-type Verdict struct {
-	Settled bool   // hand it over now
-	Torn    bool   // with Settled: it stayed cut off, for Reason
-	Reason  string // why it is held back; "" while it is only not yet quiet
-	Kind    Kind   // of the reason
-	News    bool   // the reason is another than after the last look: worth saying once
-	// Pause, if not 0, is how long nothing had been written before the change that the look found, and too long for the
-	// quiet time up to now: files are given a longer one from now on (Settler.Quiet). Worth saying.
-	Pause time.Duration
+// verdict is what an observation led to.
+type verdict struct {
+	settled bool   // hand the file over now
+	torn    bool   // with settled: the file stayed cut off, for reason
+	reason  string // why the file is held back; "" while it only is not quiet yet
+	kind    kind   // of reason
+	news    bool   // reason differs from that of the last observation
+	// pause is for how long nothing had been written before the change that the look found, if that was so long that
+	// files are given a longer quiet time from now on (settler.quiet); else 0.
+	pause time.Duration
 }
 
 func kindOf(m fs.FileMode) string {

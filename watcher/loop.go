@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// rescanRemote is the longest time between listings where listings are all there is.
+	// rescanRemote is the longest time between listings of a folder that brings no events.
 	rescanRemote = 10 * time.Second
-	// retryFirst is the time to the next listing when the folder could not be listed or watched; it doubles up to
+	// retryFirst is the time to the next listing when the folder could not be listed or watched. It doubles up to
 	// rescanRemote.
 	retryFirst = 250 * time.Millisecond
 )
@@ -30,7 +30,7 @@ type loop struct {
 	once   bool
 	log    zerolog.Logger
 
-	events   <-chan fsnotify.Event // nil: polled
+	events   <-chan fsnotify.Event // nil: the folder is only listed
 	errors   <-chan error
 	released <-chan string
 	asks     <-chan view.Ask[view.Watched]
@@ -39,35 +39,35 @@ type loop struct {
 	settled  chan<- file.Batch
 
 	filter    filter
-	files     *Settler
+	files     *settler
 	gather    *gatherer
-	outbox    []file.Batch    // settled, not yet taken
-	names     []string        // to be looked at with the next request, in order
-	asked     map[string]bool // the same as a set
-	due       []string        // to be looked at after these, and into: their quiet time is over
-	later     []string        // the same of those that are held back: a few after each of the others
+	outbox    []file.Batch    // settled, but not taken by the consumer yet
+	names     []string        // to look at with the next request, in order
+	asked     map[string]bool // names as a set
+	due       []string        // to look at after names, and to look into: their quiet time is over
+	later     []string        // like due, but held back: a request asks only for some of them
 	list      bool            // the next request asks for a whole listing
-	away      bool            // a request is with the scout
-	calls     *hang.Calls     // what the scout does on the file system
-	hanging   bool            // the scout does not come back: what it does on the file system hangs
-	sentAt    time.Time       // when it, or the last one, was sent
-	listAt    time.Time       // when to list on the timer
-	retry     time.Duration   // > 0: the folder cannot be listed or watched, and this is the time to the next try
-	listed    bool            // the folder was listed at least once, or could not be in a run with once
-	remote    string          // the file system, if changes there bring no event
-	root      file.Info       // the folder when it was last listed
+	away      bool            // the scout has a request
+	calls     *hang.Calls     // the scout's calls on the file system
+	hanging   bool            // it was said that the scout hangs
+	sentAt    time.Time       // when the last request was sent
+	listAt    time.Time       // when the timer asks for the next listing
+	retry     time.Duration   // the time to the next try while the folder cannot be listed or watched, else 0
+	listed    bool            // the folder was listed at least once, or could not be listed in a run with once
+	remote    string          // the name of the file system if changes there bring no event, else ""
+	root      file.Info       // the folder, when it was last listed
 	trouble   string          // what was said last about a folder that cannot be listed or watched
-	unlisted  map[string]bool // why the folder or parts of it could not be listed the last time
+	unlisted  map[string]bool // the reasons why the folder or parts of it could not be listed the last time
 	leaseTold bool            // it was said that the kernel does not tell who is writing
-	report    *report         // what is said of files that are not handed over
-	ignored   map[string]int  // how many names each rule was said to be for
+	report    *report         // the files that are not handed over, and what is said of them
+	ignored   map[string]int  // by rule: how many names were last said to be left alone
 }
 
 func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
 	return &loop{
 		folder: f, once: once, log: log, list: true, calls: &hang.Calls{},
 		filter:   newFilter(f),
-		files:    newSettlerOf(f),
+		files:    settlerOf(f),
 		gather:   newGatherer(f),
 		asked:    map[string]bool{},
 		unlisted: map[string]bool{},
@@ -76,8 +76,8 @@ func newLoop(f Folder, once bool, log zerolog.Logger) *loop {
 	}
 }
 
-// run runs until ctx ends or, with once, until nothing is left to settle. Its error at the end of a run with once says
-// what could not be listed, and what waits.
+// run runs until ctx ends or, with once, until nothing is left to settle. At the end of a run with once its error names
+// what could not be listed and what is held back.
 func (l *loop) run(ctx context.Context) error {
 	defer close(l.requests)
 	timer := time.NewTimer(0)
@@ -101,7 +101,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.onRelease(name)
 		case ask := <-l.asks:
 			ask.Answer <- l.view(now, ask.Name)
-		case <-timer.C: // onTime does what is to be done
+		case <-timer.C: // onTime does the work
 		case requests <- next:
 			l.sent(now)
 		case settled <- first:
@@ -115,7 +115,7 @@ func (l *loop) run(ctx context.Context) error {
 	return l.left()
 }
 
-// wake says when the timer must fire.
+// wake gives the time at which the timer must fire.
 func (l *loop) wake(now time.Time) time.Time {
 	at := now.Add(l.folder.Rescan)
 	if ends, ok := l.gather.next(); ok {
@@ -124,50 +124,16 @@ func (l *loop) wake(now time.Time) time.Time {
 	if says, ok := l.report.next(); ok {
 		at = earlier(at, says)
 	}
-	if l.away { // nothing else to do before the answer comes
+	if l.away { // nothing else can be done before the answer comes
 		return earlier(at, l.hangsAt(now))
 	}
 	if !l.listAt.IsZero() {
 		at = earlier(at, l.listAt)
 	}
-	if due, ok := l.files.Next(); ok {
+	if due, ok := l.files.next(); ok {
 		at = earlier(at, due)
 	}
 	return at
-}
-
-// nextRequest gives what to ask of the scout, and a nil channel while there is nothing or it is busy.
-func (l *loop) nextRequest() (chan<- request, request) {
-	if l.away || !l.wants() {
-		return nil, request{}
-	}
-	return l.requests, request{names: l.names, whole: l.list, due: slices.Concat(l.due, l.later[:l.laterNow()])}
-}
-
-// laterMost is how many of those that are held back one request asks for, and laterMostRemote the same where each look asks
-// another host. What has just settled waits for no more of them than that.
-const (
-	laterMost       = 2048
-	laterMostRemote = 256
-)
-
-// laterNow is how many of them the next request asks for.
-func (l *loop) laterNow() int {
-	if l.remote != "" {
-		return min(len(l.later), laterMostRemote)
-	}
-	return min(len(l.later), laterMost)
-}
-
-// wants reports whether there is anything to ask of the scout.
-func (l *loop) wants() bool { return l.list || len(l.names) > 0 || len(l.due) > 0 || len(l.later) > 0 }
-
-func (l *loop) sent(now time.Time) {
-	if l.list {
-		l.files.StartRound()
-	}
-	l.later = l.later[l.laterNow():]
-	l.away, l.list, l.names, l.due, l.asked, l.sentAt = true, false, nil, nil, map[string]bool{}, now
 }
 
 func (l *loop) nextSettled() (chan<- file.Batch, file.Batch) {
@@ -177,20 +143,12 @@ func (l *loop) nextSettled() (chan<- file.Batch, file.Batch) {
 	return l.settled, l.outbox[0]
 }
 
-// ask has name looked at soon.
-func (l *loop) ask(name string) {
-	if !l.asked[name] {
-		l.asked[name] = true
-		l.names = append(l.names, name)
-	}
-}
-
-// onRelease takes back what the consumer gave back. If a later state of the file is still in the outbox, that is on its
-// way already.
+// onRelease takes back a file that the consumer gave back. If a later state of the file is in the outbox, that state is
+// on its way already.
 func (l *loop) onRelease(name string) {
 	named := func(s file.Settled) bool { return s.Name == name }
 	if !slices.ContainsFunc(l.outbox, func(b file.Batch) bool { return slices.ContainsFunc(b, named) }) {
-		l.files.Release(time.Now(), name)
+		l.files.release(time.Now(), name)
 	}
 }
 
@@ -200,31 +158,31 @@ func (l *loop) onEvent(ev fsnotify.Event, ok bool) {
 		return
 	}
 	name, below := strings.CutPrefix(ev.Name, l.folder.Path+"/")
-	if !below { // about the folder itself: renamed, removed, or its attributes
+	if !below { // the event is about the folder itself
 		l.list = l.list || ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename)
 		return
 	}
 	if l.filter.skips(name) {
-		l.gather.stir(time.Now(), name) // rsync and others write under a name like this, and then rename
+		l.gather.extend(time.Now(), name) // rsync and others write under such a name, and then rename
 		return
 	}
 	now := time.Now()
 	if ev.Op == fsnotify.Chmod {
-		l.files.TouchLooks(now, name)
+		l.files.touchAttributes(now, name)
 	} else {
-		l.files.Touch(now, name)
+		l.files.touch(now, name)
 	}
 	switch {
 	case ev.Has(fsnotify.Write):
-		l.files.Came(now, name, originWritten)
+		l.files.came(now, name, originWritten)
 	case ev.Has(fsnotify.Create):
-		l.files.Came(now, name, originMoved)
+		l.files.came(now, name, originMoved)
 	}
 	l.ask(name)
 }
 
-// drain takes the events that wait before an answer is judged. On a busy machine they come late: of two files that are
-// due, one would have its quiet time restarted by its late event, and the other, whose event is still unread, would
+// drain takes the events that are pending before an answer is judged. On a busy machine events come late. Of two files
+// that are due, the late event of one would restart its quiet time, while the other, whose event is still unread, would
 // settle before it by the same answer.
 func (l *loop) drain() {
 	for range len(l.events) {
@@ -240,7 +198,7 @@ func (l *loop) onError(err error, ok bool) {
 	case errors.Is(err, fsnotify.ErrEventOverflow):
 		l.list = true
 		l.log.Info().Msg("more events than the kernel's queue holds: listing the folder again")
-	case errors.Is(err, syscall.EINVAL): // a watched folder was renamed and deleted at once: its watch had ended already
+	case errors.Is(err, syscall.EINVAL): // a watched folder was renamed and deleted at once, so its watch had ended already
 		l.list = true
 	default:
 		l.list = true
@@ -248,16 +206,16 @@ func (l *loop) onError(err error, ok bool) {
 	}
 }
 
-// onTime asks for what is due, if the scout has time: asked for earlier, it would be looked at no sooner, and what has
-// changed meanwhile would be out of turn. Files settle by these looks alone, so they settle in the order of their last
-// changes.
+// onTime asks for what is due, once the scout has time. If it asked earlier, no file would be looked at sooner, and a
+// file that changes meanwhile would be out of its turn. Files settle by these looks alone, so they settle in the order
+// of their last changes.
 func (l *loop) onTime(now time.Time) {
 	if l.away {
 		l.checkHanging(now)
 		return
 	}
-	for _, name := range l.files.Due(now) {
-		if l.files.IsHeld(name) {
+	for _, name := range l.files.due(now) {
+		if l.files.isHeld(name) {
 			l.later = append(l.later, name)
 		} else {
 			l.due = append(l.due, name)
@@ -269,7 +227,7 @@ func (l *loop) onTime(now time.Time) {
 	}
 }
 
-// rescan is the time between listings.
+// rescan is the time between two listings.
 func (l *loop) rescan() time.Duration {
 	if l.events == nil || l.remote != "" {
 		return min(l.folder.Rescan, rescanRemote)
@@ -292,11 +250,11 @@ func (l *loop) onAnswer(a answer) {
 		l.onSighting(now, s)
 	}
 	if a.whole && a.missing == nil && len(a.partial) == 0 {
-		l.files.EndRound()
+		l.files.endRound()
 		l.keepReported(a)
 		l.tellIgnored(a.ignored)
 	}
-	if a.watchErr != nil && !a.whole { // a new subfolder could not be watched: list sooner
+	if a.watchErr != nil && !a.whole { // a new subfolder could not be watched, so the next listing comes sooner
 		l.list = true
 	}
 }

@@ -25,18 +25,18 @@ import (
 // world is a made-up folder, and the scout that looks at it.
 type world struct {
 	mu       sync.Mutex
-	files    map[string]Look
+	files    map[string]observation
 	version  int64
-	root     uint64 // inode
+	root     uint64 // its inode
 	missing  error
 	watchErr error
 	partial  []error
 	remote   string
 	leaseErr error
-	errs     map[string]error       // of looking at a name
-	delay    func() time.Duration   // from the look to the answer
-	hangs    bool                   // no answer, ever
-	begin    time.Time              // of the test
+	errs     map[string]error       // the error of looking at a name
+	delay    func() time.Duration   // the time from the look to the answer
+	hangs    bool                   // the scout never answers
+	begin    time.Time              // when the test began
 	wholes   []time.Duration        // when a whole listing was asked for
 	looks    map[string]int         // how often each name was asked for
 	spans    map[int64][2]time.Time // when each version was looked at first and last
@@ -44,7 +44,7 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		files: map[string]Look{}, errs: map[string]error{}, looks: map[string]int{}, begin: time.Now(), root: 1,
+		files: map[string]observation{}, errs: map[string]error{}, looks: map[string]int{}, begin: time.Now(), root: 1,
 		delay: func() time.Duration { return time.Millisecond }, spans: map[int64][2]time.Time{},
 	}
 }
@@ -56,13 +56,13 @@ func (w *world) do(change func()) {
 	change()
 }
 
-// write puts another version of name there.
+// write makes another version of name.
 func (w *world) write(name string, size int64) file.Identity {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.version++
 	id := file.Identity{Dev: 1, Ino: 2, Size: size, Mtime: w.version, Ctime: w.version}
-	w.files[name] = Look{Info: file.Info{Identity: id, Links: 1}}
+	w.files[name] = observation{Info: file.Info{Identity: id, Links: 1}}
 	return id
 }
 
@@ -115,8 +115,8 @@ func (w *world) look(r request) (a answer, delay time.Duration, hangs bool) {
 
 func (w *world) sight(name string, into bool) sighting {
 	l, ok := w.files[name]
-	if l.Examined = into; !into {
-		l.Hold = Hold{}
+	if l.examined = into; !into {
+		l.obstacle = obstacle{}
 	}
 	switch {
 	case w.errs[name] != nil:
@@ -142,24 +142,24 @@ func (w *world) listings() (at []float64) {
 	return at
 }
 
-type text struct {
+type logText struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (x *text) Write(p []byte) (int, error) {
+func (x *logText) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.b.Write(p)
 }
 
-func (x *text) count(part string) int {
+func (x *logText) count(part string) int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return strings.Count(x.b.String(), part)
 }
 
-// rig is a loop at work on a world, inside a bubble.
+// rig is a loop at work on a world, inside a synctest bubble.
 type rig struct {
 	t        *testing.T
 	world    *world
@@ -169,7 +169,7 @@ type rig struct {
 	released chan string
 	settled  chan file.Batch
 	ended    chan error
-	log      text
+	log      logText
 }
 
 const simSettle = 5 * time.Second
@@ -214,7 +214,7 @@ func (r *rig) start(l *loop, events <-chan fsnotify.Event, errs <-chan error,
 	})
 }
 
-// lastLines is what of a log is worth printing: one of thousands of files has a line for each.
+// lastLines gives the end of a log, because the log of thousands of files has a line for each.
 func lastLines(log string) string {
 	const most = 30
 	lines := strings.SplitAfter(log, "\n")
@@ -231,7 +231,7 @@ func (r *rig) event(name string, op fsnotify.Op) {
 	r.events <- fsnotify.Event{Name: "/drop/" + name, Op: op}
 }
 
-// none wants no file to settle for d.
+// none fails the test if a file settles within d.
 func (r *rig) none(d time.Duration) {
 	r.t.Helper()
 	select {
@@ -242,7 +242,7 @@ func (r *rig) none(d time.Duration) {
 	}
 }
 
-// within wants name to settle in time.
+// within fails the test unless name settles in time.
 func (r *rig) within(d time.Duration, name string) file.Settled {
 	r.t.Helper()
 	select {
@@ -268,6 +268,8 @@ func (r *rig) said(part string, times int) {
 	}
 }
 
+// TestLoopSettlesByEvent shows that a file settles after the quiet time that follows its event, once, and again after
+// it was released.
 func TestLoopSettlesByEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := startRig(t, newWorld(), false)
@@ -283,7 +285,7 @@ func TestLoopSettlesByEvent(t *testing.T) {
 		r.none(simSettle - time.Millisecond)
 		r.within(10*time.Millisecond, "a")
 
-		// What was given back has changed, and its new state waits to be taken already.
+		// The released file has changed, and its new state is in the outbox already.
 		id = r.world.write("a", 2)
 		r.event("a", fsnotify.Write)
 		pass(time.Minute)
@@ -295,6 +297,7 @@ func TestLoopSettlesByEvent(t *testing.T) {
 	})
 }
 
+// TestLoopListsOnTheTimer shows how often a folder is listed, with and without events.
 func TestLoopListsOnTheTimer(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(*world)
@@ -315,7 +318,8 @@ func TestLoopListsOnTheTimer(t *testing.T) {
 				}
 				pass(time.Hour)
 				times := w.listings()
-				// An answer takes a millisecond; until the loop knows that events do not come, it may take the long interval.
+				// An answer takes a millisecond. Until the loop knows that no events come, it may take the long
+				// interval.
 				if want := int(time.Hour / c.every); len(times) < want-int(time.Minute/c.every) || len(times) > want+1 {
 					t.Fatalf("%d listings in an hour, want about %d", len(times), want)
 				}
@@ -334,6 +338,8 @@ func TestLoopListsOnTheTimer(t *testing.T) {
 	}
 }
 
+// TestLoopOverflowLists shows that an overflow of the event queue, or another error of inotify, brings a listing, and
+// several at once no more than two.
 func TestLoopOverflowLists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -358,21 +364,22 @@ func TestLoopOverflowLists(t *testing.T) {
 	})
 }
 
-// An overflow loses the later Writes of a file whose Create was heard. When the scout has time at last, it is listed and
-// looked at in one go: long after the last hint, and twice, but only an instant apart.
+// TestLoopTornFileAfterOverflow shows that a file still settles only after its quiet time when an overflow has lost its
+// later events. The scout is busy for so long that the file is listed and looked at in one go: long after the last
+// hint, and twice, but only an instant apart.
 func TestLoopTornFileAfterOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		r := startRig(t, w, false)
 		pass(time.Second)
 		w.do(func() { w.delay = func() time.Duration { return 4 * simSettle } })
-		r.event("other", fsnotify.Chmod) // the scout is busy with that for 20 s
+		r.event("other", fsnotify.Chmod) // this keeps the scout busy for 20 s
 		pass(time.Second)
 		w.write("torn", 1)
 		r.event("torn", fsnotify.Create)
 		r.errors <- fsnotify.ErrEventOverflow
 		w.do(func() { w.delay = func() time.Duration { return time.Millisecond } })
-		for size := range int64(45) { // it grows on, unheard
+		for size := range int64(45) { // it goes on growing without events
 			r.none(time.Second)
 			w.write("torn", 2+size)
 		}
@@ -380,7 +387,8 @@ func TestLoopTornFileAfterOverflow(t *testing.T) {
 	})
 }
 
-// TestLateEventsKeepTheOrder: two files are due, and the event of each comes late, while they are looked at.
+// TestLateEventsKeepTheOrder shows that two due files settle in the order of their changes even if their events arrive
+// while they are looked at.
 func TestLateEventsKeepTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, events := newWorld(), make(chan fsnotify.Event, 2)
@@ -413,6 +421,8 @@ func TestLateEventsKeepTheOrder(t *testing.T) {
 	})
 }
 
+// TestLoopNeverWaitsForItsConsumer shows that the loop goes on taking events and releases while nobody takes its
+// settled files.
 func TestLoopNeverWaitsForItsConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -426,7 +436,7 @@ func TestLoopNeverWaitsForItsConsumer(t *testing.T) {
 			r.event(name, fsnotify.Create) // would deadlock the bubble if the loop were stuck
 		}
 		pass(time.Hour)
-		r.released <- "0" // not even taken yet
+		r.released <- "0" // has not even been taken yet
 		w.write("late", 1)
 		r.event("late", fsnotify.Create)
 		var got []string
@@ -439,6 +449,8 @@ func TestLoopNeverWaitsForItsConsumer(t *testing.T) {
 	})
 }
 
+// TestLoopMissingFolder shows that a missing folder is tried again after growing pauses, is said once each time it goes
+// missing, and is listed when it is there.
 func TestLoopMissingFolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -462,7 +474,7 @@ func TestLoopMissingFolder(t *testing.T) {
 		if n := len(w.listings()) - len(times); n < 58 || n > 63 {
 			t.Fatalf("%d listings in the hour after, want one a minute", n)
 		}
-		// Away once more: said again, tried at once, and what was handed over stays so.
+		// The folder goes away once more: that is said again and tried at once, and what was handed over stays so.
 		w.do(func() { w.missing = fs.ErrNotExist })
 		r.events <- fsnotify.Event{Name: "/drop", Op: fsnotify.Remove}
 		r.none(time.Hour)
@@ -473,6 +485,7 @@ func TestLoopMissingFolder(t *testing.T) {
 	})
 }
 
+// TestLoopFolderReplaced shows that another folder at the same path is noticed and said once.
 func TestLoopFolderReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -484,6 +497,8 @@ func TestLoopFolderReplaced(t *testing.T) {
 	})
 }
 
+// TestLoopWatchLimit shows that a folder for which the kernel has no watches left is listed instead, that the remedy is
+// said once, and that watching is tried again.
 func TestLoopWatchLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -494,13 +509,13 @@ func TestLoopWatchLimit(t *testing.T) {
 			t.Fatalf("%d tries in an hour, want one every 10 s", n)
 		}
 		r.said("is not watched", 1)
-		r.said("fs.inotify.max_user_watches", 2) // in one message
+		r.said("fs.inotify.max_user_watches", 2) // both in one message
 		w.write("a", 1)
 		r.within(10*time.Second+simSettle+time.Second, "a")
 		w.do(func() { w.watchErr = nil })
 		pass(time.Minute)
 		r.said("watched again", 1)
-		// A new subfolder that cannot be watched has the whole listed at once, and then again with growing intervals.
+		// When a new subfolder cannot be watched, the folder is listed at once, and then again after growing pauses.
 		before := len(w.listings())
 		w.do(func() { w.watchErr = watchAdvice("/drop/sub", syscall.ENOSPC) })
 		r.event("sub", fsnotify.Create)
@@ -512,6 +527,8 @@ func TestLoopWatchLimit(t *testing.T) {
 	})
 }
 
+// TestLoopSubfolderUnreadable shows that a subfolder which cannot be listed is said once, and again only after it could
+// be listed.
 func TestLoopSubfolderUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -530,11 +547,13 @@ func TestLoopSubfolderUnreadable(t *testing.T) {
 	})
 }
 
+// TestLoopIsIdle shows that while nothing happens a folder is listed once a minute, and held-back files are looked at
+// ever less often.
 func TestLoopIsIdle(t *testing.T) {
 	const files = 300
 	for name, c := range map[string]struct {
 		prepare         func(*world)
-		listings, looks int // at most, in an hour; looks of one file
+		listings, looks int // at most, in an hour; looks at one file
 	}{
 		"empty folder": {func(*world) {}, 61, 0},
 		"held back": {func(w *world) {
@@ -581,7 +600,8 @@ func TestLoopIsIdle(t *testing.T) {
 	}
 }
 
-// TestLoopWithoutLeases: where it cannot be seen who is writing, files must be quiet for settle_remote, and that is said once.
+// TestLoopWithoutLeases shows that where the kernel does not tell who is writing, files must be quiet for
+// settle_remote, and that this is said once.
 func TestLoopWithoutLeases(t *testing.T) {
 	for advice, err := range map[string]error{"CAP_LEASE": syscall.EACCES, "this file system does not tell": syscall.EINVAL} {
 		synctest.Test(t, func(t *testing.T) {
@@ -608,8 +628,8 @@ func btoi(b bool) int {
 	return 0
 }
 
-// While the scout hangs, its loop goes on hearing events and releases, and other folders do not notice. It is said once
-// that it hangs, and on what.
+// TestLoopBesideOneThatHangs shows that a loop whose scout hangs goes on taking events and releases, that other folders
+// are not affected, and that the hanging call is said once.
 func TestLoopBesideOneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hung, fine := newWorld(), newWorld()
@@ -633,7 +653,8 @@ func TestLoopBesideOneThatHangs(t *testing.T) {
 	})
 }
 
-// A run with once ends beside a folder that hangs, and its error names it.
+// TestLoopOnceOfOneThatHangs shows that a run with once ends although a folder hangs, and that its error names the
+// hanging call.
 func TestLoopOnceOfOneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hung := newWorld()
@@ -651,21 +672,22 @@ func TestLoopOnceOfOneThatHangs(t *testing.T) {
 	})
 }
 
+// TestLoopStaleAnswers shows that an answer which a change has overtaken neither loses a file nor hands it over twice.
 func TestLoopStaleAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		r := startRig(t, w, false)
 		pass(time.Second)
 		w.do(func() { w.delay = func() time.Duration { return time.Second } })
-		r.event("a", fsnotify.Create) // gone before it was looked at
+		r.event("a", fsnotify.Create) // it is gone before it is looked at
 		pass(500 * time.Millisecond)
-		w.write("a", 1) // back, while "gone" is on its way
+		w.write("a", 1) // it is back while the answer says that it is gone
 		r.event("a", fsnotify.Create)
 		r.within(simSettle+5*time.Second, "a")
 
 		r.errors <- fsnotify.ErrEventOverflow // a listing
 		pass(500 * time.Millisecond)
-		w.write("b", 1) // made after it was read
+		w.write("b", 1) // it is made after the folder was read
 		r.event("b", fsnotify.Create)
 		r.within(simSettle+5*time.Second, "b")
 
@@ -673,10 +695,12 @@ func TestLoopStaleAnswers(t *testing.T) {
 		r.event("a", fsnotify.Chmod)
 		pass(time.Minute)
 		w.do(func() { clear(w.errs) })
-		r.none(time.Hour) // a was handed over, and is not again because one look at it failed
+		r.none(time.Hour) // a is not handed over again because one look at it failed
 	})
 }
 
+// TestLoopFileIsDueWhileTheScoutIsBusy shows that a file which is due while the scout is busy settles with the next
+// answer.
 func TestLoopFileIsDueWhileTheScoutIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -691,6 +715,8 @@ func TestLoopFileIsDueWhileTheScoutIsBusy(t *testing.T) {
 	})
 }
 
+// TestLoopFolderInPlaceOfAFile shows that a folder in the place of a file is left alone, and that a new file of that
+// name settles.
 func TestLoopFolderInPlaceOfAFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -698,7 +724,7 @@ func TestLoopFolderInPlaceOfAFile(t *testing.T) {
 		id := w.write("x", 1)
 		r.event("x", fsnotify.Create)
 		r.within(time.Minute, "x")
-		w.do(func() { w.files["x"] = Look{Info: file.Info{Identity: id, Mode: fs.ModeDir}} })
+		w.do(func() { w.files["x"] = observation{Info: file.Info{Identity: id, Mode: fs.ModeDir}} })
 		r.event("x", fsnotify.Create)
 		r.none(time.Hour)
 		r.said("it is a folder, and recursive = false", 1)
@@ -708,6 +734,7 @@ func TestLoopFolderInPlaceOfAFile(t *testing.T) {
 	})
 }
 
+// TestLoopOnce shows what a run with once hands over, when it ends, and which files its error names.
 func TestLoopOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(*world)
@@ -723,12 +750,12 @@ func TestLoopOnce(t *testing.T) {
 			for _, name := range []string{"d", "b\n", "c", "a"} {
 				w.write(name, 1)
 				l := w.files[name]
-				l.Hold = Hold{Reason: "open for writing"}
+				l.obstacle = obstacle{reason: "open for writing"}
 				w.files[name] = l
 			}
 		}, nil, simSettle + time.Second, `4 left in /drop: a (open for writing), b\n (open for writing), c (open for writing), ...`},
 		"a link": {func(w *world) {
-			w.files["a"] = Look{Info: file.Info{Mode: fs.ModeSymlink}}
+			w.files["a"] = observation{Info: file.Info{Mode: fs.ModeSymlink}}
 		}, nil, 10 * time.Millisecond, ""},
 		"cannot be looked at": {func(w *world) {
 			w.write("a", 1)
@@ -768,10 +795,10 @@ func TestLoopOnce(t *testing.T) {
 	}
 }
 
-// A folder where everything goes wrong that may: events are late, lost or overflow, the scout is slow and its answers
-// stale, looks fail, the folder goes away for a while, and the consumer dawdles and gives back. When it comes to rest,
-// every file in it has been handed over as it is now, none twice unless released, and none that was not seen twice, the
-// settle time apart, as it was handed over.
+// TestLoopForgetsNothing shows that no file is forgotten in a folder where everything goes wrong: events are late, lost
+// or overflow, the scout is slow and its answers stale, looks fail, the folder goes away for a while, and the consumer
+// is slow and gives files back. When the folder comes to rest, every file has been handed over as it is then, none
+// twice unless it was released, and none that was not seen unchanged twice, the settle time apart.
 func TestLoopForgetsNothing(t *testing.T) {
 	for seed := range uint64(150) {
 		synctest.Test(t, func(t *testing.T) { chaos(t, rand.New(rand.NewPCG(seed, 0))) })
@@ -783,7 +810,7 @@ func TestLoopForgetsNothing(t *testing.T) {
 
 func chaos(t *testing.T, rnd *rand.Rand) {
 	upTo := func(d time.Duration) time.Duration { return time.Duration(rnd.Int64N(int64(d))) }
-	goesAway := rnd.IntN(2) == 0 // what lay in a folder that went away and came back is handed over again
+	goesAway := rnd.IntN(2) == 0 // files of a folder that went away and came back are handed over again
 	w := newWorld()
 	scoutRnd, slowest := rand.New(rand.NewPCG(rnd.Uint64(), 0)), 1+upTo(4*simSettle)
 	w.delay = func() time.Duration {

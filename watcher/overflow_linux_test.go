@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel's queue overflows for certain, because nobody takes an event until all files are written.
+// TestRealOverflow shows that every file is found although the kernel's queue overflows. It overflows for certain,
+// because nobody takes an event until all files are written.
 func TestRealOverflow(t *testing.T) {
 	text, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
 	must(t, err)
@@ -27,7 +28,7 @@ func TestRealOverflow(t *testing.T) {
 	defer os.RemoveAll(dir)
 	f := Folder{Path: dir, Settle: 50 * time.Millisecond, SettleRemote: 50 * time.Millisecond, Rescan: time.Hour}
 	s := scoutFor(t, f)
-	list(t, s) // watched, and empty
+	list(t, s) // the folder is watched now, and empty
 	files := limit/2 + 1000
 	for i := range files {
 		must(t, os.WriteFile(fmt.Sprintf("%s/%d", dir, i), []byte("x"), 0o600))
@@ -52,7 +53,8 @@ func TestRealOverflow(t *testing.T) {
 	r.said("more events than the kernel's queue holds", 1)
 }
 
-// A watch that died with its file system is made again, though the new one has the same device and inode.
+// TestScoutMountedAgain shows that a watch which died with its file system is made again, even if the new file system
+// has the same device and inode.
 func TestScoutMountedAgain(t *testing.T) {
 	dir := t.TempDir()
 	mount := func() error { return unix.Mount("none", dir, "tmpfs", 0, "size=64k") }

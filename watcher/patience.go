@@ -3,27 +3,28 @@ package watcher
 import "time"
 
 const (
-	// patienceFactor is how many times as long as a pause that was seen a file must be quiet: the next may be longer.
+	// patienceFactor is how many times as long as an observed pause a file must be quiet, because the next pause may be
+	// longer.
 	patienceFactor = 2
-	// The quiet time is at most patienceMost settle times; of short settle times patienceShort, as long as that is at most
-	// patienceShortCap.
+	// The quiet time is at most patienceMost settle times. Of short settle times it is at most patienceShort, as long
+	// as that is no more than patienceShortCap.
 	patienceMost     = 4
 	patienceShort    = 10
 	patienceShortCap = 10 * time.Second
-	// patienceLasts is how many files must be handed over without such a pause before it is forgotten.
+	// patienceLasts is how many files must be handed over without such a pause until the pause is forgotten.
 	patienceLasts = 50
 )
 
-// patience is the quiet time that the files of one folder are given: the settle time, or more where a file was seen to
-// grow again after it had been quiet for nearly as long. A scanner that closes its file after each page, and needs 4 s for
-// some of them, needs 6 s for another, and a PDF is whole after each. It is pure: no clock, no I/O, no goroutine.
+// patience gives the quiet time of the files of one folder: the settle time, or more if a file was seen to grow after
+// it had been quiet for nearly as long. A scanner that closes its file after each page, and needs 4 s for some pages,
+// will need 6 s for another, and its PDF is whole after each page. patience is pure: no clock, no I/O, no goroutine.
 type patience struct {
 	settle time.Duration
-	pause  time.Duration // the longest one seen; 0: none that matters
-	calm   int           // files handed over since one was seen
+	pause  time.Duration // the longest pause seen; 0: none that matters
+	calm   int           // files handed over since a pause was last seen
 }
 
-// most is the longest quiet time there is.
+// most is the longest quiet time that patience gives.
 func (p *patience) most() time.Duration {
 	return max(patienceMost*p.settle, min(patienceShort*p.settle, patienceShortCap))
 }
@@ -33,8 +34,8 @@ func (p *patience) quiet() time.Duration {
 	return min(max(p.settle, patienceFactor*p.pause), p.most())
 }
 
-// learn takes a pause between two writes to one file, and reports whether more patience comes of it. What is longer than
-// the most that it can wait is no pause: whoever writes then has begun anew.
+// learn takes a pause between two writes to one file, and reports whether the quiet time grew with it. A pause longer
+// than most does not count: the writer has begun anew.
 func (p *patience) learn(pause time.Duration) (more bool) {
 	if patienceFactor*pause <= p.settle || pause > p.most() {
 		return false

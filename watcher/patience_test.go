@@ -9,8 +9,8 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// scan is one file of a simulated device, and when it writes each page: it closes the file after every one, and the file
-// is whole as its format sees it.
+// scan is one file of a simulated device, with the time at which it writes each page. The device closes the file after
+// each page, and the format takes it for whole.
 type scan struct {
 	name  string
 	pages []time.Time
@@ -31,12 +31,12 @@ func scans(random *rand.Rand, files int, pause func() time.Duration) (all []scan
 	return all
 }
 
-// watchScans has a Settler watch the device, and tells how many files were handed over before their last page, and how
+// watchScans has a settler watch the device. It gives how many files were handed over before their last page, and how
 // long after it the others were.
-func watchScans(s *Settler, all []scan) (torn int, waits []time.Duration) {
+func watchScans(s *settler, all []scan) (torn int, waits []time.Duration) {
 	for _, one := range all {
-		look := func(now time.Time) Look {
-			l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1}, Links: 1}}
+		look := func(now time.Time) observation {
+			l := observation{examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1}, Links: 1}}
 			for i, page := range one.pages {
 				if !page.After(now) {
 					l.Size, l.Mtime = int64(100*(i+1)), page.UnixNano()
@@ -48,12 +48,12 @@ func watchScans(s *Settler, all []scan) (torn int, waits []time.Duration) {
 		handed := time.Time{}
 		settle := func(until time.Time) {
 			for {
-				due, ok := s.Next()
+				due, ok := s.next()
 				if !ok || !due.Before(until) {
 					return
 				}
-				for _, name := range s.Due(due) {
-					if s.Look(due, due, name, look(due)).Settled && handed.IsZero() {
+				for _, name := range s.due(due) {
+					if s.observe(due, due, name, look(due)).settled && handed.IsZero() {
 						handed = due
 					}
 				}
@@ -61,11 +61,11 @@ func watchScans(s *Settler, all []scan) (torn int, waits []time.Duration) {
 		}
 		for _, page := range one.pages {
 			settle(page)
-			s.Touch(page, one.name)
-			s.Look(page, page, one.name, look(page))
+			s.touch(page, one.name)
+			s.observe(page, page, one.name, look(page))
 		}
 		settle(last.Add(time.Hour / 20))
-		s.Gone(one.name) // it was filed
+		s.gone(one.name) // it was filed away
 		if handed.Before(last) {
 			torn++
 		} else {
@@ -75,15 +75,16 @@ func watchScans(s *Settler, all []scan) (torn int, waits []time.Duration) {
 	return torn, waits
 }
 
-// TestPatienceProvesItself: a scanner whose pauses straddle the settle time has most of its scans torn without patience,
-// and a few at most with it; a device that does not pause waits for nothing more than the settle time.
+// TestPatienceProvesItself shows that of a scanner whose pauses are about as long as the settle time most scans are
+// torn without patience and only a few with it, and that the files of a device without pauses wait for no longer than
+// the settle time.
 func TestPatienceProvesItself(t *testing.T) {
 	const settle, files = 5 * time.Second, 500
 	random := rand.New(rand.NewPCG(1, 2))
 	straddling := func() time.Duration { return time.Second + time.Duration(random.Int64N(int64(6*time.Second))) }
 	all := scans(random, files, straddling)
 
-	torn, waits := watchScans(NewSettler(settle, false), all)
+	torn, waits := watchScans(newSettler(settle, false), all)
 	without := 0 // files that are quiet for the settle time before their last page
 	for _, one := range all {
 		for i, page := range one.pages[1:] {
@@ -105,49 +106,50 @@ func TestPatienceProvesItself(t *testing.T) {
 	}
 
 	brisk := scans(random, files, func() time.Duration { return time.Duration(random.Int64N(int64(settle / patienceFactor))) })
-	torn, waits = watchScans(NewSettler(settle, false), brisk)
+	torn, waits = watchScans(newSettler(settle, false), brisk)
 	if shortest, longest := slices.Min(waits), slices.Max(waits); torn > 0 || shortest != settle || longest != settle {
 		t.Errorf("a device without pauses: %d torn, waits of %v to %v, want none and %v", torn, shortest, longest, settle)
 	}
 }
 
-// TestPatienceIsLost after enough files without a pause.
+// TestPatienceIsLost shows that after enough files without a pause the quiet time is the settle time again.
 func TestPatienceIsLost(t *testing.T) {
 	const settle = 5 * time.Second
 	random := rand.New(rand.NewPCG(3, 4))
-	s := NewSettler(settle, false)
+	s := newSettler(settle, false)
 	watchScans(s, scans(random, 1, func() time.Duration { return 4 * time.Second }))
-	if got := s.Quiet(); got != 2*4*time.Second {
+	if got := s.quiet(); got != 2*4*time.Second {
 		t.Fatalf("after pauses of 4 s, files must be quiet for %v", got)
 	}
 	watchScans(s, scans(random, patienceLasts, func() time.Duration { return time.Second }))
-	if got := s.Quiet(); got != settle {
+	if got := s.quiet(); got != settle {
 		t.Errorf("after %d files without pauses, files must be quiet for %v", patienceLasts, got)
 	}
 }
 
-// TestPatienceStarvesNobody: a picture that is renamed over itself, or written anew, every 10 s settles each time.
+// TestPatienceStarvesNobody shows that a picture which is renamed over itself, or written anew, every 10 s settles each
+// time.
 func TestPatienceStarvesNobody(t *testing.T) {
-	for name, next := range map[string]func(l *Look){
-		"renamed over itself": func(l *Look) { l.Ino++; l.Size += 10 },
-		"written anew":        func(l *Look) { l.Size += 10 },
+	for name, next := range map[string]func(l *observation){
+		"renamed over itself": func(l *observation) { l.Ino++; l.Size += 10 },
+		"written anew":        func(l *observation) { l.Size += 10 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, settled := NewSettler(5*time.Second, false), 0
-			l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: 1000}, Links: 1}}
+			s, settled := newSettler(5*time.Second, false), 0
+			l := observation{examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: 1000}, Links: 1}}
 			const shots = 360
 			for i := range shots {
 				shot := start0.Add(time.Duration(i) * 10 * time.Second)
 				empty := l
 				if next(&l); l.Ino == empty.Ino { // open(2) with O_TRUNC comes first
 					empty.Size = 0
-					s.Look(shot, shot, "a", empty)
+					s.observe(shot, shot, "a", empty)
 				}
 				l.Mtime = shot.UnixNano()
-				s.Look(shot, shot, "a", l)
-				for due, ok := s.Next(); ok && due.Before(shot.Add(10*time.Second)); due, ok = s.Next() {
-					for range s.Due(due) {
-						if s.Look(due, due, "a", l).Settled {
+				s.observe(shot, shot, "a", l)
+				for due, ok := s.next(); ok && due.Before(shot.Add(10*time.Second)); due, ok = s.next() {
+					for range s.due(due) {
+						if s.observe(due, due, "a", l).settled {
 							settled++
 						}
 					}

@@ -22,21 +22,21 @@ import (
 	"kaizala-drop/watcher"
 )
 
-// eventsOnly watches path so that the timer cannot help.
+// eventsOnly watches path with so long a timer that only events can help.
 func eventsOnly(path string) watcher.Folder {
 	f := recursive(path)
 	f.Rescan = time.Hour
 	return f
 }
 
-// often watches path with a timer that does not make a test wait for what no event tells.
+// often watches path with so short a timer that a test need not wait long for what no event reports.
 func often(path string) watcher.Folder {
 	f := recursive(path)
 	f.Rescan = 200 * time.Millisecond
 	return f
 }
 
-// lacking skips the test for want of something, except in CI, which has to have it.
+// lacking skips the test because something is missing, but fails it in CI.
 func lacking(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("KAIZALA_DROP_CI") != "" {
@@ -45,7 +45,7 @@ func lacking(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// mount mounts a small new file system in memory at path. The function it returns unmounts it.
+// mount mounts a small new file system in memory at path. The function that it returns unmounts it.
 func mount(t *testing.T, path string) (unmount func()) {
 	t.Helper()
 	if err := unix.Mount("none", path, "tmpfs", 0, "size=64k"); err != nil {
@@ -62,6 +62,8 @@ func mount(t *testing.T, path string) (unmount func()) {
 	return unmount
 }
 
+// TestMountedOverUnmountedAndMountedAgain shows that files are found below and on a file system that is mounted over
+// the folder, unmounted and mounted again.
 func TestMountedOverUnmountedAndMountedAgain(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/below.pdf", "x")
@@ -74,7 +76,7 @@ func TestMountedOverUnmountedAndMountedAgain(t *testing.T) {
 	write(t, dir+"/later.pdf", "x")
 	r.expect("later.pdf")
 	unmount()
-	r.expect("below.pdf") // it was forgotten when another folder lay over it: to hand it over again is the safe way
+	r.expect("below.pdf") // it was forgotten while another folder lay over it, and handing it over again is the safe way
 	write(t, dir+"/between.pdf", "x")
 	r.expect("between.pdf")
 	mount(t, dir)
@@ -82,6 +84,7 @@ func TestMountedOverUnmountedAndMountedAgain(t *testing.T) {
 	r.expect("again.pdf")
 }
 
+// TestMountedAgainAtOnce shows that files are found on a file system that takes the place of another one at once.
 func TestMountedAgainAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	unmount := mount(t, dir)
@@ -102,6 +105,7 @@ func TestMountedAgainAtOnce(t *testing.T) {
 	}
 }
 
+// TestMountedSubfolder shows that files are found below and on a file system that is mounted over a subfolder.
 func TestMountedSubfolder(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Mkdir(dir+"/sub", 0o755))
@@ -117,6 +121,7 @@ func TestMountedSubfolder(t *testing.T) {
 	r.expect("sub/after.pdf")
 }
 
+// TestSubfolders shows that subfolders stay watched when they are renamed, replaced, exchanged, removed or moved.
 func TestSubfolders(t *testing.T) {
 	for name, disturb := range map[string]func(t *testing.T, dir, elsewhere string) (want []string){
 		"renamed": func(t *testing.T, dir, _ string) []string {
@@ -183,7 +188,8 @@ func TestSubfolders(t *testing.T) {
 			r := start(t, eventsOnly(dir))
 			r.expect("a/1.pdf", "a/b/c/2.pdf", "other/3.pdf")
 			want := disturb(t, dir, elsewhere)
-			// What was handed over before may come again where its folder was moved away and back, so it may not be missed, only ignored.
+			// What was handed over before may come again where its folder was moved away and back. So it is ignored
+			// rather than waited for.
 			r.expectAmong(want, "a/1.pdf", "a/b/c/2.pdf")
 			want = want[:0]
 			must(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -226,6 +232,7 @@ func (r *running) nextOf(missing map[string]bool) file.Settled {
 	}
 }
 
+// TestNames shows that files and folders of any legal name are handed over, whether an event or a listing finds them.
 func TestNames(t *testing.T) {
 	dir := t.TempDir()
 	names := []string{
@@ -249,6 +256,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestThroughASymbolicLink shows that a folder may be given as a symbolic link, that its done/ is not entered, and that
+// another target of the link is noticed.
 func TestThroughASymbolicLink(t *testing.T) {
 	top := t.TempDir()
 	must(t, os.Mkdir(top+"/one", 0o755))
@@ -263,13 +272,14 @@ func TestThroughASymbolicLink(t *testing.T) {
 	write(t, top+"/one/done/later.pdf", "x")
 	r.expect("a.pdf")
 	must(t, os.Symlink("two", top+"/other"))
-	must(t, os.Rename(top+"/other", link)) // the link leads elsewhere now: no event tells
+	must(t, os.Rename(top+"/other", link)) // no event reports that the link leads elsewhere now
 	write(t, top+"/two/b.pdf", "x")
 	r.expect("b.pdf")
 	write(t, top+"/two/sub/c.pdf", "x")
 	r.expect("sub/c.pdf")
 }
 
+// TestOrderOfWriting shows that files are handed over in the order in which they were written.
 func TestOrderOfWriting(t *testing.T) {
 	top := roomy(t)
 	dir := top + "/drop"
@@ -282,8 +292,8 @@ func TestOrderOfWriting(t *testing.T) {
 	defer writing.Wait()
 	writing.Go(func() {
 		for i := range files {
-			// Named so that no sorting by name would give their order, and moved in, so that none is ever found open for
-			// writing, which would let others overtake it. The change of mode is a second event, and another state.
+			// No sorting by name gives this order. The files are moved in, so that none is ever found open for writing,
+			// which would let others overtake it. The change of mode is a second event, and another state.
 			path := fmt.Sprintf("%s/%d-%d", dir, i*7919%files, i)
 			err := errors.Join(os.WriteFile(top+"/new", []byte("x"), 0o644), os.Rename(top+"/new", path), os.Chmod(path, 0o600))
 			if err != nil {
@@ -299,8 +309,8 @@ func TestOrderOfWriting(t *testing.T) {
 	}
 }
 
-// A folder that is renamed and deleted at once makes fsnotify report an error while it holds its lock. That must not
-// keep Run from returning, in the midst of it.
+// TestStopsInAStormOfRenames shows that Run returns in the middle of a storm of folders that are renamed and deleted at
+// once. Each of them makes fsnotify report an error while it holds its lock.
 func TestStopsInAStormOfRenames(t *testing.T) {
 	dir := roomy(t)
 	var storm sync.WaitGroup
@@ -322,7 +332,7 @@ func TestStopsInAStormOfRenames(t *testing.T) {
 	defer storm.Wait()
 	defer close(calm)
 	for range 10 {
-		t.Run("", func(t *testing.T) { // whose end stops the watcher
+		t.Run("", func(t *testing.T) { // the end of this subtest stops the watcher
 			r := start(t, eventsOnly(dir))
 			write(t, dir+"/x.pdf", "x")
 			r.expect("x.pdf")
@@ -330,6 +340,7 @@ func TestStopsInAStormOfRenames(t *testing.T) {
 	}
 }
 
+// TestClosedInputsEndNothing shows that a Watcher goes on when Folders and Released are closed.
 func TestClosedInputsEndNothing(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, folder(dir))
@@ -341,6 +352,7 @@ func TestClosedInputsEndNothing(t *testing.T) {
 	r.expect("b.pdf")
 }
 
+// TestOnce shows that Run with Once returns when everything was handed over, and that its error names what was not.
 func TestOnce(t *testing.T) {
 	top := t.TempDir()
 	write(t, top+"/full/a.pdf", "x")
@@ -379,7 +391,7 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// inChild runs the present test in a process of its own made with attr. It reports whether this is that process.
+// inChild runs the present test in a process of its own, made with attr. It reports whether this is that process.
 func inChild(t *testing.T, attr *syscall.SysProcAttr) bool {
 	t.Helper()
 	const mark = "WATCHER_TEST_CHILD"
@@ -400,7 +412,7 @@ func inChild(t *testing.T, attr *syscall.SysProcAttr) bool {
 	return false
 }
 
-// says waits until the log has part times times.
+// says waits until the log has part the given number of times.
 func (r *running) says(part string, times int) {
 	r.t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -417,6 +429,8 @@ func (r *running) says(part string, times int) {
 	}
 }
 
+// TestUnreadableSubfolder shows that a subfolder which cannot be read keeps nothing else waiting, is said, and is taken
+// when it can be read.
 func TestUnreadableSubfolder(t *testing.T) {
 	if os.Geteuid() == 0 && !inChild(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}) {
 		return
@@ -447,7 +461,7 @@ func TestUnreadableSubfolder(t *testing.T) {
 	r.expect("closed/c.pdf")
 }
 
-// ownLimits gives the calling process a user namespace whose limits it can set without changing the host's.
+// ownLimits gives the child process a user namespace, whose limits it can set without a change of the host's.
 func ownLimits() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
@@ -463,6 +477,8 @@ func setLimit(t *testing.T, name string, n int) {
 	}
 }
 
+// TestOutOfWatches shows that subfolders for which the kernel has no watches left are listed instead, and that the
+// remedy is said.
 func TestOutOfWatches(t *testing.T) {
 	if !inChild(t, ownLimits()) {
 		return
@@ -473,7 +489,7 @@ func TestOutOfWatches(t *testing.T) {
 		must(t, os.Mkdir(dir+"/"+sub, 0o755))
 	}
 	f := recursive(dir)
-	f.Rescan = time.Hour // which the trouble cuts short
+	f.Rescan = time.Hour // the lack of watches cuts it short
 	r := start(t, f)
 	r.says("fs.inotify.max_user_watches=524288", 1)
 	for _, sub := range []string{"a", "b", "c"} {
@@ -488,6 +504,8 @@ func TestOutOfWatches(t *testing.T) {
 	r.says("is not watched", 1)
 }
 
+// TestOutOfInstances shows that a folder for which the kernel has no inotify instance left is listed instead, and that
+// the remedy is said.
 func TestOutOfInstances(t *testing.T) {
 	if !inChild(t, ownLimits()) {
 		return
@@ -502,8 +520,8 @@ func TestOutOfInstances(t *testing.T) {
 	r.says("fs.inotify.max_user_instances=1024", 1)
 }
 
-// TestMarkedFolderIsNotEntered: what was filed away stays filed away when done/ is renamed or moved, also while the daemon
-// looks; what is dragged out of it is taken.
+// TestMarkedFolderIsNotEntered shows that what was filed away stays filed away when done/ is renamed or moved, even
+// while the daemon looks, and that what is dragged out of it is taken.
 func TestMarkedFolderIsNotEntered(t *testing.T) {
 	dir := t.TempDir()
 	for _, sub := range []string{"done", "sub/deeper/failed"} {
@@ -527,7 +545,8 @@ func TestMarkedFolderIsNotEntered(t *testing.T) {
 	}
 }
 
-// TestLinkCountsThatMeanNothing: FUSE file systems count links as they please, so what has two there is taken.
+// TestLinkCountsThatMeanNothing shows that a file is taken whatever its link count on file systems that count as they
+// please.
 func TestLinkCountsThatMeanNothing(t *testing.T) {
 	for name, make := range map[string]func(testing.TB) *mounts.Mount{
 		"ntfs-3g": func(t testing.TB) *mounts.Mount { return mounts.NTFS(t, "windows_names") },

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestRemoteIsNotAsked lets a file be open for writing, and another have holes: on a file system that other hosts can write
-// to, the kernel's word on neither is worth anything.
+// TestRemoteIsNotAsked shows that open writers and holes do not count on a file system that other hosts can write to,
+// because this kernel's word on them is worth nothing there.
 func TestRemoteIsNotAsked(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"open.mp3", "sparse.mp3"} {
@@ -20,10 +20,10 @@ func TestRemoteIsNotAsked(t *testing.T) {
 	s := newScout(Folder{Path: dir, VerifyEnding: true}, nil)
 	for _, c := range []struct {
 		remote, open string
-		holes        Holes
+		holes        holes
 	}{
-		{"", "it is open for writing", HolesAtEnd},
-		{"fuse", "", NoHoles},
+		{"", "it is open for writing", holesAtEnd},
+		{"fuse", "", noHoles},
 	} {
 		s.remote = c.remote
 		clear(s.torn)
@@ -31,12 +31,12 @@ func TestRemoteIsNotAsked(t *testing.T) {
 		if a.leaseErr != nil {
 			t.Fatal(a.leaseErr)
 		}
-		if got := a.seen[1].look.Holes; got != c.holes {
+		if got := a.seen[1].look.holes; got != c.holes {
 			t.Errorf("on %q: the holes found are %v, want %v", c.remote, got, c.holes)
 		}
 		for i, reason := range []string{c.open, ""} {
-			if got := a.seen[i].look; !got.Examined || got.Hold.Reason != reason {
-				t.Errorf("on %q: %s is held back for %q, want %q", c.remote, a.seen[i].name, got.Hold.Reason, reason)
+			if got := a.seen[i].look; !got.examined || got.obstacle.reason != reason {
+				t.Errorf("on %q: %s is held back for %q, want %q", c.remote, a.seen[i].name, got.obstacle.reason, reason)
 			}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// newspaper plays a report by the second.
+// newspaper lets time pass for a report, second by second.
 type newspaper struct {
 	t *testing.T
 	*report
@@ -19,7 +19,7 @@ func newNewspaper(t *testing.T) *newspaper {
 	return &newspaper{t: t, report: newReport(15*time.Minute, 5*time.Second), now: start0}
 }
 
-// until lets time pass, asking when the report wants to be asked, and gives what it said.
+// until lets time pass, asks the report whenever it wants to be asked, and gives the lines.
 func (n *newspaper) until(d time.Duration) (said []string) {
 	end := start0.Add(d)
 	for asked := 0; ; asked++ {
@@ -57,12 +57,12 @@ func (n *newspaper) want(d time.Duration, want ...string) {
 
 func (n *newspaper) empties(from, to int) {
 	for i := from; i < to; i++ {
-		n.set(n.now, fmt.Sprintf("marker %d", i), KindEmpty, "")
+		n.set(n.now, fmt.Sprintf("marker %d", i), kindEmpty, "")
 	}
 }
 
-// TestReportIsShort: one line for all that come together, one warning after warn_after, another when there are ten times as
-// many, and one line when it is over.
+// TestReportIsShort shows that there is one line for all files that come together, one warning after warn_after,
+// another when ten times as many wait, and one line when it is over.
 func TestReportIsShort(t *testing.T) {
 	n := newNewspaper(t)
 	n.empties(0, 3000)
@@ -85,7 +85,8 @@ func TestReportIsShort(t *testing.T) {
 	n.want(25*time.Hour, "empty: 1, marker 0 first", "empty: warning of 1, marker 0 first")
 }
 
-// TestReportOfATrickle: a marker each second for three hours is said a few times, and each of them once.
+// TestReportOfATrickle shows that markers which come every second for three hours are said in a few lines, and each
+// marker once.
 func TestReportOfATrickle(t *testing.T) {
 	n := newNewspaper(t)
 	lines, names := 0, 0
@@ -110,16 +111,16 @@ func TestReportOfATrickle(t *testing.T) {
 	}
 }
 
-// TestReportOfOneThatComesAndGoes: what is said holds then, a file that goes back and forth between busy kinds waits since the
-// first, and names that come and go need no memory.
+// TestReportOfOneThatComesAndGoes shows that what is said is true when it is said, that a file which goes back and
+// forth between busy kinds waits since the first of them, and that names which come and go use no memory.
 func TestReportOfOneThatComesAndGoes(t *testing.T) {
 	n := newNewspaper(t)
-	n.set(n.now, "gone at once", KindEmpty, "")
+	n.set(n.now, "gone at once", kindEmpty, "")
 	n.clear("gone at once")
 	n.want(time.Minute)
 	var said []string
 	for i := range 40 {
-		n.set(n.now, "scan.pdf", []Kind{KindOpen, KindWriting}[i%2], "")
+		n.set(n.now, "scan.pdf", []kind{kindOpen, kindWriting}[i%2], "")
 		said = append(said, n.until(time.Minute+time.Duration(i)*30*time.Second)...)
 	}
 	if warned := slices.ContainsFunc(said, func(text string) bool { return strings.Contains(text, "warning of 1, scan.pdf") }); !warned || !slices.Contains(said, "open: 1, scan.pdf first") {
@@ -127,25 +128,25 @@ func TestReportOfOneThatComesAndGoes(t *testing.T) {
 	}
 	n.clear("scan.pdf")
 	n.until(time.Hour)
-	n.set(n.now, "locked.docx", KindLocked, "")
+	n.set(n.now, "locked.docx", kindLocked, "")
 	for i := range 100_000 {
 		name := fmt.Sprint("temporary ", i)
-		n.set(n.now, name, KindLocked, "")
+		n.set(n.now, name, kindLocked, "")
 		n.clear(name)
 	}
-	if kept := len(n.saying(KindLocked).fresh); kept > 2*freshMost {
+	if kept := len(n.saying(kindLocked).fresh); kept > 2*freshMost {
 		t.Errorf("%d names are kept", kept)
 	}
 	n.want(time.Hour+time.Minute, "locked: 1, locked.docx first")
 }
 
-// TestReportWarnsSoon of what a person must mend anyway.
+// TestReportWarnsSoon shows that what a person must mend anyway is worth a warning after ten seconds.
 func TestReportWarnsSoon(t *testing.T) {
 	n := newNewspaper(t)
-	n.set(n.now, "b.pdf", KindDenied, "")
-	n.set(n.now, "a.pdf", KindDenied, "")
+	n.set(n.now, "b.pdf", kindDenied, "")
+	n.set(n.now, "a.pdf", kindDenied, "")
 	n.want(9 * time.Second)
 	n.want(time.Minute, "denied: warning of 2, a.pdf first")
-	n.set(n.now, "holiday", KindFolder, "")
+	n.set(n.now, "holiday", kindFolder, "")
 	n.want(24*time.Hour, "folder: 1, holiday first")
 }

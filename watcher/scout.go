@@ -16,7 +16,7 @@ import (
 	"kaizala-drop/internal/hang"
 )
 
-// request asks the scout to go and look.
+// request asks the scout to look.
 type request struct {
 	names []string // look at each of these; a subfolder is watched, then listed
 	whole bool     // then list the whole folder, and make sure that all of it is watched
@@ -28,19 +28,19 @@ type answer struct {
 	whole    bool      // the request asked for a whole listing
 	root     file.Info // of the folder, if whole
 	missing  error     // why the folder could not be listed, if whole
-	anomaly  bool      // a watched subfolder has gone from its place: list the whole again
-	remote   string    // the file system, if changes there bring no event; "" = local
-	watchErr error     // why some of it could not be watched
-	leaseErr error     // why the kernel does not say who is writing
+	anomaly  bool      // a watched subfolder has gone from its place, so the whole must be listed again
+	remote   string    // the name of the file system if changes there bring no event; "" = local
+	watchErr error     // why a part of the folder could not be watched
+	leaseErr error     // why the kernel does not tell who is writing
 	partial  []error   // subfolders that could not be listed
 	seen     []sighting
-	ignored  map[string]*tally // what is left alone by its name, by rule, if whole
+	ignored  map[string]*tally // the names that are left alone, by rule, if whole
 }
 
-// tally counts the names that a rule is for.
+// tally counts the names that one rule leaves alone.
 type tally struct {
 	n     int
-	first []string // some of them
+	first []string // some of the names
 }
 
 // tallyMost is how many names are kept of each rule.
@@ -60,37 +60,41 @@ func (a *answer) ignore(rule, name string) {
 	}
 }
 
-// sighting is one name below the folder, and what lay there.
+// sighting is one name below the folder, and what the scout found there.
 type sighting struct {
 	name string
-	look Look
+	look observation
 	gone bool // nothing lies there
-	dir  bool // a folder: it has been listed too if the watched folder is recursive
-	// filed says that the folder is a done/ or failed/, under whatever name: it is left alone.
+	dir  bool // a folder; if the watched folder is recursive, it has been listed as well
+	// filed says that the folder is a done/ or failed/ under some other name, and is left alone.
 	filed bool
-	err   error // it could not be looked at
+	err   error // why it could not be looked at
 
-	nameless bool   // it is left alone, and has nothing but an extension for a name
-	note     note   // it is a note of the daemon's own
-	stale    string // a lock file beside it that no longer holds
+	nameless bool   // it is left alone, and its name is nothing but an extension
+	note     note   // whether the file is a note of the daemon's own
+	stale    string // a lock file beside it that counts no longer
 }
 
-// scout does all the I/O of one watched folder: it watches, lists and looks, and may hang on a dead share for as long
-// as it likes. It owns the set of watched folders.
+// scout does all I/O of one watched folder: it watches, lists and looks. It may hang on a dead share for as long as
+// that takes. It owns the set of watched folders.
 type scout struct {
-	folder   Folder
-	notify   *fsnotify.Watcher // nil: there is none, all is polled
-	filter   filter
-	watched  map[string]file.Identity // absolute path -> the folder that was watched there
-	torn     map[string]tornFile      // what was found torn, so that it is not read again unchanged
-	beside   neighbours               // for one answer
-	remote   string
-	linkless bool        // a file system here has no hard links that mean anything
-	calls    *hang.Calls // those that may hang
+	folder     Folder
+	notify     *fsnotify.Watcher // nil: there is none, and the folder is only listed
+	filter     filter
+	watched    map[string]file.Identity // absolute path -> the folder that was watched there
+	torn       map[string]tornFile      // what was found torn, so that it is not read again while it is unchanged
+	beside     neighbours               // for the length of one answer
+	companions []companion              // all companions that are known
+	remote     string
+	linkless   bool        // on a file system of the folder, a link count says nothing
+	calls      *hang.Calls // the calls that may hang
 }
 
 func newScout(f Folder, notify *fsnotify.Watcher) *scout {
-	return &scout{folder: f, notify: notify, filter: newFilter(f), watched: map[string]file.Identity{}, torn: map[string]tornFile{}, beside: neighbours{}, calls: &hang.Calls{}}
+	return &scout{
+		folder: f, notify: notify, filter: newFilter(f), companions: companions(), watched: map[string]file.Identity{},
+		torn: map[string]tornFile{}, beside: neighbours{}, calls: &hang.Calls{},
+	}
 }
 
 // run answers each request until requests is closed or ctx ends. It is the only sender of answers.
@@ -108,21 +112,22 @@ func (s *scout) run(ctx context.Context, requests <-chan request, answers chan<-
 func (s *scout) answer(ctx context.Context, r request) answer {
 	a := answer{whole: r.whole}
 	for _, name := range r.names {
-		s.look(ctx, name, false, &a)
+		s.visit(ctx, name, false, &a)
 	}
 	if r.whole {
 		s.list(ctx, &a)
 	}
 	clear(s.beside)
 	for _, name := range r.due {
-		s.look(ctx, name, true, &a)
+		s.visit(ctx, name, true, &a)
 	}
 	a.remote = s.remote
 	return a
 }
 
-// list lists the whole folder and watches what is not watched yet. A watch can die silently (its file system was
-// unmounted), so each one is asked for again: that costs a system call and changes nothing where it is alive.
+// list lists the whole folder and watches everything that is not watched yet. A watch can die silently, because its
+// file system was unmounted, so each watch is asked for again: that costs a system call, and changes nothing where the
+// watch is alive.
 func (s *scout) list(ctx context.Context, a *answer) {
 	var root file.Info
 	err := s.calls.Do("look at", s.folder.Path, func() (err error) { root, err = s.rootInfo(); return err })
@@ -136,18 +141,18 @@ func (s *scout) list(ctx context.Context, a *answer) {
 	a.ignored = map[string]*tally{}
 	before := len(a.seen)
 	s.enter(ctx, ".", root, a)
-	// In the order in which they were written, as far as that can be known now, or else as people count.
+	// Files go in the order in which they were written, as far as that can be known now, or else as people count.
 	slices.SortStableFunc(a.seen[before:], func(x, y sighting) int {
 		return cmp.Or(cmp.Compare(x.look.Mtime, y.look.Mtime), compareNames(x.name, y.name))
 	})
 }
 
-// prune ends the watches of subfolders that are no longer where they were watched. That must come before anything is
-// watched anew: the kernel gives a renamed folder the watch that it has already, and to end that one afterwards would
-// leave the new name blind.
+// prune ends the watches of subfolders that are no longer where they were watched. It must run before anything is
+// watched anew: the kernel gives a renamed folder the watch that the folder has already, and ending that watch
+// afterwards would leave the new name blind.
 func (s *scout) prune() {
 	for path, id := range s.watched {
-		if path == s.folder.Path { // watch looks after that one
+		if path == s.folder.Path { // watch takes care of the folder itself
 			continue
 		}
 		if info, err := s.lstat(path); err != nil || !info.Mode.IsDir() || !info.SameFile(id) {
@@ -175,10 +180,10 @@ func (s *scout) rootInfo() (file.Info, error) {
 	return info, err
 }
 
-// listingExtra is what reading a folder of 100,000 files on a slow share may take beyond hang.Bound.
+// listingExtra is how much longer than hang.Bound reading a folder of 100,000 files on a slow share may take.
 const listingExtra = 45 * time.Second
 
-// enter watches the folder dir (relative), then lists it: whatever is put there in between is seen at least once.
+// enter watches the folder dir (relative), and then lists it: whatever is put there in between is seen at least once.
 func (s *scout) enter(ctx context.Context, dir string, info file.Info, a *answer) {
 	path := filepath.Join(s.folder.Path, dir)
 	var entries []os.DirEntry
@@ -198,12 +203,12 @@ func (s *scout) enter(ctx context.Context, dir string, info file.Info, a *answer
 		if ctx.Err() != nil {
 			return
 		}
-		s.look(ctx, filepath.Join(dir, entry.Name()), false, a)
+		s.visit(ctx, filepath.Join(dir, entry.Name()), false, a)
 	}
 }
 
-// look looks at name, and into it if it is a file and that is wanted. A folder to be watched too is entered.
-func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
+// visit looks at name, and into it if it is a file and into is set. A folder is entered if it is to be watched.
+func (s *scout) visit(ctx context.Context, name string, into bool, a *answer) {
 	if rule, filed := s.filter.rule(name, false); filed || rule != "" {
 		a.ignore(rule, name)
 		if s.folder.isNameless(name) {
@@ -219,9 +224,9 @@ func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
 			return
 		}
 	}
-	found := sighting{name: name, look: Look{Info: info}}
+	found := sighting{name: name, look: observation{Info: info}}
 	if err == nil && into && s.mayOpen(info) {
-		found.look.Examined = true
+		found.look.examined = true
 		err = s.calls.Do("look into", path, func() error { return s.examine(name, &found, a) })
 	}
 	if err == nil && found.note == ownNote && s.removeNote(name, info.Identity) {
@@ -252,13 +257,13 @@ func (s *scout) look(ctx context.Context, name string, into bool, a *answer) {
 	}
 }
 
-// mayOpen reports whether a file may be looked into: what will not be sent is not opened either.
+// mayOpen reports whether a file may be looked into. A file that will not be sent is not opened.
 func (s *scout) mayOpen(info file.Info) bool {
 	return info.Mode.IsRegular() && info.Size > 0 && (info.Links == 1 || s.folder.AllowHardlinks)
 }
 
-// excluded reports whether the folder dir is done/ or failed/ under another name: one path may lead there through a
-// symbolic link or a bind mount, and another not.
+// excluded reports whether the folder dir is done/ or failed/ under another name. A path may lead there through a
+// symbolic link or a bind mount while another path does not.
 func (s *scout) excluded(dir file.Info) bool {
 	return slices.ContainsFunc(s.folder.Exclude, func(path string) bool {
 		var info file.Info

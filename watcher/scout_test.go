@@ -11,7 +11,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// scoutFor returns a scout for dir whose inotify events nobody takes yet.
+// scoutFor returns a scout for dir. Nobody takes its inotify events yet.
 func scoutFor(t *testing.T, f Folder) *scout {
 	t.Helper()
 	notify, err := fsnotify.NewWatcher()
@@ -33,7 +33,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// list has s list the whole until it sees no anomaly, as the loop does.
+// list has s list the whole folder until it sees no anomaly, as the loop does.
 func list(t *testing.T, s *scout) answer {
 	t.Helper()
 	for range 3 {
@@ -45,7 +45,7 @@ func list(t *testing.T, s *scout) answer {
 	return answer{}
 }
 
-// hears wants a file that is now written at path to bring an event with its name.
+// hears fails the test unless writing a file at path brings an event with its name.
 func hears(t *testing.T, s *scout, path string) {
 	t.Helper()
 	must(t, os.WriteFile(path, []byte("x"), 0o600))
@@ -63,8 +63,8 @@ func hears(t *testing.T, s *scout, path string) {
 	}
 }
 
-// While nobody takes its events, fsnotify does not hear that a folder was renamed, and gives the new name the watch of
-// the old one, which must not end it.
+// TestScoutRenamedBeforeItWasHeard shows that a folder stays watched under its new name if it was renamed while nobody
+// took the events. fsnotify then gives the new name the watch of the old one, and the scout must not end that watch.
 func TestScoutRenamedBeforeItWasHeard(t *testing.T) {
 	for name, c := range map[string]func(t *testing.T, s *scout){
 		"listed": func(t *testing.T, s *scout) { list(t, s) },
@@ -103,6 +103,7 @@ func TestScoutRenamedBeforeItWasHeard(t *testing.T) {
 	}
 }
 
+// TestScoutForgetsWhatHasGone shows that the scout keeps no watch of a subfolder that is gone.
 func TestScoutForgetsWhatHasGone(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(dir+"/a/b/c", 0o700))
@@ -127,7 +128,8 @@ func TestScoutForgetsWhatHasGone(t *testing.T) {
 	}
 }
 
-// done/ is not entered, whichever way it is spelled: what lies there would be posted again and again.
+// TestScoutNeverEntersExcluded shows that done/ is not entered by whichever path it is reached. Otherwise what lies
+// there would be posted again and again.
 func TestScoutNeverEntersExcluded(t *testing.T) {
 	real := t.TempDir()
 	link := filepath.Join(t.TempDir(), "drop")
@@ -161,6 +163,7 @@ func TestScoutNeverEntersExcluded(t *testing.T) {
 	}
 }
 
+// TestScoutListsInOrderOfWriting shows that a listing goes by mtime, and for equal times by names as people count.
 func TestScoutListsInOrderOfWriting(t *testing.T) {
 	dir := t.TempDir()
 	base := time.Now()
@@ -168,11 +171,11 @@ func TestScoutListsInOrderOfWriting(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
 		must(t, os.Chtimes(filepath.Join(dir, name), base, base.Add(time.Duration(i)*time.Second)))
 	}
-	must(t, os.Chtimes(filepath.Join(dir, "a"), base, base.Add(2*time.Second))) // as b: by name then
+	must(t, os.Chtimes(filepath.Join(dir, "a"), base, base.Add(2*time.Second))) // the same time as b: then by name
 	for i := range 12 {
 		name := filepath.Join(dir, fmt.Sprintf("IMG %d", i))
 		must(t, os.WriteFile(name, []byte("x"), 0o600))
-		must(t, os.Chtimes(name, base, base.Add(time.Minute))) // at once, as from a camera: as people count
+		must(t, os.Chtimes(name, base, base.Add(time.Minute))) // all at once, as from a camera: as people count
 	}
 	var names []string
 	for _, seen := range list(t, scoutFor(t, Folder{Path: dir})).seen {
@@ -183,6 +186,7 @@ func TestScoutListsInOrderOfWriting(t *testing.T) {
 	}
 }
 
+// TestFilter shows which names are left alone, whatever their case.
 func TestFilter(t *testing.T) {
 	f := newFilter(Folder{Path: "/drop", Exclude: []string{"/drop/done", "/drop/x/failed"}, Ignore: []string{"*.bak", "x/y.pdf", "[", "Draft*"}})
 	for name, skips := range map[string]bool{
@@ -203,6 +207,7 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// TestRemoteFS shows that a local folder, and a path that does not exist, count as local.
 func TestRemoteFS(t *testing.T) {
 	if fs := RemoteFS(t.TempDir()); fs != "" {
 		t.Errorf("a local folder is taken for %q", fs)

@@ -14,9 +14,10 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// Each case is a sequence of observations of files, and what the Settler must make of them. The settle time is 5 s.
-// A line reads SECOND VERB [ARGUMENTS] [=> WHAT IS WANTED]. A look is SIZE@VERSION, where another version is another
-// mtime or ctime, with the kind or "links=N" or a reason of the looker after it. "-" is a verdict that says nothing.
+// Each case is a sequence of observations of files, with what the settler must make of them. The settle time is 5 s. A
+// line reads SECOND VERB [ARGUMENTS] [=> WHAT IS WANTED]. An observation is SIZE@VERSION, followed by a kind, or
+// "links=N", or the reason of an obstacle. Another version is another mtime or ctime. "-" is a verdict that says
+// nothing.
 var settleCases = []struct{ name, script string }{
 	{"a Create alone, as mv makes it", `
 		0 touch a
@@ -408,6 +409,7 @@ var settleCases = []struct{ name, script string }{
 		1.1 next => 1.2`},
 }
 
+// TestSettler plays each script, and shows that the settler gives the verdicts that the script wants.
 func TestSettler(t *testing.T) {
 	for _, c := range settleCases {
 		t.Run(c.name, func(t *testing.T) { play(t, c.script) })
@@ -427,7 +429,7 @@ func second(t *testing.T, text string) time.Time {
 
 func play(t *testing.T, script string) {
 	t.Helper()
-	s := NewSettler(5*time.Second, false)
+	s := newSettler(5*time.Second, false)
 	wanted := 0
 	for line := range strings.Lines(script) {
 		line = strings.TrimSpace(line)
@@ -449,48 +451,48 @@ func play(t *testing.T, script string) {
 	}
 }
 
-// act does what one line of a script says, and gives the outcome as it would be written there.
-func act(t *testing.T, s *Settler, now time.Time, verb string, args []string) string {
+// act does what one line of a script says, and gives the outcome in the words of the script.
+func act(t *testing.T, s *settler, now time.Time, verb string, args []string) string {
 	t.Helper()
 	switch verb {
 	case "allow-hardlinks":
 		s.allowHardlinks = true
 	case "settle":
-		s.SetSettle(second(t, args[0]).Sub(start0))
+		s.setSettle(second(t, args[0]).Sub(start0))
 	case "touch":
-		s.Touch(now, args[0])
+		s.touch(now, args[0])
 	case "look":
-		return spell(s.Look(now, now, args[0], parseLook(t, args[1:])))
-	case "see": // without looking into it
+		return spell(s.observe(now, now, args[0], parseLook(t, args[1:])))
+	case "see": // an observation without a look into the file
 		l := parseLook(t, args[1:])
-		l.Examined = false
-		return spell(s.Look(now, now, args[0], l))
+		l.examined = false
+		return spell(s.observe(now, now, args[0], l))
 	case "truncated-after":
-		s.SetTruncatedAfter(second(t, args[0]).Sub(start0))
-	case "answer": // to a look that was asked for at the time given first
-		return spell(s.Look(second(t, args[0]), now, args[1], parseLook(t, args[2:])))
+		s.setTruncatedAfter(second(t, args[0]).Sub(start0))
+	case "answer": // the answer to a look that was asked for at the first time given
+		return spell(s.observe(second(t, args[0]), now, args[1], parseLook(t, args[2:])))
 	case "fail":
-		return spell(s.Fail(now, args[0], args[1]))
+		return spell(s.fail(now, args[0], args[1]))
 	case "gone":
-		s.Gone(args[0])
+		s.gone(args[0])
 	case "release":
-		s.Release(now, args[0])
+		s.release(now, args[0])
 	case "start":
-		s.StartRound()
+		s.startRound()
 	case "end":
-		s.EndRound()
+		s.endRound()
 	case "due":
-		return strings.Join(s.Due(now), " ")
+		return strings.Join(s.due(now), " ")
 	case "next":
-		if at, ok := s.Next(); ok {
+		if at, ok := s.next(); ok {
 			return strconv.FormatFloat(at.Sub(start0).Seconds(), 'f', -1, 64)
 		}
 		return "none"
 	case "busy":
-		return strconv.FormatBool(s.Busy(func(string) bool { return true }))
+		return strconv.FormatBool(s.busy(func(string) bool { return true }))
 	case "waits":
 		var held []string
-		s.Waits(func(name, reason string) { held = append(held, name+": "+reason) })
+		s.waits(func(name, reason string) { held = append(held, name+": "+reason) })
 		slices.Sort(held)
 		return strings.Join(held, ", ")
 	default:
@@ -499,29 +501,29 @@ func act(t *testing.T, s *Settler, now time.Time, verb string, args []string) st
 	return ""
 }
 
-func spell(v Verdict) string {
+func spell(v verdict) string {
 	switch {
-	case v.Settled && v == (Verdict{Settled: true}):
+	case v.settled && v == (verdict{settled: true}):
 		return "settled"
-	case v.Settled && v.Torn && !v.News:
-		return "settled as torn: " + v.Reason
-	case v == (Verdict{}):
+	case v.settled && v.torn && !v.news:
+		return "settled as torn: " + v.reason
+	case v == (verdict{}):
 		return "-"
-	case v == (Verdict{Pause: v.Pause}):
-		return fmt.Sprint("pause of ", v.Pause)
-	case v.News:
-		return "news: " + v.Reason
+	case v == (verdict{pause: v.pause}):
+		return fmt.Sprint("pause of ", v.pause)
+	case v.news:
+		return "news: " + v.reason
 	}
-	return "old: " + v.Reason
+	return "old: " + v.reason
 }
 
-func parseLook(t *testing.T, words []string) Look {
+func parseLook(t *testing.T, words []string) observation {
 	t.Helper()
 	var size, version int64
 	if _, err := fmt.Sscanf(words[0], "%d@%d", &size, &version); err != nil {
 		t.Fatal(words, err)
 	}
-	l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: size, Mtime: version, Ctime: version}, Links: 1}}
+	l := observation{examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: size, Mtime: version, Ctime: version}, Links: 1}}
 	if len(words) == 1 {
 		return l
 	}
@@ -533,58 +535,58 @@ func parseLook(t *testing.T, words []string) Look {
 		l.Mode = mode
 	} else if _, err := fmt.Sscanf(words[1], "inode=%d", &l.Ino); err == nil {
 	} else if _, err := fmt.Sscanf(words[1], "links=%d", &l.Links); err != nil {
-		l.Hold = Hold{Reason: words[1], Torn: words[1] == "torn"}
+		l.obstacle = obstacle{reason: words[1], torn: words[1] == "torn"}
 		if words[1] == "writing" {
-			l.Hold.Recheck = time.Millisecond
+			l.obstacle.recheck = time.Millisecond
 		}
 	}
 	return l
 }
 
-// model is a folder of three names, a Settler that is told of it more or less well, and what must hold.
+// model is a folder of three names, and a settler that hears of it more or less well. It knows what must hold.
 type model struct {
 	t       *testing.T
-	s       *Settler
+	s       *settler
 	now     time.Time
 	version int64
-	exists  map[string]Look          // what lies in the folder
-	stale   map[string]Look          // what lay there before its last change
-	seen    map[string]file.Identity // the last look
+	exists  map[string]observation   // what lies in the folder
+	stale   map[string]observation   // what lay there before its last change
+	seen    map[string]file.Identity // the last observation
 	changed map[string]time.Time     // the last change that was observed
 	handed  map[string]file.Identity // handed over, not released, not known as gone
 	held    map[string]bool          // the last observation said why it is held back
-	popped  map[string]bool          // given out by Due, not yet brought back
-	round   map[string]bool          // shown since StartRound; nil while no listing runs
+	popped  map[string]bool          // given out by due, and not brought back yet
+	round   map[string]bool          // shown since startRound; nil while no listing runs
 }
 
 const modelSettle = 5 * time.Second
 
 func newModel(t *testing.T) *model {
 	return &model{
-		t: t, s: NewSettler(modelSettle, false), now: start0, exists: map[string]Look{}, stale: map[string]Look{},
+		t: t, s: newSettler(modelSettle, false), now: start0, exists: map[string]observation{}, stale: map[string]observation{},
 		seen: map[string]file.Identity{}, changed: map[string]time.Time{}, handed: map[string]file.Identity{},
 		popped: map[string]bool{}, held: map[string]bool{},
 	}
 }
 
-// step does what one number says: with the file, with the clock, or with the Settler.
+// step does what one number says: with a file, with the clock, or with the settler.
 func (m *model) step(n uint32) {
 	name := string(rune('a' + n%3))
 	arg := int64(n >> 8)
 	switch n / 3 % 16 {
-	case 0, 1: // written, without a hint yet
+	case 0, 1: // it is written, without a hint yet
 		m.version++
 		if old, ok := m.exists[name]; ok {
 			m.stale[name] = old
 		}
-		l := Look{Examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: arg % 4, Mtime: m.version, Ctime: m.version}, Links: 1}}
+		l := observation{examined: true, Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: arg % 4, Mtime: m.version, Ctime: m.version}, Links: 1}}
 		if arg%7 == 0 {
-			l.Hold = Hold{Reason: "open for writing"}
+			l.obstacle = obstacle{reason: "open for writing"}
 		}
 		m.exists[name] = l
-	case 2: // its writer closes, or opens it, which no attribute shows
+	case 2: // a writer closes or opens it, which no attribute shows
 		if l, ok := m.exists[name]; ok {
-			l.Hold = map[bool]Hold{true: {Reason: "open for writing"}}[l.Hold.Reason == ""]
+			l.obstacle = map[bool]obstacle{true: {reason: "open for writing"}}[l.obstacle.reason == ""]
 			m.exists[name] = l
 		}
 	case 3:
@@ -599,15 +601,15 @@ func (m *model) step(n uint32) {
 		if l, ok := m.exists[name]; ok {
 			m.look(m.now.Add(-time.Duration(arg%10)*time.Second), name, l)
 		}
-	case 9: // an answer that was overtaken by a change, and so another look is on its way
+	case 9: // an answer that a change has overtaken, so another look is on its way
 		if l, ok := m.stale[name]; ok && m.exists[name].Ctime != l.Ctime {
-			if seen, known := m.seen[name]; !known || seen.Ctime <= l.Ctime { // looks do not overtake one another
+			if seen, known := m.seen[name]; !known || seen.Ctime <= l.Ctime { // looks do not overtake each other
 				m.look(m.now, name, l)
 				m.touch(name)
 			}
 		}
 	case 10:
-		m.s.Release(m.now, name)
+		m.s.release(m.now, name)
 		if _, ok := m.handed[name]; ok {
 			delete(m.handed, name)
 			delete(m.popped, name)
@@ -619,14 +621,14 @@ func (m *model) step(n uint32) {
 		m.due()
 	case 14:
 		if m.round == nil {
-			m.s.StartRound()
+			m.s.startRound()
 			m.round = map[string]bool{}
 			return
 		}
 		for name := range m.exists {
 			m.answer(name)
 		}
-		m.s.EndRound()
+		m.s.endRound()
 		for _, name := range []string{"a", "b", "c"} {
 			if !m.round[name] {
 				m.forget(name)
@@ -636,11 +638,11 @@ func (m *model) step(n uint32) {
 	case 15:
 		m.show(name)
 		delete(m.popped, name)
-		v := m.s.Fail(m.now, name, "EIO")
-		if v.Settled {
+		v := m.s.fail(m.now, name, "EIO")
+		if v.settled {
 			m.t.Fatalf("%s settled by a look that failed", name)
 		}
-		m.held[name] = v.Reason != ""
+		m.held[name] = v.reason != ""
 	}
 }
 
@@ -660,24 +662,24 @@ func (m *model) forget(name string) {
 
 func (m *model) touch(name string) {
 	m.show(name)
-	m.s.Touch(m.now, name)
+	m.s.touch(m.now, name)
 	if _, ok := m.handed[name]; !ok {
 		m.changed[name], m.held[name] = m.now, false
 		delete(m.popped, name)
 	}
 }
 
-// answer tells the Settler what lies at name now.
-func (m *model) answer(name string) Verdict {
+// answer tells the settler what lies at name now.
+func (m *model) answer(name string) verdict {
 	if l, ok := m.exists[name]; ok {
 		return m.look(m.now, name, l)
 	}
-	m.s.Gone(name)
+	m.s.gone(name)
 	m.forget(name)
-	return Verdict{}
+	return verdict{}
 }
 
-// see tells the Settler what a listing shows of name.
+// see tells the settler what a listing shows of name.
 func (m *model) see(name string) {
 	l, ok := m.exists[name]
 	if !ok {
@@ -685,24 +687,24 @@ func (m *model) see(name string) {
 	}
 	m.show(name)
 	delete(m.popped, name)
-	l.Examined, l.Hold = false, Hold{}
+	l.examined, l.obstacle = false, obstacle{}
 	if before, seen := m.seen[name]; !seen || before != l.Identity {
 		m.changed[name], m.held[name] = m.now, false
 		delete(m.handed, name)
 	}
 	m.seen[name] = l.Identity
-	v := m.s.Look(m.now, m.now, name, l)
-	if v.Settled {
+	v := m.s.observe(m.now, m.now, name, l)
+	if v.settled {
 		m.t.Fatalf("%s settled by a listing", name)
 	}
-	m.held[name] = m.held[name] || v.Reason != ""
+	m.held[name] = m.held[name] || v.reason != ""
 }
 
-func (m *model) look(asked time.Time, name string, l Look) Verdict {
+func (m *model) look(asked time.Time, name string, l observation) verdict {
 	m.show(name)
 	delete(m.popped, name)
 	before, seen := m.seen[name]
-	ends := m.held[name] && l.Size > 0 && l.Hold.Reason == ""
+	ends := m.held[name] && l.Size > 0 && l.obstacle.reason == ""
 	if !seen || before != l.Identity || ends {
 		m.changed[name] = m.now
 	}
@@ -710,9 +712,9 @@ func (m *model) look(asked time.Time, name string, l Look) Verdict {
 		delete(m.handed, name)
 	}
 	m.seen[name] = l.Identity
-	v := m.s.Look(asked, m.now, name, l)
-	m.held[name] = v.Reason != ""
-	if !v.Settled {
+	v := m.s.observe(asked, m.now, name, l)
+	m.held[name] = v.reason != ""
+	if !v.settled {
 		return v
 	}
 	switch old, again := m.handed[name]; {
@@ -722,7 +724,7 @@ func (m *model) look(asked time.Time, name string, l Look) Verdict {
 		m.t.Fatalf("%s settled by a look that was asked for %s after a change", name, asked.Sub(m.changed[name]))
 	case !seen || before != l.Identity:
 		m.t.Fatalf("%s settled by a look that differs from the one before", name)
-	case l.Size == 0 || l.Hold.Reason != "":
+	case l.Size == 0 || l.obstacle.reason != "":
 		m.t.Fatalf("%s settled although it is to be held back: %+v", name, l)
 	}
 	m.handed[name] = l.Identity
@@ -730,32 +732,33 @@ func (m *model) look(asked time.Time, name string, l Look) Verdict {
 }
 
 func (m *model) due() []string {
-	names := m.s.Due(m.now)
+	names := m.s.due(m.now)
 	for _, name := range names {
 		if m.popped[name] {
 			m.t.Fatalf("Due gave %s twice with nothing in between", name)
 		}
 		m.popped[name] = true
 	}
-	if at, ok := m.s.Next(); ok && !at.After(m.now) {
+	if at, ok := m.s.next(); ok && !at.After(m.now) {
 		m.t.Fatalf("Next is %s ago right after Due", m.now.Sub(at))
 	}
 	return names
 }
 
-// finish lets the folder rest, lists it once, and wants all that can be sent handed over, and no tight loop.
+// finish lets the folder rest and lists it once. Then everything that can be sent must be handed over, without a tight
+// loop.
 func (m *model) finish() {
-	m.s.StartRound()
+	m.s.startRound()
 	m.round = map[string]bool{}
 	for name := range m.exists {
 		m.answer(name)
 	}
-	m.s.EndRound()
+	m.s.endRound()
 	m.round = nil
 	clear(m.popped)
 	looks := map[string]int{}
 	for end := m.now.Add(time.Hour); ; {
-		at, ok := m.s.Next()
+		at, ok := m.s.next()
 		if !ok || at.After(end) {
 			break
 		}
@@ -770,14 +773,14 @@ func (m *model) finish() {
 		}
 	}
 	for name, l := range m.exists {
-		if _, ok := m.handed[name]; !ok && l.Size > 0 && l.Hold.Reason == "" {
+		if _, ok := m.handed[name]; !ok && l.Size > 0 && l.obstacle.reason == "" {
 			m.t.Fatalf("%s is forgotten: %+v", name, l)
 		}
 		if looks[name] > 75 {
 			m.t.Fatalf("%d looks at %s in an hour of rest", looks[name], name)
 		}
 	}
-	if m.s.Busy(func(string) bool { return true }) {
+	if m.s.busy(func(string) bool { return true }) {
 		m.t.Fatal("busy after an hour of rest")
 	}
 }
@@ -791,6 +794,8 @@ func playModel(t *testing.T, data []byte) {
 	m.finish()
 }
 
+// FuzzSettler shows that for any sequence of changes, hints and looks no file is handed over before it was quiet, none
+// twice, and none is forgotten.
 func FuzzSettler(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
@@ -803,32 +808,33 @@ func FuzzSettler(f *testing.F) {
 	f.Fuzz(playModel)
 }
 
-// TestAttributesThatChangeForEver keep no file from settling once its bytes were quiet for long; its bytes do.
+// TestAttributesThatChangeForEver shows that endless changes of attributes do not keep a file from settling once its
+// bytes were quiet for long, and that changes of its bytes do.
 func TestAttributesThatChangeForEver(t *testing.T) {
 	const settle = 5 * time.Second
-	look := func(mtime, ctime int64) Look {
-		return Look{Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: 10, Mtime: mtime, Ctime: ctime}, Links: 1}, Examined: true}
+	look := func(mtime, ctime int64) observation {
+		return observation{Info: file.Info{Identity: file.Identity{Dev: 1, Ino: 1, Size: 10, Mtime: mtime, Ctime: ctime}, Links: 1}, examined: true}
 	}
 	for name, c := range map[string]struct {
-		hint  func(s *Settler, now time.Time)
+		hint  func(s *settler, now time.Time)
 		mtime func(i int) int64
 		ends  bool
 	}{
-		"chmod each second":    {func(s *Settler, now time.Time) { s.TouchLooks(now, "a") }, func(int) int64 { return 1 }, true},
-		"chmod without events": {func(*Settler, time.Time) {}, func(int) int64 { return 1 }, true},
-		"written each second":  {func(s *Settler, now time.Time) { s.Touch(now, "a") }, func(i int) int64 { return int64(i) }, false},
-		"touched each second":  {func(s *Settler, now time.Time) { s.TouchLooks(now, "a") }, func(i int) int64 { return int64(i) }, false},
+		"chmod each second":    {func(s *settler, now time.Time) { s.touchAttributes(now, "a") }, func(int) int64 { return 1 }, true},
+		"chmod without events": {func(*settler, time.Time) {}, func(int) int64 { return 1 }, true},
+		"written each second":  {func(s *settler, now time.Time) { s.touch(now, "a") }, func(i int) int64 { return int64(i) }, false},
+		"touched each second":  {func(s *settler, now time.Time) { s.touchAttributes(now, "a") }, func(i int) int64 { return int64(i) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, now, settled := NewSettler(settle, false), start0, -1
+			s, now, settled := newSettler(settle, false), start0, -1
 			for i := range 60 {
 				c.hint(s, now)
-				if v := s.Look(now, now, "a", look(c.mtime(i), int64(i))); v.Settled && settled < 0 {
+				if v := s.observe(now, now, "a", look(c.mtime(i), int64(i))); v.settled && settled < 0 {
 					settled = i
 				}
 				now = now.Add(time.Second)
 			}
-			if ended := settled >= stirredFor*5 && settled <= stirredFor*5+5; ended != c.ends {
+			if ended := settled >= attributesFor*5 && settled <= attributesFor*5+5; ended != c.ends {
 				t.Errorf("settled after %d s", settled)
 			}
 		})

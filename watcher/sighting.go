@@ -4,34 +4,35 @@ import (
 	"time"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // onSighting takes what the scout saw of one name.
 func (l *loop) onSighting(now time.Time, s sighting) {
 	switch {
 	case s.nameless:
-		l.hold(now, s.name, KindNameless, "")
+		l.hold(now, s.name, kindNameless, "")
 	case s.gone:
-		l.files.Gone(s.name)
+		l.files.gone(s.name)
 		l.report.clear(s.name)
 		if s.note == ownNote {
-			l.report.mention(now, KindOldNote, s.name)
+			l.report.mention(now, kindOldNote, s.name)
 		}
 	case s.err != nil:
 		kind, reason := kindOfError(s.err), "cannot look at it: "+s.err.Error()
-		if kind == KindDenied {
+		if kind == kindDenied {
 			reason = stateOf(kind).reason
 		}
-		if v := l.files.Fail(now, s.name, reason); v.Reason != "" {
+		if v := l.files.fail(now, s.name, reason); v.reason != "" {
 			l.hold(now, s.name, kind, reason)
 		}
 	case s.dir:
-		l.files.Gone(s.name)
+		l.files.gone(s.name)
 		switch {
 		case !l.folder.Recursive:
-			l.hold(now, s.name, KindFolder, "")
+			l.hold(now, s.name, kindFolder, "")
 		case s.filed:
-			l.hold(now, s.name, KindFiled, "")
+			l.hold(now, s.name, kindFiled, "")
 		default:
 			l.report.clear(s.name)
 		}
@@ -40,44 +41,44 @@ func (l *loop) onSighting(now time.Time, s sighting) {
 	}
 }
 
-// onFile takes a look at what is no folder.
+// onFile takes what the scout saw of a name that is no folder.
 func (l *loop) onFile(now time.Time, s sighting) {
-	if l.isTornBy(s) {
-		s.look.Hold = Hold{Reason: stateOf(KindHoles).reason, Torn: true, Kind: KindHoles}
+	if l.isTornByHoles(s) {
+		s.look.obstacle = obstacle{reason: stateOf(kindHoles).reason, torn: true, kind: kindHoles}
 	}
-	v := l.files.Look(l.sentAt, now, s.name, s.look)
+	v := l.files.observe(l.sentAt, now, s.name, s.look)
 	switch {
-	case v.Settled:
+	case v.settled:
 		l.report.clear(s.name)
 		l.tellStale(s)
 		l.handOver(now, s, v)
-	case v.Reason != "":
-		l.hold(now, s.name, v.Kind, v.Reason)
-	case l.files.IsUnquiet(now, 0, s.name):
-		l.hold(now, s.name, KindWriting, "")
+	case v.reason != "":
+		l.hold(now, s.name, v.kind, v.reason)
+	case l.files.isUnquiet(now, 0, s.name):
+		l.hold(now, s.name, kindWriting, "")
 	}
 	l.tellPause(s.name, v)
 }
 
-// isTornBy reports whether the holes of what was seen prove that its writer died.
-func (l *loop) isTornBy(s sighting) bool {
-	if s.look.Hold.Kind != "" && s.look.Hold.Kind != KindTorn && s.look.Hold.Kind != KindUnknown { // a program has it open, say
+// isTornByHoles reports whether the holes of a file prove that its writer died.
+func (l *loop) isTornByHoles(s sighting) bool {
+	if s.look.obstacle.kind != "" && s.look.obstacle.kind != kindTorn && s.look.obstacle.kind != kindUnknown { // something else holds it back, such as a program that has it open
 		return false
 	}
-	switch how := l.files.OriginOf(s.name, s.look); s.look.Holes {
-	case HolesAtEnd:
+	switch how := l.files.originOf(s.name, s.look); s.look.holes {
+	case holesAtEnd:
 		return how != originMoved
-	case HolesInside:
-		lastWritten := s.look.Mtime == s.look.Ctime // a rename, and setting the times, changes the ctime alone
+	case holesInside:
+		lastWritten := s.look.Mtime == s.look.Ctime // a rename, or setting the times, changes only the ctime
 		return how == originWritten || how == originUnknown && lastWritten
 	}
 	return false
 }
 
-func (l *loop) handOver(now time.Time, s sighting, v Verdict) {
+func (l *loop) handOver(now time.Time, s sighting, v verdict) {
 	settled := file.Settled{Folder: l.folder.Path, Name: s.name, ID: s.look.Identity, At: now}
-	if v.Torn {
-		settled.Torn = v.Reason
+	if v.torn {
+		settled.Torn = v.reason
 	}
 	if !l.gather.add(now, settled) {
 		l.outbox = append(l.outbox, file.Batch{settled})
@@ -89,13 +90,13 @@ func (l *loop) onGathered(now time.Time) {
 	if at, ok := l.gather.next(); !ok || now.Before(at) {
 		return
 	}
-	coming := func(belongs func(string) bool) bool { return l.files.Coming(now, belongs) }
+	coming := func(belongs func(string) bool) bool { return l.files.coming(now, belongs) }
 	if l.once { // what is held back is left to another run
 		coming = l.busyYet
 	}
-	for _, b := range l.gather.due(now, coming, l.files.IsHanded) {
-		l.log.Debug().Int("images", len(b)).Str("first", file.Printable(b[0].Name)).
-			Str("last", file.Printable(b[len(b)-1].Name)).Msg("gathered")
+	for _, b := range l.gather.due(now, coming, l.files.isHanded) {
+		l.log.Debug().Int("images", len(b)).Str("first", text.Printable(b[0].Name)).
+			Str("last", text.Printable(b[len(b)-1].Name)).Msg("gathered")
 		l.outbox = append(l.outbox, b)
 	}
 }

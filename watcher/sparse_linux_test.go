@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// draft is a file of this test: written, and then looked at.
+// draft is a file that a test writes and then looks at.
 type draft struct {
 	*testing.T
 	*os.File
@@ -30,7 +30,7 @@ func (d *draft) allocate() {
 	must(d.T, unix.Fallocate(int(d.Fd()), 0, 0, int64(len(d.content))))
 }
 
-// mapped lets use have a mapping of the whole file.
+// mapped calls use with a mapping of the whole file.
 func (d *draft) mapped(use func(m []byte)) {
 	d.Helper()
 	m, err := unix.Mmap(int(d.Fd()), 0, len(d.content), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
@@ -39,10 +39,10 @@ func (d *draft) mapped(use func(m []byte)) {
 	must(d.T, unix.Munmap(m))
 }
 
-// sync has all on disk.
+// sync writes everything to the disk.
 func (d *draft) sync() { d.Helper(); must(d.T, d.Sync()) }
 
-// read has all of it in the page cache, as after a virus scanner.
+// read brings the whole file into the page cache, as a virus scanner does.
 func (d *draft) read() {
 	d.Helper()
 	_, err := os.ReadFile(d.Name())
@@ -55,7 +55,8 @@ func isSparse(f *os.File) bool {
 	return some
 }
 
-// TestIsSparse writes files in many ways, whole and not, and asks before and after what was written is on the disk.
+// TestIsSparse shows that files with holes are told from whole ones, for many ways of writing, before and after
+// everything is on the disk.
 func TestIsSparse(t *testing.T) {
 	for name, c := range map[string]struct {
 		write  func(d *draft)
@@ -99,7 +100,7 @@ func TestIsSparse(t *testing.T) {
 	}
 }
 
-// copied sees that a whole file stays one when cp copies it. What it makes of the holes in another one is its affair.
+// copied checks that cp copies a whole file as a whole one. What cp makes of holes is its own affair.
 func (d *draft) copied(sparse bool) {
 	d.Helper()
 	if sparse {
@@ -112,7 +113,7 @@ func (d *draft) copied(sparse bool) {
 	d.is(false, d.Name()+" copy", "copied")
 }
 
-// is wants the file at path to be sparse or not, and to be readable as before.
+// is fails the test unless the file at path is sparse or not as wanted, and reads as before.
 func (d *draft) is(sparse bool, path, state string) {
 	d.Helper()
 	f, err := os.Open(path)
@@ -136,7 +137,7 @@ func memory(t *testing.T) string {
 	return dir
 }
 
-// TestIsSparseInManyPieces has more extents than one question to the kernel brings.
+// TestIsSparseInManyPieces shows that holes are found in a file with more extents than one answer of the kernel has.
 func TestIsSparseInManyPieces(t *testing.T) {
 	const pieces, piece = 500, 64 << 10
 	f, err := os.Create(filepath.Join(t.TempDir(), "a"))

@@ -11,39 +11,39 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
+	"kaizala-drop/internal/text"
 )
 
 // tellPause says that files are given more time from now on.
-func (l *loop) tellPause(name string, v Verdict) {
-	if v.Pause > 0 {
-		l.log.Info().Str("file", file.Printable(name)).Stringer("pause", v.Pause.Round(time.Millisecond)).
-			Stringer("settle", l.files.Quiet().Round(time.Millisecond)).
+func (l *loop) tellPause(name string, v verdict) {
+	if v.pause > 0 {
+		l.log.Info().Str("file", text.Printable(name)).Stringer("pause", v.pause.Round(time.Millisecond)).
+			Stringer("settle", l.files.quiet().Round(time.Millisecond)).
 			Msg("files are written with pauses here: waiting longer than settle says, until 50 files in a row came without")
 	}
 }
 
-// tellStale says of a file that is handed over that a lock file beside it does not count.
+// tellStale says that a lock file beside a file that is handed over was left behind.
 func (l *loop) tellStale(s sighting) {
 	if s.stale != "" {
-		l.log.Info().Str("file", file.Printable(s.name)).Str("lock", file.Printable(s.stale)).
+		l.log.Info().Str("file", text.Printable(s.name)).Str("lock", text.Printable(s.stale)).
 			Msg("the lock file beside it is old, and no program has either of them open: it was left behind, and holds no longer")
 	}
 }
 
 // hold notes why name is not handed over.
-func (l *loop) hold(now time.Time, name string, kind Kind, reason string) {
+func (l *loop) hold(now time.Time, name string, kind kind, reason string) {
 	if l.report.set(now, name, kind, reason) {
-		l.log.Debug().Str("file", file.Printable(name)).Str("kind", string(kind)).Msg("not handed over")
+		l.log.Debug().Str("file", text.Printable(name)).Str("kind", string(kind)).Msg("not handed over")
 	}
 }
 
-func kindOfError(err error) Kind {
+func kindOfError(err error) kind {
 	if errors.Is(err, fs.ErrPermission) {
-		return KindDenied
+		return kindDenied
 	}
-	return KindUnseen
+	return kindUnseen
 }
 
 // keepReported forgets what a whole listing did not show.
@@ -54,11 +54,11 @@ func (l *loop) keepReported(a answer) {
 			seen[s.name] = true
 		}
 	}
-	l.report.keep(func(name string, kind Kind) bool { return seen[name] || l.files.Knows(name) })
+	l.report.keep(func(name string, kind kind) bool { return seen[name] || l.files.knows(name) })
 }
 
-// say says what is to be said of the files that are not handed over: a line for each kind, or one for all if many come
-// together.
+// say logs what is to be said of the files that are not handed over: one line for each kind, or one for all kinds if
+// many come together.
 func (l *loop) say(now time.Time, all bool) {
 	var left, late []line
 	for _, line := range l.report.lines(now, all) {
@@ -67,7 +67,7 @@ func (l *loop) say(now time.Time, all bool) {
 			l.log.Info().Str("kind", string(line.kind)).Str("reason", line.reason).Msg("over: no file waits for this any more that was warned of")
 		case line.warn:
 			late = append(late, line)
-		case line.kind == KindOldNote:
+		case line.kind == kindOldNote:
 			l.about(l.log.Info(), line).Msg("not a file to send")
 		default:
 			left = append(left, line)
@@ -86,18 +86,18 @@ func (l *loop) say(now time.Time, all bool) {
 		late = nil
 	}
 	for _, line := range late {
-		l.about(l.log.Warn(), line).Str("to_do", l.report.states[line.kind].todo).Time("since", line.since).Msg("left where it is" + look)
+		l.about(l.log.Warn(), line).Str("to_do", stateOf(line.kind).todo).Time("since", line.since).Msg("left where it is" + look)
 	}
 }
 
 const (
-	// togetherFrom is how many kinds have a line each when they are said at once; more have one for all of them.
+	// togetherFrom is how many kinds have a line each when they are said at once. More kinds have one line for all.
 	togetherFrom = 2
 	// apartMost is how many files have a line each when they are said at once.
 	apartMost = 8
 )
 
-// apart makes a line of each file where there are few.
+// apart makes a line of each file if there are few.
 func apart(lines []line) (each []line) {
 	for _, of := range lines {
 		for i, name := range of.names {
@@ -109,39 +109,39 @@ func apart(lines []line) (each []line) {
 	return each
 }
 
-// aboutAll adds what lines are about: for each kind its reason, how many, and the first of them.
+// aboutAll adds to e, for each kind, its reason, the number of files and the first of them.
 func (l *loop) aboutAll(e *zerolog.Event, lines []line, todo bool) *zerolog.Event {
 	kinds, n := zerolog.Dict(), 0
 	for _, of := range lines {
 		n += len(of.names)
-		text := fmt.Sprintf("%s: %d: %s", file.Printable(of.reason), len(of.names), strings.Join(of.first(), ", "))
+		text := fmt.Sprintf("%s: %d: %s", text.Printable(of.reason), len(of.names), strings.Join(of.first(), ", "))
 		if todo {
-			text += " -- " + l.report.states[of.kind].todo
+			text += " -- " + stateOf(of.kind).todo
 		}
 		kinds.Str(string(of.kind), text)
 	}
 	return e.Int("files", n).Dict("kinds", kinds)
 }
 
-// namesMost is how many names a line of the log has.
+// namesMost is how many names one line of the log has.
 const namesMost = 5
 
-// about adds what a line is about: one file, or how many and the first of them.
+// about adds to e what a line is about: one file, or how many files and the first of them.
 func (l *loop) about(e *zerolog.Event, of line) *zerolog.Event {
-	e.Str("kind", string(of.kind)).Str("reason", file.Printable(of.reason))
+	e.Str("kind", string(of.kind)).Str("reason", text.Printable(of.reason))
 	if len(of.names) == 1 {
-		return e.Str("file", file.Printable(of.names[0]))
+		return e.Str("file", text.Printable(of.names[0]))
 	}
 	return e.Int("files", len(of.names)).Strs("first", of.first())
 }
 
-// first gives the first names of a line, fit to print, each with its reason if they differ.
+// first gives the first names of a line, fit to print, each with its reason if the reasons differ.
 func (of line) first() (names []string) {
 	for i, name := range of.names[:min(len(of.names), namesMost)] {
 		if of.each[i] != of.reason {
 			name += " (" + of.each[i] + ")"
 		}
-		names = append(names, file.Printable(name))
+		names = append(names, text.Printable(name))
 	}
 	if len(of.names) > namesMost {
 		names = append(names, "...")
@@ -149,7 +149,8 @@ func (of line) first() (names []string) {
 	return names
 }
 
-// tellIgnored says how many names each rule is for, when one has come that was not said, or is for ten times as many.
+// tellIgnored says how many names each rule leaves alone, when a rule is new or leaves alone ten times as many names as
+// were last said.
 func (l *loop) tellIgnored(by map[string]*tally) {
 	news, n := false, 0
 	for rule, t := range by {
@@ -164,19 +165,19 @@ func (l *loop) tellIgnored(by map[string]*tally) {
 		t := by[rule]
 		l.ignored[rule] = max(l.ignored[rule], t.n)
 		slices.SortFunc(t.first, compareNames)
-		text := strings.Join(t.first, ", ")
+		names := strings.Join(t.first, ", ")
 		if t.n > len(t.first) {
-			text += ", ..."
+			names += ", ..."
 		}
-		rules.Str(file.Printable(rule), fmt.Sprintf("%d: %s", t.n, file.Printable(text)))
+		rules.Str(text.Printable(rule), fmt.Sprintf("%d: %s", t.n, text.Printable(names)))
 		for _, name := range t.first {
-			l.log.Debug().Str("file", file.Printable(name)).Str("rule", file.Printable(rule)).Msg("ignored")
+			l.log.Debug().Str("file", text.Printable(name)).Str("rule", text.Printable(rule)).Msg("ignored")
 		}
 	}
 	l.log.Info().Int("names", n).Dict("rules", rules).Msg("ignored by their names")
 }
 
-// hangsAt is when to look whether what the scout does hangs.
+// hangsAt is when to check whether the scout hangs.
 func (l *loop) hangsAt(now time.Time) time.Time {
 	call, ok := l.calls.First()
 	if !ok || l.hanging {
@@ -185,7 +186,7 @@ func (l *loop) hangsAt(now time.Time) time.Time {
 	return call.HangsAt()
 }
 
-// checkHanging says once that the scout does not come back.
+// checkHanging says once that the scout hangs.
 func (l *loop) checkHanging(now time.Time) {
 	call, hangs := l.calls.Hanging(now)
 	if !hangs || l.hanging {
@@ -196,37 +197,10 @@ func (l *loop) checkHanging(now time.Time) {
 		Msg("the file system does not answer: this folder waits for it, the others go on. Is the server of the share gone, the disk frozen?")
 }
 
-// tellBack says that the scout came back after all.
+// tellBack says that the scout no longer hangs.
 func (l *loop) tellBack() {
 	if l.hanging {
 		l.hanging = false
 		l.log.Info().Msg("the file system answers again")
 	}
-}
-
-// left says what a run with once leaves.
-func (l *loop) left() error {
-	var unlisted, waiting error
-	if call, hangs := l.calls.First(); hangs && l.hanging {
-		return fmt.Errorf("%s does not answer: %w", file.Printable(l.folder.Path), &hang.Error{Calls: []hang.Call{call}})
-	}
-	if len(l.unlisted) > 0 {
-		unlisted = fmt.Errorf("cannot list all of %s: %s", file.Printable(l.folder.Path),
-			strings.Join(slices.Sorted(maps.Keys(l.unlisted)), "; "))
-	}
-	var names []string
-	l.files.Waits(func(name, reason string) { names = append(names, file.Printable(name+" ("+reason+")")) })
-	l.files.Unquiet(time.Now(), l.folder.TruncatedAfter, func(name string, since time.Time) {
-		names = append(names, file.Printable(fmt.Sprintf("%s (%s, since %s)", name, stateOf(KindWriting).reason, since.Format(time.TimeOnly))))
-	})
-	if len(names) > 0 {
-		const most = 3
-		slices.Sort(names)
-		text := strings.Join(names[:min(most, len(names))], ", ")
-		if len(names) > most {
-			text += ", ..."
-		}
-		waiting = fmt.Errorf("%d left in %s: %s", len(names), file.Printable(l.folder.Path), text)
-	}
-	return errors.Join(unlisted, waiting)
 }

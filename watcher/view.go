@@ -5,7 +5,7 @@ import (
 	"maps"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 )
 
@@ -34,7 +34,7 @@ func (w *watches) answer(ctx context.Context, ask view.Ask[view.Watched]) {
 // view gives what the loop knows as of now: of all files, or of that name alone.
 func (l *loop) view(now time.Time, name string) view.Watched {
 	shown := view.Watched{
-		Folder: l.folder.Path, Listed: l.listed, Trouble: file.Printable(l.trouble), Remote: l.remote, ListAt: l.listAt, Ignored: l.ignored,
+		Folder: l.folder.Path, Listed: l.listed, Trouble: text.Printable(l.trouble), Remote: l.remote, ListAt: l.listAt, Ignored: l.ignored,
 	}
 	if call, ok := l.calls.First(); ok && l.hanging {
 		shown.Hangs = call.String()
@@ -84,7 +84,7 @@ func (l *loop) viewOf(name string) (h view.Held, ok bool) {
 
 // heldAs shows a name that is held back.
 func (l *loop) heldAs(name string, e *entry) view.Held {
-	shown := view.Held{Name: name, Kind: string(e.kind), Reason: e.reason, Since: e.since, Advice: l.report.states[e.kind].todo}
+	shown := view.Held{Name: name, Kind: string(e.kind), Reason: e.reason, Since: e.since, Advice: stateOf(e.kind).todo}
 	if c, ok := l.files.candidates[name]; ok && c.place != notWaiting {
 		shown.Next = c.due
 	}

@@ -1,16 +1,16 @@
 // Package watcher turns events and listings of folders into settled files.
 //
-// Events are hints, the listing is the truth: a folder is watched first and then listed, and listed again on a timer,
-// when the kernel's event queue overflowed, and whenever something about the folder looks odd. Whatever was missed is
-// found by the next listing.
+// Events are hints, the listing is the truth. A folder is watched first and then listed. It is listed again on a timer,
+// when the kernel's event queue has overflowed, and whenever something about the folder looks odd. Whatever was missed
+// is found by the next listing.
 //
-// Each folder has two goroutines. The loop owns all state, never does I/O, and never waits for its consumer; the scout
-// does all I/O and may hang on a dead share without harm to other folders. What is settled is decided by a pure state
-// machine, the Settler.
+// Each folder has two goroutines. The loop owns all state, does no I/O, and never waits for its consumer. The scout
+// does all I/O, and may hang on a dead share without harm to other folders. A pure state machine, the settler, decides
+// what is settled.
 //
 //	fsnotify --events--> loop --requests--> scout
 //	                     loop <--answers---
-//	           settled <--   --> (again) released
+//	          settled <--   <-- released
 package watcher
 
 import (
@@ -25,55 +25,61 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 )
 
 // Folder says what to watch and how.
 type Folder struct {
 	Path           string        // absolute
-	Recursive      bool          // subfolders too
+	Recursive      bool          // its subfolders are watched as well
 	Settle         time.Duration // quiet time before a file counts as complete
-	SettleRemote   time.Duration // the same where other hosts can write unseen
+	SettleRemote   time.Duration // the same where other hosts can write without being seen
 	Rescan         time.Duration // time between listings
-	AllowHardlinks bool          // let files pass that have more than one name
+	AllowHardlinks bool          // hand over files that have more than one name
 	VerifyEnding   bool          // hold back files that have holes, or lack the ending of their format
-	TruncatedAfter time.Duration // hand over as torn what stays so without a change; 0 = never
-	Album          string        // "window": images that settle close together go in one Batch; "subfolder": those of each subfolder; "off"
-	AlbumWindow    time.Duration // how close together
+	TruncatedAfter time.Duration // hand a torn file over as torn after so long without a change; 0 = never
+	Album          string        // "window": images that settle close together are one Batch; "subfolder": those of each subfolder; "off"
+	AlbumWindow    time.Duration // how close together, for "window"
 	AlbumMax       int           // images in one Batch, 1 or more
-	Exclude        []string      // absolute paths never entered: done/ and failed/
-	Mark           string        // the name of a file: a subfolder that holds it is never entered
-	Ignore         []string      // patterns of names left alone (ignore.Compile), added to BuiltinIgnore
-	// Accepts tells the type of a file by its name. ok is false for what its destination does not take. It is not compared when
-	// the configuration changes. nil: all that package media knows is taken.
-	Accepts   func(name string) (t media.Type, ok bool)
+	Exclude        []string      // absolute paths that are never entered: done/ and failed/
+	Mark           string        // a subfolder that holds a file of this name is never entered
+	Ignore         []string      // patterns of names to leave alone (ignore.Compile), besides the built-in ones
+	// Accepts gives the type of a file by its name. ok is false for a file that the destination does not take. Two
+	// folders that differ only in Accepts count as the same when the configuration changes. nil accepts everything that
+	// package media knows.
+	Accepts func(name string) (t media.Type, ok bool)
+	// AsItIs reports whether a person has asked to send a file with holes or without its ending all the same. It is called
+	// at each look into such a file, beside other I/O. Two folders that differ only in AsItIs count as the same when the
+	// configuration changes. nil: nobody has asked.
+	AsItIs    func(name string, id file.Identity) bool
 	WarnAfter time.Duration // how long a file may be held back before that is worth a warning; 0 = never
 }
 
 // Watcher watches folders and hands over what has settled in them.
 type Watcher struct {
-	// Folders brings the folders to watch from now on: first at start, then whenever the configuration changes. A folder
-	// whose settings stay the same is not disturbed.
+	// Folders brings the folders to watch: first at start, then whenever the configuration changes. A folder whose
+	// settings stay the same is not disturbed.
 	Folders <-chan []Folder
-	// Settled takes each settled file once, in Batches of what belongs together. The Watcher closes it when Run returns.
+	// Settled takes each settled file once, in Batches of what belongs together. Run closes it when it returns.
 	Settled chan<- file.Batch
-	// Released brings back handed-over files that are to settle anew. It is read as long as Run runs.
+	// Released brings back files that were handed over and are to settle anew. It is read as long as Run runs.
 	Released <-chan file.Release
 	// Asks brings questions about one folder each. They are answered as long as the folder is watched. May be nil.
 	Asks <-chan view.Ask[view.Watched]
-	// Once makes Run return when everything found in the first folders was handed over or is held back. What is released
-	// until then is taken up again.
+	// Once makes Run return when everything found in the first folders was handed over or is held back. What is
+	// released until then settles again.
 	Once bool
 	Log  zerolog.Logger
 }
 
-// Run watches until ctx ends, and returns when all that it started has ended; what hangs in the kernel is left behind
-// after leaveAfter, and named by a *hang.Error. It closes Settled. With Once its error names the folders that could not be
-// listed, and the files that are held back.
+// Run watches until ctx ends, and returns when everything that it started has ended. A call that hangs in the kernel is
+// left behind after leaveAfter, and named by a *hang.Error. Run closes Settled. With Once, its error names the folders
+// that could not be listed and the files that are held back.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer close(w.Settled)
 	all := &watches{Watcher: w, byPath: map[string]*watch{}, ends: make(chan error)}
-	configured, released := w.Folders, w.Released // nil once closed: nothing more will come
+	configured, released := w.Folders, w.Released // nil once closed
 	started := false
 	for {
 		select {
@@ -106,7 +112,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 // eventBuffer is how many events of one folder are buffered before its loop, so that drain sees what is pending.
 const eventBuffer = 1024
 
-// watch is one folder being watched.
+// watch is one folder that is being watched.
 type watch struct {
 	folder   Folder
 	released chan string
@@ -115,7 +121,7 @@ type watch struct {
 	done     chan struct{} // closed when its loop has ended; its scout may still hang
 }
 
-// release reports false if the watch has ended.
+// release hands name back to the loop of the folder. It reports false if the watch has ended.
 func (f *watch) release(name string) bool {
 	select {
 	case f.released <- name:
@@ -125,18 +131,18 @@ func (f *watch) release(name string) bool {
 	}
 }
 
-// watches are the folders that a Run watches. Its loop owns them.
+// watches are the folders that one Run watches. Only the goroutine of Run uses them.
 type watches struct {
 	*Watcher
 	byPath map[string]*watch
-	ends   chan error // what each watch ended with
-	alive  int        // watches of which no end was heard yet
+	ends   chan error // the error with which each watch ended
+	alive  int        // watches that have not reported their end
 	errs   []error
 }
 
 // isSame reports whether two folders have the same settings.
 func isSame(a, b Folder) bool {
-	a.Accepts, b.Accepts = nil, nil
+	a.Accepts, b.Accepts, a.AsItIs, b.AsItIs = nil, nil, nil, nil
 	return reflect.DeepEqual(a, b)
 }
 
@@ -147,7 +153,7 @@ func (f Folder) typeOf(name string) (t media.Type, ok bool) {
 	return f.Accepts(name)
 }
 
-// apply starts and stops watches so that just folders are watched, each with its present settings.
+// apply starts and stops watches until exactly the given folders are watched, each with its present settings.
 func (w *watches) apply(ctx context.Context, folders []Folder) {
 	wanted := map[string]Folder{}
 	for _, f := range folders {
@@ -167,14 +173,15 @@ func (w *watches) apply(ctx context.Context, folders []Folder) {
 	}
 }
 
-// release hands a file back to the watch of its folder. With Once that may have come to its end, and is started anew.
+// release hands a file back to the watch of its folder. With Once that watch may have ended already; then it is started
+// again.
 func (w *watches) release(ctx context.Context, r file.Release) {
 	if f, ok := w.byPath[r.Folder]; ok && !f.release(r.Name) && ctx.Err() == nil {
 		w.start(ctx, f.folder)
 	}
 }
 
-// end waits for all watches, whose context has ended. Its error says what was left behind.
+// end waits for all watches, whose context has ended. Its error names the calls that were left behind.
 func (w *watches) end() error {
 	for w.alive > 0 {
 		w.ended(<-w.ends)
@@ -198,12 +205,12 @@ func (w *watches) ended(err error) {
 	}
 }
 
-// start starts the goroutines of one folder: its loop, its scout, and what fsnotify starts.
+// start starts the goroutines of one folder: its loop, its scout, and those of fsnotify.
 func (w *watches) start(ctx context.Context, f Folder) {
 	ctx, stop := context.WithCancel(ctx)
 	started := &watch{folder: f, released: make(chan string), asks: make(chan view.Ask[view.Watched]), stop: stop, done: make(chan struct{})}
 	w.byPath[f.Path] = started
-	log := w.Log.With().Str("folder", file.Printable(f.Path)).Logger()
+	log := w.Log.With().Str("folder", text.Printable(f.Path)).Logger()
 
 	notify, err := fsnotify.NewBufferedWatcher(eventBuffer)
 	requests, answers, scoutEnded := make(chan request), make(chan answer), make(chan struct{})
@@ -218,7 +225,7 @@ func (w *watches) start(ctx context.Context, f Folder) {
 	go func() {
 		s.run(ctx, requests, answers)
 		if notify != nil {
-			_ = notify.Close() // of inotify alone, which has nothing to lose
+			_ = notify.Close() // closing inotify loses nothing
 		}
 		close(scoutEnded)
 	}()
@@ -234,14 +241,16 @@ func (w *watches) start(ctx context.Context, f Folder) {
 	}()
 }
 
-// leaveAfter is how long the end of a watch waits for its scout. With shutdown_grace, the stop of the daemon must hold it.
+// leaveAfter is how long the end of a watch waits for its scout. The daemon's time to stop must be longer than
+// shutdown_grace and leaveAfter together.
 const leaveAfter = 3 * time.Second
 
-// leave waits for the scout to end. Its error is a *hang.Error if it does not: what it does hangs, and is left behind.
+// leave waits for the scout to end. Its error is a *hang.Error if the scout is left behind because one of its calls
+// hangs.
 func (s *scout) leave(notify *fsnotify.Watcher, ended <-chan struct{}) error {
 	if notify != nil {
 		go func() {
-			for range notify.Errors { // fsnotify can hold its lock while it sends one: nothing else, Close included, would go on
+			for range notify.Errors { // fsnotify may hold its lock while it sends an error, and then nothing else goes on, not even Close
 			}
 		}()
 	}

@@ -73,7 +73,8 @@ func start(t *testing.T, folders ...watcher.Folder) *running {
 	return r
 }
 
-// reload has these folders watched from now on: when the channel takes them for the third time, the first is done with.
+// reload has these folders watched from now on. When the channel takes them for the third time, Run is done with the
+// first.
 func (r *running) reload(folders ...watcher.Folder) {
 	for range 3 {
 		r.folders <- folders
@@ -119,7 +120,7 @@ func recursive(path string) watcher.Folder {
 	return f
 }
 
-// roomy gives a folder for thousands of files, in memory if possible: a disk would make the test wait, not the watcher.
+// roomy gives a folder for thousands of files, in memory if possible, so that the test does not wait for a disk.
 func roomy(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "watcher")
@@ -140,6 +141,8 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
+// TestFilesPresentAtStartAndLater shows that files are handed over that lay there before, that come later, and that are
+// renamed.
 func TestFilesPresentAtStartAndLater(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/before.pdf", "x")
@@ -153,6 +156,8 @@ func TestFilesPresentAtStartAndLater(t *testing.T) {
 	r.expect("renamed.pdf")
 }
 
+// TestChangedFileIsHandedOverAgain shows that a file is handed over again when it has changed, and when it was
+// released.
 func TestChangedFileIsHandedOverAgain(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, folder(dir))
@@ -169,6 +174,7 @@ func TestChangedFileIsHandedOverAgain(t *testing.T) {
 	}
 }
 
+// TestLeftAlone shows that ignored names, done/, subfolders, empty files, links and FIFOs are not handed over.
 func TestLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	f := folder(dir)
@@ -192,6 +198,7 @@ func TestLeftAlone(t *testing.T) {
 	r.expect("empty.pdf")
 }
 
+// TestRecursiveTreeDroppedIn shows that each file of a large tree that is copied in is handed over once.
 func TestRecursiveTreeDroppedIn(t *testing.T) {
 	source, dir := roomy(t), roomy(t)
 	const folders, files = 500, 5
@@ -213,10 +220,11 @@ func TestRecursiveTreeDroppedIn(t *testing.T) {
 	}
 }
 
+// TestRenamedSubfolderStaysWatched shows that events alone find the files of a renamed subfolder.
 func TestRenamedSubfolderStaysWatched(t *testing.T) {
 	dir := t.TempDir()
 	f := recursive(dir)
-	f.Rescan = time.Hour // events alone must do it
+	f.Rescan = time.Hour // only events can help
 	write(t, dir+"/a/1.pdf", "x")
 	r := start(t, f)
 	r.expect("a/1.pdf")
@@ -228,6 +236,7 @@ func TestRenamedSubfolderStaysWatched(t *testing.T) {
 	r.expect("b/2.pdf")
 }
 
+// TestManyFilesAtOnce shows that each of 20,000 files which are written at once is handed over once.
 func TestManyFilesAtOnce(t *testing.T) {
 	dir := roomy(t)
 	r := start(t, folder(dir))
@@ -248,6 +257,7 @@ func TestManyFilesAtOnce(t *testing.T) {
 	}
 }
 
+// TestFolderGoneAndBack shows that a folder which is renamed, deleted or replaced is watched again when it is back.
 func TestFolderGoneAndBack(t *testing.T) {
 	for name, disturb := range map[string]func(t *testing.T, dir string){
 		"renamed away and back": func(t *testing.T, dir string) {
@@ -284,6 +294,8 @@ func TestFolderGoneAndBack(t *testing.T) {
 	}
 }
 
+// TestReloadKeepsUnchangedFolders shows that a reload leaves an unchanged folder undisturbed, starts a new one and
+// stops one that is gone.
 func TestReloadKeepsUnchangedFolders(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
 	r := start(t, folder(one))
@@ -291,7 +303,7 @@ func TestReloadKeepsUnchangedFolders(t *testing.T) {
 	r.expect("a.pdf")
 	r.reload(folder(one), folder(two))
 	write(t, two+"/b.pdf", "x")
-	r.expect("b.pdf") // and a.pdf is not handed over again
+	r.expect("b.pdf") // a.pdf is not handed over again
 	r.reload(folder(two))
 	write(t, two+"/c.pdf", "x")
 	r.expect("c.pdf")
@@ -307,13 +319,14 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestOnceTakesUpWhatIsReleased: also if nothing else was left in its folder, as long as another one is at work.
+// TestOnceTakesUpWhatIsReleased shows that with Once a released file settles again, even if nothing else was left in
+// its folder, as long as another folder is at work.
 func TestOnceTakesUpWhatIsReleased(t *testing.T) {
 	quick, slow := folder(t.TempDir()), folder(t.TempDir())
 	slow.VerifyEnding, slow.TruncatedAfter = true, time.Hour
 	write(t, filepath.Join(quick.Path, "a.pdf"), "a")
 	const torn = "%PDF-1.7\n1 0 obj\n"
-	write(t, filepath.Join(slow.Path, "b.pdf"), torn) // until the other one is done with
+	write(t, filepath.Join(slow.Path, "b.pdf"), torn) // torn until the other folder is done with
 	folders, settled, released := make(chan []watcher.Folder, 1), make(chan file.Batch), make(chan file.Release)
 	w := watcher.Watcher{Folders: folders, Settled: settled, Released: released, Once: true, Log: zerolog.Nop()}
 	done := make(chan error, 1)

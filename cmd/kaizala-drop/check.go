@@ -16,8 +16,8 @@ import (
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/text"
 )
 
 func newCheck() *cobra.Command {
@@ -97,7 +97,7 @@ func shellWord(word string) string {
 	if word != "" && !strings.ContainsFunc(word, special) {
 		return word
 	}
-	return "'" + strings.ReplaceAll(file.Printable(word), "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(text.Printable(word), "'", `'\''`) + "'"
 }
 
 // report prints what check finds, a line each.
@@ -195,7 +195,7 @@ func (r *report) ask(ctx context.Context, c config.Config, to config.Destination
 	r.good("%s: answers, and knows %s of this connector", to.Kaizala.Endpoint, counted(len(groups), "group"))
 	for _, f := range foldersOf(to.Name, c.Folders) {
 		if name, ok := names[f.GroupID]; ok {
-			r.good("folder %q: posts to %q", f.Path, file.Printable(name))
+			r.good("folder %q: posts to %q", f.Path, text.Printable(name))
 		} else {
 			r.problem("folder %q: group_id %q is not among the groups of this connector", f.Path, f.GroupID)
 		}

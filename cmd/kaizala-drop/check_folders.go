@@ -16,6 +16,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/overlap"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/watcher"
 )
 
@@ -73,7 +74,7 @@ func (r *report) add(l *look, late <-chan struct{}, what, path string) (ended bo
 }
 
 func (r *report) config(c config.Config) {
-	r.good("%s: %s", file.Printable(c.Path), counted(len(c.Folders), "folder"))
+	r.good("%s: %s", text.Printable(c.Path), counted(len(c.Folders), "folder"))
 	for _, w := range c.Warnings {
 		r.warning("%s", w.In(c.Path))
 	}
@@ -122,7 +123,7 @@ func (l *look) folder(f config.Folder, watch watcher.Folder, stateDir string) {
 		l.problem("folder %q: this user cannot list it and move files out of it: %s", f.Path, advised(err, door.Remedy(err)))
 		return
 	}
-	if holder != nil && holder.StateDir != file.Printable(stateDir) {
+	if holder != nil && holder.StateDir != text.Printable(stateDir) {
 		l.problem("folder %q: %s", f.Path, advised(holder, door.Help(*holder)))
 		return
 	}
@@ -136,7 +137,7 @@ func (l *look) folder(f config.Folder, watch watcher.Folder, stateDir string) {
 	}
 	l.good("folder %q: %s, posts to %q", f.Path, how, f.GroupID)
 	for _, dir := range []string{f.Done, f.Failed} {
-		l.at("looking at " + file.Printable(dir))
+		l.at("looking at " + text.Printable(dir))
 		l.writable("folder", dir)
 		l.sameDevice(f.Path, dir)
 	}

@@ -7,15 +7,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/door"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
+	"kaizala-drop/internal/view"
 	"kaizala-drop/uploader"
 )
 
@@ -27,6 +29,8 @@ type daemon struct {
 	configs <-chan config.Config // later ones
 	once    bool
 	log     zerolog.Logger
+
+	now atomic.Pointer[config.Config] // with the folders of the last reload: for those who ask
 }
 
 // run works until ctx ends or, with once, until what is there is delivered. It ends at most shutdown_grace and leaveAfter
@@ -37,7 +41,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		return uploader.Summary{}, err
 	}
 	if kept := book.Kept(); kept != "" {
-		d.log.Info().Str("copy", file.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
+		d.log.Info().Str("copy", text.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
 	}
 	filer := filing.New() // one for all: moves at the same time share their syncs
 	pipelines, err := d.join(book, filer)
@@ -54,11 +58,11 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 
 	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // what is written to state_dir ends last
 	defer stopWriting()
-	writing := part{"the ledger in " + file.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
+	writing := part{"the ledger in " + text.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
 	var keeping []part
 	for _, p := range pipelines {
 		if p.keep != nil {
-			keeping = append(keeping, part{"the token in " + file.Printable(d.config.StateDir), start(func() error { return p.keep(lasting) })})
+			keeping = append(keeping, part{"the token in " + text.Printable(d.config.StateDir), start(func() error { return p.keep(lasting) })})
 		}
 	}
 	sum, hanging, err := d.work(ctx, book, filer, pipelines)
@@ -106,9 +110,15 @@ func (d *daemon) join(book *ledger.Ledger, filer *filing.Filer) (all []*pipeline
 func (d *daemon) work(
 	ctx context.Context, book *ledger.Ledger, filer *filing.Filer, pipelines []*pipeline,
 ) (sum uploader.Summary, hanging []string, err error) {
-	configured, up := make(chan []config.Folder), make(chan []config.Folder)
+	configured, up, asks := make(chan []config.Folder), make(chan []config.Folder), make(chan view.Ask[[]view.Door])
 	doors := door.Doors{
-		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Once: d.once, Log: d.log,
+		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Asks: asks, Once: d.once, Log: d.log,
+	}
+	asked := make(chan struct{}) // closed when what was asked of failed files was tried
+	d.now.Store(&d.config)
+	back := newRetries(book, filer, func() []config.Folder { return d.now.Load().Folders }, d.log)
+	for _, p := range pipelines {
+		p.asItIs = back.retrier.AsItIs
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -120,9 +130,13 @@ func (d *daemon) work(
 	stuck, sums := make(chan []string, 1), make(chan uploader.Summary, len(pipelines)) // of those that have ended
 	parts := []part{
 		{"the folders", start(func() error { h, err := doors.Run(working); stuck <- h; return err })},
-		{"reloading", start(func() error { return d.configure(working, configured) })},
+		{"reloading", start(func() error { return d.configure(working, configured, asked) })},
 		{"handing on the folders", start(func() error { return d.handOn(working, up, pipelines) })},
 		{"removing old history", start(func() error { return d.prune(working, book) })},
+		{"what was asked of failed files", start(func() error { return d.finish(working, back, asked) })},
+		{"the control socket", start(func() error {
+			return serveControl(working, d.socket(), newDesk(&d.now, book, pipelines, asks, back), d.log)
+		})},
 	}
 	var uploading []part
 	for _, p := range pipelines {
@@ -204,6 +218,35 @@ func (d *daemon) prune(ctx context.Context, book *ledger.Ledger) error {
 		}
 		select {
 		case <-time.After(daily):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// socket is where this run answers. One that ends by itself does so nowhere.
+func (d *daemon) socket() string {
+	if d.once {
+		return ""
+	}
+	return d.config.Control.Socket
+}
+
+// finishEvery is the time between two tries of what was asked of failed files and could not be done.
+const finishEvery = time.Minute
+
+// finish brings to its end what was asked of failed files before a crash. It closes tried after its first try.
+func (d *daemon) finish(ctx context.Context, back retries, tried chan<- struct{}) error {
+	for first := true; ; first = false {
+		_, err := back.retrier.Finish(ctx)
+		if first {
+			close(tried)
+		}
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		select {
+		case <-time.After(finishEvery):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/BurntSushi/toml"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
@@ -21,6 +20,7 @@ import (
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/samples"
 	"kaizala-drop/internal/sandbox"
+	"kaizala-drop/internal/text"
 )
 
 func newDemo() *cobra.Command {
@@ -62,6 +62,7 @@ type demonstration struct {
 	log     zerolog.Logger
 	out     io.Writer
 	dropped []droppedFile
+	bar     *progress
 }
 
 // droppedFile is a sample, under the name that it got, and what should become of it.
@@ -98,7 +99,8 @@ func newDemonstration(ctx context.Context, dir, listen string, out, logs io.Writ
 	if err != nil {
 		return nil, err
 	}
-	d := &demonstration{dir: dir, out: out, log: zerolog.New(console(logs)).With().Timestamp().Logger()}
+	bar := &progress{out: out, log: console(logs)}
+	d := &demonstration{dir: dir, out: out, bar: bar, log: zerolog.New(bar).Hook(bar).With().Timestamp().Logger()}
 	if err := d.claimDir(); err != nil {
 		return nil, err
 	}
@@ -134,25 +136,6 @@ func (d *demonstration) prepare(ctx context.Context, listen string) error {
 	return err
 }
 
-// configMark begins the configuration of a demo, and tells it from anybody else's.
-const configMark = "# Written by kaizala-drop demo, anew at each start.\n"
-
-// claimDir sees that the demo will overwrite no configuration but its own, and remove no media but its own.
-func (d *demonstration) claimDir() error {
-	path := d.folder("config.toml")
-	text, err := os.ReadFile(path)
-	ours := strings.HasPrefix(string(text), configMark)
-	if errors.Is(err, os.ErrNotExist) {
-		path = d.folder("sandbox")
-		kept, _ := os.ReadDir(path) // what cannot be listed shows when it is cleared
-		ours, err = len(kept) == 0, nil
-	}
-	if err == nil && !ours {
-		return fmt.Errorf("%q is not a demo's: name another folder with --dir", path)
-	}
-	return err
-}
-
 // clearMedia removes what the sandbox of an earlier demo kept: numbers with an ending, as it names them.
 func (d *demonstration) clearMedia() error {
 	kept, err := os.ReadDir(d.folder("sandbox"))
@@ -179,40 +162,6 @@ func (d *demonstration) callable() error {
 	return nil
 }
 
-func (d *demonstration) configure() error {
-	path, err := d.writeConfig()
-	if err == nil {
-		d.config, err = loadConfig(path)
-	}
-	return err
-}
-
-// writeConfig writes the configuration that the demo runs with: it serves as an example, too.
-func (d *demonstration) writeConfig() (path string, err error) {
-	type table = map[string]any
-	var folders []table
-	for _, g := range demoGroups() {
-		if err := os.MkdirAll(d.folder(g.Name), 0o755); err != nil {
-			return "", err
-		}
-		folders = append(folders, table{"path": d.folder(g.Name), "group_id": g.ID, "caption": "{{.Stem}}"})
-	}
-	text, err := toml.Marshal(table{
-		"state_dir": d.folder("state"),
-		"kaizala": table{
-			"endpoint": d.sandbox.url, "application_id": "demo", "application_secret": "demo", "refresh_token": "demo",
-			"calls_per_minute": 0,
-		},
-		"defaults": table{"settle": "1s", "truncated_after": "5s"},
-		"folder":   folders,
-	})
-	if err != nil {
-		return "", err
-	}
-	path = d.folder("config.toml")
-	return path, os.WriteFile(path, append([]byte(configMark), text...), 0o600)
-}
-
 // run drops the samples and runs the daemon on them until ctx ends or, with once, until they are filed.
 func (d *demonstration) run(ctx context.Context, once bool) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -223,7 +172,11 @@ func (d *demonstration) run(ctx context.Context, once bool) error {
 		return err
 	}
 	d.greet(once)
+	if once && isTerminal(d.out) {
+		d.bar.begin(len(d.dropped))
+	}
 	sum, err := (&daemon{config: d.config, once: once, log: d.log}).run(ctx)
+	d.bar.end()
 	if err != nil || !once {
 		return err
 	}
@@ -282,7 +235,8 @@ func (d *demonstration) greet(once bool) {
 		fmt.Fprintf(d.out, "Drop files for %-26q%s\n", g.Name, d.folder(g.Name))
 	}
 	if !once {
-		fmt.Fprintln(d.out, "Drop in files of your own; Ctrl-C ends it.")
+		fmt.Fprintln(d.out, "Drop in files of your own; Ctrl-C ends it. In another terminal:")
+		fmt.Fprintf(d.out, "  kaizala-drop status --config %s\n", text.Quoted(d.folder("config.toml")))
 	}
 	fmt.Fprintln(d.out)
 }

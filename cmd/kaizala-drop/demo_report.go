@@ -10,9 +10,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/sandbox"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/uploader"
 )
 
@@ -32,7 +32,7 @@ func (d *demonstration) report(sum uploader.Summary) error {
 		if posted {
 			as, mime = post.ActionType, post.Media[0].MIME
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", file.Printable(f.Name), f.folder, as, mime, len(f.Bytes), ended)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", text.Printable(f.Name), f.folder, as, mime, len(f.Bytes), ended)
 	}
 	if err := table.Flush(); err != nil {
 		return err

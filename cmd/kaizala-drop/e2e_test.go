@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/sandbox"
+	"kaizala-drop/internal/text"
 )
 
 func TestOnceSortsGoodFromBad(t *testing.T) {
@@ -114,7 +114,7 @@ func TestOddNames(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSuffix(p.log(), "\n"), "\n")
 	for _, line := range lines[:len(lines)-1] { // the last one is for people: what failed
-		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}") || file.Printable(line) != strings.ReplaceAll(line, `\`, `\\`) {
+		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}") || text.Printable(line) != strings.ReplaceAll(line, `\`, `\\`) {
 			t.Errorf("broken log line %q", line)
 		}
 	}

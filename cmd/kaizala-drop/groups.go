@@ -16,8 +16,8 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/text"
 )
 
 func newGroups() *cobra.Command {
@@ -122,19 +122,13 @@ func groupsAsTable(out io.Writer, groups []listedGroup) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tTYPE\tROLE\tFOLDER")
 	for _, g := range groups {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", file.Printable(g.ID), shown(g.Name), shown(g.Type), shown(g.Role), shownFolders(g.Folders))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", text.Printable(g.ID), shown(g.Name), shown(g.Type), shown(g.Role), shownFolders(g.Folders))
 	}
 	return table.Flush()
 }
 
 // shown is a text of Kaizala's on a terminal: harmless, and not so long that it hides the others.
-func shown(text string) string {
-	const most = 60
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most-1]) + "…"
-	}
-	return cmp.Or(file.Printable(text), "-")
-}
+func shown(name string) string { return cmp.Or(text.Line(name, 60), "-") }
 
 func shownFolders(folders []string) string {
 	if len(folders) == 0 {
@@ -142,7 +136,7 @@ func shownFolders(folders []string) string {
 	}
 	harmless := make([]string, len(folders))
 	for i, folder := range folders {
-		harmless[i] = file.Printable(folder)
+		harmless[i] = text.Printable(folder)
 	}
 	return strings.Join(harmless, ", ")
 }
@@ -175,8 +169,8 @@ func groupsAsJSON(out io.Writer, destination string, groups []listedGroup) error
 	if groups == nil {
 		groups = []listedGroup{}
 	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
+	var plain bytes.Buffer
+	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	err := encoder.Encode(struct {
@@ -186,7 +180,7 @@ func groupsAsJSON(out io.Writer, destination string, groups []listedGroup) error
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(out, hiddenEscaped(text.String(), func(r rune) string {
+	_, err = io.WriteString(out, hiddenEscaped(plain.String(), func(r rune) string {
 		if r1, r2 := utf16.EncodeRune(r); r1 != unicode.ReplacementChar {
 			return fmt.Sprintf(`\u%04x\u%04x`, r1, r2)
 		}
@@ -195,11 +189,11 @@ func groupsAsJSON(out io.Writer, destination string, groups []listedGroup) error
 	return err
 }
 
-// hiddenEscaped spells the characters that a terminal would obey, or not show, as escapes of the language that text is in. In that
+// hiddenEscaped spells the characters that a terminal would obey, or not show, as escapes of the language that plain is in. In that
 // they can stand within quotes only.
-func hiddenEscaped(text string, escape func(rune) string) string {
+func hiddenEscaped(plain string, escape func(rune) string) string {
 	var b strings.Builder
-	for _, r := range text {
+	for _, r := range plain {
 		if r == ' ' || r == '\n' || unicode.IsGraphic(r) && !unicode.IsSpace(r) {
 			b.WriteRune(r)
 		} else {

@@ -14,21 +14,25 @@ import (
 // not know each other. What is not in the table may import nothing of the project.
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
-		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/destination", "internal/door", "internal/file", "internal/filing", "internal/hang",
-			"internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/samples", "internal/sandbox"},
-		"watcher":                    {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media"},
-		"uploader":                   {"internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media"},
-		"internal/config":            {"internal/file", "internal/ignore", "internal/overlap", "internal/wire"},
-		"internal/door":              {"internal/config", "internal/file", "internal/overlap"},
+		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/file",
+			"internal/filing", "internal/hang", "internal/inquiry", "internal/kaizala", "internal/ledger", "internal/media", "internal/overlap", "internal/retry",
+			"internal/samples", "internal/sandbox", "internal/text", "internal/view"},
+		"watcher":                    {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media", "internal/text", "internal/view"},
+		"uploader":                   {"internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media", "internal/text", "internal/view"},
+		"internal/config":            {"internal/ignore", "internal/overlap", "internal/text", "internal/wire"},
+		"internal/control":           {"internal/text", "internal/view"},
+		"internal/door":              {"internal/config", "internal/file", "internal/overlap", "internal/text", "internal/view"},
+		"internal/inquiry":           {"internal/config", "internal/control", "internal/ledger", "internal/text", "internal/view"},
 		"internal/overlap":           {"internal/file"},
-		"internal/filing":            {"internal/file"},
-		"internal/hang":              {"internal/file"},
+		"internal/filing":            {"internal/durable", "internal/file", "internal/text"},
+		"internal/hang":              {"internal/text"},
 		"internal/destination":       {"internal/media"},
-		"internal/kaizala":           {"internal/destination", "internal/file", "internal/media", "internal/wire"},
+		"internal/kaizala":           {"internal/destination", "internal/durable", "internal/media", "internal/text", "internal/wire"},
 		"internal/ledger/ledgertest": {"internal/file", "internal/ledger", "internal/media"},
-		"internal/ledger":            {"internal/file", "internal/media"},
-		"internal/sandbox":           {"internal/file", "internal/media"},
-		"internal/wire":              {"internal/budget", "internal/file"},
+		"internal/ledger":            {"internal/durable", "internal/file", "internal/media", "internal/text"},
+		"internal/retry":             {"internal/file", "internal/filing", "internal/ledger", "internal/text"},
+		"internal/sandbox":           {"internal/media", "internal/text"},
+		"internal/wire":              {"internal/budget", "internal/text"},
 	}
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "kaizala-drop/...").Output()
 	must(t, err)
@@ -49,7 +53,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			if ours && !slices.Contains(may[name], own) {
 				t.Errorf("%s imports %s", name, own)
 			}
-			if imported == "net/http" && !slices.Contains([]string{"internal/kaizala", "internal/wire", "internal/wire/wiretest", "internal/sandbox", "internal/sandbox/page", "cmd/kaizala-drop"}, name) {
+			if imported == "net/http" && !slices.Contains([]string{"internal/control", "internal/kaizala", "internal/wire", "internal/wire/wiretest", "internal/sandbox", "internal/sandbox/page", "cmd/kaizala-drop"}, name) {
 				t.Errorf("%s speaks HTTP", name)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // newLog makes the log of a run: readable on a terminal, JSON otherwise, or as the configuration says.
@@ -30,7 +30,7 @@ func newLog(out io.Writer, c config.Config) zerolog.Logger {
 	}
 	log := zerolog.New(out).Level(level).With().Timestamp().Logger()
 	if name := os.Getenv("TZ"); !isZone(name) {
-		log.Warn().Str("TZ", file.Printable(name)).Msg("no time zone of that name is known: the times of captions and notes are in UTC. " +
+		log.Warn().Str("TZ", text.Printable(name)).Msg("no time zone of that name is known: the times of captions and notes are in UTC. " +
 			"Set TZ to a name such as Europe/Berlin, or leave it unset")
 	}
 	if _, err := os.Stat("/proc/self/fd"); runtime.GOOS == "linux" && err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/text"
 )
 
 func newLogin() *cobra.Command {
@@ -103,11 +103,11 @@ const tries = 3
 
 func askPhone(ctx context.Context, d *dialogue) (string, error) {
 	for try := 1; ; try++ {
-		text, err := d.ask(ctx, "Phone number, with + and the country code")
+		answer, err := d.ask(ctx, "Phone number, with + and the country code")
 		if err != nil {
 			return "", fmt.Errorf("no phone number: %w: give it with --phone, or as the first line", err)
 		}
-		phone, err := kaizala.ParsePhone(text)
+		phone, err := kaizala.ParsePhone(answer)
 		if err == nil || !d.terminal || try == tries {
 			return phone, err
 		}
@@ -118,11 +118,11 @@ func askPhone(ctx context.Context, d *dialogue) (string, error) {
 // askPIN logs in with the PIN that it asks for. A wrong one may be typed again.
 func askPIN(ctx context.Context, d *dialogue, client *kaizala.Client, phone string) (ends time.Time, err error) {
 	for try := 1; ; try++ {
-		text, err := d.askHidden(ctx, "PIN (it is not shown)")
+		answer, err := d.askHidden(ctx, "PIN (it is not shown)")
 		if err != nil {
 			return ends, fmt.Errorf("no PIN: %w: write it as the next line, once it has come", err)
 		}
-		pin, err := kaizala.ParsePIN(text)
+		pin, err := kaizala.ParsePIN(answer)
 		if err == nil {
 			if ends, err = client.LogIn(ctx, phone, pin); err == nil {
 				return ends, nil
@@ -131,7 +131,7 @@ func askPIN(ctx context.Context, d *dialogue, client *kaizala.Client, phone stri
 		if !d.terminal || try == tries || !maybePIN(err) {
 			return ends, withAdvice(err)
 		}
-		d.say("%s\n", file.Printable(err.Error()))
+		d.say("%s\n", text.Printable(err.Error()))
 	}
 }
 

@@ -63,7 +63,8 @@ Exit codes: 0 fine, 1 something failed, 2 wrong usage, 78 wrong configuration.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newRun(), newCheck(), newLogin(), newLogout(), newGroups(), newDemo(), newSandbox(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newDemo(), newSandbox(), newVersion(), newStatus(), newExplain(), newHistory(), newRetry(),
+		newLogin(), newLogout(), newGroups())
 	return root
 }
 

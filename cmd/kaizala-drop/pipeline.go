@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -12,6 +14,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/view"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
 )
@@ -49,6 +52,11 @@ type pipeline struct {
 	upload  uploader.Uploader
 	watched chan []watcher.Folder
 	posted  chan []uploader.Folder
+
+	watchAsks  chan view.Ask[view.Watched]
+	uploadAsks chan view.Ask[view.Posting]
+	asItIs     func(folder string) func(name string, id file.Identity) bool
+	folders    atomic.Pointer[[]config.Folder] // that were handed to it last
 }
 
 // newPipeline joins the parts of one destination of c. It starts nothing. The caller closes it.
@@ -60,12 +68,13 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{service: s, name: to.Name, watched: make(chan []watcher.Folder), posted: make(chan []uploader.Folder)}
+	p := &pipeline{service: s, name: to.Name, watched: make(chan []watcher.Folder), posted: make(chan []uploader.Folder),
+		watchAsks: make(chan view.Ask[view.Watched]), uploadAsks: make(chan view.Ask[view.Posting])}
 	settled, released := make(chan file.Batch), make(chan file.Release)
-	p.watch = watcher.Watcher{Folders: p.watched, Settled: settled, Released: released, Once: once, Log: log}
+	p.watch = watcher.Watcher{Folders: p.watched, Settled: settled, Released: released, Asks: p.watchAsks, Once: once, Log: log}
 	p.upload = uploader.Uploader{
 		Destination: s.destination, Name: to.Name, Traits: s.traits, Ledger: book, Filer: filer,
-		Folders: p.posted, Settled: settled, Released: released,
+		Folders: p.posted, Settled: settled, Released: released, Asks: p.uploadAsks,
 		MaxUploads: s.maxUploads, MaxAttempts: s.maxAttempts, Budget: s.calls, Grace: c.ShutdownGrace, Log: log,
 	}
 	return p, nil
@@ -74,6 +83,9 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 // take hands the pipeline its folders, the uploader first: it must know a folder before a file of it settles.
 func (p *pipeline) take(ctx context.Context, folders []config.Folder) error {
 	toPost, toWatch := stages(folders, p.traits)
+	for i := range toWatch {
+		toWatch[i].AsItIs = p.asItIs(toWatch[i].Path)
+	}
 	select {
 	case p.posted <- toPost:
 	case <-ctx.Done():
@@ -81,8 +93,15 @@ func (p *pipeline) take(ctx context.Context, folders []config.Folder) error {
 	}
 	select {
 	case p.watched <- toWatch:
+		p.folders.Store(&folders)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	return nil
+}
+
+// watches reports whether its watcher has the folder.
+func (p *pipeline) watches(folder string) bool {
+	folders := p.folders.Load()
+	return folders != nil && slices.ContainsFunc(*folders, func(f config.Folder) bool { return f.Path == folder })
 }

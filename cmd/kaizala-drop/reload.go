@@ -4,11 +4,12 @@ import (
 	"context"
 	"os"
 	"reflect"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // reload reads the configuration again at each SIGHUP and hands it over if it is right. It is the only sender.
@@ -35,9 +36,21 @@ func reload(ctx context.Context, path string, hup <-chan os.Signal, configs chan
 	}
 }
 
+// askedWait is how long the folders wait for what was asked of failed files.
+const askedWait = 5 * time.Second
+
 // configure hands the folders to their doors: at start, and whenever there is a new configuration. The doors take them at
 // once, whatever hangs.
-func (d *daemon) configure(ctx context.Context, configured chan<- []config.Folder) error {
+//
+// Before the first ones, what was asked of failed files is brought to its end: what lies half way is not to be taken for new. It is
+// not waited for longer than askedWait, because a folder of theirs may hang.
+func (d *daemon) configure(ctx context.Context, configured chan<- []config.Folder, asked <-chan struct{}) error {
+	select {
+	case <-asked:
+	case <-time.After(askedWait):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for c := d.config; ; {
 		select {
 		case configured <- c.Folders:
@@ -47,6 +60,7 @@ func (d *daemon) configure(ctx context.Context, configured chan<- []config.Folde
 		select {
 		case c = <-d.configs:
 			c.Folders = d.served(c.Folders)
+			d.now.Store(&c)
 			d.tellReloaded(c)
 			d.tellWarnings(c)
 		case <-ctx.Done():
@@ -90,7 +104,7 @@ func (d *daemon) served(folders []config.Folder) (can []config.Folder) {
 			can = append(can, f)
 			continue
 		}
-		d.log.Warn().Str("folder", file.Printable(f.Path)).Str("destination", f.Destination).
+		d.log.Warn().Str("folder", text.Printable(f.Path)).Str("destination", f.Destination).
 			Msg("the destination is new: the folder is served after a restart")
 	}
 	return can

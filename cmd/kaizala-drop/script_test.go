@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -26,7 +28,7 @@ func TestScripts(t *testing.T) {
 		Files:               scripts,
 		RequireExplicitExec: true,
 		Setup:               func(env *testscript.Env) error { return withSandbox(t, env) },
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until},
 	})
 }
 
@@ -80,5 +82,29 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%v: exit code %d, want %d", args[1:], got, want)
+	}
+}
+
+// until runs a command again and again until its output matches a pattern: until PATTERN COMMAND ARG...
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND ARG...")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	deadline := time.After(time.Minute)
+	for again := time.Tick(50 * time.Millisecond); ; {
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Dir, cmd.Env = ts.MkAbs("."), []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
+		out, err := cmd.CombinedOutput()
+		if err == nil && pattern.Match(out) {
+			ts.Check(ts.Exec(args[1], args[2:]...)) // once more, for the lines that look at its output
+			return
+		}
+		select {
+		case <-again:
+		case <-deadline:
+			ts.Fatalf("%v: no match for %q in a minute: %s", args[1:], args[0], out)
+		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestNeverOverTheLimit: hours at full speed from a cold start, with calls that take up to 0.8 s to get there. No
-// minute, wherever it begins, sees more than the limit, and little of it is wasted.
+// TestNeverOverTheLimit shows that no minute, wherever it begins, has more calls than the limit, and that more than 97 % of
+// the limit is used, in hours at full speed with calls that take up to 0.8 s on their way.
 func TestNeverOverTheLimit(t *testing.T) {
 	for _, limit := range []int{1, 10, 100, 300, 6000} {
 		const hours = 3
@@ -46,6 +46,8 @@ func TestNeverOverTheLimit(t *testing.T) {
 	}
 }
 
+// TestThrottled shows that a 429 stops all calls for as long as it asks and lowers the rate once for each episode, down to a
+// fifth of the limit, and that the rate rises again step by step.
 func TestThrottled(t *testing.T) {
 	b, now := New(100), time.Unix(0, 0)
 	b.Take(now)
@@ -82,6 +84,7 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
+// TestNoLimit shows that without a limit calls wait only when the service asks for it.
 func TestNoLimit(t *testing.T) {
 	b, now := New(0), time.Unix(0, 0)
 	for range 1000 {
@@ -95,6 +98,7 @@ func TestNoLimit(t *testing.T) {
 	}
 }
 
+// TestWait shows that Wait lasts until the time that the service asked for, and ends with its context.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, begin := New(60), time.Now()
@@ -110,8 +114,8 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// TestHeldUpTogether: calls began evenly, then something held all of them up. They leave one by one, and
-// Take lets no more begin until nearly all have left.
+// TestHeldUpTogether shows that calls that began evenly and were then held up together leave one by one, and that Take lets
+// no other call begin until nearly all of them have left.
 func TestHeldUpTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval = time.Minute * 1000 / 976 / 100
@@ -140,7 +144,7 @@ func TestHeldUpTogether(t *testing.T) {
 		}
 		all.Wait()
 		for i, at := range left {
-			if i > 0 && at-left[i-1] < interval-late {
+			if i > 0 && at-left[i-1] < interval-timerDelay {
 				t.Fatalf("only %v apart", at-left[i-1])
 			}
 		}
@@ -150,8 +154,8 @@ func TestHeldUpTogether(t *testing.T) {
 	})
 }
 
-// TestWaitAgain: a call that passed just now may leave with that; one that passed some time ago, or before the service
-// asked to wait, waits again.
+// TestWaitAgain shows that a call may leave with a permit of a moment ago, and that it waits again when the permit is older,
+// or older than the service's demand to wait.
 func TestWaitAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(60)
@@ -164,14 +168,14 @@ func TestWaitAgain(t *testing.T) {
 			return passed, time.Since(begin).Round(10 * time.Millisecond)
 		}
 		passed, _ := wait(Permit{})
-		time.Sleep(fresh)
+		time.Sleep(permitLife)
 		if again, took := wait(passed); took != 0 || again != passed {
-			t.Errorf("waited for %v though it had passed", took)
+			t.Errorf("waited for %v, though the permit was new", took)
 		}
 		time.Sleep(time.Millisecond)
 		again, took := wait(passed)
-		if took != 570*time.Millisecond || again == passed { // 1.025 s apart, but for late
-			t.Errorf("waited for %v, though it had passed long ago", took)
+		if took != 570*time.Millisecond || again == passed { // 1.025 s apart, less timerDelay
+			t.Errorf("waited for %v with a permit that was too old", took)
 		}
 		b.Throttled(time.Now(), 30*time.Second)
 		if _, took := wait(again); took != 30*time.Second {
@@ -180,7 +184,8 @@ func TestWaitAgain(t *testing.T) {
 	})
 }
 
-// TestHeld: those who wait when the service asks for more leave after that, not together; asked for too much, they give up.
+// TestHeld shows that calls that are waiting when the service asks for a wait leave after it, one by one, and that they give
+// up when it asks for too long a wait.
 func TestHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, begin := New(60), time.Now()
@@ -211,7 +216,7 @@ func TestHeld(t *testing.T) {
 			t.Errorf("left %v, %v", left, failed)
 		}
 		for i := 2; i < len(left); i++ {
-			if left[i]-left[i-1] < time.Second-late {
+			if left[i]-left[i-1] < time.Second-timerDelay {
 				t.Errorf("left %v", left)
 			}
 		}
@@ -229,14 +234,15 @@ func TestHeld(t *testing.T) {
 	})
 }
 
-// TestLateTimers: whoever comes back some milliseconds late loses nothing of the rate; a burst cannot be saved up.
+// TestLateTimers shows that callers that come back some milliseconds late lose none of the rate, and that an unused rate
+// does not allow a burst later.
 func TestLateTimers(t *testing.T) {
 	const interval, calls = time.Minute * 1000 / 976 / 100, 1000
 	b, begin := New(100), time.Unix(0, 0)
 	now := begin
 	for n := 0; n < calls; {
 		if wait := b.Take(now); wait > 0 {
-			now = now.Add(wait + late*4/5)
+			now = now.Add(wait + timerDelay*4/5)
 			continue
 		}
 		n++
@@ -246,7 +252,7 @@ func TestLateTimers(t *testing.T) {
 	}
 	now = now.Add(time.Hour)
 	b.Take(now)
-	if wait := b.Take(now); wait < interval-late-time.Microsecond {
+	if wait := b.Take(now); wait < interval-timerDelay-time.Microsecond {
 		t.Errorf("after an hour without calls, two within %v", wait)
 	}
 }

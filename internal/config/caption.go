@@ -11,6 +11,8 @@ import (
 	"text/template/parse"
 	"time"
 	"unicode"
+
+	"kaizala-drop/internal/text"
 )
 
 // maxCaption, in runes, bounds what a template may make. A destination may take less.
@@ -163,22 +165,14 @@ func (c Caption) dirOf(name string) string {
 	return dir
 }
 
-func cleanCaption(text string) string {
-	text = strings.Map(func(r rune) rune {
+func cleanCaption(caption string) string {
+	shown := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(text, "\ufffd"))
-	text = strings.TrimSpace(text)
-	runes := 0
-	for i := range text {
-		if runes == maxCaption {
-			return text[:i]
-		}
-		runes++
-	}
-	return text
+	}, strings.ToValidUTF8(caption, "\ufffd"))
+	return text.First(strings.TrimSpace(shown), maxCaption)
 }
 
 var errFull = errors.New("the caption is full")

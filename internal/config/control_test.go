@@ -24,8 +24,8 @@ func TestSocketIsAPath(t *testing.T) {
 		`socket = "control.sock"`: "absolute",
 		`socket = 5`:              "path in quotes",
 		`socket = "/` + strings.Repeat("s", 96) + `"`: "at most 96",
-		`socket = "/a\u0000b"`:                         "NUL",
-		`sockt = "/run/x"`:                             "did you mean socket?",
+		`socket = "/a\u0000b"`:                        "NUL",
+		`sockt = "/run/x"`:                            "did you mean socket?",
 	} {
 		problems := problemsOf(t, dir, token+folder+"[control]\n"+text, env("TOKEN", "t"))
 		if len(problems) != 1 || problems[0].Line == 0 || !strings.Contains(problems[0].Text, want) {

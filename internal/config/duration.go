@@ -9,8 +9,8 @@ import (
 
 var errDuration = errors.New("not a duration")
 
-// parseDuration is time.ParseDuration with days in front: "90d", "1d12h", "1.5d". A day is 24 hours.
-func parseDuration(s string) (time.Duration, error) {
+// ParseDuration is time.ParseDuration with days in front: "90d", "1d12h", "1.5d". A day is 24 hours.
+func ParseDuration(s string) (time.Duration, error) {
 	days, rest, found := strings.Cut(s, "d")
 	if !found {
 		return time.ParseDuration(s)

@@ -13,7 +13,7 @@ func TestParseDuration(t *testing.T) {
 		"90d": 90 * day, "0d": 0, "1d12h": 36 * time.Hour, "1.5d": 36 * time.Hour, "1d1h1m1s": day + time.Hour + time.Minute + time.Second,
 		"-1d": -day, "-1d12h": -36 * time.Hour, "106751d": 106751 * day, ".5d": 12 * time.Hour,
 	} {
-		if got, err := parseDuration(s); err != nil || got != want {
+		if got, err := ParseDuration(s); err != nil || got != want {
 			t.Errorf("%q: got %v, %v, want %v", s, got, err, want)
 		}
 	}
@@ -21,7 +21,7 @@ func TestParseDuration(t *testing.T) {
 		"", "d", "5", "5 s", "s", "1h2d", "1dd", "1d2d", "1d-1h", "1d+1h", "--1d", "-d", "+-1d", "1x", "1e2d", "106752d", "106751d24h",
 		"99999999999999999999d", "1d 2h", "one day", "1.2.3d", "infd", "²d",
 	} {
-		if got, err := parseDuration(s); err == nil {
+		if got, err := ParseDuration(s); err == nil {
 			t.Errorf("%q: got %v, want an error", s, got)
 		}
 	}
@@ -31,7 +31,7 @@ func FuzzParseDuration(f *testing.F) {
 	f.Add("1d12h")
 	f.Add("-.5d")
 	f.Fuzz(func(t *testing.T, s string) {
-		d, err := parseDuration(s)
+		d, err := ParseDuration(s)
 		if err != nil {
 			return
 		}

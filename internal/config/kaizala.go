@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/wire"
 )
 
@@ -76,7 +76,7 @@ func (r *reader) literalSecrets(path keyPath, table map[string]any) {
 			continue
 		}
 		r.warn(r.lines.of(path.child(key)), "%s is written out in a file that others can read (mode %04o): "+
-			"run chmod o= %s, or write env:NAME, file:/path or credential:NAME instead", key, r.mode.Perm(), file.Printable(r.file))
+			"run chmod o= %s, or write env:NAME, file:/path or credential:NAME instead", key, r.mode.Perm(), text.Printable(r.file))
 	}
 }
 

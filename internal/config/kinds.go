@@ -9,8 +9,8 @@ import (
 	"time"
 	"unicode"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ignore"
+	"kaizala-drop/internal/text"
 )
 
 // Each function here makes the reader of one kind of value: it checks what the TOML library decoded, and stores it in a
@@ -20,7 +20,7 @@ type read[T any] = func(at place, value any, into *T)
 
 const anyInt = math.MaxInt32 // no limit that anyone would meet, and an int on every machine
 
-func text[T any](field func(*T) *string, check func(at place, s string) bool) read[T] {
+func checkedText[T any](field func(*T) *string, check func(at place, s string) bool) read[T] {
 	return func(at place, value any, into *T) {
 		s, ok := value.(string)
 		if !ok {
@@ -32,7 +32,7 @@ func text[T any](field func(*T) *string, check func(at place, s string) bool) re
 }
 
 func nonEmpty[T any](field func(*T) *string) read[T] {
-	return text(field, func(at place, s string) bool {
+	return checkedText(field, func(at place, s string) bool {
 		if s == "" {
 			at.problem("must not be empty: write %s, or leave the line out", at.doc)
 			return false
@@ -58,9 +58,9 @@ func absolute[T any](field func(*T) *string) read[T] {
 	}
 }
 
-// longestSocket is how many bytes the path of a socket can have: unix(7) has room for 107, and one is made in a directory of its own
+// LongestSocket is how many bytes the path of a socket can have: unix(7) has room for 107, and one is made in a directory of its own
 // beside its place.
-const longestSocket = 96
+const LongestSocket = 96
 
 // socket is an absolute path that a socket can have, or nothing.
 func socket[T any](field func(*T) *string) read[T] {
@@ -73,8 +73,8 @@ func socket[T any](field func(*T) *string) read[T] {
 			*field(into) = ""
 		case !filepath.IsAbs(s):
 			at.problem("must be an absolute path, from / on, not %q; empty for no socket", s)
-		case len(s) > longestSocket:
-			at.problem("has %d bytes, and the path of a socket at most %d: put it nearer to /", len(s), longestSocket)
+		case len(s) > LongestSocket:
+			at.problem("has %d bytes, and the path of a socket at most %d: put it nearer to /", len(s), LongestSocket)
 		case at.withoutNUL(s):
 			*field(into) = filepath.Clean(s)
 		}
@@ -91,7 +91,7 @@ func (p place) withoutNUL(s string) bool {
 }
 
 func choice[T any](field func(*T) *string, allowed ...string) read[T] {
-	return text(field, func(at place, s string) bool {
+	return checkedText(field, func(at place, s string) bool {
 		if slices.Contains(allowed, s) {
 			return true
 		}
@@ -106,7 +106,7 @@ func choice[T any](field func(*T) *string, allowed ...string) read[T] {
 
 // plain is a text that goes into an HTTP header and is no secret.
 func plain[T any](field func(*T) *string) read[T] {
-	return text(field, func(at place, s string) bool {
+	return checkedText(field, func(at place, s string) bool {
 		if scheme, _, ok := cutReference(s); ok {
 			at.problem("is not a secret and must be written out: %s: is not looked up here", scheme)
 			return false
@@ -117,7 +117,7 @@ func plain[T any](field func(*T) *string) read[T] {
 
 // groupID takes any id: real ones are a GUID with something behind it, and nothing says that all of them are.
 func groupID[T any](field func(*T) *string) read[T] {
-	return text(field, func(at place, s string) bool {
+	return checkedText(field, func(at place, s string) bool {
 		if s == "" {
 			at.problem("must not be empty: write the id of %s", at.doc)
 			return false
@@ -173,7 +173,7 @@ func duration[T any](field func(*T) *time.Duration, least time.Duration) read[T]
 			at.wrongType(`a duration in quotes, such as "5s"`, value)
 			return
 		}
-		d, err := parseDuration(s)
+		d, err := ParseDuration(s)
 		switch {
 		case err != nil:
 			at.problem(`must be a number with its unit, such as "500ms", "5s", "2m", "1h" or "90d", not %q`, s)
@@ -200,7 +200,7 @@ func caption[T any](field func(*T) *Caption) read[T] {
 		if err != nil {
 			at.problem("is not a usable template (%s): it may hold {{.Name}}, {{.Stem}}, {{.Folder}}, {{.Time}}, "+
 				"{{.Count}}, {{.First}} and {{.Last}}",
-				file.Printable(err.Error()))
+				text.Printable(err.Error()))
 			return
 		}
 		*field(into) = c

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // Problem is one thing that is wrong, or should be known, and what to do about it.
@@ -33,9 +33,9 @@ func (p *Problems) Error() string {
 // In is the problem as compilers and editors write it: "FILE:LINE: text".
 func (p Problem) In(name string) string {
 	if p.Line == 0 {
-		return fmt.Sprintf("%s: %s", file.Printable(name), p.Text)
+		return fmt.Sprintf("%s: %s", text.Printable(name), p.Text)
 	}
-	return fmt.Sprintf("%s:%d: %s", file.Printable(name), p.Line, p.Text)
+	return fmt.Sprintf("%s:%d: %s", text.Printable(name), p.Line, p.Text)
 }
 
 // byLine sorts, and drops what was said twice: a setting in [defaults] is seen by every folder.

@@ -13,7 +13,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // maxSecret, in bytes, is more than any header may have: a larger file is not a secret.
@@ -90,10 +90,10 @@ func (p place) credential(name string) (string, error) {
 	}
 	if dir == "" {
 		return "", fmt.Errorf("refers to a credential, but $CREDENTIALS_DIRECTORY is not set: run as a systemd service with "+
-			"LoadCredential=%s:/path, or write env:NAME or file:/path instead", file.Printable(name))
+			"LoadCredential=%s:/path, or write env:NAME or file:/path instead", text.Printable(name))
 	}
 	return p.secretFile(filepath.Join(dir, name), fmt.Sprintf("correct the name, or give the service LoadCredential=%s:/path, "+
-		"and the secret in that file", file.Printable(name)))
+		"and the secret in that file", text.Printable(name)))
 }
 
 func isCredentialName(name string) bool {

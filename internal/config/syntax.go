@@ -3,7 +3,7 @@ package config
 import (
 	"strings"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // syntaxAdvice turns a message of the TOML library into what to do. Most of its messages quote the file, which may hold
@@ -11,7 +11,7 @@ import (
 func syntaxAdvice(message string) string {
 	if name, ok := strings.CutPrefix(message, "Key '"); ok {
 		name, _, _ = strings.Cut(name, "'")
-		return file.Printable(name) + " is here a second time: keep one of the two"
+		return text.Printable(name) + " is here a second time: keep one of the two"
 	}
 	for _, known := range []struct{ part, advice string }{
 		{"strings cannot contain newlines", "a text does not end on its line: close its quotes"},

@@ -3,7 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"kaizala-drop/internal/text"
 )
 
 // unknown reports a key or table that no row of the table names, with what was probably meant.
@@ -158,13 +159,9 @@ func editDistance(a, b string) int {
 
 // shorten keeps a message readable when a name is not.
 func shorten(name string) string {
-	const most = 60
-	if len(name) <= most {
-		return name
+	short := text.Cut(name, 60)
+	if len(short) < len(name) {
+		short += "..."
 	}
-	cut := most
-	for !utf8.RuneStart(name[cut]) {
-		cut--
-	}
-	return name[:cut] + "..."
+	return short
 }

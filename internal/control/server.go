@@ -12,9 +12,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rs/zerolog"
+	"kaizala-drop/internal/text"
 
-	"kaizala-drop/internal/file"
+	"github.com/rs/zerolog"
 )
 
 const (
@@ -36,13 +36,13 @@ type Server struct {
 func (s *Server) Run(ctx context.Context) error {
 	l, without, err := listen(s.Socket)
 	if err != nil {
-		s.Log.Info().Str("socket", file.Printable(s.Socket)).Str("reason", file.Printable(err.Error())).
+		s.Log.Info().Str("socket", text.Printable(s.Socket)).Str("reason", text.Printable(err.Error())).
 			Msg("no control socket: status, explain, history and retry ask the ledger alone")
 		<-ctx.Done()
 		return nil
 	}
 	if without != nil {
-		s.Log.Info().Str("socket", file.Printable(s.Socket)).Str("reason", without.Error()).
+		s.Log.Info().Str("socket", text.Printable(s.Socket)).Str("reason", without.Error()).
 			Msg("only root and the daemon's user may ask at the control socket")
 	}
 	web := http.Server{
@@ -105,7 +105,7 @@ func (s *Server) handler() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/retry", s.retry)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, fmt.Errorf("there is no %s %s: docs/control.md has the calls", r.Method, file.Printable(r.URL.Path)))
+		fail(w, http.StatusNotFound, fmt.Errorf("there is no %s %s: docs/control.md has the calls", r.Method, text.Printable(r.URL.Path)))
 	})
 	return mux
 }
@@ -163,15 +163,15 @@ func filterOf(r *http.Request) (f Filter, err error) {
 		f.Folder = filepath.Clean(f.Folder)
 	}
 	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		if text := r.FormValue(name); text != "" {
-			if *at, err = time.Parse(time.RFC3339Nano, text); err != nil {
-				return f, &Refusal{fmt.Sprintf("%s must be a time as 2026-11-28T10:15:00Z, not %q", name, text)}
+		if value := r.FormValue(name); value != "" {
+			if *at, err = time.Parse(time.RFC3339Nano, value); err != nil {
+				return f, &Refusal{fmt.Sprintf("%s must be a time as 2026-11-28T10:15:00Z, not %q", name, value)}
 			}
 		}
 	}
-	if text := r.FormValue("limit"); text != "" {
-		if f.Limit, err = strconv.Atoi(text); err != nil || f.Limit < 0 {
-			return f, &Refusal{fmt.Sprintf("limit must be a number from 0, not %q", text)}
+	if value := r.FormValue("limit"); value != "" {
+		if f.Limit, err = strconv.Atoi(value); err != nil || f.Limit < 0 {
+			return f, &Refusal{fmt.Sprintf("limit must be a number from 0, not %q", value)}
 		}
 	}
 	return f, nil

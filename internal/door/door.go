@@ -1,13 +1,16 @@
-// Package door brings folders up, and says why while one cannot be.
+// Package door opens each configured folder for the other stages as soon as the folder can be served, and says why
+// while it cannot.
 //
-// What a person or a mount can do to a folder is never a mistake of the configuration: a folder may be missing, be a file,
-// be read-only, hang, be served by another daemon, or be one directory with another. Each has a door: as long as it cannot
-// be served that is said once, with what helps, and it is tried again by itself. The folders that can be served go on to
-// who watches them and posts from them. One that is up stays up while it is away, for those can wait for it; that nobody
-// else serves it, and that it is the same directory, is looked at again and again.
+// What a person or a mount can do to a folder is never a mistake of the configuration. A folder may be missing, be a
+// file, be read-only, hang, be served by another daemon, or be the same directory as another folder. Each folder has a
+// door. As long as the folder cannot be served, that is said once, with what helps, and the folder is tried again
+// without anybody's doing. The folders that can be served are handed on to those who watch them and post from them.
 //
-// One loop owns all state. A try does its I/O in a goroutine of its own and may hang in the kernel for ever: nothing waits
-// for it.
+// A folder that is up stays up while it is away, because the other stages can wait for it. Whether it is still the same
+// directory, and whether nobody else serves it, is checked again and again.
+//
+// One loop owns all state. A try does its I/O in a goroutine of its own, which may hang in the kernel for ever: nothing
+// waits for it.
 //
 //	configured folders --> loop --try--> look, ask who serves it, try whether files can be filed
 //	folders that are up <-- loop <--verdict--
@@ -25,67 +28,70 @@ import (
 )
 
 const (
-	retryFirst = 250 * time.Millisecond // doubles up to
-	retryMost  = 10 * time.Second       // or rescan, if that is less
-	// hangAfter is how long a try may take before that is said, and before a run with Once goes without the folder.
+	retryFirst = 250 * time.Millisecond // the pause after the first failed try; it doubles
+	retryMost  = 10 * time.Second       // the longest pause, unless rescan is less
+	// hangAfter is how long a try may take before that is said, and before a run with Once goes on without the folder.
 	hangAfter = 10 * time.Second
-	// firstWait is how long the first folders wait for each other, so that those who take them begin with all.
+	// firstWait is how long the first folders wait for each other, so that the other stages begin with all of them.
 	firstWait = time.Second
-	// endWait is how long the end waits for tries under way, to tell which of them hang.
+	// endWait is how long the end waits for tries that are under way, to tell which of them hang.
 	endWait = time.Second
 )
 
-// Doors brings folders up.
+// Doors opens folders, and closes them again.
 type Doors struct {
-	// Folders brings the folders that are configured from now on. It is read as long as Run runs.
+	// Folders brings the configured folders: first at start, then whenever the configuration changes. It is read as
+	// long as Run runs.
 	Folders <-chan []config.Folder
-	// Up takes the folders that can be served from now on, in the order of the configuration, whenever that changes. The
-	// first are sent when each one has had its answer, or after a second; with Once after ten, and then no more.
+	// Up takes the folders that can be served, in the order of the configuration, whenever that changes. The first are
+	// sent when each folder has had its answer, but after a second at the latest. With Once they are sent after ten
+	// seconds at the latest, and only once.
 	Up chan<- []config.Folder
-	// Probe really tries whether files can be filed from a folder to a directory, which it makes.
+	// Probe tries whether files can be filed from folder to dir by filing one.
 	Probe func(folder, dir string) error
-	// Busy tells whether something that was taken up in a folder is not at its end. A folder that is no longer configured
-	// is kept from other daemons as long as it is. May be nil: nothing is.
+	// Busy reports whether anything that was taken up in a folder has not come to its end. A folder that is no longer
+	// configured is kept from other daemons until then. Busy may be nil, which stands for a function that always
+	// reports false.
 	Busy func(folder string) bool
-	// StateDir is the daemon's own, in which nobody may drop.
+	// StateDir is the daemon's own directory, in which nobody may drop files.
 	StateDir string
 	// Asks brings questions about all folders. They are answered as long as Run runs. May be nil.
 	Asks <-chan view.Ask[[]view.Door]
-	// Once tries each folder just once.
+	// Once makes Run try each folder only once.
 	Once bool
 	Log  zerolog.Logger
 }
 
-// Run works until ctx ends, or until Folders is closed. hanging says of each folder that does not answer then what hangs.
-// With Once the error is made of one for each folder that was not served.
+// Run works until ctx ends or Folders is closed. hanging says of each folder that does not answer then which step
+// hangs. With Once, the error is made of one error for each folder that was not served.
 //
 // No other daemon gets a folder before this process ends.
 func (d *Doors) Run(ctx context.Context) (hanging []string, err error) {
 	return newLoop(d).run(ctx)
 }
 
-// door is one folder. Only the loop uses it, but for step.
+// door is one folder. Everything but step belongs to the loop.
 type door struct {
-	folder config.Folder // as it is configured
-	served config.Folder // as it was handed on, while it is up
+	folder config.Folder // its configuration now
+	served config.Folder // the configuration with which it was handed on, while it is up
 	up     bool
-	wasUp  bool     // once, so something may have been taken up in it
-	seen   sighting // when it came up
+	wasUp  bool     // it was up at some time, so something may have been taken up in it
+	seen   sighting // what was seen when it came up
 	gone   bool     // no longer configured
-	err    error    // why it is not up, said last
+	err    error    // why it is not up, as it was said last
 
 	trying   bool
-	tried    config.Folder // the settings that are tried
+	tried    config.Folder // the configuration that is being tried
 	began    time.Time
-	step     atomic.Pointer[string] // of the try
+	step     atomic.Pointer[string] // the step that the try is at
 	tryAt    time.Time              // when to try again; zero: never
 	pause    time.Duration          // before the last try
-	answered bool                   // one try came to its end
-	told     bool                   // that it is not up, so it is told that it is
-	hangTold bool                   // that this try hangs
+	answered bool                   // at least one try has ended
+	told     bool                   // it was said that the folder is not up, so it will be said when it is
+	hangTold bool                   // it was said that this try hangs
 }
 
-// at notes what is being done, in case it hangs.
+// at notes the step that is about to be taken, in case it hangs.
 func (d *door) at(step string) { d.step.Store(&step) }
 
 func (d *door) doing() string {
@@ -100,9 +106,9 @@ func sameDoor(a, b config.Folder) bool {
 	return a.Path == b.Path && a.Done == b.Done && a.Failed == b.Failed && a.Recursive == b.Recursive
 }
 
-// again is the time to the next look at a folder that is up. It is shorter than a file takes to settle, so that a
-// directory that was mounted there meanwhile is known not to be another daemon's before a file of it is posted.
-func (d *door) again() time.Duration {
+// recheckPause is the time to the next check of a folder that is up. It is shorter than a file takes to settle, so that
+// a directory which was mounted there meanwhile is known not to be another daemon's before a file of it is posted.
+func (d *door) recheckPause() time.Duration {
 	return min(d.folder.Rescan, max(d.folder.Settle, time.Second), retryMost)
 }
 

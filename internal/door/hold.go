@@ -7,10 +7,10 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// Holder is who serves a directory already, as far as it tells.
+// Holder is the process that serves a directory already, as far as it tells.
 type Holder struct {
-	PID, UID int    // 0, 0: not known, or root's of another pid namespace
-	StateDir string // fit to print; "" if it does not answer: it is stopped, or stuck in the kernel
+	PID, UID int    // 0 and 0 if not known, or if it is root's process in another pid namespace
+	StateDir string // fit to print; "" if the process does not answer because it is stopped, or stuck in the kernel
 }
 
 func (h Holder) Error() string {
@@ -24,7 +24,7 @@ func (h Holder) Error() string {
 	return text
 }
 
-// errHeld means that somebody has the hold. whoHolds asks who.
+// errHeld means that another process has the hold; whoHolds tells which.
 var errHeld = errors.New("held")
 
 // nameOf is the address of the hold on a directory. The @ stands for the abstract namespace (net.UnixAddr, unix(7)).

@@ -12,22 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// hold keeps every other daemon on this machine out of one directory. It is a socket in the abstract namespace (unix(7))
-// whose name is made of the directory's device and inode: it follows symbolic links and bind mounts, it pins no mount, so
-// that a stick can be taken out, and it ends with the process, however that ends. A process of which a thread is stuck in
-// the kernel keeps it until the kernel lets go.
+// hold keeps every other daemon on this machine out of one directory. It is a socket in the abstract namespace
+// (unix(7)) whose name is made of the device and the inode of the directory. So it follows symbolic links and bind
+// mounts, it pins no mount (a stick can be taken out), and it ends with the process, however that ends. A process with
+// a thread that is stuck in the kernel keeps the hold until the kernel lets go of the thread.
 //
-// It cannot see another host, another network namespace (a container), or the same directory through a FUSE mount, which
-// has a device of its own. The names are free to everyone: a local user can take one first, and is named then.
+// A hold is not seen from another host, from another network namespace (a container), or through a FUSE mount of the
+// directory, which has a device of its own. The names are free to everyone: a local user can take one first, and is
+// named then.
 type hold struct {
 	id     file.Identity // of the directory
 	socket *net.UnixListener
 }
 
-// take takes the hold on the directory id. Whoever asks is told stateDir. It does not wait. Its error is errHeld if
-// somebody has it.
+// take takes the hold on the directory id without waiting. Everyone who asks is told stateDir. The error is errHeld if
+// another process has the hold.
 func take(id file.Identity, stateDir string) (*hold, error) {
 	socket, err := net.ListenUnix("unix", &net.UnixAddr{Name: nameOf(id), Net: "unix"})
 	if errors.Is(err, unix.EADDRINUSE) {
@@ -41,18 +43,18 @@ func take(id file.Identity, stateDir string) (*hold, error) {
 	return h, nil
 }
 
-// answer tells everyone who asks. It ends when the hold is let go.
+// answer tells stateDir to everyone who asks, until letGo.
 func (h *hold) answer(stateDir string) {
 	for {
 		conn, err := h.socket.AcceptUnix()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // no descriptors left, say
+		case err != nil: // such as no descriptors left
 			time.Sleep(asking)
 		default:
 			_ = conn.SetDeadline(time.Now().Add(asking))
-			fmt.Fprintln(conn, file.Printable(stateDir))
+			fmt.Fprintln(conn, text.Printable(stateDir))
 			_ = conn.Close()
 		}
 	}
@@ -60,10 +62,10 @@ func (h *hold) answer(stateDir string) {
 
 func (h *hold) letGo() { _ = h.socket.Close() }
 
-// asking is how long the other one has to answer.
+// asking is how long the process at the other end has to answer.
 const asking = time.Second
 
-// whoHolds asks who has the directory id. It is not ok if nobody does.
+// whoHolds asks which process has the hold on the directory id. ok is false if none has.
 func whoHolds(id file.Identity) (who Holder, ok bool) {
 	conn, err := net.DialTimeout("unix", nameOf(id), asking)
 	if err != nil {
@@ -73,11 +75,11 @@ func whoHolds(id file.Identity) (who Holder, ok bool) {
 	who.PID, who.UID = peer(conn.(*net.UnixConn))
 	_ = conn.SetDeadline(time.Now().Add(asking))
 	line, _ := bufio.NewReader(io.LimitReader(conn, 4*unix.PathMax)).ReadString('\n')
-	who.StateDir = strings.ReplaceAll(file.Printable(strings.TrimSpace(line)), `\\`, `\`) // it made it printable itself
+	who.StateDir = strings.ReplaceAll(text.Printable(strings.TrimSpace(line)), `\\`, `\`) // the other process has made it printable already
 	return who, true
 }
 
-// peer is who listens at the other end of c (SO_PEERCRED, unix(7)).
+// peer is the process that listens at the other end of c (SO_PEERCRED, unix(7)).
 func peer(c *net.UnixConn) (pid, uid int) {
 	raw, err := c.SyscallConn()
 	if err != nil {

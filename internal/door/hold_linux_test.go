@@ -29,8 +29,8 @@ func bind(t *testing.T, from, to string) {
 	})
 }
 
-// TestBindMount: one directory in two places, with no link between them, is one: for the doors of one daemon, and for two
-// daemons.
+// TestBindMount shows that a directory which is bind-mounted in two places counts as one, for the doors of one daemon
+// and for two daemons.
 func TestBindMount(t *testing.T) {
 	dir := tree(t)
 	a, b := in(filepath.Join(dir, "a")), in(filepath.Join(dir, "b"))
@@ -45,7 +45,7 @@ func TestBindMount(t *testing.T) {
 	}
 }
 
-// TestHolderThatDoesNotAnswer, as one that is stopped or stuck in the kernel, is still known by its pid.
+// TestHolderThatDoesNotAnswer shows that a process which is stopped, or stuck in the kernel, is still known by its pid.
 func TestHolderThatDoesNotAnswer(t *testing.T) {
 	dir := tree(t)
 	info, err := file.Stat(dir + "/a")
@@ -59,7 +59,7 @@ func TestHolderThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestHoldPinsNothing: a mounted file system whose folder is held can be unmounted.
+// TestHoldPinsNothing shows that a mounted file system can be unmounted while a folder on it is held.
 func TestHoldPinsNothing(t *testing.T) {
 	dir := tree(t)
 	if err := unix.Mount("tmpfs", dir+"/b", "tmpfs", 0, ""); err != nil {
@@ -76,7 +76,8 @@ func TestHoldPinsNothing(t *testing.T) {
 	try(t, err)
 }
 
-// TestWordsOfAHolder: what another process says about itself is shown as it wrote it, and cannot harm a terminal.
+// TestWordsOfAHolder shows that the state_dir another process tells is shown as it wrote it, and cannot harm a
+// terminal.
 func TestWordsOfAHolder(t *testing.T) {
 	dir := tree(t)
 	info, err := file.Stat(dir + "/a")

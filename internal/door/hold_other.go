@@ -4,7 +4,7 @@ package door
 
 import "kaizala-drop/internal/file"
 
-// hold keeps nobody out: there is no abstract namespace here.
+// hold keeps no process out, because there is no abstract namespace here.
 type hold struct{ id file.Identity }
 
 func take(id file.Identity, _ string) (*hold, error) { return &hold{id}, nil }

@@ -9,30 +9,30 @@ import (
 	"time"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // loop owns all state of one Run.
 type loop struct {
 	*Doors
 	registry *registry
-	try      func(d *door, f config.Folder, up *sighting) verdict // in a goroutine of its own
+	try      func(d *door, f config.Folder, up *sighting) verdict // runs in a goroutine of its own
 
-	doors   []*door // configured, in their order
-	leaving []*door // no longer, but not at their end
+	doors   []*door // the configured ones, in the order of the configuration
+	leaving []*door // no longer configured, but not at their end yet
 	ended   chan ended
-	over    chan struct{} // closed when nobody takes what ended
-	firstAt time.Time     // when the first folders are sent at the latest
-	sent    bool          // they were
-	changed bool          // since the last time
+	over    chan struct{} // closed when run no longer reads ended
+	firstAt time.Time     // when the first folders are sent at the latest; zero: nothing is configured yet
+	sent    bool          // the first folders were sent
+	changed bool          // the folders to hand on have changed since they were last sent
 }
 
-// ended is a try that came to its end.
+// ended is the outcome of a try, or of asking whether a leaving door may end.
 type ended struct {
 	d       *door
 	v       verdict
-	leaving bool // it was no try, but a look whether the door may end
-	busy    bool // it may not
+	leaving bool // it was not a try, but the question whether the door may end
+	busy    bool // the door may not end yet
 }
 
 func newLoop(d *Doors) *loop {
@@ -71,7 +71,7 @@ func (l *loop) run(ctx context.Context) (hanging []string, err error) {
 	}
 }
 
-// start starts every try that is due, and tells what hangs.
+// start starts every try that is due, and says which tries hang.
 func (l *loop) start(now time.Time) {
 	for _, d := range slices.Concat(l.doors, l.leaving) {
 		switch {
@@ -85,7 +85,7 @@ func (l *loop) start(now time.Time) {
 	}
 }
 
-// lastSeen is what was seen of a door that is in with its present settings.
+// lastSeen is what was seen of a door that is up with its present configuration, or nil.
 func (l *loop) lastSeen(d *door) *sighting {
 	if !d.up || !sameDoor(d.served, d.folder) {
 		return nil
@@ -94,7 +94,7 @@ func (l *loop) lastSeen(d *door) *sighting {
 	return &seen
 }
 
-// attempt is one try, or one look whether a door that is no longer configured may end.
+// attempt makes one try, or asks whether a door that is no longer configured may end.
 func (l *loop) attempt(d *door, f config.Folder, up *sighting, gone bool) {
 	e := ended{d: d, leaving: gone}
 	if gone {
@@ -108,7 +108,7 @@ func (l *loop) attempt(d *door, f config.Folder, up *sighting, gone bool) {
 	}
 }
 
-// wake says when there is something to do next; zero if no time will bring it.
+// wake gives the time of the next thing to do; zero if no time will bring anything.
 func (l *loop) wake(now time.Time) time.Time {
 	var at time.Time
 	sooner := func(t time.Time) {
@@ -124,17 +124,17 @@ func (l *loop) wake(now time.Time) time.Time {
 			sooner(d.began.Add(hangAfter))
 		}
 	}
-	if !l.sent && now.Before(l.firstAt) { // later it waits for who takes them
+	if !l.sent && now.Before(l.firstAt) { // after that the loop only waits for Up to be read
 		sooner(l.firstAt)
 	}
 	return at
 }
 
-// nextUp gives the folders to hand on, and a nil channel while there is nothing new.
+// nextUp gives the folders to hand on. The channel is nil while there is nothing new.
 func (l *loop) nextUp(now time.Time) (chan<- []config.Folder, []config.Folder) {
 	unanswered := func(d *door) bool { return !d.answered }
 	switch {
-	case l.firstAt.IsZero(): // not configured yet
+	case l.firstAt.IsZero(): // nothing is configured yet
 		return nil, nil
 	case !l.sent && now.Before(l.firstAt) && slices.ContainsFunc(l.doors, unanswered):
 		return nil, nil
@@ -176,8 +176,8 @@ func (l *loop) configure(now time.Time, folders []config.Folder) {
 	}
 }
 
-// adapt gives a door its settings. Those that need no other try go on at once; with others the folder stays up as it was
-// until the try is through.
+// adapt gives a door its configuration. A change that needs no other try is handed on at once. After any other change
+// the folder stays up as it was until the try has ended.
 func (l *loop) adapt(now time.Time, d *door, f config.Folder) {
 	again := d.gone || !sameDoor(d.folder, f)
 	d.gone, d.folder = false, f
@@ -189,7 +189,8 @@ func (l *loop) adapt(now time.Time, d *door, f config.Folder) {
 	}
 }
 
-// letGo ends a door that is no longer configured: at once, or when all that was taken up in its folder is at its end.
+// letGo ends a door that is no longer configured: at once, or when everything that was taken up in its folder is at its
+// end.
 func (l *loop) letGo(now time.Time, d *door) {
 	if !d.wasUp {
 		d.gone = true
@@ -205,7 +206,7 @@ func (l *loop) letGo(now time.Time, d *door) {
 	l.leaving = append(l.leaving, d)
 }
 
-// end waits a little for tries under way.
+// end waits a little for the tries that are under way.
 func (l *loop) end() (hanging []string, err error) {
 	isTrying := func(d *door) bool { return d.trying }
 	all := slices.Concat(l.doors, l.leaving)
@@ -220,7 +221,7 @@ func (l *loop) end() (hanging []string, err error) {
 	var errs []error
 	for _, d := range all {
 		if d.trying {
-			hanging = append(hanging, fmt.Sprintf("folder %s: %s", file.Printable(d.folder.Path), d.doing()))
+			hanging = append(hanging, fmt.Sprintf("folder %s: %s", text.Printable(d.folder.Path), d.doing()))
 		}
 		if l.Once && !d.gone && !d.up {
 			errs = append(errs, d.whyNot())

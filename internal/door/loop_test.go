@@ -17,7 +17,7 @@ import (
 	"kaizala-drop/internal/overlap"
 )
 
-// trial is a Run with tries that do what a test says, on time that passes by itself.
+// trial is a Run whose tries do what the test says, in a synctest bubble.
 type trial struct {
 	t       *testing.T
 	folders chan []config.Folder
@@ -31,7 +31,7 @@ type trial struct {
 
 	mu    sync.Mutex
 	tries map[string]int
-	say   map[string]func() error // what a try of the folder finds; nil: it is up
+	say   map[string]func() error // what a try of the folder finds; nil: the folder can be served
 	busy  map[string]bool
 }
 
@@ -80,7 +80,7 @@ func (r *trial) count(path string) int {
 	return r.tries[path]
 }
 
-// wants takes what is handed on and compares the paths.
+// wants takes the folders that are handed on next, and compares their paths.
 func (r *trial) wants(paths ...string) {
 	r.t.Helper()
 	var got []string
@@ -92,7 +92,7 @@ func (r *trial) wants(paths ...string) {
 	}
 }
 
-// next takes what is handed on next.
+// next takes the folders that are handed on next.
 func (r *trial) next() []config.Folder {
 	r.t.Helper()
 	select {
@@ -105,7 +105,7 @@ func (r *trial) next() []config.Folder {
 	}
 }
 
-// quiet sees that nothing is handed on for so long.
+// quiet fails the test if anything is handed on within d.
 func (r *trial) quiet(d time.Duration) {
 	r.t.Helper()
 	select {
@@ -128,8 +128,8 @@ func folder(path string) config.Folder {
 
 func sick(text string) func() error { return func() error { return errors.New(text) } }
 
-// TestSickFolderWaitsAlone: the others go on at once, the reason is said once, and again only when it is another one; it is
-// tried again by itself, later and later, and taken when it is well.
+// TestSickFolderWaitsAlone shows that a folder which cannot be served delays no other folder, that each new reason is
+// said once, and that the folder is tried again, later and later, until it can be served.
 func TestSickFolderWaitsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &trial{t: t}
@@ -159,8 +159,8 @@ func TestSickFolderWaitsAlone(t *testing.T) {
 	})
 }
 
-// TestHangingFolderHoldsNobody: neither the first folders nor a reload wait for it; that it hangs, and with what, is said
-// once; it is there when it answers, and the end names it if it does not.
+// TestHangingFolderHoldsNobody shows that neither the first folders nor a reload wait for a folder that hangs, that the
+// hanging step is said once, that the folder is served when it answers, and that the end names it if it does not.
 func TestHangingFolderHoldsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &trial{t: t}
@@ -197,7 +197,8 @@ func TestHangingFolderHoldsNobody(t *testing.T) {
 	})
 }
 
-// TestOnce: each folder has one try and ten seconds; the error names those that were not served.
+// TestOnce shows that with Once each folder has one try and ten seconds, and that the error names the folders that were
+// not served.
 func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &trial{t: t}
@@ -223,7 +224,7 @@ func TestOnce(t *testing.T) {
 	})
 }
 
-// TestOnceWithoutFolders: it comes to its end also if none can be served.
+// TestOnceWithoutFolders shows that a run with Once ends even if no folder can be served.
 func TestOnceWithoutFolders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &trial{t: t}
@@ -238,8 +239,8 @@ func TestOnceWithoutFolders(t *testing.T) {
 	})
 }
 
-// TestAwayStaysUp: a folder that is not there for a while is waited for by those who have it; one that cannot be served
-// any longer goes down, and comes back.
+// TestAwayStaysUp shows that a folder which is not there for a while stays up, and that one which can no longer be
+// served goes down and comes back.
 func TestAwayStaysUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &trial{t: t}
@@ -259,8 +260,8 @@ func TestAwayStaysUp(t *testing.T) {
 	})
 }
 
-// TestChangedSettings: those that need no other try are handed on at once; a folder whose done changed stays up as it was
-// until that was tried.
+// TestChangedSettings shows that a setting which needs no other try is handed on at once, and that a folder whose done
+// changed stays up as it was until the new done was tried.
 func TestChangedSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &trial{t: t}
@@ -287,8 +288,8 @@ func TestChangedSettings(t *testing.T) {
 	})
 }
 
-// TestFirstConfiguredWins: of two folders that cannot both be served the first one is, whichever comes up first, and the
-// other one when that is gone.
+// TestFirstConfiguredWins shows that of two folders that cannot both be served the first one is served, whichever comes
+// up first, and the other one when the first is gone.
 func TestFirstConfiguredWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &trial{t: t}
@@ -313,8 +314,8 @@ func TestFirstConfiguredWins(t *testing.T) {
 	})
 }
 
-// TestNoLongerConfigured: the folder goes at once, and is kept from other daemons until nothing is under way in it; one that
-// is configured again meanwhile comes up again.
+// TestNoLongerConfigured shows that a folder which is no longer configured goes at once, is kept from other daemons
+// until nothing is under way in it, and comes up again if it is configured again.
 func TestNoLongerConfigured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &trial{t: t}

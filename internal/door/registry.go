@@ -9,11 +9,11 @@ import (
 	"kaizala-drop/internal/overlap"
 )
 
-// registry is who has which directories: the doors among themselves by what they claim, other processes by the holds. It
-// does no I/O on the folders, and may be used by all goroutines at once.
+// registry knows which directories belong to whom: among the doors by their claims, among processes by the holds. It
+// does no I/O on the folders, and is safe for concurrent use.
 //
-// Of two doors that cannot both be in, the one that comes first in the configuration is: a restart must not send the
-// files of one directory to another group.
+// Of two doors that cannot both be up, the one that comes first in the configuration is up. Otherwise a restart could
+// send the files of one directory to another group.
 type registry struct {
 	stateDir string
 
@@ -22,14 +22,14 @@ type registry struct {
 	holds  map[inode]*hold // one for all doors of this process that lead to the directory
 }
 
-// place is what a door has.
+// place is what the registry knows of one door.
 type place struct {
-	rank  int            // its place in the configuration
-	claim *overlap.Claim // nil: it is not in
-	on    inode          // the hold that it wants kept; zero: none
+	rank  int            // the place of the folder in the configuration
+	claim *overlap.Claim // nil: the door is not up
+	on    inode          // the directory whose hold the door needs; zero: none
 }
 
-// inode names a directory.
+// inode tells a directory from every other one.
 type inode struct{ dev, ino uint64 }
 
 func inodeOf(id file.Identity) inode { return inode{id.Dev, id.Ino} }
@@ -40,7 +40,7 @@ func newRegistry(stateDir string) *registry {
 	return &registry{stateDir: stateDir, places: map[*door]*place{}, holds: map[inode]*hold{}}
 }
 
-// configure gives a door its place, or what changed of it.
+// configure adds a door, or notes what has changed in its configuration.
 func (r *registry) configure(d *door, f config.Folder, rank int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,7 +55,7 @@ func (r *registry) configure(d *door, f config.Folder, rank int) {
 	}
 }
 
-// mayEnter says why a door cannot be let in with what it claims.
+// mayEnter says why a door with the claim c cannot come up now. nil: it can.
 func (r *registry) mayEnter(d *door, c overlap.Claim) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,7 +63,7 @@ func (r *registry) mayEnter(d *door, c overlap.Claim) error {
 	return err
 }
 
-// enter lets a door in with what it claims, and gives the doors that had to go out for it.
+// enter lets a door come up with the claim c, and gives the doors that had to go down for it.
 func (r *registry) enter(d *door, c overlap.Claim) (out []*door, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,8 +78,8 @@ func (r *registry) enter(d *door, c overlap.Claim) (out []*door, err error) {
 	return out, nil
 }
 
-// conflicts finds who is in and cannot be beside c: those that come later in the configuration, or the error is the first
-// one that comes earlier.
+// conflicts finds the doors that are up and clash with c. If one of them comes earlier in the configuration, the error
+// says so; otherwise later has all of them.
 func (r *registry) conflicts(d *door, c overlap.Claim) (later []*door, err error) {
 	p := r.places[d]
 	if p == nil {
@@ -101,11 +101,11 @@ func (r *registry) conflicts(d *door, c overlap.Claim) (later []*door, err error
 	return later, nil
 }
 
-// hold keeps other processes out of the directory id, and lets go of the one that d held before. If another process is in,
-// the error is a Holder.
+// hold keeps other processes out of the directory id, and lets go of the directory that d held before. If another
+// process has the directory, the error is a Holder.
 func (r *registry) hold(d *door, id file.Identity) error {
 	err := r.take(d, id)
-	if errors.Is(err, errHeld) { // asking takes time: not with the lock
+	if errors.Is(err, errHeld) { // asking takes time, so it is done without the lock
 		who, _ := whoHolds(id)
 		return who
 	}
@@ -131,7 +131,7 @@ func (r *registry) take(d *door, id file.Identity) error {
 	return nil
 }
 
-// sweep lets go of what no door wants kept.
+// sweep lets go of every hold that no door needs.
 func (r *registry) sweep() {
 	wanted := map[inode]bool{}
 	for _, p := range r.places {
@@ -145,7 +145,7 @@ func (r *registry) sweep() {
 	}
 }
 
-// leave puts a door out. Its hold stays if what was taken up in the folder may not be at its end yet.
+// leave takes a door down. keepHold keeps its hold, because what was taken up in the folder may not be at its end yet.
 func (r *registry) leave(d *door, keepHold bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -160,7 +160,7 @@ func (r *registry) leave(d *door, keepHold bool) {
 	}
 }
 
-// forget ends a door.
+// forget removes a door and its hold.
 func (r *registry) forget(d *door) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

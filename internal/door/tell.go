@@ -8,23 +8,23 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// onEnded takes the verdict of a try.
+// onEnded takes the outcome of a try.
 func (l *loop) onEnded(now time.Time, e ended) {
 	d := e.d
 	d.trying = false
 	for _, other := range e.v.others {
-		other.up, other.tryAt, l.changed = false, now, true // which says why
+		other.up, other.tryAt, l.changed = false, now, true // its next try says why
 	}
 	switch {
 	case d.gone:
 		l.onLeaving(now, e)
-	case e.leaving, !sameDoor(d.tried, d.folder): // it is configured again, or otherwise
+	case e.leaving, !sameDoor(d.tried, d.folder): // the door is configured again, or has another configuration now
 		d.tryAt = now
 	case d.up && isAway(e.v.err):
-		d.tryAt = now.Add(d.again())
+		d.tryAt = now.Add(d.recheckPause())
 	case e.v.err != nil:
 		d.answered = true
 		l.close(now, d, e.v.err)
@@ -52,14 +52,14 @@ func (l *loop) open(now time.Time, d *door, seen sighting) {
 		d.served, l.changed = d.folder, true
 	}
 	d.up, d.wasUp, d.seen, d.err, d.pause = true, true, seen, nil, 0
-	d.tryAt = now.Add(d.again())
+	d.tryAt = now.Add(d.recheckPause())
 	if d.told {
 		d.told = false
 		l.about(l.Log.Info(), d).Msg("the folder can be served now: going on")
 	}
 }
 
-// close notes that a folder cannot be served, and says so if that is news.
+// close notes that a folder cannot be served, and says why if the reason is new.
 func (l *loop) close(now time.Time, d *door, err error) {
 	l.changed = l.changed || d.up
 	l.registry.leave(d, d.wasUp)
@@ -70,14 +70,14 @@ func (l *loop) close(now time.Time, d *door, err error) {
 		return
 	}
 	d.told = true
-	e := l.about(l.Log.Warn(), d).Str("reason", file.Printable(err.Error()))
+	e := l.about(l.Log.Warn(), d).Str("reason", text.Printable(err.Error()))
 	if help := Help(err); help != "" {
 		e = e.Str("advice", help)
 	}
 	e.Msg("the folder cannot be served now: the others are, and it is tried again by itself")
 }
 
-// tellHang says once of a try that it hangs.
+// tellHang says once that a try hangs.
 func (l *loop) tellHang(now time.Time, d *door) {
 	if d.up || d.gone || d.hangTold || now.Sub(d.began) < hangAfter {
 		return
@@ -88,7 +88,7 @@ func (l *loop) tellHang(now time.Time, d *door) {
 }
 
 func (l *loop) about(e *zerolog.Event, d *door) *zerolog.Event {
-	return e.Str("folder", file.Printable(d.folder.Path))
+	return e.Str("folder", text.Printable(d.folder.Path))
 }
 
 // whyNot says why a folder was not served.
@@ -102,13 +102,13 @@ func (d *door) whyNot() error {
 	return fmt.Errorf("folder %q: %w", d.folder.Path, d.err)
 }
 
-// isAway reports whether nothing worse is known than that the folder is not there for now.
+// isAway reports whether err says no more than that the folder is not there for now.
 func isAway(err error) bool {
 	t, ok := errors.AsType[*trouble](err)
 	return ok && t.away
 }
 
-// Help says what to do about an error of this package; "" if the error says it itself.
+// Help says what to do about an error of this package. It is "" if the error says it already.
 func Help(err error) string {
 	if t, ok := errors.AsType[*trouble](err); ok {
 		return t.help

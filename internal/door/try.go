@@ -14,20 +14,22 @@ import (
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/overlap"
+	"kaizala-drop/internal/text"
 )
 
-// sighting is what a look at a folder found.
+// sighting is what was seen of a folder.
 type sighting struct {
-	id       file.Identity // of the directory that the path leads to
+	id       file.Identity // identity of the directory that the path leads to
 	claim    overlap.Claim
 	writable bool // as far as access(2) knows
 	at       time.Time
 }
 
-// fullLook is how long a brief look at a folder that is up is enough: links and mounts seldom change below one that stays.
+// fullLook is how long a brief check is enough for a folder that is up. Links and mounts below a folder that stays the
+// same seldom change.
 const fullLook = time.Minute
 
-// asBefore reports whether a brief look shows that the folder is still what was seen.
+// asBefore reports whether a brief check shows the same folder as s.
 func (s *sighting) asBefore(path string) bool {
 	if time.Since(s.at) >= fullLook {
 		return false
@@ -36,12 +38,12 @@ func (s *sighting) asBefore(path string) bool {
 	return err == nil && info.Mode.IsDir() && info.SameFile(s.id) && (!s.writable || unix.Access(path, unix.W_OK|unix.X_OK) == nil)
 }
 
-// trouble is why a folder cannot be served, in one of the steps to it.
+// trouble is the reason why a folder cannot be served, from one step of a try.
 type trouble struct {
-	what string // was tried
+	what string // what was tried
 	err  error
-	help string // what to do about it; "" if err says it
-	away bool   // the folder is not there to be looked at: if it was up, those who have it wait for it
+	help string // what to do about it; "" if err says that already
+	away bool   // the folder is not there: if it was up, the other stages wait for it
 }
 
 func (t *trouble) Error() string {
@@ -52,7 +54,7 @@ func (t *trouble) Error() string {
 }
 func (t *trouble) Unwrap() error { return t.err }
 
-// kind tells two troubles apart that are told in other words each time, with a name that was made up, say.
+// kind is the same for two errors that differ only in words that change at each try, such as a made-up name.
 func kind(err error) string {
 	t, ok := errors.AsType[*trouble](err)
 	if number, isErrno := errors.AsType[unix.Errno](err); ok && isErrno {
@@ -61,17 +63,17 @@ func kind(err error) string {
 	return err.Error()
 }
 
-// plain leaves out the operation and the path of an error of the system, which the message has already.
+// plain leaves out the operation and the path of a system error, because the message has them already.
 func plain(err error) error {
-	if e, ok := err.(*fs.PathError); ok { //nolint:errorlint // a wrapped one has more to say
+	if e, ok := err.(*fs.PathError); ok { //nolint:errorlint // a wrapped error has more to say
 		return e.Err
 	}
 	return err
 }
 
-// Look finds out by looking alone whether f can be served, as far as that shows: it changes nothing, and takes no hold. It
-// gives what f has to itself, and who serves it already, if somebody does. It hangs as long as a file system does: at is
-// told each step before it is taken. What helps against its error is said by Help.
+// Look finds out whether f can be served, as far as that shows without changing anything and without taking a hold. It
+// gives the claim of f, and the process that serves f already, if there is one. at is told each step before it is
+// taken, because Look hangs as long as a file system does. Help says what helps against the error.
 func Look(f config.Folder, stateDir string, at func(step string)) (overlap.Claim, *Holder, error) {
 	seen, err := look(f, stateDir, at)
 	if err != nil {
@@ -84,7 +86,8 @@ func Look(f config.Folder, stateDir string, at func(step string)) (overlap.Claim
 	return seen.claim, nil, nil
 }
 
-// look looks at a folder and its done and failed. at is told each step before it is taken, for any may hang.
+// look looks at a folder and at its done and failed. at is told each step before it is taken, because any step may
+// hang.
 func look(f config.Folder, stateDir string, at func(string)) (s sighting, err error) {
 	at("looking at the folder")
 	info, err := file.Stat(f.Path)
@@ -112,7 +115,7 @@ func look(f config.Folder, stateDir string, at func(string)) (s sighting, err er
 	return s, nil
 }
 
-// readable lists no more than it must.
+// readable reports why path cannot be listed or entered. It reads a single entry.
 func readable(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -125,14 +128,15 @@ func readable(path string) error {
 	return unix.Access(path, unix.X_OK)
 }
 
-// verdict is how a try ended.
+// verdict is the outcome of a try.
 type verdict struct {
 	err    error // why the folder cannot be served; nil: it can
 	seen   sighting
-	others []*door // that went out for it
+	others []*door // the doors that went down for it
 }
 
-// try tries to let d in, with f as its settings. up is what was seen when it came in, if it is in with these.
+// try tries to bring d up with the configuration f. up is what was seen when d came up with that configuration, or nil
+// if d is not up with it.
 func (r *registry) try(d *door, f config.Folder, probe func(folder, dir string) error, up *sighting) (v verdict) {
 	if up != nil && up.asBefore(f.Path) {
 		return verdict{seen: *up}
@@ -156,10 +160,10 @@ func (r *registry) try(d *door, f config.Folder, probe func(folder, dir string) 
 	return v
 }
 
-// tryFiling finds out whether files can be filed.
+// tryFiling tries whether files can be filed.
 func tryFiling(f config.Folder, probe func(folder, dir string) error, at func(string)) error {
 	for _, dir := range []string{f.Done, f.Failed} {
-		at("trying whether files can be filed in " + file.Printable(dir))
+		at("trying whether files can be filed in " + text.Printable(dir))
 		if err := probe(f.Path, dir); err != nil {
 			return &trouble{what: "filing in " + dir, err: err}
 		}
@@ -167,15 +171,15 @@ func tryFiling(f config.Folder, probe func(folder, dir string) error, at func(st
 	return nil
 }
 
-// away is the trouble of a folder that is not there.
+// away is the trouble with a folder that is not there.
 func away(err error) error {
 	return &trouble{what: "it cannot be listed", err: err, help: cmp.Or(Remedy(err), "look at its file system"), away: true}
 }
 
 var errNoFolder = errors.New("it is not a folder")
 
-// Remedy says what can be done about an error of the file system of a folder; "" if nothing better is known than the error
-// says.
+// Remedy says what can be done about an error of the file system of a folder. It is "" if nothing is known beyond what
+// the error says.
 func Remedy(err error) string {
 	switch {
 	case errors.Is(err, errNoFolder):

@@ -17,7 +17,7 @@ func try(t *testing.T, err error) {
 	}
 }
 
-// tree is a directory with all that the tests refer to.
+// tree makes a directory with everything that the tests refer to.
 func tree(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -34,7 +34,7 @@ func tree(t *testing.T) string {
 	return dir
 }
 
-// enter lets folders in, one after the other, and gives what the last one was told.
+// enter brings folders up, one after the other, and gives the error of the last one.
 func enter(t *testing.T, r *registry, folders ...config.Folder) error {
 	t.Helper()
 	var last error
@@ -58,7 +58,8 @@ func in(path string, change ...func(*config.Folder)) config.Folder {
 	return f
 }
 
-// TestWhatOnlyTheDiskTells: each of these was fine by its text, and is a state of its folder with a reason.
+// TestWhatOnlyTheDiskTells shows that configurations which are fine as a text are refused, with a reason, because of
+// what lies on the disk.
 func TestWhatOnlyTheDiskTells(t *testing.T) {
 	dir := tree(t)
 	deep := func(f *config.Folder) { f.Recursive = true }
@@ -111,7 +112,8 @@ func TestWhatOnlyTheDiskTells(t *testing.T) {
 	}
 }
 
-// TestProbeDecides: what cannot be filed is not let in, and what was let in is not probed at each look.
+// TestProbeDecides shows that a folder from which files cannot be filed does not come up, and that a folder which is up
+// is not probed at each check.
 func TestProbeDecides(t *testing.T) {
 	dir := tree(t)
 	r, d, f := newRegistry(dir+"/state"), &door{}, in(filepath.Join(dir, "a"))

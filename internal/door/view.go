@@ -1,7 +1,7 @@
 package door
 
 import (
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 )
 
@@ -12,7 +12,7 @@ func (l *loop) view() (all []view.Door) {
 		switch {
 		case d.up:
 		case d.err != nil:
-			shown.Trouble, shown.Advice, shown.Next = file.Printable(d.err.Error()), Help(d.err), d.tryAt
+			shown.Trouble, shown.Advice, shown.Next = text.Printable(d.err.Error()), Help(d.err), d.tryAt
 		case d.trying && d.hangTold:
 			shown.Trouble, shown.Advice = "it does not answer: "+d.doing()+" hangs", "look at its file system"
 		default:

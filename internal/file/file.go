@@ -1,7 +1,7 @@
-// Package file turns a name inside a watched folder into something that can be trusted: an identity that tells
-// two files of one name apart, a descriptor that is that file and no other, and a spelling that is safe to print.
+// Package file turns a name inside a watched folder into something that can be trusted: an identity that tells two
+// files of one name apart, and a descriptor that is that file and no other.
 //
-// Names are bytes, as the kernel has them: a Name is relative to its folder, separated by slashes, and need not be
+// Names are bytes, as the kernel has them: a name is relative to its folder, separated by slashes, and need not be
 // valid UTF-8.
 package file
 
@@ -14,25 +14,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Identity tells one state of one file from every other. An inode number alone does not: ext4 hands a freed one to
-// the next file. Two equal identities mean the same file with nothing written in between.
+// Identity tells one state of one file from every other. An inode number alone does not, because ext4 gives a freed one
+// to the next file. Two equal identities mean the same file, with nothing written in between.
 type Identity struct {
 	Dev, Ino     uint64
 	Size         int64 // bytes
 	Mtime, Ctime int64 // nanoseconds since the epoch
 }
 
-// SameFile reports whether both are one file, whatever was written to it in between.
+// SameFile reports whether both identities are of one file, whatever was written to it in between.
 func (id Identity) SameFile(other Identity) bool { return id.Dev == other.Dev && id.Ino == other.Ino }
 
-// Info is one look at a path. It says what the path itself is: symbolic links are not followed.
+// Info is what the kernel says of a path (stat(2)).
 type Info struct {
 	Identity
 	Mode  fs.FileMode // type and permission bits
 	Links uint64      // number of hard links
 }
 
-// Lstat looks at path without following a symbolic link. Its errors are *fs.PathError.
+// Lstat looks at path without following a symbolic link there. Its errors are *fs.PathError.
 func Lstat(path string) (Info, error) {
 	var st unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Lstat(path, &st) }); err != nil {
@@ -41,7 +41,7 @@ func Lstat(path string) (Info, error) {
 	return infoOf(&st), nil
 }
 
-// Stat looks at what path leads to, through symbolic links: a watched folder may be given in that way. Its errors are
+// Stat looks at what path leads to through symbolic links: a watched folder may be given as one. Its errors are
 // *fs.PathError.
 func Stat(path string) (Info, error) {
 	var st unix.Stat_t
@@ -51,24 +51,24 @@ func Stat(path string) (Info, error) {
 	return infoOf(&st), nil
 }
 
-// Settled is a file that will not change any more, as far as can be known: what the watcher hands over, and what a
-// delivery is made of.
+// Settled is a file that is not expected to change any more: what the watcher hands over, and what a delivery is made
+// of.
 type Settled struct {
 	Folder string // absolute path of the watched folder
 	Name   string // relative to Folder
 	ID     Identity
 	At     time.Time // when it was found settled
-	Torn   string    // why it counts as cut off, so that it must not be posted; "" for a complete one
+	Torn   string    // why the file counts as cut off and must not be posted; "" for a complete one
 }
 
-// Path is where the file lies.
+// Path is the absolute path of the file.
 func (s Settled) Path() string { return filepath.Join(s.Folder, s.Name) }
 
-// Batch is what belongs into one post: one file, or the images of an album in the order in which they are shown. All
-// lie in one watched folder.
+// Batch is what belongs in one post: one file, or the images of an album in the order in which they are shown. All lie
+// in one watched folder.
 type Batch []Settled
 
-// Release gives a handed-over file back to the watcher, to settle anew if it is still there.
+// Release gives a file that was handed over back to the watcher, to settle anew if it is still there.
 type Release struct {
 	Folder, Name string
 }

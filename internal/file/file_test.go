@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +22,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// TestOpenGivesTheFileItself shows that a file of any legal name is opened, and that the info is that of the opened
+// file.
 func TestOpenGivesTheFileItself(t *testing.T) {
 	for _, name := range []string{"a.pdf", "sub/b.pdf", "-rf", "new\nline", "\xff\xfe", "...", strings.Repeat("x", 255)} {
 		dir := t.TempDir()
@@ -43,7 +43,8 @@ func TestOpenGivesTheFileItself(t *testing.T) {
 	}
 }
 
-// TestOpenRefuses opens what must never be opened. It would hang on the FIFO if Open did.
+// TestOpenRefuses shows that links, folders, FIFOs, sockets and names that lead out of the folder are not opened. The
+// test would hang on the FIFO if Open opened it.
 func TestOpenRefuses(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	must(t, os.WriteFile(outside+"/secret.pdf", []byte("secret"), 0o600))
@@ -58,7 +59,7 @@ func TestOpenRefuses(t *testing.T) {
 	must(t, err)
 	defer socket.Close()
 	for name, want := range map[string]error{
-		"link.pdf":                          nil, // ErrNotRegular or ELOOP, as the kernel has it
+		"link.pdf":                          nil, // ErrNotRegular or ELOOP, depending on the kernel
 		"linked/secret.pdf":                 unix.ELOOP,
 		"alias/a.pdf":                       unix.ELOOP,
 		"folder.pdf":                        file.ErrNotRegular,
@@ -85,6 +86,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestLstatTellsKinds shows that type, permission bits and link count are those that Go's own Lstat gives.
 func TestLstatTellsKinds(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(dir+"/file", []byte("x"), 0o600))
@@ -113,6 +115,8 @@ func TestLstatTellsKinds(t *testing.T) {
 	}
 }
 
+// TestIdentityTellsStatesApart shows that a change of a file gives another identity of the same file, and a replacement
+// another file.
 func TestIdentityTellsStatesApart(t *testing.T) {
 	path := t.TempDir() + "/a"
 	must(t, os.WriteFile(path, []byte("one"), 0o600))
@@ -131,46 +135,4 @@ func TestIdentityTellsStatesApart(t *testing.T) {
 	if third.SameFile(first.Identity) {
 		t.Errorf("another file counts as the same: %+v, %+v", first, third)
 	}
-}
-
-func TestPrintable(t *testing.T) {
-	for in, want := range map[string]string{
-		"Büro – Übersicht 2026.pdf": "Büro – Übersicht 2026.pdf",
-		"two\nlines\r.pdf":          `two\nlines\r.pdf`,
-		"\x1b[31mred":               `\x1b[31mred`,
-		"\xff\xfe.pdf":              `\xff\xfe.pdf`,
-		"abc\u202efdp.exe":          `abc\u202efdp.exe`,
-		"a\u200bb":                  `a\u200bb`,
-		`back\slash`:                `back\\slash`,
-		`"quoted"`:                  `"quoted"`, // whoever quotes the text escapes them
-		"no\u00a0break":             `no\u00a0break`,
-		"日本語.pdf":                   "日本語.pdf",
-		"שלום.pdf":                  "שלום.pdf",
-		"line\u2028separator":       `line\u2028separator`,
-		"\ufffd":                    "\ufffd", // a replacement character that was really there
-	} {
-		if got := file.Printable(in); got != want {
-			t.Errorf("Printable(%q) = %s, want %s", in, got, want)
-		}
-	}
-}
-
-func FuzzPrintable(f *testing.F) {
-	for _, s := range []string{"a", "\xff", "a\nb", `\n`, "\u202e", "\x00"} {
-		f.Add(s, s+"x")
-	}
-	f.Fuzz(func(t *testing.T, a, b string) {
-		shown := file.Printable(a)
-		if !utf8.ValidString(shown) {
-			t.Errorf("Printable(%q) is not UTF-8", a)
-		}
-		for _, r := range shown {
-			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
-				t.Errorf("Printable(%q) holds %U", a, r)
-			}
-		}
-		if a != b && shown == file.Printable(b) {
-			t.Errorf("%q and %q look the same: %s", a, b, shown)
-		}
-	})
 }

@@ -8,14 +8,17 @@ import (
 	"path/filepath"
 )
 
-// ErrNotRegular is wrapped by Open's error for whatever is not a regular file: it was not opened for reading.
+// ErrNotRegular is in the error of Open for everything that is not a regular file. Such a file was not opened for
+// reading.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Open opens the regular file name below folder for reading and says what was opened.
+// Open opens the regular file name below folder for reading, and says what was opened. The caller closes the file.
 //
-// No symbolic link below folder is followed, and a FIFO or a device is never opened: a FIFO would block for ever, and
-// some devices act on open(2). The descriptor is checked, not the path, so nothing can be put in its place in between.
-// The errors are *fs.PathError; fs.ErrNotExist and ErrNotRegular can be told with errors.Is. The caller closes the file.
+// No symbolic link below folder is followed. A FIFO or a device is never opened: a FIFO would block for ever, and some
+// devices act on open(2). The descriptor is checked, not the path, so nothing can be put in its place between the check
+// and the opening.
+//
+// The errors are *fs.PathError; errors.Is finds fs.ErrNotExist and ErrNotRegular in them.
 func Open(folder, name string) (*os.File, Info, error) {
 	path := filepath.Join(folder, name)
 	if !filepath.IsLocal(name) {

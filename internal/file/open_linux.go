@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath pins the file with O_PATH, which opens nothing, looks at what was pinned, and only then reopens that very
-// file through /proc (open(2), NOTES; openat2(2), RESOLVE_BENEATH), or by its name where there is none.
+// openBeneath pins the file with O_PATH, which opens nothing, checks what it pinned, and only then reopens that file
+// through /proc (open(2), NOTES; openat2(2), RESOLVE_BENEATH). Where there is no /proc, it reopens the file by its
+// name.
 func openBeneath(folder, name string) (*os.File, Info, error) {
 	pin, err := pinBeneath(folder, name)
 	if err != nil {
@@ -38,8 +39,8 @@ func openBeneath(folder, name string) (*os.File, Info, error) {
 
 const reading = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
 
-// openAgain opens what was pinned by its name, for lack of a /proc (in a chroot). Something else may have been put there
-// since: it does not block, and is closed again.
+// openAgain opens the pinned file by its name, for want of a /proc, as in a chroot. Something else may lie there by
+// now, so the opening does not block and what it opened is checked again.
 func openAgain(folder, name string, pinned Info) (int, error) {
 	fd, err := openNamed(folder, name, reading)
 	if err != nil {
@@ -56,12 +57,12 @@ func openAgain(folder, name string, pinned Info) (int, error) {
 	return fd, nil
 }
 
-// pinBeneath opens nothing of the file, and holds it.
+// pinBeneath holds the file with O_PATH, which does not open it.
 func pinBeneath(folder, name string) (int, error) {
 	return openNamed(folder, name, unix.O_PATH|unix.O_CLOEXEC)
 }
 
-// openNamed follows no symbolic link below folder.
+// openNamed opens a name without following any symbolic link below folder.
 func openNamed(folder, name string, flags int) (int, error) {
 	root, err := openRetry(func() (int, error) {
 		return unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -74,7 +75,7 @@ func openNamed(folder, name string, flags int) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
 	fd, err := openRetry(func() (int, error) { return unix.Openat2(root, name, &how) })
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
-		// A kernel before 5.6, or a seccomp filter that does not know the call: only the last component is guarded.
+		// A kernel before 5.6, or a seccomp filter, does not know the call: then only the last component is guarded.
 		fd, err = openRetry(func() (int, error) { return unix.Openat(root, name, flags, 0) })
 	}
 	return fd, err
@@ -88,7 +89,8 @@ func fstat(fd int) (Info, error) {
 	return infoOf(&st), nil
 }
 
-// openRetry repeats an open that a signal interrupted or, with RESOLVE_BENEATH, a rename raced (EAGAIN).
+// openRetry repeats an open that a signal interrupted (EINTR), or that raced with a rename under RESOLVE_BENEATH
+// (EAGAIN).
 func openRetry(open func() (int, error)) (int, error) {
 	for tries := 0; ; tries++ {
 		fd, err := open()

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath guards the last component only: what else Linux offers is missing here. The daemon is made for Linux;
-// this keeps it building, and its tests running, elsewhere.
+// openBeneath guards only the last component of the name, because the rest of Linux's means is missing here. The daemon
+// is made for Linux; this file lets it build, and its tests run, elsewhere.
 func openBeneath(folder, name string) (*os.File, Info, error) {
 	path := filepath.Join(folder, name)
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)

@@ -16,7 +16,8 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// acts are what people do to a file in its folder and that keeps its bytes. Each tells its name then.
+// acts are the things that people do to a file in its folder without changing its bytes. Each returns the file's name
+// afterwards.
 func acts(t *testing.T, d desk) map[string]func(name string) string {
 	return map[string]func(name string) string{
 		"renamed": func(name string) string {
@@ -41,11 +42,12 @@ func acts(t *testing.T, d desk) map[string]func(name string) string {
 	}
 }
 
-// TestActsAfterACrash lets a process die before and after each of its calls, lets people act on the file then, and does what
-// the daemon does when it starts again: it moves once more, and if the file is found elsewhere it forgets the old name and moves
-// from the new one. In the end there is one file, filed with one note, and nothing else.
+// TestActsAfterACrash shows that one file is left, filed with one note, when a process dies before or after any of its calls,
+// somebody then acts on the file, and the daemon starts again. The daemon moves once more; if it finds the file elsewhere, it
+// forgets the old name and moves the file from the new one.
 //
-// Not with link(2) and unlink(2) alone: a file that has two names at a crash keeps the one that is renamed.
+// The way of link(2) and unlink(2) alone is left out: a file that has two names at the crash keeps the one that somebody
+// renamed.
 func TestActsAfterACrash(t *testing.T) {
 	for i, w := range ways() {
 		for _, what := range []string{"renamed", "its folder renamed", "touched", "another inode", "touched, without a sum"} {
@@ -73,7 +75,8 @@ func TestActsAfterACrash(t *testing.T) {
 	}
 }
 
-// actAfter has a move die at a point. It reports whether it did, and whether the file lay in its place still, to be acted on.
+// actAfter lets a move die at a point. It reports whether the move died, and whether the file still lay in its place to be
+// acted on.
 func actAfter(t *testing.T, way, point int, what string, summed bool) (died, met bool) {
 	t.Helper()
 	d := ways()[way].desk(t)
@@ -100,7 +103,7 @@ func actAfter(t *testing.T, way, point int, what string, summed bool) (died, met
 	if err != nil {
 		moved := m
 		info, lookErr := file.Lstat(filepath.Join(d.folder, now))
-		if moved.Name, moved.Want = now, info.Identity; lookErr != nil { // it is given up
+		if moved.Name, moved.Want = now, info.Identity; lookErr != nil { // the file is not in the folder any more
 			moved.Name, moved.Want, moved.Sought = m.Name, m.Want, false
 		} else if now != m.Name {
 			noError(t, f.Forget(m, filepath.Join(d.folder, now), true))
@@ -122,8 +125,8 @@ func actAfter(t *testing.T, way, point int, what string, summed bool) (died, met
 	return died, met
 }
 
-// TestActsDuringACopy: what people do to a file while it is copied to another device, up to the moment at which its original
-// goes, leaves one file with one name.
+// TestActsDuringACopy shows that one file with one name is left, whatever people do to a file while it is copied to another
+// device.
 func TestActsDuringACopy(t *testing.T) {
 	for _, what := range []string{"renamed", "touched", "another inode"} {
 		for _, at := range []string{"copy", "link", "fsync"} {
@@ -166,8 +169,7 @@ func TestActsDuringACopy(t *testing.T) {
 	}
 }
 
-// TestLookalikeInTheTarget: another file of its name, its size and its time is not taken for the copy of a file that was
-// renamed.
+// TestLookalikeInTheTarget shows that another file with the name, size and time of a renamed file is not taken for its copy.
 func TestLookalikeInTheTarget(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		m := d.drop("a.pdf", "content")
@@ -182,7 +184,8 @@ func TestLookalikeInTheTarget(t *testing.T) {
 	})
 }
 
-// TestForgetLeavesOthers: a copy of another file, a note beside its file, and one that was written by somebody are left alone.
+// TestForgetLeavesOthers shows that Forget leaves a copy of another file, the note beside its file, and a file that somebody
+// wrote.
 func TestForgetLeavesOthers(t *testing.T) {
 	d := newFarDesk(t)
 	other := d.drop("a.pdf", "other")
@@ -195,7 +198,7 @@ func TestForgetLeavesOthers(t *testing.T) {
 		noError(t, New().Forget(m, d.folder+"/b.pdf", true))
 		holds(t, d.done, "a.pdf=other", "a.pdf.reason.txt=note", "a (2).pdf.reason.txt=note")
 	}
-	noError(t, os.Remove(dest)) // a person took it away, and left the note
+	noError(t, os.Remove(dest)) // a person took the file away, and left the note
 	noError(t, New().Forget(m, d.folder+"/b.pdf", true))
 	holds(t, d.done, "a (2).pdf.reason.txt=note")
 	noError(t, os.RemoveAll(d.done))
@@ -206,8 +209,8 @@ func TestForgetLeavesOthers(t *testing.T) {
 	}
 }
 
-// TestForgetLeavesTheOnlyOne: what lies in the target is left there while the file is known to lie nowhere else, also when it is
-// the very file that was to be moved: another delivery may have moved it.
+// TestForgetLeavesTheOnlyOne shows that Forget leaves a file in the target while no other place of the file is known, even if
+// it is the file that was to be moved, which another delivery may have moved.
 func TestForgetLeavesTheOnlyOne(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		m := d.drop("a.pdf", "content")

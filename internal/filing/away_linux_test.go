@@ -21,10 +21,9 @@ func awayDesk(t *testing.T) (d desk, folder, done *mounts.Mount) {
 	return desk{t, folder.Path, done.Path + "/far/done"}, folder, done
 }
 
-// TestTakenAwayInTheMidst: at whatever step of a move to another device the folder or done/ is taken away from its path, or at
-// whatever step of one within a file system that cannot rename without replacing both are, the
-// move is no success before it is back and all is cleared up: what cannot be seen meanwhile is not taken for removed. A file
-// that came back with its share would be posted once more.
+// TestTakenAwayInTheMidst shows that a move does not succeed while a file system of it is away: a file that cannot be seen is
+// not taken for removed, because it would be posted again when its share comes back. The folder or done/ is taken away at each
+// step of a move to another device, and both at each step of a move within a file system that cannot rename without replacing.
 func TestTakenAwayInTheMidst(t *testing.T) {
 	for _, which := range []string{"the folder", "done", "both"} {
 		for _, links := range []bool{true, false} {
@@ -37,7 +36,7 @@ func TestTakenAwayInTheMidst(t *testing.T) {
 	}
 }
 
-// takenAwayAt reports whether the move has so many steps.
+// takenAwayAt takes file systems away at one step of a move. It reports whether the move has that many steps.
 func takenAwayAt(t *testing.T, which string, links bool, at int) bool {
 	d, folder, done := awayDesk(t)
 	gone := folder
@@ -103,8 +102,8 @@ func takenAwayAt(t *testing.T, which string, links bool, at int) bool {
 	return true
 }
 
-// TestRenamedWhileCopied: at whatever step of a move to another device somebody renames or touches the original, there is one file
-// in the end: in the folder, or in done/; and one that is removed then is in done/ or nowhere.
+// TestRenamedWhileCopied shows that one file is left, in the folder or in done/, when somebody renames or touches the original
+// at any step of a move to another device, and that an original which somebody removes is in done/ or nowhere.
 func TestRenamedWhileCopied(t *testing.T) {
 	for _, what := range []string{"renamed", "touched", "removed"} {
 		for at, left := 0, true; left && at < 20; at++ {
@@ -144,16 +143,4 @@ func TestRenamedWhileCopied(t *testing.T) {
 			})
 		}
 	}
-}
-
-func names(t *testing.T, dir string) (all []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	noError(t, err)
-	for _, e := range entries {
-		if e.Name() != Mark {
-			all = append(all, e.Name())
-		}
-	}
-	return all
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkMove moves files of different names, BenchmarkMoveTaken into a done/ that has a thousand of that name.
+// BenchmarkMove measures moves of files with different names.
 func BenchmarkMove(b *testing.B) {
 	for _, at := range []int{1, 16} {
 		b.Run(fmt.Sprintf("%d at once", at), func(b *testing.B) {
@@ -36,6 +36,7 @@ func BenchmarkMove(b *testing.B) {
 	}
 }
 
+// BenchmarkMoveTaken measures moves into a done/ that holds a thousand files of the same name.
 func BenchmarkMoveTaken(b *testing.B) {
 	d := newDesk(b)
 	for n := range 1000 {

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CanFile tells, by looking only, what stands against m: nil if nothing is to be seen. It is meant to be asked before
-// each post, and costs a few system calls: Probe finds out more.
+// CanFile looks for a reason why Move would fail with m, and returns nil if it sees none. It changes nothing and costs a few
+// system calls, so it can be called before each post. Probe finds out more.
 //
-// The error says what happened and what to do; errors.Is finds unix.EROFS, unix.EACCES, unix.EPERM, unix.ENOTDIR, unix.ENOSPC
-// (a copy to another device would not fit), fs.ErrNotExist (dir's parent is missing), ErrGone, ErrFolderGone, or what the
-// system said of a look that failed. It is safe for concurrent use.
+// The error says what happened and what to do. errors.Is finds in it unix.EROFS, unix.EACCES, unix.EPERM, unix.ENOTDIR,
+// unix.ENOSPC (a copy to another device would not fit), fs.ErrNotExist (the parent of m.Dir is missing), ErrGone,
+// ErrFolderGone, or the error of a system call that failed. It is safe for concurrent use.
 func (f *Filer) CanFile(m Move) error {
 	err := m.check()
 	if err == nil {
@@ -27,8 +27,8 @@ func (f *Filer) CanFile(m Move) error {
 	return fmt.Errorf("%s cannot be filed in %s: %w%s", quote(m.source()), quote(m.Dir), err, advice(err))
 }
 
-// CanFileFrom is CanFile for whatever may come to lie in folder itself: what it finds is wrong with folder or with dir, not
-// with one file.
+// CanFileFrom is CanFile for any file that may come into folder: it looks for what is wrong with folder or with dir, whose
+// paths are absolute. It is safe for concurrent use.
 func (f *Filer) CanFileFrom(folder, dir string) error {
 	m := Move{Folder: folder, Name: "file", Dir: dir}
 	from, err := lookAt(folder, true)
@@ -36,7 +36,7 @@ func (f *Filer) CanFileFrom(folder, dir string) error {
 		err = ErrFolderGone
 	}
 	if err == nil {
-		err = canLeave(from, looked{uid: os.Geteuid()})
+		err = canLeave(from, entry{uid: os.Geteuid()})
 	}
 	if err == nil {
 		err = m.canArrive()
@@ -47,7 +47,8 @@ func (f *Filer) CanFileFrom(folder, dir string) error {
 	return fmt.Errorf("files of %s cannot be filed in %s: %w%s", quote(folder), quote(dir), err, advice(err))
 }
 
-// canArrive tells whether something can be brought into the target, or the folder in which it would be made.
+// canArrive reports why nothing can be brought into the target or, if that is missing, into the folder in which it would be
+// made.
 func (m Move) canArrive() error {
 	to, err := m.nearest()
 	if err != nil {
@@ -59,14 +60,14 @@ func (m Move) canArrive() error {
 func (m Move) canFile() error {
 	from, err := lookAt(filepath.Dir(m.source()), true)
 	if err == nil {
-		var it looked
+		var it entry
 		if it, err = lookAt(m.source(), false); err == nil {
 			err = canLeave(from, it)
 		}
 	}
 	if err != nil {
 		if absent(err) {
-			return m.because(err)
+			return m.reasonOr(err)
 		}
 		return err
 	}
@@ -83,45 +84,45 @@ func (m Move) canFile() error {
 	return nil
 }
 
-// looked is what lies at a path.
-type looked struct {
-	path   string
-	mode   fs.FileMode // type, permissions and the sticky bit
-	uid    int
-	fixed  bool   // immutable: nothing in it, or about it, can be changed
-	append bool   // append-only: nothing can be taken out of it, nor can it be moved
-	mount  uint64 // which of the mounts it is on; the device where the kernel does not tell
+// entry is what lies at a path.
+type entry struct {
+	path       string
+	mode       fs.FileMode // type, permissions and the sticky bit
+	uid        int
+	immutable  bool   // neither its content nor its attributes can be changed (ioctl_iflags(2))
+	appendOnly bool   // it cannot be moved, and nothing can be taken out of it (ioctl_iflags(2))
+	mount      uint64 // the mount that it is on, or the device where the kernel does not know mounts
 }
 
-// canLeave tells whether it can be taken out of its folder.
-func canLeave(from, it looked) error {
+// canLeave reports why the entry it cannot be taken out of the folder from.
+func canLeave(from, it entry) error {
 	switch {
-	case from.fixed || from.append:
-		return attribute(from)
-	case it.fixed || it.append:
-		return attribute(it)
+	case from.immutable || from.appendOnly:
+		return errAttribute(from)
+	case it.immutable || it.appendOnly:
+		return errAttribute(it)
 	}
 	if err := writable(from.path); err != nil {
 		return err
 	}
 	if from.mode&fs.ModeSticky != 0 && !ownedByUs(from.uid) && !ownedByUs(it.uid) && !mayMoveForeign() {
-		return fmt.Errorf("the folder %s has the sticky bit (chmod -t takes it away), and it and the file are of other users: %w",
+		return fmt.Errorf("the folder %s has the sticky bit (chmod -t takes it away), and folder and file belong to other users: %w",
 			quote(from.path), error(unix.EPERM))
 	}
 	return nil
 }
 
-// canEnter tells whether something can be brought into a folder.
-func canEnter(to looked) error {
-	if to.fixed {
-		return attribute(to)
+// canEnter reports why nothing can be brought into a folder.
+func canEnter(to entry) error {
+	if to.immutable {
+		return errAttribute(to)
 	}
 	return writable(to.path)
 }
 
-func attribute(it looked) error {
+func errAttribute(it entry) error {
 	which := "a"
-	if it.fixed {
+	if it.immutable {
 		which = "i"
 	}
 	return fmt.Errorf("%s has the attribute +%s, which forbids it (chattr -%s takes it away): %w",
@@ -130,16 +131,17 @@ func attribute(it looked) error {
 
 func ownedByUs(uid int) bool { return uid == os.Geteuid() }
 
-// writable asks the kernel about a folder: its mount, and this account's rights.
+// writable asks the kernel whether the mount of a folder and this account's rights allow writing in it.
 func writable(dir string) error {
 	if err := readOnly(dir); err != nil {
 		return err
 	}
-	return step("write in "+quote(dir), mayWrite(dir))
+	return failedTo("write in "+quote(dir), mayWrite(dir))
 }
 
-// nearest is the target or, of what is not there yet, the folder that it would be made in. Links are followed as Move does.
-func (m Move) nearest() (looked, error) {
+// nearest is the target or, if that is missing, the folder in which Move would make it. Symbolic links are followed where
+// Move follows them.
+func (m Move) nearest() (entry, error) {
 	dir := filepath.Clean(m.Dir)
 	for path := m.target(); ; path = filepath.Dir(path) {
 		within := len(path) > len(dir)
@@ -155,12 +157,12 @@ func (m Move) nearest() (looked, error) {
 		case err == nil || !absent(err):
 			return it, err
 		case !within && !m.mayMake(path):
-			return it, step("look for the folder "+quote(path)+", which must be there", err)
+			return it, failedTo("look for the folder "+quote(path)+", which must be there", err)
 		}
 	}
 }
 
-// mayMake reports whether Move makes this folder, which is dir or one above it, when it is missing.
+// mayMake reports whether Move makes the folder path when it is missing; path is m.Dir or a folder above it.
 func (m Move) mayMake(path string) bool {
 	below, err := filepath.Rel(m.Folder, path)
 	inside := err == nil && filepath.IsLocal(below) && below != "."

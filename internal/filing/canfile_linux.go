@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func lookAt(path string, follow bool) (looked, error) {
+func lookAt(path string, follow bool) (entry, error) {
 	flags := unix.AT_NO_AUTOMOUNT
 	if !follow {
 		flags |= unix.AT_SYMLINK_NOFOLLOW
@@ -16,12 +16,12 @@ func lookAt(path string, follow bool) (looked, error) {
 	var st unix.Statx_t
 	const wanted = unix.STATX_TYPE | unix.STATX_MODE | unix.STATX_UID | unix.STATX_MNT_ID
 	if err := retry(func() error { return unix.Statx(unix.AT_FDCWD, path, flags, wanted, &st) }); err != nil {
-		return looked{}, step("look at "+quote(path), err)
+		return entry{}, failedTo("look at "+quote(path), err)
 	}
-	it := looked{
+	it := entry{
 		path: path, uid: int(st.Uid), mode: typeOf(st.Mode), mount: st.Mnt_id,
-		fixed:  st.Attributes&unix.STATX_ATTR_IMMUTABLE != 0,
-		append: st.Attributes&unix.STATX_ATTR_APPEND != 0,
+		immutable:  st.Attributes&unix.STATX_ATTR_IMMUTABLE != 0,
+		appendOnly: st.Attributes&unix.STATX_ATTR_APPEND != 0,
 	}
 	if st.Mask&unix.STATX_MNT_ID == 0 { // before Linux 5.8
 		it.mount = unix.Mkdev(st.Dev_major, st.Dev_minor)
@@ -46,39 +46,40 @@ func typeOf(mode uint16) fs.FileMode {
 	return m
 }
 
-// mayWrite asks whether names may be made and removed in dir, with this thread's own rights.
+// mayWrite asks the kernel whether this thread's rights allow making and removing names in dir.
 func mayWrite(dir string) error {
 	return retry(func() error { return unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS) })
 }
 
-// readOnly asks for what access(2) does not tell on every file system: a FUSE program may say that root may write.
+// readOnly fails if the mount of dir is read-only. access(2) does not say so everywhere: a FUSE program may answer that root
+// may write.
 func readOnly(dir string) error {
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil {
-		return step("look at the file system of "+quote(dir), err)
+		return failedTo("look at the file system of "+quote(dir), err)
 	}
 	if st.Flags&unix.ST_RDONLY != 0 {
-		return step("write in "+quote(dir), unix.EROFS)
+		return failedTo("write in "+quote(dir), unix.EROFS)
 	}
 	return nil
 }
 
-// mayMoveForeign reports whether this thread has CAP_FOWNER, before which the sticky bit does not count (capabilities(7)).
+// mayMoveForeign reports whether this thread has CAP_FOWNER, for which the sticky bit does not count (capabilities(7)).
 func mayMoveForeign() bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_FOWNER) != 0
 }
 
-// hasRoom tells whether size bytes fit on the file system of dir, where it says how many it has.
+// hasRoom fails if the file system of dir reports its free space, and size bytes do not fit into it.
 func hasRoom(dir string, size int64) error {
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil || st.Blocks == 0 || st.Frsize <= 0 {
-		return nil //nolint:nilerr // the move finds out
+		return nil //nolint:nilerr // the move itself will fail if there is no room
 	}
 	free := st.Bavail
 	if os.Geteuid() == 0 {
-		free = st.Bfree // with what is kept for root
+		free = st.Bfree // including the blocks that are reserved for root
 	}
 	if size > 0 && uint64(size-1)/uint64(st.Frsize) >= free {
 		return fmt.Errorf("%d bytes do not fit on the disk of %s: %w", size, quote(dir), error(unix.ENOSPC))

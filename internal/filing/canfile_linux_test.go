@@ -13,16 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCanFileAndProbeAgreeWithMove: what the look finds, the probe and the move find as well, with the same error; and
-// where the move works, neither has a word to say.
+// TestCanFileAndProbeAgreeWithMove shows that CanFile, Probe and Move find the same error, and that CanFile and Probe find
+// none where Move works.
 func TestCanFileAndProbeAgreeWithMove(t *testing.T) {
 	needsRoot(t)
 	for _, c := range []struct {
 		name  string
 		spoil func(d *desk, m *Move)
-		want  error // nil: can be filed
+		want  error // nil: the file can be filed
 		says  string
-		one   bool // concerns this file alone: the probe cannot know
+		one   bool // the error concerns this file alone, so that the probe cannot find it
 	}{
 		{name: "all is well", spoil: func(*desk, *Move) {}},
 		{name: "done is there", spoil: func(d *desk, _ *Move) { mkdir(d.t, d.done+"/a/b", 0o755) }},
@@ -89,7 +89,8 @@ func attributes(t testing.TB, change, path string) {
 
 const canFileEnv = "FILING_TEST_CAN_FILE"
 
-// TestCanFileAsAnotherUser: root may do what others may not, so another process asks as nobody, and then moves.
+// TestCanFileAsAnotherUser shows that CanFile agrees with Move for a user who is not root. Another process asks as nobody,
+// then moves.
 func TestCanFileAsAnotherUser(t *testing.T) {
 	if at := os.Getenv(canFileEnv); at != "" {
 		asNobody(t, at)
@@ -129,7 +130,7 @@ func TestCanFileAsAnotherUser(t *testing.T) {
 				noError(t, os.Chmod(dir, 0o777))
 			}
 			c.spoil(in)
-			self, err := os.Open("/proc/self/exe") // the path may lie where nobody may go
+			self, err := os.Open("/proc/self/exe") // the user nobody may not be able to enter the folder of this program
 			noError(t, err)
 			defer self.Close()
 			cmd := exec.Command("/proc/self/fd/3", "-test.run=^TestCanFileAsAnotherUser$", "-test.v")
@@ -166,7 +167,7 @@ func asNobody(t *testing.T, in string) {
 	say("move: ", err)
 }
 
-// TestCanFileKnowsRoom: a copy that does not fit is known before; a move on one device needs no room.
+// TestCanFileKnowsRoom shows that CanFile knows of a copy that does not fit, and that a move on one device needs no room.
 func TestCanFileKnowsRoom(t *testing.T) {
 	needsRoot(t)
 	far := t.TempDir()

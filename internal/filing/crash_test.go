@@ -16,18 +16,17 @@ import (
 
 const crashEnv = "FILING_TEST_CRASH"
 
-// crash is what the process that is to die is told.
+// crash tells a child process what to move and when to die.
 type crash struct {
 	Way   int
-	Point int // dies at this one: before or after a call
+	Point int // the process dies at this point, which is before or after a call
 	Move  Move
 }
 
 const died = 86
 
-// TestCrash lets a process die before and after each of its calls, then does what the daemon does when it starts
-// again: moves once more. It may die again then, at each of its calls. At every moment the file is there, and in the end it
-// is filed, and nothing else was touched.
+// TestCrash shows that the file exists at every moment, and is filed in the end with nothing else touched, when a process dies
+// before or after any of its calls and a second one, which moves once more as the daemon does, dies as well.
 func TestCrash(t *testing.T) {
 	if spec := os.Getenv(crashEnv); spec != "" {
 		dieAt(t, spec)
@@ -50,8 +49,8 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// diesAt has one move after the other of a file die at these points, and then one come to its end. It reports whether
-// the last point was there to die at.
+// diesAt lets one move of a file after the other die at these points, then one run to its end. It reports whether the last
+// point was reached.
 func diesAt(t *testing.T, way int, points ...int) (died bool) {
 	t.Helper()
 	w := ways()[way]
@@ -70,9 +69,8 @@ func diesAt(t *testing.T, way int, points ...int) (died bool) {
 	return died
 }
 
-// TestCrashThenOtherLooks lets a process die as TestCrash does. Before the next try somebody touches the file, or a remount or a
-// copy over it gives it another inode; and it is tried again as it was, or found anew. The bytes are the same, so it is filed
-// once, with nothing else left.
+// TestCrashThenOtherLooks shows that a file is filed once, with nothing else left, if after a crash somebody touches it, or a
+// remount or a copy gives it another inode. The next try asks for the old identity, or for the one that was found anew.
 func TestCrashThenOtherLooks(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, path string){
 		"touched": func(t *testing.T, path string) {
@@ -108,7 +106,7 @@ func TestCrashThenOtherLooks(t *testing.T) {
 						again = func() error { noError(t, New().Forget(m, m.source(), true)); return ErrReplaced }
 					}
 					if !isAbsent(m.source()) && errors.Is(again(), ErrReplaced) {
-						m.Want = d.move("a.pdf").Want // whoever asks has seen that the bytes are the same
+						m.Want = d.move("a.pdf").Want // as of a caller who has seen that the bytes are the same
 					}
 					afterCrashes(t, w, d, m, fmt.Sprint("died at ", point))
 				}
@@ -120,7 +118,7 @@ func TestCrashThenOtherLooks(t *testing.T) {
 	}
 }
 
-// afterCrashes moves once more, and looks.
+// afterCrashes moves once more, and checks the result.
 func afterCrashes(t *testing.T, w wayOf, d desk, m Move, when string) {
 	t.Helper()
 	dest, err := newFiler(w.calls()).Fail(m, Note{Reason: "again"})
@@ -137,7 +135,7 @@ func afterCrashes(t *testing.T, w wayOf, d desk, m Move, when string) {
 	}
 }
 
-// lieJust wants the file to be filed once, with one note, and nothing else to lie anywhere.
+// lieJust fails the test unless the file is filed once, with one note, and nothing else lies anywhere.
 func lieJust(t *testing.T, d desk, when string) {
 	t.Helper()
 	var names []string
@@ -155,7 +153,7 @@ func lieJust(t *testing.T, d desk, when string) {
 	}
 }
 
-// copies counts where the file is to be seen by a person, in done/ and perhaps in the folder.
+// copies counts the places at which a person can see the file, in done/ and in the folder.
 func copies(t *testing.T, d desk, folder bool) int {
 	t.Helper()
 	places := []string{d.done + "/*.pdf"}
@@ -168,7 +166,7 @@ func copies(t *testing.T, d desk, folder bool) int {
 		noError(t, err)
 		for _, path := range paths {
 			content, err := os.ReadFile(path)
-			if to, _ := os.Readlink(path); !strings.HasPrefix(to, hiddenTag) { // else a reserved name
+			if to, _ := os.Readlink(path); !strings.HasPrefix(to, hiddenTag) { // otherwise it is a reserved name
 				noError(t, err)
 			}
 			if string(content) == "content" && !strings.HasPrefix(filepath.Base(path), ".") {
@@ -225,8 +223,9 @@ func dieAt(t *testing.T, spec string) {
 	noError(t, err)
 }
 
-// TestAgainWithoutTheFolderItLayIn: the emptied folder was removed before the caller's memory knew of the move. Of a copy
-// that is only believed while the watched folder is the one with the share mounted: the original may be on it still.
+// TestAgainWithoutTheFolderItLayIn shows that a move is known again although the emptied folder of its file was removed. A
+// copy is accepted only while the watched folder is on the device of the file, because its original may still be on a share
+// that is away.
 func TestAgainWithoutTheFolderItLayIn(t *testing.T) {
 	for _, c := range []struct {
 		name         string

@@ -18,7 +18,7 @@ import (
 	"kaizala-drop/internal/mounts"
 )
 
-// mount mounts for the length of a test.
+// mount mounts a file system until the test ends.
 func mount(t testing.TB, source, target, kind string, flags uintptr, options string) {
 	t.Helper()
 	needsRoot(t)
@@ -29,7 +29,7 @@ func mount(t testing.TB, source, target, kind string, flags uintptr, options str
 	t.Cleanup(func() { unix.Unmount(target, unix.MNT_DETACH) })
 }
 
-// TestUnmountedShare: an empty mount point is a folder without files, on the wrong device. Nothing is made in it.
+// TestUnmountedShare shows that an empty mount point counts as a missing folder, and that nothing is made in it.
 func TestUnmountedShare(t *testing.T) {
 	d := newDesk(t)
 	mount(t, "tmpfs", d.folder, "tmpfs", 0, "size=1m")
@@ -47,7 +47,7 @@ func TestUnmountedShare(t *testing.T) {
 	}
 }
 
-// TestBusyWhileMoved: a share cannot be unmounted between the look and the move.
+// TestBusyWhileMoved shows that a share cannot be unmounted between the verification of a file and its move.
 func TestBusyWhileMoved(t *testing.T) {
 	d := newDesk(t)
 	mount(t, "tmpfs", d.folder, "tmpfs", 0, "size=1m")
@@ -64,7 +64,8 @@ func TestBusyWhileMoved(t *testing.T) {
 	holds(t, d.folder, "done/scan.pdf=x")
 }
 
-// TestBindMounts: two folders that a unit names in ReadWritePaths= are two mounts of one device, with EXDEV between them.
+// TestBindMounts shows that files are filed between two mounts of one device, as a unit makes them with ReadWritePaths=,
+// although renaming between them fails with EXDEV.
 func TestBindMounts(t *testing.T) {
 	d := newDesk(t)
 	done := t.TempDir()
@@ -79,7 +80,8 @@ func TestBindMounts(t *testing.T) {
 	holds(t, done, "scan.pdf=x", "scan.pdf.reason.txt=note")
 }
 
-// TestDiskFull fills a real file system to the last byte, the source's own or the target's.
+// TestDiskFull shows what becomes of a file when a real file system is full to the last byte, that of the source or that of
+// the target.
 func TestDiskFull(t *testing.T) {
 	big := strings.Repeat("x", 2<<20)
 	for _, c := range []struct {
@@ -105,7 +107,7 @@ func TestDiskFull(t *testing.T) {
 			}
 			before := list(t, full)
 			acts := map[string]func() (string, error){"fail": func() (string, error) { return New().Fail(m, Note{}) }}
-			if c.far { // on one device, a move needs no room
+			if c.far { // a move on one device needs no room
 				acts["move"] = func() (string, error) { return New().Move(m) }
 			}
 			for name, act := range acts {
@@ -150,6 +152,7 @@ func list(t testing.TB, dir string) string {
 	return string(out)
 }
 
+// TestReadOnly shows that a file stays where it is, without a copy, if its folder or done/ is mounted read-only.
 func TestReadOnly(t *testing.T) {
 	t.Run("done", func(t *testing.T) {
 		d := newDesk(t)
@@ -160,7 +163,7 @@ func TestReadOnly(t *testing.T) {
 		refused(t, New(), m, unix.EROFS)
 		holds(t, d.folder, "scan.pdf=x")
 	})
-	t.Run("folder", func(t *testing.T) { // the copy is made, the original cannot be removed: the copy must go again
+	t.Run("folder", func(t *testing.T) { // the original cannot be removed, so its copy must be
 		d := newFarDesk(t)
 		m := d.drop("scan.pdf", "x")
 		mount(t, d.folder, d.folder, "", unix.MS_BIND, "")
@@ -171,7 +174,7 @@ func TestReadOnly(t *testing.T) {
 	})
 }
 
-// TestImmutable: chattr +i on a folder says EPERM to everybody, root too.
+// TestImmutable shows that a folder with chattr +i, which refuses even root with EPERM, keeps the file where it is.
 func TestImmutable(t *testing.T) {
 	needsRoot(t)
 	for _, c := range []struct{ name, which string }{{"done", "in/done"}, {"folder", "in"}, {"file", "in/scan.pdf"}} {
@@ -211,7 +214,7 @@ func refused(t *testing.T, f *Filer, m Move, want error) {
 	}
 }
 
-// TestWithoutRights files as a user who can give nothing away: that is no reason not to file.
+// TestWithoutRights shows that a user who may not change owners files all the same.
 func TestWithoutRights(t *testing.T) {
 	needsRoot(t)
 	const nobody = 65534
@@ -222,7 +225,7 @@ func TestWithoutRights(t *testing.T) {
 	}
 	noError(t, os.Chmod(d.folder+"/a", 0o777))
 
-	// For this thread only, and only where files are concerned: setfsuid(2) takes root's rights over files away.
+	// setfsuid(2) takes root's rights over files away, for this thread only.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	noError(t, unix.Setfsgid(nobody))
@@ -236,7 +239,7 @@ func TestWithoutRights(t *testing.T) {
 	owned(t, dest+noteSuffix, nobody, nobody, 0o666)
 }
 
-// TestUnreadable: a chmod that takes the daemon the right to read a posted file does not keep it from being filed.
+// TestUnreadable shows that a posted file is filed although a chmod has taken away the daemon's right to read it.
 func TestUnreadable(t *testing.T) {
 	needsRoot(t)
 	const nobody = 65534
@@ -258,8 +261,8 @@ func TestUnreadable(t *testing.T) {
 	holds(t, d.folder, "done/a.pdf=old")
 }
 
-// TestOverlayOverTwoFileSystems: where the layers of an overlay lie on two file systems, a file there has another device than its
-// folder, and one that is gone is gone all the same.
+// TestOverlayOverTwoFileSystems shows that a missing file is known as gone, although on an overlay of two file systems files
+// have another device than their folder.
 func TestOverlayOverTwoFileSystems(t *testing.T) {
 	needsRoot(t)
 	lower, upper := t.TempDir(), mounts.Tmpfs(t, "")
@@ -280,8 +283,8 @@ func TestOverlayOverTwoFileSystems(t *testing.T) {
 	}
 }
 
-// TestBrokenName: ntfs-3g breaks the name of a file that nearly fills its record and is renamed on a full disk. Each file is
-// filed, or stays whole where it is, and the error says what to do.
+// TestBrokenName shows that each file is filed, or stays whole where it is with an error that says what to do, on an ntfs-3g
+// that breaks the name of a file which nearly fills its record and is renamed on a full disk.
 func TestBrokenName(t *testing.T) {
 	needsRoot(t)
 	top := mounts.NTFS(t, "windows_names").Path
@@ -316,11 +319,11 @@ func TestBrokenName(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", dest, len(got), err)
 		}
 	}
-	t.Logf("%d of %d names were broken", broken, len(names)) // by version 2022.10.3: others may have mended it
+	t.Logf("%d of %d names were broken", broken, len(names)) // ntfs-3g 2022.10.3 breaks some; other versions may not
 }
 
-// TestTargetGoneAtRename: a target that goes away at the very rename is not taken for a damaged file system, and the next try files
-// the file.
+// TestTargetGoneAtRename shows that a target which goes away at the rename is not taken for a damaged file system, and that
+// the next try files the file.
 func TestTargetGoneAtRename(t *testing.T) {
 	d := newDesk(t)
 	m := d.drop("scan.pdf", "x")

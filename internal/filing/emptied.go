@@ -11,11 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RemoveEmptied removes the subfolders of folder that the files names, given relative to folder, were moved out of, and those
-// around them, from the inside out, and makes that durable: a power cut must not bring back an empty folder that nobody looks at
-// any more. Junk that systems leave for themselves goes with its folder. Everything else, even a hidden file, keeps its folder, because
-// the kernel removes none but an empty one. The watched folder itself, a mount point, and a folder that a process works in stay.
-// What cannot be removed stays, without an error. The error is that of syncing folder. It may be called concurrently.
+// RemoveEmptied removes subfolders of folder that are empty, from the inside out: those that the files names, given relative
+// to folder, were moved out of, and the subfolders around them. It makes this durable, because nobody would look at an empty
+// folder again that a power cut brings back.
+//
+// Files that systems leave in folders for themselves (.DS_Store, Thumbs.db) are removed with their folder. Anything else keeps
+// its folder, even a hidden file, because the kernel removes only empty folders. folder itself, mount points, and folders in
+// which a process works stay.
+//
+// A folder that cannot be removed stays, which is no error. The error is that of syncing folder. It is safe for concurrent
+// use.
 func (f *Filer) RemoveEmptied(folder string, names []string) error {
 	if !removeEmptied(folder, names) {
 		return nil
@@ -23,7 +28,7 @@ func (f *Filer) RemoveEmptied(folder string, names []string) error {
 	return f.Sync(folder)
 }
 
-// removeEmptied reports whether any of the subfolders is gone, by now or by an earlier run.
+// removeEmptied reports whether any of the subfolders is gone, by this call or an earlier one.
 func removeEmptied(folder string, names []string) (removed bool) {
 	var root *os.Root
 	tried := map[string]bool{}
@@ -46,12 +51,13 @@ func removeEmptied(folder string, names []string) (removed bool) {
 	return removed
 }
 
-// removeEmpty removes the folder dir if it is empty but for junk, and reports whether there is none now. It must lie inside
-// root whatever links there are. unlinkat(2), unlike remove(3), never takes a file that is there in its place.
+// removeEmpty removes the folder dir if it holds nothing but junk, and reports whether it is gone. dir must lie inside root,
+// whatever symbolic links there are. unlinkat(2) with AT_REMOVEDIR never removes a file that has taken the folder's place, as
+// remove(3) would.
 func removeEmpty(root *os.Root, dir string) bool {
-	parent, err := root.OpenFile(filepath.Dir(dir), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0) // never a FIFO, which would block
+	parent, err := root.OpenFile(filepath.Dir(dir), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0) // O_DIRECTORY refuses a FIFO, which would block
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist) // an earlier run was broken off after it
+		return errors.Is(err, fs.ErrNotExist) // an earlier call may have been broken off after it removed the folder
 	}
 	defer parent.Close()
 	base := filepath.Base(dir)
@@ -68,8 +74,8 @@ func removeEmpty(root *os.Root, dir string) bool {
 	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
-// isWorkedIn reports whether a process has the folder base as its working directory, as a session of an FTP server has the one
-// that it puts the next file into. Only processes that this one may look at can be seen (proc(5), /proc/pid/cwd).
+// isWorkedIn reports whether a process has the folder base as its working directory. The session of an FTP server, for one,
+// has the folder into which it puts the next file. Only processes that this one may look at are seen (proc(5), /proc/pid/cwd).
 func isWorkedIn(parent int, base string) bool {
 	var dir unix.Stat_t
 	if err := unix.Fstatat(parent, base, &dir, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -82,10 +88,11 @@ func isWorkedIn(parent int, base string) bool {
 	})
 }
 
-// junkDepth is how deep junk may lie in junk: a NAS keeps a folder of thumbnails for each file in @eaDir.
+// junkDepth is how deep folders of junk may lie in each other: a NAS keeps a folder of thumbnails for each file in @eaDir.
 const junkDepth = 3
 
-// junk are the names, in lower case, of what systems leave in a folder for themselves, and make again when they miss it.
+// junk are the names, in lower case, of the files and folders that systems leave for themselves and make again when they are
+// missing.
 func junk() []string {
 	return []string{
 		".ds_store", ".localized", ".apdisk", // macOS
@@ -97,14 +104,14 @@ func junk() []string {
 	}
 }
 
-// isJunk reports whether name is one of those, or what macOS keeps beside each file of a share.
+// isJunk reports whether name is one of these, or that of a file that macOS keeps beside each file of a share.
 func isJunk(name string) bool {
 	lower := strings.ToLower(name)
 	return strings.HasPrefix(lower, "._") || slices.Contains(junk(), lower)
 }
 
-// clearJunk removes what lies in the folder base if all of it is junk, and reports whether it did. Nothing is removed
-// beside something else. What lies in a folder that is junk is junk; a link is removed, never followed.
+// clearJunk removes the content of the folder base if all of it is junk, and reports whether it did. It removes nothing if
+// anything else lies there. All content of a folder that is junk is junk. A symbolic link is removed and never followed.
 func clearJunk(parent int, base string, depth int) bool {
 	fd, err := unix.Openat(parent, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -124,10 +131,10 @@ func clearJunk(parent int, base string, depth int) bool {
 	return true
 }
 
-// removeJunk removes one name, with what lies in it.
+// removeJunk removes a file or folder with its content.
 func removeJunk(parent int, name string, depth int) bool {
 	err := unix.Unlinkat(parent, name, 0)
-	if (err == unix.EISDIR || err == unix.EPERM) && depth > 0 && clearJunk(parent, name, depth-1) { // POSIX says EPERM of a folder
+	if (err == unix.EISDIR || err == unix.EPERM) && depth > 0 && clearJunk(parent, name, depth-1) { // POSIX has EPERM for a folder, Linux EISDIR
 		err = unix.Unlinkat(parent, name, unix.AT_REMOVEDIR)
 	}
 	return err == nil || err == unix.ENOENT

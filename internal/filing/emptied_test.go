@@ -10,27 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestJunkKeepsNoFolder: what systems leave for themselves goes with the folder that was emptied, and only with it: beside
-// anything else it stays, and so does all of a folder that a process works in.
+// TestJunkKeepsNoFolder shows that junk is removed with a folder that is otherwise empty, and stays beside anything else and
+// in a folder in which a process works.
 func TestJunkKeepsNoFolder(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{
 		"day/.DS_Store", "day/Thumbs.db", "day/desktop.ini", "day/._1.jpg", "day/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "day/hour/.ds_store",
 		"kept/.DS_Store", "kept/.hidden", "dir/Thumbs.db", "dir/inner/1.txt", "work/Thumbs.db",
 	} {
-		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755))
-		must(t, os.WriteFile(filepath.Join(dir, path), []byte("x"), 0o600))
+		noError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755))
+		noError(t, os.WriteFile(filepath.Join(dir, path), []byte("x"), 0o600))
 	}
 	outside := dir + "/outside"
-	must(t, os.Mkdir(outside, 0o755))
-	must(t, os.WriteFile(outside+"/1.jpg", []byte("x"), 0o600))
-	must(t, os.Symlink(outside, dir+"/day/@tmp-link"))
-	must(t, os.Rename(dir+"/day/@tmp-link", dir+"/day/.localized")) // a link is junk by its name, and is not followed
+	noError(t, os.Mkdir(outside, 0o755))
+	noError(t, os.WriteFile(outside+"/1.jpg", []byte("x"), 0o600))
+	noError(t, os.Symlink(outside, dir+"/day/@tmp-link"))
+	noError(t, os.Rename(dir+"/day/@tmp-link", dir+"/day/.localized")) // a link is junk by its name, and is not followed
 	worker := exec.Command("sleep", "60")
 	worker.Dir = dir + "/work"
-	must(t, worker.Start())
+	noError(t, worker.Start())
 	t.Cleanup(func() { _ = worker.Process.Kill(); _ = worker.Wait() })
-	must(t, New().RemoveEmptied(dir, []string{"day/hour/1.jpg", "kept/1.jpg", "dir/1.jpg", "work/1.jpg"}))
+	noError(t, New().RemoveEmptied(dir, []string{"day/hour/1.jpg", "kept/1.jpg", "dir/1.jpg", "work/1.jpg"}))
 	if _, err := os.Stat(dir + "/day"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("junk keeps its folder: %v", err)
 	}
@@ -41,28 +41,21 @@ func TestJunkKeepsNoFolder(t *testing.T) {
 	}
 }
 
-// TestEmptiedIsNeverAnythingElse: what was put in the place of a subfolder meanwhile stays.
+// TestEmptiedIsNeverAnythingElse shows that anything that takes the place of a subfolder stays.
 func TestEmptiedIsNeverAnythingElse(t *testing.T) {
 	dir := t.TempDir()
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
-	must(t, os.MkdirAll(elsewhere+"/inner", 0o755))
-	must(t, os.Symlink(elsewhere, dir+"/link"))
-	must(t, os.Symlink("empty", dir+"/near"))
-	must(t, os.Mkdir(dir+"/empty", 0o755))
-	must(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o600))
-	must(t, New().RemoveEmptied(dir, []string{"file/1.jpg", "near/1.jpg", "link/inner/1.jpg", "link/1.jpg", "gone/1.jpg", "1.jpg"}))
-	must(t, unix.Mkfifo(dir+"/fifo", 0o644))
-	must(t, New().RemoveEmptied(dir, []string{"fifo/day/1.jpg"})) // and does not wait for a writer to it
+	noError(t, os.MkdirAll(elsewhere+"/inner", 0o755))
+	noError(t, os.Symlink(elsewhere, dir+"/link"))
+	noError(t, os.Symlink("empty", dir+"/near"))
+	noError(t, os.Mkdir(dir+"/empty", 0o755))
+	noError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o600))
+	noError(t, New().RemoveEmptied(dir, []string{"file/1.jpg", "near/1.jpg", "link/inner/1.jpg", "link/1.jpg", "gone/1.jpg", "1.jpg"}))
+	noError(t, unix.Mkfifo(dir+"/fifo", 0o644))
+	noError(t, New().RemoveEmptied(dir, []string{"fifo/day/1.jpg"})) // opening the FIFO must not wait for a writer
 	for _, path := range []string{dir + "/fifo", dir + "/file", dir + "/near", dir + "/empty", elsewhere + "/inner", dir} {
 		if _, err := os.Lstat(path); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

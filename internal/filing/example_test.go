@@ -9,7 +9,7 @@ import (
 	"kaizala-drop/internal/filing"
 )
 
-// A file goes to done/. What lies there under its name stays.
+// This example moves a file to done/, where another file of the same name stays.
 func Example() {
 	folder, err := os.MkdirTemp("", "drop")
 	if err != nil {

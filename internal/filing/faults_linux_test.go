@@ -16,17 +16,17 @@ import (
 	"kaizala-drop/internal/mounts"
 )
 
-// TestEveryStepFails lets each call that a move makes of a file system fail, once and from then on, with each error, and then
-// moves again without failures. Whatever failed, the file is there once, or as two files of which neither can reach the other;
-// and in the end it is filed once, with nothing beside it but its note.
+// TestEveryStepFails shows that whichever file system call of a move fails, once or from then on, with each error, the file
+// exists once, or as two files that share nothing; and that a later move without failures files it once, with nothing beside
+// it but its note.
 func TestEveryStepFails(t *testing.T) {
 	needsRoot(t)
-	t.Setenv("TMPDIR", "/dev/shm") // of what lies there a sync costs nothing
+	t.Setenv("TMPDIR", "/dev/shm") // syncs cost nothing there
 	ways := []struct {
 		name    string
 		options []string
 		far     bool // the folder on tmpfs, done/ on the failing one
-		back    bool // the other way round
+		back    bool // the folder on the failing one, done/ on tmpfs
 	}{
 		{name: "reserve", options: []string{"-noreplace=false"}},
 		{name: "copy from there, inodes made up", options: []string{"-path-inodes", "-noreplace=false"}, back: true},
@@ -38,7 +38,7 @@ func TestEveryStepFails(t *testing.T) {
 		{name: "copy there, inodes made up", options: []string{"-path-inodes", "-noreplace=false"}, far: true},
 	}
 	errnos := []unix.Errno{unix.EIO, unix.ENOSPC, unix.EACCES, unix.EROFS, unix.ENAMETOOLONG, unix.EINVAL, unix.ENOENT, unix.EEXIST, unix.EXDEV, unix.ESTALE, unix.EDQUOT}
-	stride, further := 1, 23 // how many steps further the next one is to fail, with the first error and the others
+	stride, further := 1, 23 // how many calls further the next failure is: with the first error, and with the others
 	switch {
 	case os.Getenv("KAIZALA_DROP_FULL") != "":
 	case os.Getenv("KAIZALA_DROP_CI") != "":
@@ -74,8 +74,8 @@ func TestEveryStepFails(t *testing.T) {
 	}
 }
 
-// TestMountDiesAtReservedName: the mount dies when a name was reserved and nothing was written there yet. Once it is back, the
-// same Filer gives that name to the file.
+// TestMountDiesAtReservedName shows that a Filer gives a file the name that it reserved, although the mount died before the
+// tag was written there.
 func TestMountDiesAtReservedName(t *testing.T) {
 	needsRoot(t)
 	t.Setenv("TMPDIR", "/dev/shm")
@@ -147,7 +147,7 @@ func (f *faulty) fails(skip, count int, errno unix.Errno) bool {
 	f.odd.Fail("any", skip, count, errno)
 	dest, err := filer.Fail(m, Note{Reason: "refused"})
 	hit := f.odd.Clear()
-	visible := f.lies(content, what)
+	visible := f.visible(content, what)
 	if err == nil && (dest == "" || len(visible) != 1) {
 		f.Errorf("%s: %q, nil, and there is %q", what, dest, visible)
 	}
@@ -162,7 +162,7 @@ func (f *faulty) fails(skip, count int, errno unix.Errno) bool {
 		}
 		dest = again
 	}
-	if visible = f.lies(content, what); len(visible) != 1 {
+	if visible = f.visible(content, what); len(visible) != 1 {
 		f.Errorf("%s: in the end there is %q", what, visible)
 	}
 	if text, err := os.ReadFile(dest + noteSuffix); err != nil || !strings.Contains(string(text), "refused") {
@@ -172,8 +172,9 @@ func (f *faulty) fails(skip, count int, errno unix.Errno) bool {
 	return hit > 0 && !f.Failed()
 }
 
-// lies tells where the content can be seen under a name that is not hidden. There is one, or there are two that share nothing.
-func (f *faulty) lies(content, what string) (visible []string) {
+// visible returns where the content can be seen under a name that is not hidden. It fails the test unless there is one place,
+// or two that share nothing.
+func (f *faulty) visible(content, what string) (visible []string) {
 	f.Helper()
 	inodes := map[uint64]string{}
 	for _, top := range f.seen {
@@ -227,7 +228,7 @@ func (f *faulty) setAside(content string) bool {
 	return found
 }
 
-// nothingElse wants two files and a note in done/, and nothing anywhere else.
+// nothingElse fails the test unless done/ holds two files and a note, and nothing lies anywhere else.
 func (f *faulty) nothingElse(what string, persistent bool) {
 	f.Helper()
 	var files []string
@@ -239,7 +240,7 @@ func (f *faulty) nothingElse(what string, persistent bool) {
 			return err
 		}))
 	}
-	if persistent { // who cannot even remove, and then is restarted, may leave an empty file that nobody can tell the owner of, with its note
+	if persistent { // if no removal worked and then the Filer was restarted, an empty file may be left, which nobody can assign, with its note
 		files = slices.DeleteFunc(files, func(path string) bool {
 			return isEmpty(path) || strings.HasSuffix(path, noteSuffix) && isEmpty(strings.TrimSuffix(path, noteSuffix))
 		})
@@ -254,8 +255,8 @@ func isEmpty(path string) bool {
 	return err == nil && info.Size() == 0
 }
 
-// TestReservedName: where no rename spares what is there, a name is reserved first. A kill just after that leaves what the next try
-// takes for its own; what was reserved for another file is left alone.
+// TestReservedName shows that after a kill just after a name was reserved the next try takes that name, and that it leaves a
+// name alone which was reserved for another file.
 func TestReservedName(t *testing.T) {
 	needsRoot(t)
 	for _, c := range []struct{ name, tag, want string }{{"its own", "", "scan.pdf"}, {"another's", "0123456789ab", "scan (2).pdf"}} {
@@ -264,7 +265,7 @@ func TestReservedName(t *testing.T) {
 			d := desk{t, top, filepath.Join(top, "done")}
 			mkdir(t, d.done, 0o755)
 			m := d.drop("scan.pdf", "content")
-			noError(t, makePlace(filepath.Join(d.done, "scan.pdf"), cmp.Or(c.tag, tagOf("scan.pdf", m.Want))))
+			noError(t, makeReservation(filepath.Join(d.done, "scan.pdf"), cmp.Or(c.tag, tagOf("scan.pdf", m.Want))))
 			m.Again = true
 			dest, err := New().Move(m)
 			if noError(t, err); dest != filepath.Join(d.done, c.want) {

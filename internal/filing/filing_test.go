@@ -32,7 +32,7 @@ func newDesk(t testing.TB) desk {
 	return desk{t, folder, filepath.Join(folder, "done")}
 }
 
-// newFarDesk has its done/ on another device than its folder.
+// newFarDesk makes a desk whose done/ is on another device than its folder.
 func newFarDesk(t testing.TB) desk {
 	t.Helper()
 	d := newDesk(t)
@@ -48,7 +48,7 @@ func newFarDesk(t testing.TB) desk {
 	return d
 }
 
-// needs skips a test for want of something, but not where everything is expected to be there.
+// needs skips a test that lacks something, and fails it where KAIZALA_DROP_CI says that nothing may be missing.
 func needs(t testing.TB, what string, err error) {
 	t.Helper()
 	if os.Getenv("KAIZALA_DROP_CI") != "" {
@@ -83,7 +83,7 @@ func write(t testing.TB, path, content string) {
 	noError(t, os.WriteFile(path, []byte(content), 0o644))
 }
 
-// drop puts a file into the folder and returns its move.
+// drop writes a file into the folder and returns its move.
 func (d desk) drop(name, content string) Move {
 	d.t.Helper()
 	write(d.t, filepath.Join(d.folder, name), content)
@@ -127,7 +127,7 @@ func missing(t testing.TB, path string) {
 	}
 }
 
-// wayOf is one way to get a file from one name to another: they must not differ in what comes of it.
+// wayOf is one way to bring a file from one name to another. The results must be the same in each way.
 type wayOf struct {
 	name  string
 	desk  func(testing.TB) desk
@@ -149,7 +149,7 @@ func ways() []wayOf {
 	}
 }
 
-// apart is what the kernel says of two devices that know no renameat2: EXDEV goes before EINVAL.
+// apart answers as the kernel does for two devices without renameat2: EXDEV comes before EINVAL.
 func apart(from, to string) error {
 	if filepath.Dir(from) != filepath.Dir(to) {
 		return unix.EXDEV
@@ -163,6 +163,7 @@ func everyWay(t *testing.T, test func(t *testing.T, d desk, c calls)) {
 	}
 }
 
+// TestMoveNumbersWhatIsTaken shows that a file whose name is taken in done/ gets the next number.
 func TestMoveNumbersWhatIsTaken(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		f := newFiler(c)
@@ -178,9 +179,11 @@ func TestMoveNumbersWhatIsTaken(t *testing.T) {
 	})
 }
 
+// TestFailLeavesNote shows that a rejected file has its note beside it, and that it takes neither the name of another file nor
+// that of another note.
 func TestFailLeavesNote(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
-		write(t, filepath.Join(d.done, "a.pdf"), "old") // its note is gone
+		write(t, filepath.Join(d.done, "a.pdf"), "old") // a file without its note
 		write(t, filepath.Join(d.done, "a (2).pdf.reason.txt"), "orphan")
 		dest, err := newFiler(c).Fail(d.drop("sub/a.pdf", "other place"), Note{Reason: "no such type"})
 		noError(t, err)
@@ -201,7 +204,7 @@ func TestFailLeavesNote(t *testing.T) {
 	})
 }
 
-// TestOrphanNotes: a person takes the files out of failed/ again and again, and leaves the notes.
+// TestOrphanNotes shows that a file finds a name in failed/ although a thousand notes without files take names there.
 func TestOrphanNotes(t *testing.T) {
 	d := newDesk(t)
 	const orphans = maxLost + 10
@@ -214,7 +217,7 @@ func TestOrphanNotes(t *testing.T) {
 	}
 }
 
-// TestConcurrent moves 50 files of one name at the same time, half of them with a note.
+// TestConcurrent shows that 50 files of one name can be moved at the same time, half of them with a note.
 func TestConcurrent(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		const n = 50
@@ -256,6 +259,7 @@ func TestConcurrent(t *testing.T) {
 	})
 }
 
+// TestHardNames shows that files whose names are long or odd keep these names and their content.
 func TestHardNames(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		f := newFiler(c)
@@ -281,6 +285,8 @@ func TestHardNames(t *testing.T) {
 	})
 }
 
+// TestTenThousandOfOneName shows that a free name is found in few looks among ten thousand, and that the error of each look is
+// returned.
 func TestTenThousandOfOneName(t *testing.T) {
 	looks := 0
 	taken := func(n int) (bool, error) { looks++; return n <= 10_000, nil }
@@ -308,6 +314,8 @@ func TestTenThousandOfOneName(t *testing.T) {
 	}
 }
 
+// TestSourceIsNotTheWantedFile shows which error says that the wanted file vanished, was replaced or was written to, and that
+// nothing is moved then.
 func TestSourceIsNotTheWantedFile(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -359,7 +367,7 @@ func TestSourceIsNotTheWantedFile(t *testing.T) {
 	}
 }
 
-// TestChmodDoesNotMatter: nobody needs to post a file again because its permissions were changed.
+// TestChmodDoesNotMatter shows that a posted file is filed although its permissions were changed.
 func TestChmodDoesNotMatter(t *testing.T) {
 	d := newDesk(t)
 	m := d.drop("a.pdf", "a")
@@ -369,8 +377,8 @@ func TestChmodDoesNotMatter(t *testing.T) {
 	holds(t, d.folder, "done/a.pdf=a")
 }
 
-// TestDeviceMayHaveANewNumber: a share is mounted anew between post and move. The file is the same; where it is not
-// there, nobody can tell whether the share is.
+// TestDeviceMayHaveANewNumber shows that a file is known again after its share was mounted anew, and that a missing file on
+// another device counts as a share that is away.
 func TestDeviceMayHaveANewNumber(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		m := d.drop("a.pdf", "a")
@@ -383,7 +391,7 @@ func TestDeviceMayHaveANewNumber(t *testing.T) {
 	})
 }
 
-// slip puts another file in the place of path, as a writer does that replaces by renaming.
+// slip puts another file in the place of path, as a writer does who replaces by renaming.
 func slip(t testing.TB, path string) {
 	t.Helper()
 	other := filepath.Join(t.TempDir(), "other")
@@ -391,7 +399,7 @@ func slip(t testing.TB, path string) {
 	noError(t, os.Rename(other, path))
 }
 
-// TestReplacedBeforeRename: a file that comes under the name after the look is not the one that was posted.
+// TestReplacedBeforeRename shows that a file which comes under the name after the verification is put back and not filed.
 func TestReplacedBeforeRename(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		m := d.drop("a.pdf", "old")
@@ -422,7 +430,8 @@ func TestReplacedBeforeRename(t *testing.T) {
 	})
 }
 
-// TestReplacedTwice: the file that slipped in cannot go back to its name, for a third one lies there. Both stay.
+// TestReplacedTwice shows that a file which slipped in, and whose name a third file has taken, stays in the folder under a new
+// name.
 func TestReplacedTwice(t *testing.T) {
 	d := newDesk(t)
 	m := d.drop("a.pdf", "old")
@@ -443,7 +452,7 @@ func TestReplacedTwice(t *testing.T) {
 	holds(t, d.folder, "a.pdf=third", "a (2).pdf=new")
 }
 
-// TestReplacedAfterLink: the wanted file has its new name, another has come under the old one. unlink(2) must not hit that.
+// TestReplacedAfterLink shows that a file which comes under the old name after link(2) is not removed with it.
 func TestReplacedAfterLink(t *testing.T) {
 	d := newDesk(t)
 	m := d.drop("a.pdf", "old")
@@ -459,6 +468,8 @@ func TestReplacedAfterLink(t *testing.T) {
 	holds(t, d.folder, "a.pdf=new", "done/a.pdf=old")
 }
 
+// TestChangedWhileCopied shows that a file which is changed, replaced or removed while it is copied is not filed, and that no
+// copy is left.
 func TestChangedWhileCopied(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -498,7 +509,7 @@ func TestChangedWhileCopied(t *testing.T) {
 	}
 }
 
-// TestShortCopy: bytes that are missing are noticed even where nobody reports an error.
+// TestShortCopy shows that missing bytes of a copy are noticed although no call reports an error.
 func TestShortCopy(t *testing.T) {
 	d := newFarDesk(t)
 	c := realCalls()
@@ -511,7 +522,8 @@ func TestShortCopy(t *testing.T) {
 	holds(t, d.done)
 }
 
-// TestReplacedAfterCopy: the copy is safe, and is the wanted file; what has come in its place settles anew.
+// TestReplacedAfterCopy shows that the wanted file is filed, and the file that came in its place stays, if the original is
+// replaced once its copy is safe.
 func TestReplacedAfterCopy(t *testing.T) {
 	for name, change := range map[string]func(path string){
 		"replaced": func(path string) { slip(t, path) }, "written to": func(path string) { write(t, path, "new") },
@@ -531,7 +543,7 @@ func TestReplacedAfterCopy(t *testing.T) {
 	}
 }
 
-// TestLostAnswer: NFS says EEXIST, or ENOENT, of what it has done already.
+// TestLostAnswer shows that a move succeeds when NFS answers EEXIST or ENOENT to a call that it has carried out already.
 func TestLostAnswer(t *testing.T) {
 	lost := func(real func(string, string) error, answer error) func(string, string) error {
 		return func(from, to string) error {
@@ -557,7 +569,7 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// TestLostRace: somebody takes the very name that was found free, again and again.
+// TestLostRace shows that a file gets another name when somebody takes the name that was found free, again and again.
 func TestLostRace(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		races := 3
@@ -585,6 +597,7 @@ func TestLostRace(t *testing.T) {
 	})
 }
 
+// TestRacesEnd shows that a move gives up, and leaves the file where it is, after losing a fixed number of names to others.
 func TestRacesEnd(t *testing.T) {
 	d := newDesk(t)
 	c := realCalls()
@@ -596,6 +609,7 @@ func TestRacesEnd(t *testing.T) {
 	holds(t, d.folder, "a.pdf=a")
 }
 
+// TestBadMove shows that a move with a relative folder or target, or with a name outside of the folder, is refused.
 func TestBadMove(t *testing.T) {
 	d := newDesk(t)
 	good := d.drop("a.pdf", "a")

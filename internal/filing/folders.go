@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// owner is whom a folder belongs to, and who else may enter.
+// owner is the ownership of a folder, and its permissions.
 type owner struct {
 	uid, gid int
 	mode     fs.FileMode // permissions, set-gid and sticky bit
@@ -22,9 +22,11 @@ func ownerOf(info fs.FileInfo) owner {
 	return owner{int(st.Uid), int(st.Gid), info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)}
 }
 
-// give hands over what we made, as far as we may: that others can read it must not decide whether a file is filed.
-// The group comes first, for chmod drops set-gid for a group that we are not in; the user last, for then it is no
-// longer ours to change.
+// give sets the owner and the mode of a new file or folder as far as this account may. It reports no error, because a file is
+// filed even if others cannot read it.
+//
+// The group is set before the mode, because chmod(2) drops set-gid for a group that this process is not in. The user is set
+// last, because after that this account may no longer change the file.
 func give(f *os.File, o owner, mode fs.FileMode) {
 	_ = f.Chown(-1, o.gid)
 	if info, err := f.Stat(); err != nil || ownerOf(info).mode != mode {
@@ -33,17 +35,19 @@ func give(f *os.File, o owner, mode fs.FileMode) {
 	_ = f.Chown(o.uid, -1)
 }
 
-// makeFolders makes what is missing of m.Dir and of the file's subfolders below it, and returns where the file belongs.
+// makeFolders makes m.Dir and the file's subfolders below it where they are missing, and returns the folder for the file.
 func (f *Filer) makeFolders(m Move, o owner) (string, error) {
 	dir := filepath.Clean(m.Dir)
-	if below, err := filepath.Rel(m.Folder, filepath.Dir(dir)); err == nil && filepath.IsLocal(below) {
-		// A done/ such as "archive/done": what belongs to the watched folder may be made, anything else is not ours to make.
+	if below, err := filepath.Rel(m.Folder, filepath.Dir(dir)); !m.Back && err == nil && filepath.IsLocal(below) {
+		// With a done/ such as "archive/done", archive is made if it is in the watched folder, and nowhere else.
 		if err := f.makeEach(m.Folder, below, o); err != nil {
 			return "", err
 		}
 	}
-	if err := f.makeFolder(dir, o, os.Stat); err != nil {
-		return "", err
+	if !m.Back {
+		if err := f.makeFolder(dir, o, os.Stat); err != nil {
+			return "", err
+		}
 	}
 	for part := range m.parts(dir) {
 		var err error
@@ -54,14 +58,15 @@ func (f *Filer) makeFolders(m Move, o owner) (string, error) {
 	return dir, nil
 }
 
-// maxPath is how long a path may be in the target before the file's own name, in bytes: PATH_MAX is 4096 with the NUL.
+// maxPath is how many bytes the path of a folder in the target may have, so that names below it fit into PATH_MAX, which is
+// 4096 with the NUL.
 const maxPath = 4096 - 1 - 2*maxName
 
-// parts are the subfolders of the file that are kept below dir: as many as a path has room for.
+// parts are the subfolders of the file that are kept below dir: as many as fit into a path.
 func (m Move) parts(dir string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		size := len(dir)
-		for part := range strings.SplitSeq(filepath.Dir(filepath.Clean(m.Name)), "/") {
+		for part := range strings.SplitSeq(filepath.Dir(filepath.Clean(m.wanted())), "/") {
 			if size += len("/") + len(part); part != "." && (size > maxPath || !yield(part)) {
 				return
 			}
@@ -69,8 +74,8 @@ func (m Move) parts(dir string) iter.Seq[string] {
 	}
 }
 
-// makeSubfolder makes a folder below done/, in the first spelling that is taken there. A link is not followed: it could lead
-// the file anywhere, with the daemon's rights, and whoever may write to done/ can make one.
+// makeSubfolder makes a folder below done/, in the first spelling that the file system accepts. It does not follow a symbolic
+// link, which anybody who may write to done/ can make, and which could lead the file anywhere.
 func (f *Filer) makeSubfolder(dir, part string, o owner) (string, error) {
 	asked := nameLimit(dir)
 	for s := firstSpelling(part, asked); ; {
@@ -83,7 +88,7 @@ func (f *Filer) makeSubfolder(dir, part string, o owner) (string, error) {
 	}
 }
 
-// makeSpelled makes a folder of this spelling. A changed one may be a file's by chance, and gets a number then.
+// makeSpelled makes a folder with the spelling s of its name. A spelling that was changed gets a number if a file has it.
 func (f *Filer) makeSpelled(dir, part string, s spelling, o owner) (string, error) {
 	for n := 1; ; n++ {
 		path := filepath.Join(dir, s.numbered(part, n, 0))
@@ -109,7 +114,8 @@ func (f *Filer) makeEach(dir, below string, o owner) error {
 
 type statFunc func(string) (fs.FileInfo, error)
 
-// makeFolder makes one folder if it is missing. Whoever asks meanwhile waits until it is complete and on disk.
+// makeFolder makes one folder if it is missing. Other calls for the same folder wait until it has its owner and mode and is on
+// disk.
 func (f *Filer) makeFolder(path string, o owner, stat statFunc) error {
 	_, err, _ := f.making.Do(path, func() (any, error) {
 		err := isFolder(path, stat)
@@ -123,7 +129,7 @@ func (f *Filer) makeFolder(path string, o owner, stat statFunc) error {
 			}
 			return nil, err
 		} else if err != nil {
-			return nil, step("make the folder "+quote(path), err)
+			return nil, failedTo("make the folder "+quote(path), err)
 		}
 		return nil, f.finishFolder(path, o)
 	})
@@ -134,7 +140,7 @@ func isFolder(path string, stat statFunc) error {
 	info, err := stat(path)
 	switch {
 	case err != nil:
-		return step("look at the folder "+quote(path), err)
+		return failedTo("look at the folder "+quote(path), err)
 	case info.Mode().Type() == fs.ModeSymlink:
 		return errLink(path)
 	case !info.IsDir():
@@ -162,7 +168,7 @@ func (f *Filer) finishFolder(path string, o owner) error {
 func openDir(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return nil, step("open the folder "+quote(path), err)
+		return nil, failedTo("open the folder "+quote(path), err)
 	}
 	return f, nil
 }

@@ -20,7 +20,7 @@ func needsRoot(t testing.TB) {
 	}
 }
 
-// umask sets the process's umask: such a test must not run beside others.
+// umask sets the umask of the process, so that its test must not run beside others.
 func umask(t testing.TB, mask int) {
 	old := syscall.Umask(mask)
 	t.Cleanup(func() { syscall.Umask(old) })
@@ -36,6 +36,8 @@ func owned(t testing.TB, path string, uid, gid uint32, mode fs.FileMode) {
 	}
 }
 
+// TestMadeFoldersAreLikeTheWatchedOne shows that new folders have the owner and mode of the watched folder, and that a copy
+// keeps owner, mode and mtime.
 func TestMadeFoldersAreLikeTheWatchedOne(t *testing.T) {
 	needsRoot(t)
 	everyWay(t, func(t *testing.T, d desk, c calls) {
@@ -60,6 +62,7 @@ func TestMadeFoldersAreLikeTheWatchedOne(t *testing.T) {
 	})
 }
 
+// TestExistingFoldersStayAsTheyAre shows that folders which exist keep their owner and mode.
 func TestExistingFoldersStayAsTheyAre(t *testing.T) {
 	d := newDesk(t)
 	m := d.drop("a/scan.pdf", "x")
@@ -69,6 +72,7 @@ func TestExistingFoldersStayAsTheyAre(t *testing.T) {
 	owned(t, d.done+"/a", uint32(os.Geteuid()), uint32(os.Getegid()), 0o711)
 }
 
+// TestDoneMayBeALink shows that done/ may be a symbolic link to a folder.
 func TestDoneMayBeALink(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		elsewhere := t.TempDir()
@@ -80,6 +84,8 @@ func TestDoneMayBeALink(t *testing.T) {
 	})
 }
 
+// TestDoneCannotBe shows what the error says if done/ or a folder below it cannot be made, and that the file stays where it
+// is.
 func TestDoneCannotBe(t *testing.T) {
 	for _, c := range []struct {
 		name, says string
@@ -117,6 +123,7 @@ func TestDoneCannotBe(t *testing.T) {
 	}
 }
 
+// TestDoneMayLieDeeper shows that folders between the watched folder and done/ are made.
 func TestDoneMayLieDeeper(t *testing.T) {
 	d := newDesk(t)
 	d.done = filepath.Join(d.folder, "archive/2026/done")
@@ -125,7 +132,7 @@ func TestDoneMayLieDeeper(t *testing.T) {
 	holds(t, d.folder, "archive/2026/done/a.pdf=x")
 }
 
-// TestFolderIsMadeOnce: whoever comes while done/ is made waits until it has its owner and mode.
+// TestFolderIsMadeOnce shows that moves which come while done/ is made wait until it has its owner and mode.
 func TestFolderIsMadeOnce(t *testing.T) {
 	d := newDesk(t)
 	umask(t, 0o077)
@@ -146,7 +153,7 @@ func TestFolderIsMadeOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// TestNobodyMovesIntoAnUnsafeFolder: as long as done/ itself is not on disk, no file goes there.
+// TestNobodyMovesIntoAnUnsafeFolder shows that no file is moved into done/ before done/ itself is on disk.
 func TestNobodyMovesIntoAnUnsafeFolder(t *testing.T) {
 	d := newDesk(t)
 	moves := []Move{d.drop("a.pdf", "a"), d.drop("b.pdf", "b")}
@@ -171,6 +178,7 @@ func TestNobodyMovesIntoAnUnsafeFolder(t *testing.T) {
 	})
 }
 
+// TestMessagesAreOneLineAndPrintable shows that errors show the name of a file in one line and without control characters.
 func TestMessagesAreOneLineAndPrintable(t *testing.T) {
 	d := newDesk(t)
 	name := "bad\nname\u202e.pdf"

@@ -7,34 +7,36 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// Forget removes what tries of a move left in m.Dir that were broken off: a copy, finished or not, a second name, a reserved
-// name, and a note without its file. found is the absolute path where the file lies now, under another name or with other
-// looks; "" says that nobody knows. failed says that it was Fail that moved. What it removed stays so.
+// Forget removes from m.Dir what broken-off tries of a move left there: an unfinished or finished copy, a second name, a
+// reserved name, and a note without its file. found is the absolute path at which the file lies now, renamed or changed, or ""
+// if that is not known. failed says that the tries were by Fail. When Forget returns without an error, the removal is on disk.
 //
-// What has a final name in m.Dir goes only if it is one too many: a copy of what lies at found, a second name of it, or what was
-// linked before the same bytes got another inode. Anything else may be all that is left.
+// A file with a final name in m.Dir is removed only if it is surplus: a copy of the file at found, a second name of that file,
+// or a file that was linked before the same bytes got another inode. Any other file may be the last one that is left.
+//
+// The error says what could not be removed; errors.Is finds the system's error. Forget is safe for concurrent use.
 func (f *Filer) Forget(m Move, found string, failed bool) error {
-	t := &trip{filer: f, move: m}
+	t := &transfer{filer: f, move: m}
 	if failed {
 		t.noted = &Note{}
 	}
 	target := m.target()
-	dest, err := t.findTwin(target)
+	dest, err := t.findCopy(target)
 	isCopy := dest != ""
 	if !isCopy {
-		dest = t.landedAs(target, isThe(m.Want))
+		dest = t.landedAs(target, isExactly(m.Want))
 	}
-	if err == nil && dest != "" && m.isTooMany(dest, found, isCopy) {
-		err = step("remove the copy that was made of it under its old name", os.Remove(dest))
+	if err == nil && dest != "" && m.isSurplus(dest, found, isCopy) {
+		err = failedTo("remove the copy that was made of it under its old name", os.Remove(dest))
 	}
 	if err == nil {
-		err = t.dropSpare()
+		err = t.dropSecondName()
 	}
 	if err == nil && failed {
 		err = t.dropNotes(target)
 	}
 	if err == nil && !isAbsent(target) {
-		err = step("sync "+quote(target), t.syncFolder(target))
+		err = failedTo("sync "+quote(target), t.syncFolder(target))
 	}
 	if err != nil {
 		return m.explain(err)
@@ -42,8 +44,8 @@ func (f *Filer) Forget(m Move, found string, failed bool) error {
 	return nil
 }
 
-// isTooMany reports whether dest may go because the file lies at found.
-func (m Move) isTooMany(dest, found string, isCopy bool) bool {
+// isSurplus reports whether dest may be removed because the file lies at found.
+func (m Move) isSurplus(dest, found string, isCopy bool) bool {
 	if found == "" {
 		return false
 	}
@@ -58,11 +60,11 @@ func (m Move) isTooMany(dest, found string, isCopy bool) bool {
 	return err == nil && same
 }
 
-// dropNotes removes the notes that were written for the file, which then did not come.
-func (t *trip) dropNotes(target string) error {
+// dropNotes removes the notes of the file that have no file beside them.
+func (t *transfer) dropNotes(target string) error {
 	name := filepath.Base(t.move.Name)
 	for _, s := range spellings(name, nameLimit(target), t.room()) {
-		for n, missing := 1, 0; missing < gap; n++ {
+		for n, missing := 1, 0; missing < maxMissing; n++ {
 			path := filepath.Join(target, s.numbered(name, n, t.room()))
 			if !isAbsent(path) {
 				continue
@@ -76,14 +78,14 @@ func (t *trip) dropNotes(target string) error {
 	return nil
 }
 
-// dropNote removes the note of a file that does not lie at path, and is not about to.
-func (t *trip) dropNote(path string) error {
-	if isAbsent(path+noteSuffix) || !t.filer.reserve(path) {
+// dropNote removes the note of the file at path, unless the file lies there or a transfer is about to bring it.
+func (t *transfer) dropNote(path string) error {
+	if isAbsent(path+noteSuffix) || !t.filer.reserveNote(path) {
 		return nil
 	}
-	defer t.filer.release(path)
+	defer t.filer.unreserveNote(path)
 	if !isAbsent(path) || !isAbandoned(path+noteSuffix) {
 		return nil
 	}
-	return step("remove its note", os.Remove(path+noteSuffix))
+	return failedTo("remove its note", os.Remove(path+noteSuffix))
 }

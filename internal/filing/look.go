@@ -14,15 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// isFile reports whether id is the wanted file with nothing written to it since, as far as can be seen from outside, and
-// also after a rename or a link, which change the ctime. Move.Want says what is compared and why.
+// isFile reports whether id is the wanted file and, as far as inode, size and mtime show, nothing was written to it. It ignores
+// the ctime, which a rename or a link changes. Move.Want says why these are compared.
 func isFile(id, want file.Identity) bool {
 	return id.Ino == want.Ino && id.Size == want.Size && id.Mtime == want.Mtime
 }
 
-// check finds what no file system has to be asked for.
+// check finds mistakes in m for which no file system has to be asked.
 func (m Move) check() error {
 	switch {
 	case !filepath.IsAbs(m.Folder):
@@ -31,12 +32,14 @@ func (m Move) check() error {
 		return fmt.Errorf("the target %s is not an absolute path", quote(m.Dir))
 	case !filepath.IsLocal(m.Name) || filepath.Clean(m.Name) == ".":
 		return fmt.Errorf("the name %s is not one below the watched folder", quote(m.Name))
+	case !filepath.IsLocal(m.wanted()) || filepath.Clean(m.wanted()) == ".":
+		return fmt.Errorf("the name %s is not one below the target", quote(m.As))
 	}
 	return nil
 }
 
-// look tells whether the wanted file lies at its place: nil, one of the package's errors, or what the system said.
-func (m Move) look() error {
+// verify returns nil if the wanted file lies in its place, else one of the package's errors or the system's.
+func (m Move) verify() error {
 	info, err := file.Lstat(m.source())
 	if err == nil && isFile(info.Identity, m.Want) {
 		if m.isRewritten(info.Identity) {
@@ -45,13 +48,13 @@ func (m Move) look() error {
 		return nil
 	}
 	if err != nil && !absent(err) {
-		return step("look at it", err)
+		return failedTo("look at it", err)
 	}
 	mounted, folderErr := m.mounted()
 	switch {
 	case folderErr != nil:
-		return step("look at its folder", folderErr)
-	case !mounted && m.liesChanged(): // the share has another device number now
+		return failedTo("look at its folder", folderErr)
+	case !mounted && m.isTouched(): // the share has another device number now
 		return ErrReplaced
 	case !mounted:
 		return ErrFolderGone
@@ -62,23 +65,23 @@ func (m Move) look() error {
 	}
 }
 
-// isRewritten reports whether the file at its place, which is the wanted one as far as isFile can tell, holds other bytes.
-// They are read only where the ctime says that something happened.
+// isRewritten reports whether the file in its place, which isFile calls the wanted one, holds other bytes. It reads them only
+// if the ctime has changed.
 func (m Move) isRewritten(id file.Identity) bool {
 	if id.Ctime == m.Want.Ctime || len(m.SHA256) == 0 {
 		return false
 	}
 	same, err := m.isSum(m.Folder, m.Name)
-	return err == nil && !same // a chmod can have taken the right to read it
+	return err == nil && !same // a file that a chmod made unreadable counts as the same
 }
 
-// isSum reports whether a file below a folder holds the bytes that were wanted.
+// isSum reports whether the file name in folder has the wanted sum.
 func (m Move) isSum(folder, name string) (bool, error) {
 	sum, err := sumOf(folder, name)
 	return err == nil && bytes.Equal(sum, m.SHA256), err
 }
 
-// sumOf reads a file below a folder.
+// sumOf is the SHA-256 of the file name in folder.
 func sumOf(folder, name string) ([]byte, error) {
 	f, _, err := file.Open(folder, name)
 	if err != nil {
@@ -90,15 +93,15 @@ func sumOf(folder, name string) ([]byte, error) {
 	return sum.Sum(nil), err
 }
 
-// original reports whether the wanted file lies at its place, with the bytes that were wanted.
-func (m Move) original() bool {
+// isInPlace reports whether the wanted file lies in its place with the wanted bytes.
+func (m Move) isInPlace() bool {
 	info, err := file.Lstat(m.source())
 	return err == nil && isFile(info.Identity, m.Want) && !m.isRewritten(info.Identity)
 }
 
-// mounted reports whether the folder is there, and is on the device the file was on. What is asked is the deepest
-// subfolder on the way to the file that is left: a share may be mounted there too. On overlayfs a file may have the device of
-// the layer that it lies on.
+// mounted reports whether the folder exists and is on the device on which the file was. It asks the deepest subfolder that is
+// left on the way to the file, because a share may be mounted even there. On overlayfs a file may have another device than its
+// folder, that of its layer.
 func (m Move) mounted() (bool, error) {
 	for dir := filepath.Dir(m.source()); ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
@@ -113,15 +116,15 @@ func (m Move) mounted() (bool, error) {
 	}
 }
 
-// because puts what became of the file before err, where that is the reason of it.
-func (m Move) because(err error) error {
-	if reason := m.look(); reason != nil {
+// reasonOr returns what verify finds wrong with the file, which then is the reason of err, or else err.
+func (m Move) reasonOr(err error) error {
+	if reason := m.verify(); reason != nil {
 		return reason
 	}
 	return err
 }
 
-// explain says which file could not be moved, that it is safe, and, where one can tell, what would help.
+// explain adds to err which file could not be moved, that the file is safe, and what would help if that is known.
 func (m Move) explain(err error) error {
 	for _, sentinel := range []error{ErrGone, ErrFolderGone, ErrReplaced} {
 		if errors.Is(err, sentinel) {
@@ -132,8 +135,8 @@ func (m Move) explain(err error) error {
 		quote(m.source()), quote(m.Dir), err, advice(err))
 }
 
-// step says what failed. The path within err is dropped: explain says it, and fit to be shown.
-func step(what string, err error) error {
+// failedTo says what failed. It drops the path that err holds, because explain shows that path without control characters.
+func failedTo(what string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -150,8 +153,8 @@ func cause(err error) error {
 	return err
 }
 
-// and is errors.Join on one line.
-func and(err, then error) error {
+// andThen joins two errors on one line; either may be nil.
+func andThen(err, then error) error {
 	switch {
 	case err == nil:
 		return then
@@ -161,9 +164,9 @@ func and(err, then error) error {
 	return fmt.Errorf("%w; and then: %w", err, cause(then))
 }
 
-func quote(path string) string { return `"` + file.Printable(path) + `"` }
+func quote(path string) string { return `"` + text.Printable(path) + `"` }
 
-// absent reports whether err says that there is no such path: ENOENT, or ENOTDIR when a folder on the way is a file now.
+// absent reports whether err says that a path does not exist: ENOENT, or ENOTDIR if a folder on the way is a file.
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }
 
 func sys(info fs.FileInfo) *syscall.Stat_t { return info.Sys().(*syscall.Stat_t) }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// posted is d.drop of a file whose checksum is known.
+// posted is drop for a file whose checksum is known.
 func (d desk) posted(name, content string) Move {
 	d.t.Helper()
 	m := d.drop(name, content)
@@ -17,10 +17,11 @@ func (d desk) posted(name, content string) Move {
 	return m
 }
 
-// rewrite is what cp -p does with another file of the same size and mtime: the inode stays, and only the ctime tells.
+// rewrite writes other bytes of the same length and restores the mtime, as cp -p does, so that only the ctime shows the
+// change.
 func rewrite(t testing.TB, m Move, content string) {
 	t.Helper()
-	time.Sleep(10 * time.Millisecond) // the kernel's clock of files ticks no faster
+	time.Sleep(10 * time.Millisecond) // the kernel's clock for files advances in steps of up to 10 ms
 	write(t, m.source(), content)
 	at := time.Unix(0, m.Want.Mtime)
 	noError(t, os.Chtimes(m.source(), at, at))
@@ -29,7 +30,8 @@ func rewrite(t testing.TB, m Move, content string) {
 	}
 }
 
-// TestRewritten: other bytes in the posted file, of the same length and with its time, were not posted. They stay.
+// TestRewritten shows that a file stays in its folder if other bytes of the same length and time were written to it after it
+// was posted.
 func TestRewritten(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		m := d.posted("a.pdf", "old")
@@ -50,7 +52,7 @@ func TestRewritten(t *testing.T) {
 	})
 }
 
-// TestTouchedButNotRewritten: whatever changed the ctime, a file with the bytes that were posted is filed.
+// TestTouchedButNotRewritten shows that a file with the posted bytes is filed, whatever changed its ctime.
 func TestTouchedButNotRewritten(t *testing.T) {
 	for name, touch := range map[string]func(m Move){
 		"chmod":                 func(m Move) { noError(t, os.Chmod(m.source(), 0o600)) },
@@ -73,8 +75,8 @@ func TestTouchedButNotRewritten(t *testing.T) {
 	}
 }
 
-// TestRewrittenAfterCopy: the copy is the wanted file. Other bytes that came into the original meanwhile exist nowhere
-// else: it stays, to settle anew.
+// TestRewrittenAfterCopy shows that an original which got other bytes after its copy was made stays to settle anew, because
+// these bytes exist nowhere else.
 func TestRewrittenAfterCopy(t *testing.T) {
 	d := newFarDesk(t)
 	mkdir(t, d.done, 0o755)
@@ -94,8 +96,8 @@ func TestRewrittenAfterCopy(t *testing.T) {
 	holds(t, d.folder, "a.pdf=new")
 }
 
-// TestReusedInode: the file was copied and removed, but a crash came before the caller heard of it, and another file got
-// its name and its inode. The other one stays.
+// TestReusedInode shows that another file with the name and the inode of a file that was copied and removed before a crash
+// stays.
 func TestReusedInode(t *testing.T) {
 	d := newFarDesk(t)
 	m := d.posted("a.pdf", "old")
@@ -112,8 +114,8 @@ func TestReusedInode(t *testing.T) {
 	holds(t, d.folder, "a.pdf=new")
 }
 
-// TestTouchedOnAnotherDevice: a share that was mounted again has another device number. A file that was touched there, too, is
-// known by its bytes; any other file under its name may be one below the mount point.
+// TestTouchedOnAnotherDevice shows that a touched file on a share that was mounted anew is known by its bytes, and that any
+// other file under its name counts as one below the mount point.
 func TestTouchedOnAnotherDevice(t *testing.T) {
 	d := newDesk(t)
 	m := d.posted("a.pdf", "content")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestNumbered shows how a name gets a number, and where it is cut to fit.
 func TestNumbered(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -39,6 +40,7 @@ func TestNumbered(t *testing.T) {
 	}
 }
 
+// TestHidden shows that a hidden name lies in the folder of its file, begins with a dot, ends in .tmp and is not too long.
 func TestHidden(t *testing.T) {
 	for _, name := range []string{"a.pdf", strings.Repeat("é", 127), strings.Repeat("\xff", 255)} {
 		dir, base := filepath.Split(hidden("/in/"+name, file.Identity{Ino: 1}))
@@ -52,7 +54,7 @@ func isName(s string) bool {
 	return s != "" && s != "." && s != ".." && len(s) <= maxName && !strings.ContainsAny(s, "/\x00")
 }
 
-// FuzzNames lays a name into a folder of names: what is chosen was free, fits, and ends as the name did.
+// FuzzNames shows that the name chosen among taken ones is free, fits into the limit and keeps its extension.
 func FuzzNames(f *testing.F) {
 	f.Add("scan.pdf", "scan.pdf\x00scan (2).pdf\x00scan (4).pdf", uint16(100), false)
 	f.Add(strings.Repeat("é", 127), "", uint16(3), true)
@@ -106,7 +108,7 @@ func FuzzNames(f *testing.F) {
 	})
 }
 
-// FuzzMove does it for real.
+// FuzzMove shows with real moves what FuzzNames shows.
 func FuzzMove(f *testing.F) {
 	f.Add("scan.pdf", uint8(3))
 	f.Add(strings.Repeat("\xff", 255), uint8(2))
@@ -136,6 +138,7 @@ func FuzzMove(f *testing.F) {
 	})
 }
 
+// TestUnknownErrorOfLook shows that exists returns an error that does not say whether a path exists.
 func TestUnknownErrorOfLook(t *testing.T) {
 	loop := filepath.Join(t.TempDir(), "loop")
 	noError(t, os.Symlink(loop, loop))

@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 	maxText    = 2000 // runes of one text from outside
 )
 
-// text is the note as a person reads it. No empty one: a file is never set aside without a word.
+// text is the content of the note. It is never empty, so that no file lies in failed/ without a word.
 func (n Note) text(name string, local *time.Location) string {
 	var b strings.Builder
 	b.WriteString(noteHead)
@@ -33,8 +33,8 @@ func (n Note) text(name string, local *time.Location) string {
 			fmt.Fprintf(&b, "%-10s %s\n", label+":", value)
 		}
 	}
-	line("File", file.Printable(name))
-	line("Lies as", file.Printable(n.as))
+	line("File", text.Printable(name))
+	line("Lies as", text.Printable(n.as))
 	line("Reason", clean(n.Reason))
 	if !n.When.IsZero() {
 		line("When", n.When.In(local).Format("Monday, 2 January 2006, 15:04:05 MST (UTC-07:00)"))
@@ -49,27 +49,43 @@ func (n Note) text(name string, local *time.Location) string {
 	if advice := clean(n.Advice); advice != "" {
 		b.WriteString(advice + "\n")
 	}
-	again := "To send the file, put it into the folder again."
-	if n.Same {
-		again = "Put into the folder again as it is, it would only come back here."
-	}
-	b.WriteString(again + " " + noteTail)
+	b.WriteString(n.again() + noteTail)
 	return b.String()
 }
 
-// NoteMost is more than any note has, in bytes.
-const NoteMost = 64 << 10
+// again says how the file is sent again.
+func (n Note) again() string {
+	command := func(option string) string { return "    kaizala-drop retry " + option + text.Quoted(n.path) + "\n" }
+	switch {
+	case n.path == "" && n.Same:
+		return "Put into the folder again as it is, it would only come back here. "
+	case n.path == "":
+		return "To send the file, put it into the folder again. "
+	case n.Unknown:
+		return "If it is not there, put the file into the folder again, or run on the server:\n" + command("--post-again ") +
+			"If it is there, this moves the file to done/, and sends nothing:\n" + command("--was-posted ")
+	case n.AsItIs:
+		return "Put into the folder again as it is, it would only come back here. This sends it as it is, if run on the server:\n" +
+			command("--as-it-is ")
+	case n.Same:
+		return "Put into the folder again as it is, it would only come back here. "
+	}
+	return "To send the file, put it into the folder again, or run on the server:\n" + command("")
+}
 
-// IsNoteName reports whether a note may have that name.
+// MaxNoteSize is in bytes, and larger than any note.
+const MaxNoteSize = 64 << 10
+
+// IsNoteName reports whether name ends as the names of notes do, in whichever case.
 func IsNoteName(name string) bool { return strings.HasSuffix(strings.ToLower(name), noteSuffix) }
 
-// IsNote reports whether text is that of a note that was written here, told by its form, and whether it looks unchanged: from its
-// first line to its last.
-func IsNote(text []byte) (ours, unchanged bool) {
-	ours = bytes.HasPrefix(text, []byte(noteHead))
-	unchanged = ours && bytes.HasSuffix(text, []byte(noteTail))
+// IsNote reports whether content begins as the notes of this package do, and whether it has all their parts from the first line to
+// the last, as a note does that nobody has changed.
+func IsNote(content []byte) (ours, unchanged bool) {
+	ours = bytes.HasPrefix(content, []byte(noteHead))
+	unchanged = ours && bytes.HasSuffix(content, []byte(noteTail))
 	for _, part := range []string{"\nFile: ", "\nReason: ", "\nWhat to do:\n"} {
-		unchanged = unchanged && bytes.Contains(text, []byte(part))
+		unchanged = unchanged && bytes.Contains(content, []byte(part))
 	}
 	return ours, unchanged
 }
@@ -81,71 +97,86 @@ func number(n int) string {
 	return strconv.Itoa(n)
 }
 
-// clean makes one line of a text from outside, of bounded length and fit to be shown.
-func clean(s string) string {
-	short := firstRunes(s, maxText)
-	out := file.Printable(strings.Join(strings.Fields(short), " "))
-	if cut := firstRunes(out, maxText); len(cut) < len(out) || len(short) < len(s) {
-		return cut + "…"
-	}
-	return out
-}
+func clean(s string) string { return text.Line(s, maxText) }
 
-func firstRunes(s string, n int) string {
-	end := 0
-	for ; n > 0 && end < len(s); n-- {
-		_, size := utf8.DecodeRuneInString(s[end:])
-		end += size
-	}
-	return s[:end]
-}
-
-// isAbandoned reports whether the note at path is one of ours, perhaps cut off, or with its length but nothing else on the
-// disk, as a power cut leaves a file. The caller knows that its file is not there.
+// isAbandoned reports whether the file at path is a note of this package, perhaps cut off, or only zeros, as a power cut leaves
+// a file. The caller knows that the note's file is not there.
 func isAbandoned(path string) bool {
-	info, err := file.Lstat(path)
-	if err != nil || !info.Mode.IsRegular() {
-		return false
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	const most = 64 << 10 // bytes: more than any note has
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	head := text[:min(len(text), len(noteHead))]
-	blank := len(text) <= most && len(bytes.Trim(text, "\x00")) == 0
+	content, err := noteText(path)
+	head := content[:min(len(content), len(noteHead))]
+	blank := len(content) <= MaxNoteSize && len(bytes.Trim(content, "\x00")) == 0
 	return err == nil && (blank || strings.HasPrefix(noteHead, string(head)))
 }
 
-// reserve keeps another trip from taking path, or its note for an abandoned one, until release.
-func (f *Filer) reserve(path string) bool {
+// noteText reads what may be a note, and a byte more than the longest has.
+func noteText(path string) ([]byte, error) {
+	info, err := file.Lstat(path)
+	if err == nil && !info.Mode.IsRegular() {
+		err = file.ErrNotRegular
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, MaxNoteSize+1))
+}
+
+// DropNote removes the note of a file that lay at path and does not any more. A note that a person has changed stays, and so does
+// whatever else lies there; left is its path then, or "". What it removed stays so.
+func (f *Filer) DropNote(path string) (left string, err error) {
+	if isAbsent(path+noteSuffix) || !f.reserveNote(path) { // the note of another file that is about to come
+		return "", nil
+	}
+	defer f.unreserveNote(path)
+	if !isAbsent(path) {
+		return "", nil
+	}
+	content, err := noteText(path + noteSuffix)
+	if ours, unchanged := IsNote(content); err != nil || ours && !unchanged || !ours && !isAbandoned(path+noteSuffix) {
+		return path + noteSuffix, nil //nolint:nilerr // what cannot be read is not a note of this package
+	}
+	err = os.Remove(path + noteSuffix)
+	if err == nil {
+		err = f.Sync(filepath.Dir(path))
+	}
+	return "", failedTo("remove the note "+quote(path+noteSuffix), err)
+}
+
+// reserveNote keeps other transfers from taking path, and from taking its note for an abandoned one, until unreserveNote. It
+// returns false if another transfer has reserved path.
+func (f *Filer) reserveNote(path string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.noting[path] {
+	if f.notesUnderWay[path] {
 		return false
 	}
-	f.noting[path] = true
+	f.notesUnderWay[path] = true
 	return true
 }
 
-func (f *Filer) release(path string) {
+func (f *Filer) unreserveNote(path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.noting, path)
+	delete(f.notesUnderWay, path)
 }
 
-// textFor is what the note says of the file that will lie at path: that it has another name than its own, but for a number.
-func (t *trip) textFor(path string) string {
+// textFor is the text of the note for the file that will lie at path. It shows that path if it differs from the file's own name
+// by more than a number.
+func (t *transfer) textFor(path string) string {
 	n := *t.noted
+	n.path = path
 	if n.as = ""; !t.keepsName(path) {
 		n.as, _ = filepath.Rel(t.move.Dir, path)
 	}
 	return n.text(t.move.Name, time.Local)
 }
 
-func (t *trip) keepsName(path string) bool {
+// keepsName reports whether path has the file's own name, perhaps with a number.
+func (t *transfer) keepsName(path string) bool {
 	base, own := filepath.Base(path), filepath.Base(t.move.Name)
 	inOwn := filepath.Dir(path) == filepath.Join(t.move.Dir, filepath.Dir(t.move.Name))
 	ext := extension(own)
@@ -154,17 +185,18 @@ func (t *trip) keepsName(path string) bool {
 	return inOwn && (base == own || is && err == nil)
 }
 
-// writeNote writes the note at path, which must be free: EEXIST. Whoever may enter the folder may read it.
-func (t *trip) writeNote(path string) error {
+// writeNote writes the note at path, or fails with EEXIST if path is taken by anything but an abandoned note. Those who may
+// enter the watched folder may read the note.
+func (t *transfer) writeNote(path string) error {
 	f, err := t.create(&t.note, path)
 	if errors.Is(err, unix.EEXIST) && isAbandoned(path) {
 		if err := os.Remove(path); err != nil {
-			return step("replace the note of a file that is not there", err)
+			return failedTo("replace the note of a file that is not there", err)
 		}
 		f, err = t.create(&t.note, path)
 	}
 	if err != nil {
-		return step("write the note to it", err)
+		return failedTo("write the note to it", err)
 	}
 	give(f, t.owner, t.owner.mode.Perm()&^0o111)
 	_, err = f.WriteString(t.textFor(strings.TrimSuffix(path, noteSuffix)))
@@ -175,8 +207,8 @@ func (t *trip) writeNote(path string) error {
 		err = closeErr
 	}
 	if err != nil {
-		t.discard(&t.note) //nolint:errcheck // told apart by what it holds
-		return step("write the note to it", err)
+		t.discard(&t.note) //nolint:errcheck // a note that stays is known by its text
+		return failedTo("write the note to it", err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 )
 
+// TestNote shows the whole text of a note, and that of an empty one.
 func TestNote(t *testing.T) {
 	berlin := time.FixedZone("CEST", 2*60*60)
 	full := Note{
@@ -52,7 +53,8 @@ To send the file, put it into the folder again. This note can be deleted.
 	}
 }
 
-// TestNoteOfTheSameEnd: where the file would come back, the note does not say that it can be put into the folder again.
+// TestNoteOfTheSameEnd shows that the note does not advise to put a file into the folder again if it would fail in the same
+// way.
 func TestNoteOfTheSameEnd(t *testing.T) {
 	const want = `kaizala-drop put this file aside and will not send it again by itself.
 
@@ -68,6 +70,72 @@ Put into the folder again as it is, it would only come back here. This note can 
 	}
 }
 
+// TestNoteNamesTheCommand: the note of a file that lies in failed/ names the command that helps, as a shell takes it. It is known
+// for a note of the daemon's own, as those are that older versions wrote.
+func TestNoteNamesTheCommand(t *testing.T) {
+	for name, c := range map[string]struct {
+		note Note
+		path string
+		want string
+	}{
+		"refused": {Note{}, "/srv/drop/failed/a.pdf", `To send the file, put it into the folder again, or run on the server:
+    kaizala-drop retry /srv/drop/failed/a.pdf
+`},
+		"hostile": {Note{}, "/srv/failed/it's\n\x1b[31m.pdf", `To send the file, put it into the folder again, or run on the server:
+    kaizala-drop retry $'/srv/failed/it\'s\n\033[31m.pdf'
+`},
+		"no use": {Note{Same: true, Advice: "Convert it."}, "/f/a b.heic", `Convert it.
+Put into the folder again as it is, it would only come back here. `},
+		"truncated": {Note{Same: true, AsItIs: true}, "/f/a b.pdf", `Put into the folder again as it is, it would only come back here. This sends it as it is, if run on the server:
+    kaizala-drop retry --as-it-is '/f/a b.pdf'
+`},
+		"unknown": {Note{Unknown: true, Advice: "Look."}, "/f/a.pdf", `Look.
+If it is not there, put the file into the folder again, or run on the server:
+    kaizala-drop retry --post-again /f/a.pdf
+If it is there, this moves the file to done/, and sends nothing:
+    kaizala-drop retry --was-posted /f/a.pdf
+`},
+	} {
+		c.note.path, c.note.Reason = c.path, "because"
+		text := c.note.text("a.pdf", time.UTC)
+		if want := "\nWhat to do:\n" + c.want + noteTail; !strings.HasSuffix(text, want) {
+			t.Errorf("%s:\n%s\nwant at its end:\n%s", name, text, want)
+		}
+		if ours, unchanged := IsNote([]byte(text)); !ours || !unchanged {
+			t.Errorf("%s is not known: %t, %t", name, ours, unchanged)
+		}
+	}
+}
+
+// TestDropNote: a note goes when its file is gone, and only one of the daemon's own that nobody has changed.
+func TestDropNote(t *testing.T) {
+	whole := Note{Reason: "refused", path: "/x"}.text("a.pdf", time.Local)
+	const old = noteHead + "File:      a.pdf\nReason:    refused\n\nWhat to do:\nTo send the file, put it into the folder again. " + noteTail
+	for name, c := range map[string]struct {
+		text string
+		stay bool
+	}{
+		"ours": {whole, false}, "of an older version": {old, false}, "what a power cut left": {"\x00\x00", false}, "its beginning": {noteHead[:9], false},
+		"changed": {strings.Replace(whole, "What to do:", "Done:", 1), true}, "added to": {whole + "done\n", true}, "another's": {"mine", true},
+	} {
+		path := t.TempDir() + "/a.pdf"
+		write(t, path+noteSuffix, c.text)
+		write(t, path, "x")
+		if left, err := New().DropNote(path); left != "" || err != nil || isAbsent(path+noteSuffix) {
+			t.Errorf("%s: beside its file: %q, %v", name, left, err)
+		}
+		noError(t, os.Remove(path))
+		left, err := New().DropNote(path)
+		if err != nil || c.stay != (left == path+noteSuffix) || c.stay == isAbsent(path+noteSuffix) {
+			t.Errorf("%s: left %q, %v", name, left, err)
+		}
+		if left, err := New().DropNote(path + "x"); left != "" || err != nil {
+			t.Errorf("%s: without a note: %q, %v", name, left, err)
+		}
+	}
+}
+
+// TestNoteIsBounded shows that a text from outside, however long, is cut in the note.
 func TestNoteIsBounded(t *testing.T) {
 	for _, message := range []string{
 		strings.Repeat("é", 1<<20), strings.Repeat("\xff", 1<<20),
@@ -83,7 +151,8 @@ func TestNoteIsBounded(t *testing.T) {
 	}
 }
 
-// TestNoteThatAPowerCutLeft: its file was not moved yet, so it is written anew. What somebody else wrote stays.
+// TestNoteThatAPowerCutLeft shows that a note which a power cut left without its file is written anew, and that a note of
+// somebody else stays.
 func TestNoteThatAPowerCutLeft(t *testing.T) {
 	whole := Note{Reason: "refused"}.text("a.pdf", time.Local)
 	for left, ours := range map[string]bool{
@@ -102,6 +171,7 @@ func TestNoteThatAPowerCutLeft(t *testing.T) {
 		if err != nil || dest != want {
 			t.Errorf("%.20q: got %q, %v", left, dest, err)
 		}
+		whole := Note{Reason: "refused", path: want}.text("a.pdf", time.Local)
 		if text, err := os.ReadFile(dest + noteSuffix); string(text) != whole {
 			t.Errorf("%.20q: the note is %q, %v", left, text, err)
 		}

@@ -9,46 +9,48 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// touchedMost is how often an original that is touched again and again is looked at to be removed.
-const touchedMost = 4
+// maxTouches is how often the removal of an original is tried while somebody touches it again and again.
+const maxTouches = 4
 
-var errStays = errors.New("it is there still, although the file system says otherwise")
+var errNotRemoved = errors.New("it is still there, although the file system says that it was removed")
 
-// removeOriginal removes what was copied, if it still is what was copied. left says that it is there still. One that was renamed
-// meanwhile is left to those who renamed it, to be filed under that name; one that was removed or replaced is filed.
-func (t *trip) removeOriginal() (left bool, err error) {
-	if lies(t.move.source(), t.move.isRewritten) {
+// removeOriginal removes the file that was copied, unless it has changed since. left reports that the original still exists and
+// the copy must be removed: the original could not be removed, or somebody has renamed it, so that it will be filed under that
+// name. If somebody has removed or replaced the original, the copy is the file.
+func (t *transfer) removeOriginal() (left bool, err error) {
+	if isAt(t.move.source(), t.move.isRewritten) {
 		return false, nil
 	}
-	took, wanted := false, t.asItLooks()
-	for try := 0; try < touchedMost && err == nil && !took && lies(t.move.source(), wanted); try++ {
-		took, err = t.filer.take(t.move.source(), wanted)
-		wanted = t.asItLooks()
+	removed, wanted := false, t.asItIsNow()
+	for try := 0; try < maxTouches && err == nil && !removed && isAt(t.move.source(), wanted); try++ {
+		removed, err = t.filer.remove(t.move.source(), wanted)
+		wanted = t.asItIsNow()
 	}
-	if !took && lies(t.move.source(), wanted) {
-		return true, step("remove the original of its copy", cmp.Or(err, errStays))
+	if !removed && isAt(t.move.source(), wanted) {
+		return true, failedTo("remove the original of its copy", cmp.Or(err, errNotRemoved))
 	}
-	if err == nil && !took {
-		err = stays(t.from)
+	if err == nil && !removed {
+		err = checkStillThere(t.from)
 	}
-	writtenTo := lies(t.move.source(), func(id file.Identity) bool { return id.Ino == t.move.Want.Ino })
-	if err == nil && !took && !writtenTo && t.held.isLinked() {
+	writtenTo := isAt(t.move.source(), func(id file.Identity) bool { return id.Ino == t.move.Want.Ino })
+	if err == nil && !removed && !writtenTo && t.handle.isLinked() {
 		return true, ErrGone
 	}
 	return false, err
 }
 
-// asItLooks matches the wanted file, also where somebody has touched it or saved it again meanwhile.
-func (t *trip) asItLooks() func(file.Identity) bool {
-	if now, is := t.move.changed(); is {
-		return isThe(now)
+// asItIsNow matches the wanted file, even if somebody has touched it or saved the same bytes again meanwhile.
+func (t *transfer) asItIsNow() func(file.Identity) bool {
+	if now, is := t.move.touched(); is {
+		return isExactly(now)
 	}
-	return isThe(t.move.Want)
+	return isExactly(t.move.Want)
 }
 
-// stays makes sure that the path of a folder still leads to it. Where a share is taken away in the midst of a move (umount -l),
-// whatever is to be removed there is absent, and will be back with it: only the same move with Again can remove it then.
-func stays(dir *os.File) error {
+// checkStillThere fails if the path of the open folder dir no longer leads to it. When a share is taken away during a move
+// (umount -l), a file that is to be removed there seems to be absent but will come back with the share: only the same move with
+// Again can remove it then.
+func checkStillThere(dir *os.File) error {
 	was, err := dir.Stat()
 	if err != nil {
 		return err

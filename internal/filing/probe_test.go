@@ -13,8 +13,8 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// TestProbe: where files can be filed, the probe says so in each way of moving, and leaves nothing, no folder either; one that
-// was there stays.
+// TestProbe shows that Probe succeeds in each way of moving where files can be filed, and leaves neither a file nor a folder
+// that was not there before.
 func TestProbe(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		write(t, d.folder+"/scan.pdf", "x")
@@ -29,7 +29,7 @@ func TestProbe(t *testing.T) {
 	})
 }
 
-// everything fails the test unless dir holds just these names, hidden ones and folders included, but for the mark.
+// everything fails the test unless dir holds just these names, including hidden ones and folders and without the mark.
 func everything(t testing.TB, dir string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -45,7 +45,7 @@ func everything(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// TestProbeSaysWhatIsWrong: what a person meets is told with its reason, its name and what helps.
+// TestProbeSaysWhatIsWrong shows that the error of Probe names the reason, the path and what helps.
 func TestProbeSaysWhatIsWrong(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -80,7 +80,7 @@ func TestProbeSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// TestProbeLeavesNothing: whichever call fails, and with whatever error, nothing of the probe is left, and the error is told.
+// TestProbeLeavesNothing shows that Probe leaves nothing and returns the error, whichever call fails with whatever error.
 func TestProbeLeavesNothing(t *testing.T) {
 	for _, answer := range []unix.Errno{unix.EIO, unix.EROFS, unix.EACCES, unix.EPERM, unix.ENOSPC, unix.EXDEV, unix.ENAMETOOLONG, unix.ESTALE} {
 		everyWay(t, func(t *testing.T, d desk, c calls) {
@@ -113,7 +113,7 @@ func TestProbeLeavesNothing(t *testing.T) {
 	}
 }
 
-// failing gives answer instead of making those calls that fails picks.
+// failing answers with answer those calls that fails picks, instead of making them.
 func failing(c calls, fails func() bool, answer error) calls {
 	two := func(real func(string, string) error) func(string, string) error {
 		return func(from, to string) error {
@@ -140,7 +140,7 @@ func failing(c calls, fails func() bool, answer error) calls {
 	return c
 }
 
-// TestProbeOfACrash: what a probe that was killed has left is gone after the next one.
+// TestProbeOfACrash shows that the next probe removes what a killed probe left.
 func TestProbeOfACrash(t *testing.T) {
 	d := newDesk(t)
 	mkdir(t, d.done, 0o755)
@@ -148,15 +148,15 @@ func TestProbeOfACrash(t *testing.T) {
 	for _, path := range []string{d.folder + "/" + name, d.done + "/" + name, hidden(d.folder+"/"+name, file.Identity{Ino: 7})} {
 		noError(t, os.WriteFile(path, nil, 0o600))
 	}
-	write(t, Move{Name: name}.markPath(d.done), name) // of the copy's name
-	write(t, d.done+"/"+name, placeText("0123456789ab"))
+	write(t, Move{Name: name}.pointerPath(d.done), name) // of the copy's name
+	write(t, d.done+"/"+name, reservationText("0123456789ab"))
 	noError(t, New().Probe(d.folder, d.done))
 	everything(t, d.folder, "done")
 	everything(t, d.done)
 }
 
-// TestProbesOfOneTarget: of two folders that share a done/, or two names that lead to one folder, the one probe removes the done/
-// that it made just when the other one is about to move its file there. Both find that files can be filed, and leave nothing behind.
+// TestProbesOfOneTarget shows that two probes with the same done/, of two folders or of one folder under two names, both
+// succeed and leave nothing, even if one removes the done/ that it made just before the other moves its file there.
 func TestProbesOfOneTarget(t *testing.T) {
 	dir := t.TempDir()
 	for _, sub := range []string{"a", "b"} {
@@ -173,7 +173,7 @@ func TestProbesOfOneTarget(t *testing.T) {
 			c.rename = func(from, to string) error {
 				if !met {
 					met = true
-					noError(t, os.Remove(filepath.Dir(to))) // as the end of the other one does
+					noError(t, os.Remove(filepath.Dir(to))) // as the other probe does at its end
 					noError(t, other.Probe(probes[1][0], probes[1][1]))
 				}
 				return renameNoReplace(from, to)
@@ -184,4 +184,16 @@ func TestProbesOfOneTarget(t *testing.T) {
 			}
 		})
 	}
+}
+
+func names(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	noError(t, err)
+	for _, e := range entries {
+		if e.Name() != Mark {
+			all = append(all, e.Name())
+		}
+	}
+	return all
 }

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRemoveNeverHitsAnother: the original is replaced in the moment between the last look at it and its removal. The
-// wanted file is filed by then; the other one must lie in the folder still.
+// TestRemoveNeverHitsAnother shows that a file which replaces the original just before the original is removed stays in the
+// folder, and that the wanted file is filed.
 func TestRemoveNeverHitsAnother(t *testing.T) {
 	for _, retaken := range []bool{false, true} {
 		everyWay(t, func(t *testing.T, d desk, c calls) {
@@ -49,7 +49,7 @@ func TestRemoveNeverHitsAnother(t *testing.T) {
 	}
 }
 
-// TestRemoveOnFullDisk: where a folder has no room for a longer name, the original goes all the same.
+// TestRemoveOnFullDisk shows that the original is removed although its folder has no room for a longer name.
 func TestRemoveOnFullDisk(t *testing.T) {
 	d := newFarDesk(t)
 	c := realCalls()
@@ -60,7 +60,7 @@ func TestRemoveOnFullDisk(t *testing.T) {
 	holds(t, d.done, "a.pdf=a")
 }
 
-// TestRemoveFails: the original cannot be removed, so its copy, or its second name, goes again.
+// TestRemoveFails shows that the copy, or the second name, is removed if the original cannot be.
 func TestRemoveFails(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		m := d.drop("a.pdf", "a")
@@ -86,7 +86,8 @@ func TestRemoveFails(t *testing.T) {
 	})
 }
 
-// TestRemoveSaysItFailed: what is said to have failed was done (NFS, FUSE). Only the copy, or second name, is left.
+// TestRemoveSaysItFailed shows that only the copy, or the second name, is left if a removal succeeds and reports an error, as
+// on NFS and FUSE.
 func TestRemoveSaysItFailed(t *testing.T) {
 	for _, answer := range []unix.Errno{unix.EIO, unix.ENOENT} {
 		everyWay(t, func(t *testing.T, d desk, c calls) {

@@ -8,22 +8,22 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// renameNoReplace sends the caller to link and unlink, which every unix has.
+// renameNoReplace always fails, so that its caller uses link(2) and unlink(2), which every unix has.
 func renameNoReplace(string, string) error { return unix.ENOSYS }
 
 func nameLimit(string) int { return maxName }
 
-func isMadeUp(string) bool { return false }
+func inventsInodes(string) bool { return false }
 
-// held is for file systems whose inode numbers change with the name; elsewhere than on Linux none is known.
-type held struct{ err error }
+// handle is empty: it serves file systems whose inode numbers change with the name, and none is known outside of Linux.
+type handle struct{ err error }
 
 func isOverlay(string) bool { return false }
 
-func hold(string) held { return held{} }
+func openHandle(string) handle { return handle{} }
 
-func (held) release() {}
+func (handle) close() {}
 
-func (held) isLinked() bool { return false }
+func (handle) isLinked() bool { return false }
 
-func (held) is(_, _ file.Identity) (bool, error) { return false, nil }
+func (handle) is(_, _ file.Identity) (bool, error) { return false, nil }

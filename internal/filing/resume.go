@@ -10,7 +10,7 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// target is the folder that the file went to: its subfolders may have other names there.
+// target is the folder to which an earlier try moved the file. Subfolders may have other names there than in the watched folder.
 func (m Move) target() string {
 	dir := filepath.Clean(m.Dir)
 	for part := range m.parts(dir) {
@@ -19,7 +19,7 @@ func (m Move) target() string {
 	return dir
 }
 
-// subfolder is where a subfolder is found, or else would be looked for.
+// subfolder is the path at which the subfolder part exists in dir, in whichever spelling, or else its path under its own name.
 func subfolder(dir, part string) string {
 	asked := nameLimit(dir)
 	for _, s := range spellings(part, asked, 0) {
@@ -37,104 +37,105 @@ func subfolder(dir, part string) string {
 	return filepath.Join(dir, part)
 }
 
-// resume finishes a move that was broken off, by a crash at whatever moment. Without a dest and an error there is nothing
-// to finish, and what stood in the way is gone: the move is to be made from its beginning.
+// resume finishes a move that a crash broke off. If it returns neither a dest nor an error, nothing was left to finish, what
+// the crash left is cleared away, and the caller makes the move from its beginning.
 //
-//	left behind                                        was before
-//	a copy under its hidden name alone                 it got its name: it is removed, and made again
-//	a copy with two names                              the original was removed and the hidden name, too
-//	the file under a second name in the target         the first name was removed (where there is no renameat2)
-//	the original set aside under a hidden name         it was removed
-//	the file in the target, and nowhere else           the caller heard of it, or its emptied folder was removed
+//	what the crash left                            the crash came before
+//	a copy under its hidden name alone             the copy got its final name: it is removed, to be made again
+//	a copy with two names                          the original and the hidden name were removed
+//	the file under a second name in the target     the first name was removed (where there is no renameat2)
+//	the original set aside under a hidden name     the original was removed
+//	the file in the target, and nowhere else       the caller heard of the move, or the emptied folder was removed
 func (f *Filer) resume(m Move, note *Note) (dest string, err error) {
-	t := &trip{filer: f, move: m, held: hold(m.source()), noted: note}
-	defer t.held.release()
+	t := &transfer{filer: f, move: m, handle: openHandle(m.source()), noted: note}
+	defer t.handle.close()
 	target := m.target()
-	if dest, err = t.findTwin(target); err != nil {
+	if dest, err = t.findCopy(target); err != nil {
 		return "", m.explain(err)
 	}
-	if t.spare != "" && len(t.move.SHA256) == 0 { // its copy is whole
+	if t.secondName != "" && len(t.move.SHA256) == 0 { // the copy is whole
 		t.move.SHA256, _ = sumOf(filepath.Dir(dest), filepath.Base(dest))
 	}
 	aside := m.aside()
-	setAside, original := lies(aside, isSetAside(m.Want)), m.original()
+	setAside, inPlace := isAt(aside, isSetAside(m.Want)), m.isInPlace()
 	if dest == "" {
-		dest = t.landedAs(target, isThe(m.Want))
+		dest = t.landedAs(target, isExactly(m.Want))
 	}
-	if dest == "" && !setAside && !original {
-		dest = t.landedAs(target, isLike(m.Want))
+	if dest == "" && !setAside && !inPlace {
+		dest = t.landedAs(target, looksLike(m.Want))
 		if dest != "" && m.isOther(dest) {
 			dest = ""
 		}
 	}
 	switch {
-	case dest == "" && setAside: // what it became is not there any more: it is the only one
+	case dest == "" && setAside: // nothing is in the target, so the original that was set aside is the only one
 		return "", f.restore(aside, m.source())
 	case dest == "":
 		return "", nil
-	case m.Sought && t.spare != "" && !setAside && !t.move.liesChanged():
-		if reason := m.look(); reason != nil { // a copy, and its original was renamed, or removed at the last moment
+	case m.Sought && t.secondName != "" && !setAside && !t.move.isTouched():
+		if reason := m.verify(); reason != nil { // somebody has renamed or removed the original of the copy
 			return "", m.explain(fmt.Errorf("%w; %w", reason, Copied{t.move.SHA256}))
 		}
 	}
-	return t.conclude(dest, aside)
+	return t.finish(dest, aside)
 }
 
-// findTwin finds the copy under its hidden name, and the name that it has beside. One that has no other is removed.
-func (t *trip) findTwin(target string) (dest string, err error) {
+// findCopy returns the final path of the copy of an earlier try. It removes a copy that has its hidden name only.
+func (t *transfer) findCopy(target string) (dest string, err error) {
 	path := leftHidden(filepath.Join(target, filepath.Base(t.move.Name)), t.move.Want)
-	twin, err := file.Lstat(path)
+	found, err := file.Lstat(path)
 	if err != nil {
-		return t.findMarked(target), nil
+		return t.findByPointer(target), nil
 	}
-	if dest = t.landedAs(target, twin.SameFile); dest != "" {
-		t.spare = path
+	if dest = t.landedAs(target, found.SameFile); dest != "" {
+		t.secondName = path
 		return dest, nil
 	}
-	if err := os.Remove(t.move.markPath(target)); err != nil && !absent(err) { // of a name that it did not get
-		return "", step("remove the mark of an unfinished copy", err)
+	if err := os.Remove(t.move.pointerPath(target)); err != nil && !absent(err) { // it holds a name that the copy did not get
+		return "", failedTo("remove the pointer to an unfinished copy", err)
 	}
-	return "", step("remove an unfinished copy", os.Remove(path))
+	return "", failedTo("remove an unfinished copy", os.Remove(path))
 }
 
-// findMarked finds the copy where it could have no second name: its name was written down before it got it.
-func (t *trip) findMarked(target string) (dest string) {
-	mark := t.move.markPath(target)
-	name, err := os.ReadFile(mark)
+// findByPointer returns the final path of a copy that could not have two names. It removes the pointer to a copy that did not
+// get its name.
+func (t *transfer) findByPointer(target string) (dest string) {
+	pointer := t.move.pointerPath(target)
+	name, err := os.ReadFile(pointer)
 	if err != nil || !filepath.IsLocal(string(name)) || filepath.Base(string(name)) != string(name) {
 		return ""
 	}
 	dest = filepath.Join(target, string(name))
-	if !lies(dest, isLike(t.move.Want)) {
-		_ = os.Remove(mark)
+	if !isAt(dest, looksLike(t.move.Want)) {
+		_ = os.Remove(pointer)
 		return ""
 	}
-	t.spare = mark
+	t.secondName = pointer
 	return dest
 }
 
-// isThe matches one file in one state.
-func isThe(want file.Identity) func(file.Identity) bool {
+// isExactly matches one file in one state.
+func isExactly(want file.Identity) func(file.Identity) bool {
 	return func(id file.Identity) bool { return isFile(id, want) }
 }
 
-// isSetAside matches what lies under a hidden name that is made of the file's own identity: where inode numbers are made up, it
-// may have got another with that name.
+// isSetAside matches the file under the hidden name that is made of want. It ignores the inode number, which some file systems
+// change with the name.
 func isSetAside(want file.Identity) func(file.Identity) bool {
 	return func(id file.Identity) bool { return id.Size == want.Size && id.Mtime == want.Mtime }
 }
 
-// coarsest is how far apart the times of a file system are: those of FAT.
-const coarsest = 2 * time.Second
+// coarsestTime is the coarsest step of mtimes among file systems, that of FAT.
+const coarsestTime = 2 * time.Second
 
-// isLike matches what may be a copy of the file on whatever file system: its size, and its mtime as far as that is kept.
-func isLike(want file.Identity) func(file.Identity) bool {
+// looksLike matches what may be a copy of the file on any file system: its size is equal, and its mtime up to coarsestTime.
+func looksLike(want file.Identity) func(file.Identity) bool {
 	return func(id file.Identity) bool {
-		return id.Size == want.Size && time.Duration(id.Mtime-want.Mtime).Abs() <= coarsest
+		return id.Size == want.Size && time.Duration(id.Mtime-want.Mtime).Abs() <= coarsestTime
 	}
 }
 
-// isOther reports whether what looks like a copy of the file holds other bytes: another file of its name, its size and its time.
+// isOther reports whether the file at dest, which has the name, size and mtime of the wanted one, holds other bytes.
 func (m Move) isOther(dest string) bool {
 	if len(m.SHA256) == 0 {
 		return false
@@ -143,15 +144,16 @@ func (m Move) isOther(dest string) bool {
 	return err == nil && !same
 }
 
-// gap is how many numbers may be missing before those that are looked at: a person takes files away.
-const gap = 4
+// maxMissing is how many numbers of a name may be missing before the search for higher ones ends. Numbers are missing where a
+// person took files away.
+const maxMissing = 4
 
-// landedAs finds the file among those of its name in the target, in whichever spelling: the last one that may be it. A name
-// that was reserved for it, and never taken, is free again.
-func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found string) {
-	name := filepath.Base(t.move.Name)
+// landedAs returns the last path in the target, among all spellings and numbers of the file's name, whose file satisfies mine. It
+// removes reservations for the file that a crash left.
+func (t *transfer) landedAs(target string, mine func(file.Identity) bool) (found string) {
+	name, own := filepath.Base(t.move.wanted()), filepath.Base(t.move.Name)
 	for _, s := range spellings(name, nameLimit(target), t.room()) {
-		for n, missing := 1, 0; missing < gap; n++ {
+		for n, missing := 1, 0; missing < maxMissing; n++ {
 			path := filepath.Join(target, s.numbered(name, n, t.room()))
 			info, err := file.Lstat(path)
 			switch {
@@ -159,9 +161,9 @@ func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found str
 				missing++
 			case info.Mode.IsRegular() && mine(info.Identity):
 				found = path
-			case t.filer.isPlace(path, tagOf(name, t.move.Want)):
+			case t.filer.isReservation(path, tagOf(own, t.move.Want)):
 				if os.Remove(path) == nil {
-					t.filer.notePlace(path, "")
+					t.filer.rememberReservation(path, "")
 				}
 			}
 		}
@@ -172,8 +174,8 @@ func (t *trip) landedAs(target string, mine func(file.Identity) bool) (found str
 	return ""
 }
 
-// conclude makes the last steps of a move whose file lies at dest.
-func (t *trip) conclude(dest, aside string) (string, error) {
+// finish makes the last steps of a move whose file lies at dest already.
+func (t *transfer) finish(dest, aside string) (string, error) {
 	var err error
 	if t.to, err = openDir(filepath.Dir(dest)); err != nil {
 		return "", t.move.explain(err)
@@ -182,27 +184,27 @@ func (t *trip) conclude(dest, aside string) (string, error) {
 	t.from, err = openDir(filepath.Dir(t.move.source()))
 	switch {
 	case absent(err):
-		return t.concludeHere(dest, aside)
+		return t.finishWithoutFolder(dest, aside)
 	case err != nil:
 		return "", t.move.explain(err)
 	}
 	defer t.from.Close()
-	if isAbsent(t.move.source()) && isAbsent(aside) && t.looksAway(dest) {
+	if isAbsent(t.move.source()) && isAbsent(aside) && t.mayBeUnmounted(dest) {
 		return "", t.move.explain(ErrFolderGone)
 	}
-	if err := t.dropAside(dest, aside); err != nil {
+	if err := t.removeAside(dest, aside); err != nil {
 		return "", t.move.explain(err)
 	}
-	t.twin.path = dest // so that the original goes, and only when this one is on disk
-	return t.settle(dest)
+	t.copy.path = dest // makeDurable then removes the original, once dest is on disk
+	return t.makeDurable(dest)
 }
 
-// looksAway reports whether the folder may be a bare mount point, so that an original which is not seen there may be back with
-// its share: it is empty, on another device than the file was on, and nothing is mounted there. What lies below it, or was
-// moved and not copied, has no original elsewhere.
-func (t *trip) looksAway(dest string) bool {
+// mayBeUnmounted reports whether the folder may be a bare mount point, so that the original may come back with its share: the
+// folder is empty, on another device than the file was on, and nothing is mounted there. If dest lies below the folder, or was
+// renamed and not copied, there is no original elsewhere.
+func (t *transfer) mayBeUnmounted(dest string) bool {
 	below, err := filepath.Rel(t.move.Folder, dest)
-	if err == nil && filepath.IsLocal(below) || lies(dest, isThe(t.move.Want)) {
+	if err == nil && filepath.IsLocal(below) || isAt(dest, isExactly(t.move.Want)) {
 		return false
 	}
 	folder, err := file.Stat(t.move.Folder)
@@ -217,40 +219,40 @@ func (t *trip) looksAway(dest string) bool {
 	return err == nil && len(entries) == 0
 }
 
-// dropAside removes the original that was set aside, once what it became is on disk. That must come before the copy's
-// second name goes: after it, nothing would tell that the original is not the only one.
-func (t *trip) dropAside(dest, aside string) error {
-	if !lies(aside, isSetAside(t.move.Want)) {
+// removeAside syncs the file at dest, then removes the original that was set aside. This must come before the copy's second name
+// is removed, because without that name nothing would show that the original is not the only one.
+func (t *transfer) removeAside(dest, aside string) error {
+	if !isAt(aside, isSetAside(t.move.Want)) {
 		return nil
 	}
-	if err := and(t.syncContent(dest), t.filer.syncs.sync(t.to)); err != nil {
+	if err := andThen(t.syncContent(dest), t.filer.syncs.sync(t.to)); err != nil {
 		return err
 	}
-	return step("remove its original, which was set aside", os.Remove(aside))
+	return failedTo("remove its original, which was set aside", os.Remove(aside))
 }
 
-// concludeHere is conclude where the folder that the file lay in is not there. If it was moved, it is where it was wanted.
-// If it was copied, its original may be there still, on a share that is away.
-func (t *trip) concludeHere(dest, aside string) (string, error) {
-	if !lies(dest, isThe(t.move.Want)) {
+// finishWithoutFolder is finish when the folder in which the file lay is missing. A file that was renamed is where it should be.
+// A file that was copied may still have its original, on a share that is not mounted.
+func (t *transfer) finishWithoutFolder(dest, aside string) (string, error) {
+	if !isAt(dest, isExactly(t.move.Want)) {
 		switch mounted, err := t.move.mounted(); {
 		case err != nil:
-			return "", t.move.explain(step("look at its folder", err))
+			return "", t.move.explain(failedTo("look at its folder", err))
 		case !mounted:
 			return "", t.move.explain(ErrFolderGone)
 		}
 	}
-	err := t.dropAside(dest, aside)
+	err := t.removeAside(dest, aside)
 	if err == nil && filepath.Dir(aside) != filepath.Dir(t.move.source()) {
 		err = t.syncFolder(filepath.Dir(aside))
 	}
 	if err != nil {
 		return "", t.move.explain(err)
 	}
-	return dest, and(t.syncContent(dest), and(t.dropSpare(), t.filer.syncs.sync(t.to)))
+	return dest, andThen(t.syncContent(dest), andThen(t.dropSecondName(), t.filer.syncs.sync(t.to)))
 }
 
-func (t *trip) syncFolder(path string) error {
+func (t *transfer) syncFolder(path string) error {
 	dir, err := openDir(path)
 	if err != nil {
 		return err
@@ -259,7 +261,8 @@ func (t *trip) syncFolder(path string) error {
 	return t.filer.syncs.sync(dir)
 }
 
-// aside is where the original would have been set aside, or was: its folder may have been renamed with it.
+// aside is the path at which the original was or would have been set aside. If the file's subfolder is missing, aside searches
+// the whole watched folder, because somebody may have renamed the subfolder.
 func (m Move) aside() string {
 	aside := leftHidden(m.source(), m.Want)
 	if m.source() == filepath.Join(m.Folder, filepath.Base(m.Name)) || !isAbsent(filepath.Dir(m.source())) {
@@ -278,14 +281,14 @@ func (m Move) aside() string {
 	return aside
 }
 
-// liesChanged reports whether the file lies at its place with other looks.
-func (m Move) liesChanged() bool {
-	_, is := m.changed()
+// isTouched reports whether the file in its place has the wanted bytes but another identity.
+func (m Move) isTouched() bool {
+	_, is := m.touched()
 	return is
 }
 
-// changed gives the looks of what lies at the file's place, if they are others than the wanted ones and the bytes are not.
-func (m Move) changed() (file.Identity, bool) {
+// touched returns the identity of the file in its place, if that is not the wanted one but the bytes are.
+func (m Move) touched() (file.Identity, bool) {
 	info, err := file.Lstat(m.source())
 	if err != nil || isFile(info.Identity, m.Want) || info.Size != m.Want.Size || len(m.SHA256) == 0 {
 		return file.Identity{}, false

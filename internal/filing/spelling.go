@@ -15,29 +15,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spelling is one way to write a name: as it is, or changed as far as a file system was found to want it.
+// spelling is one way to write a name: unchanged, or changed as far as a file system demands it.
 type spelling struct {
 	form  form
-	limit int // bytes that a name, with the end of its note's, may have
+	limit int // bytes that a name may have, together with the ending of its note's name
 }
 
+// form says which characters of a name are replaced.
 type form int
 
 const (
 	asItIs   form = iota
-	portable      // without what Windows, and so exFAT, NTFS and SMB, refuse
-	ascii         // and without what is not ASCII
-	plain         // of it, only the extension is left
-	forms
+	portable      // without the characters and names that Windows refuses, and so do exFAT, NTFS and SMB
+	ascii         // portable, and ASCII only
+	plain         // "file-", a number and the extension
+	forms         // how many there are
 )
 
-// shorter are the limits that are tried where a file system takes no longer names than another, and does not say so: that of
-// eCryptfs, and less.
-func shorter() []int { return []int{143, 96, 64, shortest} }
+// shortLimits are the limits to try, in bytes, when a file system refuses names shorter than its statfs(2) says. 143 is the limit
+// of eCryptfs.
+func shortLimits() []int { return []int{143, 96, 64, shortestLimit} }
 
-const shortest = 48
+const shortestLimit = 48
 
-// numbered is the n-th choice for a name that leaves room for so many bytes behind it.
+// numbered is the n-th choice for a name in this spelling; room bytes more fit behind it.
 func (s spelling) numbered(name string, n, room int) string {
 	if s.form == asItIs {
 		return numbered(name, n, s.limit-room)
@@ -46,10 +47,11 @@ func (s spelling) numbered(name string, n, room int) string {
 	return cmp.Or(out, "_")
 }
 
+// of is name in this form.
 func (f form) of(name string) string {
 	switch f {
 	case portable, ascii:
-		return undevice(strings.TrimRight(strings.Map(f.rune, strings.ToValidUTF8(name, "_")), ". "))
+		return avoidDevice(strings.TrimRight(strings.Map(f.rune, strings.ToValidUTF8(name, "_")), ". "))
 	case plain:
 		sum := sha256.Sum256([]byte(name))
 		ext := extension(ascii.of(name))
@@ -73,9 +75,9 @@ func (f form) rune(r rune) rune {
 	return r
 }
 
-// undevice changes what Windows takes for a device, with whatever extension ("Naming Files, Paths, and Namespaces" of the
-// Win32 documentation).
-func undevice(name string) string {
+// avoidDevice changes a name that Windows takes for a device, with or without an extension ("Naming Files, Paths, and
+// Namespaces" in the Win32 documentation).
+func avoidDevice(name string) string {
 	stem, rest, _ := strings.Cut(name, ".")
 	upper := strings.ToUpper(strings.TrimRight(stem, " "))
 	switch upper {
@@ -95,13 +97,13 @@ func undevice(name string) string {
 	return stem + "_." + rest
 }
 
-// layIn is lay, with another spelling as long as the file system refuses the name. Every name finds a place.
-func (f *Filer) layIn(dir, name string, room int, taken func(string) (bool, error), put func(string) error) (string, error) {
+// tryNames is tryNumbers with each spelling of name in turn, as long as the file system refuses the name itself.
+func (f *Filer) tryNames(dir, name string, room int, taken func(string) (bool, error), put func(string) error) (string, error) {
 	asked := nameLimit(dir)
-	last := 1 // what an error is about
+	last := 1 // the number with which put was called last
 	for s := firstSpelling(name, asked); ; {
 		number := func(n int) string { last = n; return s.numbered(name, n, room) }
-		dest, err := lay(dir, number, taken, put)
+		dest, err := tryNumbers(dir, number, taken, put)
 		next, ok := s.after(err, last, dir, name, asked, room)
 		if !ok {
 			return dest, err
@@ -110,11 +112,11 @@ func (f *Filer) layIn(dir, name string, room int, taken func(string) (bool, erro
 	}
 }
 
-// firstSpelling changes nothing: a name that is longer than the file system's own limit may be taken all the same, where
-// that counts in other units than bytes.
+// firstSpelling changes nothing, even if name is longer than the limit asked: a file system that does not count in bytes may
+// accept it.
 func firstSpelling(name string, asked int) spelling { return spelling{asItIs, max(asked, len(name))} }
 
-// after is the spelling to try next, if err says that this one, with its n-th number, was refused.
+// after returns the spelling to try next, and true, if err says that the file system refused the n-th choice of this spelling.
 func (s spelling) after(err error, n int, dir, name string, asked, room int) (spelling, bool) {
 	if err == nil || !mayBeTheName(err) {
 		return s, false
@@ -127,7 +129,7 @@ func (s spelling) after(err error, n int, dir, name string, asked, room int) (sp
 	for next := s; next.form+1 < forms; {
 		next.form++
 		if next.form == plain && !oneOf(err, unix.EINVAL, unix.EILSEQ) {
-			break // nothing is odd about the name
+			break // the error does not say that characters of the name are refused
 		}
 		if next.numbered(name, n, room) != now {
 			return next, refuses(dir, now)
@@ -136,8 +138,9 @@ func (s spelling) after(err error, n int, dir, name string, asked, room int) (sp
 	return s, false
 }
 
+// shorter returns a spelling whose names are shorter than used bytes, if there is one.
 func (s spelling) shorter(used, asked int) (spelling, bool) {
-	for _, limit := range append([]int{asked, asked - reserveRoom}, shorter()...) {
+	for _, limit := range append([]int{asked, asked - reserveRoom}, shortLimits()...) {
 		if limit < used && limit < s.limit {
 			s.limit = limit
 			return s, true
@@ -148,8 +151,8 @@ func (s spelling) shorter(used, asked int) (spelling, bool) {
 	return s, was != plain
 }
 
-// mayBeTheName reports whether an error can be about a name and its characters. File systems say so with EINVAL, EILSEQ,
-// ENOENT (cifs), EPERM, EIO and others.
+// mayBeTheName reports whether err may mean that a name is refused. File systems report that as EINVAL, EILSEQ, ENOENT (cifs),
+// EPERM, EIO and others.
 func mayBeTheName(err error) bool {
 	for _, sentinel := range []error{ErrGone, ErrFolderGone, ErrReplaced} {
 		if errors.Is(err, sentinel) {
@@ -159,28 +162,28 @@ func mayBeTheName(err error) bool {
 	return !oneOf(err, unix.EEXIST, unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EXDEV, unix.ENOTDIR, unix.ELOOP)
 }
 
-// refuses finds out whether it is the name: a file of that name cannot be made in dir, and one of another name can.
+// refuses finds out whether dir refuses the name: a file of that name cannot be made in dir, but one of another name can.
 func refuses(dir, name string) bool {
-	err := tryName(filepath.Join(dir, name))
-	return err != nil && mayBeTheName(err) && tryName(filepath.Join(dir, hiddenTag+rand.Text()[:length]+hiddenEnd)) == nil
+	err := makeAndRemove(filepath.Join(dir, name))
+	return err != nil && mayBeTheName(err) && makeAndRemove(filepath.Join(dir, hiddenTag+rand.Text()[:tagLength]+hiddenEnd)) == nil
 }
 
-func tryName(path string) error {
+func makeAndRemove(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return and(err, sweepEmpty(path, err))
+		return andThen(err, sweepEmpty(path, err))
 	}
 	_ = f.Close()
 	return os.Remove(path)
 }
 
-// spellings are all that after can lead to, each once.
+// spellings are all spellings to which after can lead, each once.
 func spellings(name string, asked, room int) []spelling {
 	var all []spelling
 	seen := map[string]bool{}
 	for form := range forms {
 		first := firstSpelling(name, asked)
-		for _, limit := range append([]int{first.limit, asked, asked - reserveRoom}, shorter()...) {
+		for _, limit := range append([]int{first.limit, asked, asked - reserveRoom}, shortLimits()...) {
 			s := spelling{form, min(limit, first.limit)}
 			key := s.numbered(name, 1, room) + "/" + s.numbered(name, maxNumber, room)
 			if !seen[key] {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestForms: a changed name shows what it was, and is one that Windows, or any file system, takes.
+// TestForms shows how a name is changed for file systems that refuse it.
 func TestForms(t *testing.T) {
 	for _, c := range []struct{ name, portable, ascii string }{
 		{"scan.pdf", "scan.pdf", "scan.pdf"},
@@ -28,14 +28,14 @@ func TestForms(t *testing.T) {
 				t.Errorf("%q in form %d: %q, want %q", c.name, form, got, want)
 			}
 		}
-		got := spelling{plain, shortest}.numbered(c.name, 1, 0)
+		got := spelling{plain, shortestLimit}.numbered(c.name, 1, 0)
 		if !strings.HasPrefix(got, "file-") || strings.HasSuffix(c.name, ".pdf") != strings.HasSuffix(got, ".pdf") {
 			t.Errorf("%q in plain: %q", c.name, got)
 		}
 	}
 }
 
-// FuzzForms: whatever the name, each spelling of it fits, keeps a usual extension, and two numbers are two names.
+// FuzzForms shows that each spelling of any name fits, keeps a usual extension, and differs between two numbers.
 func FuzzForms(f *testing.F) {
 	for _, name := range []string{"scan.pdf", "a:b.pdf", strings.Repeat("é", 127), "\xff.pdf", "CON", "...", ". ", "a." + strings.Repeat("b", 200)} {
 		f.Add(name, uint8(3))
@@ -66,7 +66,7 @@ func FuzzForms(f *testing.F) {
 	})
 }
 
-// TestChangedOnlyWhenRefused: an error that is not about the name does not change it.
+// TestChangedOnlyWhenRefused shows that an error which is not about the name does not change the name.
 func TestChangedOnlyWhenRefused(t *testing.T) {
 	for _, answer := range []unix.Errno{unix.EIO, unix.EINVAL, unix.EACCES, unix.ENAMETOOLONG, unix.ESTALE, unix.EILSEQ} {
 		d := newFarDesk(t)
@@ -84,19 +84,19 @@ func TestChangedOnlyWhenRefused(t *testing.T) {
 	}
 }
 
-// TestLeftByTheFirstVersion: what that one set aside, or copied, under the hidden names that it gave, is found again.
+// TestLeftByTheFirstVersion shows that files which the first version set aside or copied under its own hidden names are found.
 func TestLeftByTheFirstVersion(t *testing.T) {
 	d := newFarDesk(t)
 	mkdir(t, d.done, 0o755)
 	m := d.drop("a.pdf", "a")
 	m.Again = true
-	noError(t, os.Rename(m.source(), hiddenBefore(m.source(), m.Want)))
+	noError(t, os.Rename(m.source(), hiddenByFirstVersion(m.source(), m.Want)))
 	if _, err := New().Move(m); err != nil {
 		t.Error(err)
 	}
 	m = d.drop("b.pdf", "b")
 	m.Again = true
-	write(t, hiddenBefore(filepath.Join(d.done, "b.pdf"), m.Want), "unfinished")
+	write(t, hiddenByFirstVersion(filepath.Join(d.done, "b.pdf"), m.Want), "unfinished")
 	_, err := New().Move(m)
 	noError(t, err)
 	everything(t, d.folder)

@@ -5,23 +5,23 @@ import (
 	"runtime"
 	"sync"
 
-	"golang.org/x/sys/unix"
+	"kaizala-drop/internal/durable"
 )
 
-// syncs turns many requests to sync a directory into few syncs. A sync that has begun may have missed a change made
-// since, so whoever comes while one runs waits for the next, together with all who come until that one begins.
+// syncs turns many requests to sync a folder into few calls of fsync(2). A sync that has begun may miss later changes, so all
+// callers that come while one runs share the next one.
 type syncs struct {
 	fsync func(*os.File) error
 
 	mu     sync.Mutex
-	latest map[dirID]*round // the one that runs or, if somebody waits for it, the one after
+	latest map[dirID]*round // the round that runs or, if there is one, the round that waits for it
 }
 
 type dirID struct{ dev, ino uint64 }
 
-// round is one sync for all who joined before it began.
+// round is one sync for all callers that joined before it began.
 type round struct {
-	begun bool // under syncs.mu
+	begun bool // guarded by syncs.mu
 	err   error
 	done  chan struct{} // closed once err is set
 }
@@ -34,7 +34,7 @@ func newSyncs(fsync func(*os.File) error) *syncs {
 func (s *syncs) sync(dir *os.File) error {
 	info, err := dir.Stat()
 	if err != nil {
-		return step("sync the folder "+quote(dir.Name()), err)
+		return failedTo("sync the folder "+quote(dir.Name()), err)
 	}
 	st := sys(info)
 	id := dirID{uint64(st.Dev), st.Ino} //nolint:unconvert // int32 on Darwin
@@ -46,18 +46,19 @@ func (s *syncs) sync(dir *os.File) error {
 	if before != nil {
 		<-before.done
 	}
-	// Those who are about to ask come first: a sync keeps its processor for as long as it takes, so they would not get to
-	// join this one, and with few processors each would have one of its own.
+	// Callers that are about to ask run first. A sync occupies a processor until it returns, so with few processors they could
+	// not join this round, and each would make a sync of its own.
 	runtime.Gosched()
 	s.begin(r)
-	if err := s.fsync(dir); err != nil && !oneOf(err, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP) {
-		r.err = step("sync the folder "+quote(dir.Name()), err) // any other error: a file system that cannot sync folders
+	if err := s.fsync(dir); err != nil && !durable.CannotSyncFolders(err) {
+		r.err = failedTo("sync the folder "+quote(dir.Name()), err)
 	}
 	s.end(id, r)
 	return r.err
 }
 
-// Sync returns once every change made in the folder dir before the call is on disk.
+// Sync returns once every change made in the folder dir, an absolute path, before the call is on disk. Calls at the same time
+// share their syncs. It is safe for concurrent use.
 func (f *Filer) Sync(dir string) error {
 	d, err := openDir(dir)
 	if err != nil {
@@ -67,7 +68,8 @@ func (f *Filer) Sync(dir string) error {
 	return f.syncs.sync(d)
 }
 
-// join returns a round to lead, and the one to wait for before it; or no round to lead, and the one to wait for instead.
+// join returns either a round for the caller to lead, and the round to wait for before that (nil: none); or nil, and the round
+// to wait for instead.
 func (s *syncs) join(id dirID) (lead, before *round) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSyncsAreShared: while one sync runs, a hundred callers come. One more covers them all.
+// TestSyncsAreShared shows that one sync serves a hundred callers that come while another one runs.
 func TestSyncsAreShared(t *testing.T) {
 	path := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestSyncsAreShared(t *testing.T) {
 			}
 			defer running.Add(-1)
 			n.Add(1)
-			time.Sleep(time.Second) // of the bubble's clock
+			time.Sleep(time.Second) // on the bubble's clock
 			return nil
 		})
 		var callers sync.WaitGroup
@@ -51,6 +51,7 @@ func TestSyncsAreShared(t *testing.T) {
 	})
 }
 
+// TestFoldersDoNotWaitForEachOther shows that the sync of one folder does not wait for that of another.
 func TestFoldersDoNotWaitForEachOther(t *testing.T) {
 	a, err := os.Open(t.TempDir())
 	noError(t, err)
@@ -74,6 +75,7 @@ func TestFoldersDoNotWaitForEachOther(t *testing.T) {
 	wg.Wait()
 }
 
+// TestSyncErrors shows which errors of fsync(2) only mean that a file system cannot sync folders.
 func TestSyncErrors(t *testing.T) {
 	dir, err := os.Open(t.TempDir())
 	noError(t, err)
@@ -88,14 +90,14 @@ func TestSyncErrors(t *testing.T) {
 	}
 }
 
-// TestFewSyncs counts the syncs of a hundred moves at once on a real file system.
+// TestFewSyncs shows that a hundred moves at once need few syncs on a real file system.
 func TestFewSyncs(t *testing.T) {
 	d := newDesk(t)
 	mkdir(t, d.done, 0o755)
 	const moves = 100
 	var n atomic.Int32
 	c := realCalls()
-	full := make(chan struct{}) // the first sync lasts until all files are moved: a slow disk, made certain
+	full := make(chan struct{}) // the first sync lasts until all files are moved, as on a slow disk
 	c.fsync = func(f *os.File) error {
 		if n.Add(1) == 1 {
 			<-full
@@ -127,7 +129,8 @@ func TestFewSyncs(t *testing.T) {
 	}
 }
 
-// TestSyncFails: a file that was moved is not said to lie where it was.
+// TestSyncFails shows that a move whose sync fails tells where the file lies, and that a copy whose sync fails leaves its
+// original alone.
 func TestSyncFails(t *testing.T) {
 	fail := realCalls()
 	fail.fsync = func(*os.File) error { return unix.EIO }
@@ -139,7 +142,7 @@ func TestSyncFails(t *testing.T) {
 	}
 	holds(t, d.folder, "done/a.pdf=a")
 
-	d = newFarDesk(t) // but a copy that is not safe leaves its original alone
+	d = newFarDesk(t) // between two devices, the original must stay
 	mkdir(t, d.done, 0o755)
 	dest, err = newFiler(fail).Fail(d.drop("a.pdf", "a"), Note{})
 	if !errors.Is(err, unix.EIO) || dest != "" {
@@ -149,8 +152,8 @@ func TestSyncFails(t *testing.T) {
 	holds(t, d.done)
 }
 
-// TestSyncFailsOnce lets each sync of a move fail in turn. The same move with Again syncs both folders again, and leaves
-// the file alone in its place.
+// TestSyncFailsOnce shows that after the failure of any sync the same move with Again syncs both folders again, and leaves the
+// file alone in its place.
 func TestSyncFailsOnce(t *testing.T) {
 	everyWay(t, func(t *testing.T, d desk, c calls) {
 		failed := 0
@@ -194,8 +197,8 @@ func TestSyncFailsOnce(t *testing.T) {
 	})
 }
 
-// TestCopyIsFoundOnCoarseClocks: FAT keeps times in steps of two seconds, SMB in steps of 100 ns. A move whose last sync
-// failed there is found again all the same.
+// TestCopyIsFoundOnCoarseClocks shows that a copy is found again after its last sync failed, on file systems that keep times
+// in steps of two seconds (FAT) or 100 ns (SMB).
 func TestCopyIsFoundOnCoarseClocks(t *testing.T) {
 	d := newFarDesk(t)
 	m := d.drop("a.pdf", "a")

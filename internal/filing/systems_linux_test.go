@@ -14,11 +14,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/mounts"
+	"kaizala-drop/internal/text"
 )
 
-// system is a real file system. All of these are mounted once for a test.
+// system is a real file system, mounted once for a test.
 type system struct {
 	name  string
 	mount func(t testing.TB) string
@@ -45,7 +45,7 @@ func systems() []system {
 	}
 }
 
-// hostileNames are more than a hundred; the first ones are those that most rules meet.
+// hostileNames are more than a hundred names; most rules of file systems concern the first ones.
 func hostileNames() []string {
 	names := []string{
 		"scan.pdf", "Scan 2026-11-27 10:15:00.pdf", strings.Repeat("n", 120) + ".pdf", strings.Repeat("é", 125) + ".jpeg", "dot.", "CON.pdf",
@@ -68,11 +68,12 @@ func hostileNames() []string {
 	)
 }
 
-// TestEachFileSystemAndName moves files of hostile names from each file system to each, in the same one and another: whatever
-// the rules (with KAIZALA_DROP_CI all pairs, with KAIZALA_DROP_FULL all names in all of them), the file lies there once, under its own name if that is taken, and nothing done to its old name can reach it.
+// TestEachFileSystemAndName shows that files of hostile names, moved within and between real file systems, lie in done/ once,
+// under their own name if that is accepted, and that nothing done to the old name reaches them. KAIZALA_DROP_CI tries all
+// pairs, KAIZALA_DROP_FULL all names on all pairs.
 func TestEachFileSystemAndName(t *testing.T) {
 	needsRoot(t)
-	t.Setenv("TMPDIR", "/dev/shm") // of what lies there a sync costs nothing
+	t.Setenv("TMPDIR", "/dev/shm") // syncs cost nothing there
 	all := systems()
 	names := hostileNames()
 	if len(names) < 100 {
@@ -85,7 +86,7 @@ func TestEachFileSystemAndName(t *testing.T) {
 	at, longest := make([]string, len(all)), make([]int, len(all))
 	for i, s := range all {
 		at[i] = s.mount(t)
-		longest[i] = sort.Search(256, func(n int) bool { return tryName(filepath.Join(at[i], strings.Repeat("n", n+1))) != nil })
+		longest[i] = sort.Search(256, func(n int) bool { return makeAndRemove(filepath.Join(at[i], strings.Repeat("n", n+1))) != nil })
 	}
 	for i, from := range all {
 		for j, to := range all {
@@ -109,7 +110,7 @@ func TestEachFileSystemAndName(t *testing.T) {
 				acts := []string{"move", "fail", "move"}
 				for n, name := range names {
 					if to.name == "exfat" && strings.HasPrefix(name, "\xed") {
-						continue // exfat-fuse 1.3.0 ends over it
+						continue // exfat-fuse 1.3.0 crashes at such a name
 					}
 					if n == often {
 						acts = acts[:2]
@@ -128,24 +129,24 @@ func TestEachFileSystemAndName(t *testing.T) {
 // pair is a folder on one file system with a done/ on another.
 type pair struct {
 	desk
-	room    string // an empty folder on done's file system, to see which names it takes
+	room    string // an empty folder on the file system of done, to try which names it accepts
 	f       *Filer
-	longest int               // bytes of the longest name that it takes
+	longest int               // bytes of the longest name that it accepts
 	want    map[string]string // what must lie in done/: the content by its path; "" for a note
 	taken   int               // names that could be dropped
 }
 
-// often is how many of the names are dropped more than once to be moved.
+// often is how many of the names are dropped more than once.
 const often = 12
 
-// file drops a file again and again, to be moved or failed, and writes to its name afterwards.
+// file drops a file again and again, to be moved or failed, and writes to its old name afterwards.
 func (p *pair) file(name, content string, acts []string) {
 	p.t.Helper()
 	path := filepath.Join(p.folder, name)
 	for n, act := range acts {
 		content := fmt.Sprint(content, n)
 		if os.MkdirAll(filepath.Dir(path), 0o755) != nil || os.WriteFile(path, []byte(content), 0o644) != nil {
-			return // the folder's own file system does not take the name
+			return // the folder's own file system does not accept the name
 		}
 		p.taken++
 		m := p.move(name)
@@ -183,7 +184,8 @@ func (p *pair) act(act string, m Move) (string, error) {
 	return p.f.Move(m)
 }
 
-// named wants a name to be kept, but for a number, where the file system takes it; and an extension in any case.
+// named fails the test unless the file has its own name, perhaps with a number, where the file system accepts it, and its
+// extension in any case.
 func (p *pair) named(name, dest string) {
 	p.t.Helper()
 	base := filepath.Base(name)
@@ -198,14 +200,14 @@ func (p *pair) named(name, dest string) {
 		}
 		return
 	}
-	long := len(base)+len(" (9)")+len(noteSuffix)+reserveRoom > p.longest // where a number, the note's end or ntfs-3g can need room
-	t := trip{move: Move{Name: name, Dir: p.done}}
+	long := len(base)+len(" (9)")+len(noteSuffix)+reserveRoom > p.longest // a number, the note's ending or ntfs-3g may need more bytes
+	t := transfer{move: Move{Name: name, Dir: p.done}}
 	if !t.keepsName(dest) && !long {
 		p.t.Errorf("%q is taken there, but became %q", name, dest)
 	}
 }
 
-// takes reports whether the file system takes every part of a name.
+// takes reports whether the file system accepts each part of a name.
 func (p *pair) takes(name string) bool {
 	noError(p.t, os.MkdirAll(p.room, 0o755))
 	defer os.RemoveAll(p.room)
@@ -213,20 +215,20 @@ func (p *pair) takes(name string) bool {
 	return os.MkdirAll(filepath.Dir(path), 0o755) == nil && os.WriteFile(path, nil, 0o644) == nil
 }
 
-// note wants the note to tell the file's own name, and the one that it has now if that is another.
+// note fails the test unless the note shows the file's own name, and its present one if that differs.
 func (p *pair) note(name, dest string) {
 	p.t.Helper()
-	text, err := os.ReadFile(dest + noteSuffix)
+	note, err := os.ReadFile(dest + noteSuffix)
 	noError(p.t, err)
-	t := trip{move: Move{Name: name, Dir: p.done}}
+	t := transfer{move: Move{Name: name, Dir: p.done}}
 	rel, _ := filepath.Rel(p.done, dest)
-	both := strings.Contains(string(text), "Lies as:   "+file.Printable(rel)+"\n")
-	if !strings.Contains(string(text), "File:      "+file.Printable(name)+"\n") || both == t.keepsName(dest) {
-		p.t.Errorf("the note beside %q does not tell %q, or both names:\n%s", dest, name, text)
+	both := strings.Contains(string(note), "Lies as:   "+text.Printable(rel)+"\n")
+	if !strings.Contains(string(note), "File:      "+text.Printable(name)+"\n") || both == t.keepsName(dest) {
+		p.t.Errorf("the note beside %q does not tell %q, or both names:\n%s", dest, name, note)
 	}
 }
 
-// lie wants just those files that were filed, hidden ones included, and no file left in the folder.
+// lie fails the test unless just the filed files are there, including hidden ones, and none is left in the folder.
 func (p *pair) lie() {
 	p.t.Helper()
 	got := map[string]string{}
@@ -243,7 +245,7 @@ func (p *pair) lie() {
 	for path, content := range p.want {
 		text, is := got[path]
 		if !is {
-			text, is = p.alias(path) // where the listing spells it in another way
+			text, is = p.alias(path) // the listing may spell the path in another way
 		}
 		if !is || content != "" && text != content {
 			p.t.Errorf("%q: there %t, holds %q, want %q", path, is, text, content)

@@ -1,8 +1,8 @@
-// Package hang turns calls on a file system into something that can be watched from outside: which of them has not
-// returned, and since when.
+// Package hang shows from outside which calls on a file system have not returned, and since when.
 //
-// A call on a dead share, a frozen disk or a file system program that stands still may never return, and the goroutine
-// that made it can neither be asked nor stopped. So each one notes what it is about to do, and somebody else looks.
+// A call on a dead share, a frozen disk or a stopped file system program may never return, and the goroutine that made
+// it can be neither asked nor stopped. So each goroutine notes what it is about to do, and another one looks at the
+// notes.
 package hang
 
 import (
@@ -12,37 +12,38 @@ import (
 	"sync"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// Bound is how long a call may take before it counts as hanging. A disk that spins up and a share that wakes its server
-// answer sooner.
+// Bound is how long a call may take before it counts as hanging. A disk that spins up, or a share that wakes its
+// server, answers sooner.
 const Bound = 15 * time.Second
 
 // Call is one call that has not returned.
 type Call struct {
-	What  string // in words, to be followed by the path: "read", "move"
+	What  string // a verb, to be followed by the path: "read", "move"
 	Path  string
 	Since time.Time     // when it began
-	Extra time.Duration // what it may take beyond Bound
+	Extra time.Duration // how much longer than Bound it may take
 }
 
-// HangsAt is from when on the call counts as hanging.
+// HangsAt is the time from which the call counts as hanging.
 func (c Call) HangsAt() time.Time { return c.Since.Add(Bound + c.Extra) }
 
-// String says what hangs, fit to print.
-func (c Call) String() string { return fmt.Sprintf("%s %q", c.What, file.Printable(c.Path)) }
+// String names the call, fit to print: read "/srv/a.pdf".
+func (c Call) String() string { return fmt.Sprintf("%s %q", c.What, text.Printable(c.Path)) }
 
-// Calls are the calls of one piece of work that have not returned. The zero value is ready; it is safe for concurrent use.
+// Calls are the calls of one piece of work that have not returned. The zero value is ready. Calls is safe for
+// concurrent use.
 type Calls struct {
 	mu   sync.Mutex
 	open []*Call
 }
 
-// Do makes one call, and gives what it returned.
+// Do makes one call and returns its error.
 func (c *Calls) Do(what, path string, call func() error) error { return c.DoLong(what, path, 0, call) }
 
-// DoLong is Do for a call that may take extra time because of how much it has to do.
+// DoLong is Do for a call that may take extra time, because of how much it has to do.
 func (c *Calls) DoLong(what, path string, extra time.Duration, call func() error) error {
 	begun := &Call{What: what, Path: path, Since: time.Now(), Extra: extra}
 	c.Begin(begun)
@@ -50,7 +51,7 @@ func (c *Calls) DoLong(what, path string, extra time.Duration, call func() error
 	return call()
 }
 
-// Begin notes a call that begins by the clock of whoever made it. It must not be changed until End.
+// Begin notes a call that begins. The caller sets Since, and must not change the call before End.
 func (c *Calls) Begin(call *Call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +67,8 @@ func (c *Calls) End(call *Call) {
 	}
 }
 
-// First gives the call that counts as hanging the earliest. ok is false while none is under way.
+// First gives the call that will count as hanging first, or has for the longest time. ok is false while no call is
+// under way.
 func (c *Calls) First() (first Call, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,13 +80,13 @@ func (c *Calls) First() (first Call, ok bool) {
 	return first, ok
 }
 
-// Hanging gives a call that counts as hanging now. ok is false if there is none.
+// Hanging gives a call that counts as hanging at the time now. ok is false if there is none.
 func (c *Calls) Hanging(now time.Time) (call Call, ok bool) {
 	call, ok = c.First()
 	return call, ok && !now.Before(call.HangsAt())
 }
 
-// Error says that calls were left behind that have not returned.
+// Error says which calls were left behind without having returned.
 type Error struct{ Calls []Call }
 
 func (e *Error) Error() string {

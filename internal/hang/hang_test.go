@@ -9,7 +9,8 @@ import (
 	"kaizala-drop/internal/hang"
 )
 
-// TestCallsThatDoNotReturn: of several calls the one that is overdue first is named, and none that has returned.
+// TestCallsThatDoNotReturn shows that of several calls the one that is overdue first is named, and no call that has
+// returned.
 func TestCallsThatDoNotReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls hang.Calls

@@ -1,10 +1,13 @@
-// Package ignore tells which names below a folder are left alone by patterns such as those of a .gitignore file.
+// Package ignore tells which names below a folder are left alone, by patterns like those of a .gitignore file.
 //
-// The rules are those of gitignore(5), "PATTERN FORMAT": a pattern without a slash matches a name at any depth, one with a
-// slash at its begin or in it matches from the folder on, one with a slash at its end matches folders only, ** stands for any
-// folders, and ! before a pattern takes back what an earlier one said: the last one that matches decides. Four things differ,
-// as these patterns stand in quotes in a list, and what they are about is written by devices: case does not count, # begins
-// no comment, a space at the end is one, and ! takes nothing back of what the program leaves alone by itself.
+// The rules are those of gitignore(5), "PATTERN FORMAT". A pattern without a slash matches a name at any depth. A
+// pattern with a slash at its beginning or inside matches from the folder on. A pattern with a slash at its end matches
+// only folders. ** stands for any number of folders. ! before a pattern takes back what an earlier pattern said, and
+// the last pattern that matches decides.
+//
+// Four things differ, because these patterns stand in quotes in a list, and the names are given by devices: case does
+// not count, # begins no comment, a space at the end belongs to the pattern, and ! cannot take back what the program
+// leaves alone by itself.
 package ignore
 
 import (
@@ -15,27 +18,28 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// Patterns are the patterns of one folder, in order. The zero value matches nothing. It is safe for concurrent use.
+// Patterns are the patterns of one folder, in order. The zero value matches nothing. Patterns is safe for concurrent
+// use.
 type Patterns struct{ list []pattern }
 
 type pattern struct {
 	text     string // as it was written
 	glob     string // in lower case
 	takeBack bool
-	folders  bool // matches folders only
-	anchored bool // matches the whole name, not its last part
+	folders  bool // matches only folders
+	anchored bool // matches the whole name, and not only its last part
 }
 
-// Errors of Compile, each with what to do.
+// The errors of Compile say what to do.
 var (
 	errEmpty    = errors.New("it names nothing: write a name, or leave it out")
 	errSyntax   = errors.New("* stands for any characters but /, ** for any folders, ? for one character, [a-c] for one of several, and a backslash takes their meaning from them")
-	errAbsolute = errors.New("a / at the begin stands for the watched folder itself, so this matches nothing in it: write what comes after the folder's path")
+	errAbsolute = errors.New("a / at the beginning stands for the watched folder itself, so this matches nothing in it: write what comes after the folder's path")
 	errDots     = errors.New("it matches nothing: patterns are about names below the folder, so leave out ./, ../ and //")
 )
 
-// Compile takes patterns apart. Its error is about the first one that matches nothing or is none, and index which one
-// that is. folder, if not "", is the absolute path of the folder that they are for.
+// Compile reads patterns. folder is the absolute path of the folder that they are for, or "". Its error is about the
+// first pattern that is malformed or could never match, and index is the place of that pattern in texts.
 func Compile(texts []string, folder string) (p Patterns, index int, err error) {
 	for i, text := range texts {
 		one, err := parse(text)
@@ -75,7 +79,7 @@ func parse(text string) (pattern, error) {
 	return p, nil
 }
 
-// escapeBraces takes the meaning from { and }, which have none in .gitignore.
+// escapeBraces makes { and } stand for themselves, as they do in .gitignore.
 func escapeBraces(glob string) string {
 	var b strings.Builder
 	escaped := false
@@ -89,8 +93,8 @@ func escapeBraces(glob string) string {
 	return b.String()
 }
 
-// Match gives the pattern for which name is left alone, or "". name is relative to the folder and isDir tells whether a
-// folder lies there. What lies in a folder that is left alone must not be asked about.
+// Match gives the pattern by which name is left alone, or "". name is relative to the folder, and isDir tells whether
+// it is a folder. Match must not be asked about what lies in a folder that is left alone.
 func (p Patterns) Match(name string, isDir bool) (by string) {
 	if len(p.list) == 0 {
 		return ""
@@ -99,7 +103,7 @@ func (p Patterns) Match(name string, isDir bool) (by string) {
 	base := path.Base(lower)
 	for _, one := range p.list {
 		if one.folders && !isDir || one.takeBack == (by == "") {
-			continue // it could not change anything
+			continue // it would change nothing
 		}
 		subject := base
 		if one.anchored {

@@ -15,7 +15,7 @@ var names = []string{
 	"foo/", "foo/bar/", "foo/bar/baz.pdf", "abc.pdf", "a{b}.pdf", "ab.pdf", "#recycle/", "!bang.pdf", "deep/er/private.pdf", "photo.jpg", "x/photo.jpg",
 }
 
-// TestMatchesAsGitDoes asks git itself about each name and each list of patterns.
+// TestMatchesAsGitDoes shows that each list of patterns ignores the names that git itself ignores with it.
 func TestMatchesAsGitDoes(t *testing.T) {
 	git, err := exec.LookPath("git")
 	if err != nil {
@@ -34,7 +34,7 @@ func TestMatchesAsGitDoes(t *testing.T) {
 			cmd := exec.Command(git, args...)
 			cmd.Dir, cmd.Stdin = dir, strings.NewReader(stdin)
 			out, err := cmd.CombinedOutput()
-			if err != nil && args[0] != "check-ignore" { // which ends with 1 if nothing is ignored
+			if err != nil && args[0] != "check-ignore" { // check-ignore ends with 1 if nothing is ignored
 				t.Fatalf("%v: %v %s", args, err, out)
 			}
 			return string(out)
@@ -69,7 +69,7 @@ func TestMatchesAsGitDoes(t *testing.T) {
 	}
 }
 
-// below asks as somebody who enters no folder that is left alone.
+// below asks as a caller that enters no folder which is left alone.
 func below(p ignore.Patterns, name string) bool {
 	for i, r := range name {
 		if r == '/' && p.Match(name[:i], true) != "" {
@@ -79,7 +79,8 @@ func below(p ignore.Patterns, name string) bool {
 	return !strings.HasSuffix(name, "/") && p.Match(name, false) != ""
 }
 
-// TestCaseDoesNotCount, as devices write in capitals.
+// TestCaseDoesNotCount shows that patterns match without regard to case, and that the pattern is given as it was
+// written.
 func TestCaseDoesNotCount(t *testing.T) {
 	p, _, err := ignore.Compile([]string{"draft-*.pdf", "Größe/", "[A-C]x.JPG", "#recycle"}, "")
 	if err != nil {
@@ -95,7 +96,7 @@ func TestCaseDoesNotCount(t *testing.T) {
 	}
 }
 
-// TestRefused: what could match nothing is an error, and never silent.
+// TestRefused shows that a pattern which could match nothing is an error with its index.
 func TestRefused(t *testing.T) {
 	for _, text := range []string{"", "/", "!", "!/", "[", "a[", "../x", "./x", "a//b", "a/./b", `x\`, "/srv/drop/private", "//"} {
 		if _, i, err := ignore.Compile([]string{"*.ok", text}, "/srv/drop"); err == nil || i != 1 {

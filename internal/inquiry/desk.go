@@ -8,6 +8,7 @@ package inquiry
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"kaizala-drop/internal/config"
@@ -56,6 +57,18 @@ type Desk struct {
 	// Retries takes failed files back; nil: nobody can here.
 	Retries func(ctx context.Context, r control.Retry, by string) ([]control.Retried, error)
 	Now     func() time.Time
+
+	kept kept
+}
+
+// statusFor is how long a status is given out again: however many ask, the parts and the ledger are asked so often at most.
+const statusFor = 200 * time.Millisecond
+
+// kept is the last status. Who asks while one is made waits for that.
+type kept struct {
+	mu     sync.Mutex
+	status control.Status
+	until  time.Time
 }
 
 // Retry takes failed files back.

@@ -135,8 +135,8 @@ func placeIn(f config.Folder, path string) (at place, name string, ok bool) {
 		return placeRoot, ".", true
 	}
 	if name, ok := below(f.Failed, path); ok {
-		if strings.HasSuffix(name, noteEnd) {
-			return placeNote, strings.TrimSuffix(name, noteEnd), true
+		if about, isNote := strings.CutSuffix(name, noteEnd); isNote {
+			return placeNote, about, true
 		}
 		return placeFailed, name, true
 	}

@@ -14,8 +14,21 @@ import (
 // namesMost is how many names are shown of those that wait for one reason.
 const namesMost = 5
 
-// Status tells how everything stands.
+// Status tells how everything stands, as of now or a moment ago.
 func (d *Desk) Status(ctx context.Context) (control.Status, error) {
+	d.kept.mu.Lock()
+	defer d.kept.mu.Unlock()
+	if d.Now().Before(d.kept.until) {
+		return d.kept.status, nil
+	}
+	s, err := d.status(ctx)
+	if err == nil {
+		d.kept.status, d.kept.until = s, d.Now().Add(statusFor)
+	}
+	return s, err
+}
+
+func (d *Desk) status(ctx context.Context) (control.Status, error) {
 	c := d.Config()
 	s := control.Status{API: control.Version, Running: d.Live != nil, Version: d.Version, At: d.Now(), StateDir: c.StateDir}
 	unfinished, err := d.Ledger.Unfinished(ctx, "")
@@ -84,16 +97,9 @@ func (d *Desk) destination(ctx context.Context, to config.Destination, unfinishe
 // folder tells how a folder stands, but for its door.
 func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]view.Lane, unfinished []ledger.Delivery) (control.Folder, error) {
 	shown := control.Folder{Path: f.Path, Destination: f.Destination, Target: f.GroupID}
-	failed, err := d.Ledger.Search(ctx, ledger.Query{Folder: f.Path, State: ledger.Failed})
-	if err != nil {
+	var err error
+	if shown.Failed, err = d.failedIn(ctx, f.Path); err != nil {
 		return shown, err
-	}
-	for _, one := range failed {
-		for _, file := range one.Files {
-			if one.Finished && file.Dest != "" {
-				shown.Failed++
-			}
-		}
 	}
 	last, err := d.Ledger.Search(ctx, ledger.Query{Folder: f.Path, State: ledger.Filed, Limit: 1})
 	if err != nil {
@@ -132,6 +138,19 @@ func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]vie
 		shown.Trouble, shown.Next = w.Trouble, w.ListAt
 	}
 	return shown, nil
+}
+
+// failedIn counts the files of a folder that were moved to failed/.
+func (d *Desk) failedIn(ctx context.Context, folder string) (files int, err error) {
+	failed, err := d.Ledger.Search(ctx, ledger.Query{Folder: folder, State: ledger.Failed})
+	for _, one := range failed {
+		for _, file := range one.Files {
+			if one.Finished && file.Dest != "" {
+				files++
+			}
+		}
+	}
+	return files, err
 }
 
 // reasons puts together what is held for the same kind of reason, the ones that wait longest first.

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"kaizala-drop/internal/control"
-	"kaizala-drop/internal/view"
+	"kaizala-drop/internal/text"
 )
 
 // The words of a story for programs (control.Story.State).
@@ -69,13 +69,13 @@ func (k *facts) tellEntry(e control.Entry) (s control.Story) {
 	case e.State == "failed" && e.MaybePosted:
 		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed %s: %s.", name, k.at(e), e.Reason)
 		s.Lines = append(s.Lines, k.lies(e)...)
-		s.Advice = append(s.Advice, "Look in the group whether it is there. If it is: kaizala-drop retry --was-posted "+shell(e.Dest),
-			"If it is not: kaizala-drop retry --post-again "+shell(e.Dest), "Do not delete it before you have looked.")
+		s.Advice = append(s.Advice, "Look in the group whether it is there. If it is: kaizala-drop retry --was-posted "+text.Quoted(e.Dest),
+			"If it is not: kaizala-drop retry --post-again "+text.Quoted(e.Dest), "Do not delete it before you have looked.")
 	case e.State == "failed":
 		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed %s: %s.", name, k.at(e), e.Reason)
 		s.Lines = append(s.Lines, "Nothing of it was posted.")
 		s.Lines = append(s.Lines, k.lies(e)...)
-		s.Advice = append(s.Advice, "Once the reason is mended, send it again: kaizala-drop retry "+shell(e.Dest),
+		s.Advice = append(s.Advice, "Once the reason is mended, send it again: kaizala-drop retry "+text.Quoted(e.Dest),
 			"To delete it is to lose it: it is not in the group.")
 	case e.State == "posted":
 		s.State, s.Title = TellsPosted, fmt.Sprintf("%s is posted, and not moved to done/ yet.", name)
@@ -127,7 +127,7 @@ func (k *facts) earlier(rows []control.Entry) (lines []string) {
 		lines = append(lines, fmt.Sprintf("Another file of this name, in %s, %s %s.", quote(e.Folder), cmp.Or(what, "was taken"), k.at(e)))
 	}
 	if more := len(rows) - most; more > 0 {
-		lines = append(lines, fmt.Sprintf("There are %d more: kaizala-drop history --name %s", more, shell(filepath.Base(k.name))))
+		lines = append(lines, fmt.Sprintf("There are %d more: kaizala-drop history --name %s", more, text.Quoted(filepath.Base(k.name))))
 	}
 	return lines
 }
@@ -173,7 +173,7 @@ func (k *facts) tellFiled() control.Story {
 func (k *facts) tellName() control.Story {
 	if len(k.entries) == 0 {
 		return control.Story{State: TellsAbsent, Title: "Nothing is known of a file called " + quote(k.name) + ".",
-			Advice: []string{"Give its whole path, or a part of its name: kaizala-drop history --name " + shell(k.name)}}
+			Advice: []string{"Give its whole path, or a part of its name: kaizala-drop history --name " + text.Quoted(k.name)}}
 	}
 	s := k.tellEntry(k.entries[0])
 	s.Lines = append(s.Lines, k.earlier(k.entries[1:])...)
@@ -201,7 +201,7 @@ func (k *facts) tellAbsent() control.Story {
 	}
 	s := control.Story{State: TellsAbsent, Title: "There is no " + k.base() + ", and none was ever taken from this folder.",
 		Lines:  []string{"Was it dropped into another folder, or under another name?"},
-		Advice: []string{"Look for a part of its name: kaizala-drop history --name " + shell(filepath.Base(k.name))}}
+		Advice: []string{"Look for a part of its name: kaizala-drop history --name " + text.Quoted(filepath.Base(k.name))}}
 	return k.withDoor(s)
 }
 
@@ -274,111 +274,5 @@ func (k *facts) kept() (lines []string) {
 	return lines
 }
 
-// tellHeld tells of a file that the watcher holds back.
-func (k *facts) tellHeld() control.Story {
-	h := k.held
-	s := control.Story{State: TellsHeld, Title: fmt.Sprintf("%s is held back: %s.", k.base(), h.Reason)}
-	s.Lines = append(s.Lines, fmt.Sprintf("It has been for %s, since %s.", span(k.now.Sub(h.Since)), strings.TrimPrefix(moment(h.Since, k.now), "on ")))
-	if !h.Next.IsZero() {
-		s.Lines = append(s.Lines, "It is looked at again "+moment(h.Next, k.now)+", and when something happens to it.")
-	} else {
-		s.Lines = append(s.Lines, "It is looked at again when something happens to it, and with the next listing of its folder.")
-	}
-	if h.Advice != "" {
-		s.Advice = append(s.Advice, capital(h.Advice)+".")
-	}
-	s.Advice = append(s.Advice, "To delete it is to lose it: it is not in the group.")
-	s.Lines = append(s.Lines, k.earlier(k.entries)...)
-	return k.withDoor(s)
-}
-
-// tellQueued tells of a file that the uploader has.
-func (k *facts) tellQueued() control.Story {
-	q := k.queued
-	s := control.Story{State: TellsWaiting}
-	switch {
-	case q.Stage == view.Claimed && q.Busy:
-		s.State, s.Title = TellsUploading, fmt.Sprintf("%s is being uploaded: %s of %s so far.", k.base(), bytes(q.Sent), bytes(q.Size))
-	case q.Stage == view.Uploaded && q.Busy:
-		s.Title = k.base() + " is just being posted."
-	case q.Stage == view.Posted:
-		s.State, s.Title = TellsPosted, k.base()+" is posted, and is moved to done/ next."
-	case q.Stage == view.Failing:
-		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed, and is moved to failed/ next: %s.", k.base(), q.Reason)
-	case q.Stage == view.HeldBack:
-		s.Title = k.base() + " waits: " + q.Reason + "."
-	case q.Stage == view.Asking:
-		s.Title = k.base() + " may be posted: the answer was lost, and the destination is asked whether it is."
-	case q.Stage == view.Uploaded:
-		s.Title = k.base() + " is uploaded, and waits to be posted."
-	default:
-		s.Title = k.base() + " is complete, and waits to be sent."
-	}
-	if q.Files > 1 {
-		s.Lines = append(s.Lines, fmt.Sprintf("It is one of %d pictures that go together.", q.Files))
-	}
-	s.Lines = append(s.Lines, k.waitsFor()...)
-	if q.Stage != view.Posted {
-		s.Advice = append(s.Advice, "Leave it where it is: it goes on by itself. To delete it is to lose it, for it is not in the group yet.")
-	} else {
-		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
-	}
-	return s
-}
-
-// waitsFor says what a file of the uploader's waits for, and until when.
-func (k *facts) waitsFor() (lines []string) {
-	q := k.queued
-	what := ""
-	pause := func(of string, p *view.Pause) string {
-		if p == nil || p.Reason == "" {
-			return of
-		}
-		return fmt.Sprintf("%s, since %s: %s", of, strings.TrimPrefix(moment(p.Since, k.now), "on "), p.Reason)
-	}
-	switch q.Behind {
-	case view.BehindNothing:
-		return nil
-	case view.BehindItself:
-		what = "its last try failed: " + cmp.Or(q.Trouble, q.Reason)
-	case view.BehindOrder:
-		what = fmt.Sprintf("%d posts of its folder come before it", q.Ahead)
-	case view.BehindTurn:
-		what = "it is not its turn yet: others are being sent, or the calls of this minute are used"
-	case view.BehindFolder:
-		what = pause("files of its folder cannot be moved away", k.lane.Filing)
-		if q.Trouble != "" {
-			what = "it cannot be moved: " + q.Trouble
-		}
-	case view.BehindGroup:
-		what = pause("its group refuses", k.lane.Group)
-	case view.BehindDestination:
-		what = pause(k.service+" cannot take files now", k.posting.Pause)
-	case view.BehindDisk:
-		what = "its file system does not answer: " + k.lane.Hangs
-	case view.BehindOther:
-		what = "it is on its way to another destination, as was configured when it was taken"
-	}
-	lines = append(lines, "What it waits for: "+what+".")
-	if !q.Next.IsZero() && q.Next.After(k.now) {
-		lines = append(lines, "It is tried again "+moment(q.Next, k.now)+".")
-	}
-	if q.Ahead > 0 && q.Behind != view.BehindOrder {
-		lines = append(lines, fmt.Sprintf("Before it in its folder: %d.", q.Ahead))
-	}
-	return lines
-}
-
 // capital begins a sentence.
-func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
-
-// shell spells a path so that it can be pasted into a shell.
-func shell(path string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+=:,@", r)
-	}
-	if path != "" && !strings.ContainsFunc(path, func(r rune) bool { return !plain(r) }) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
+func capital(sentence string) string { return strings.ToUpper(sentence[:1]) + sentence[1:] }

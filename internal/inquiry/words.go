@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // quote shows a name or a path in a sentence.
-func quote(name string) string { return "\"" + file.Printable(name) + "\"" }
+func quote(name string) string { return "\"" + text.Printable(name) + "\"" }
 
 // moment says when something was or will be, as people say it: by the clock of today, else with the date.
 func moment(at, now time.Time) string {

@@ -8,6 +8,7 @@ import (
 	"kaizala-drop/internal/destination"
 )
 
+// BenchmarkUpload measures uploading a large file to a server on this machine.
 func BenchmarkUpload(b *testing.B) {
 	const size = 64 << 20
 	s := serve(b, func(w http.ResponseWriter, r *http.Request) {
@@ -24,6 +25,7 @@ func BenchmarkUpload(b *testing.B) {
 	}
 }
 
+// BenchmarkUploadAndPost measures uploading and posting a small file.
 func BenchmarkUploadAndPost(b *testing.B) {
 	s := serve(b, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)

@@ -10,7 +10,7 @@ import (
 	"kaizala-drop/internal/wire"
 )
 
-// The calls, as Error names them.
+// The names of the calls in Error.
 const (
 	callToken   = "accessToken"
 	callMedia   = "media"
@@ -21,28 +21,28 @@ const (
 )
 
 const (
-	maxMoves  = 3        // times that one call is sent again because the endpoint moved
+	maxMoves  = 3        // how often one call is sent again because the endpoint moved
 	maxGroups = 16 << 20 // bytes of an answer with groups
 )
 
-// call is one call of Kaizala's, before it has an endpoint and a token: what all its sendings share.
+// call is one call of Kaizala's without endpoint and token: what is the same each time that it is sent.
 type call struct {
 	name   string
 	method string
 	path   string // escaped, from /v1 on
 	query  string // with its question mark
 	body   *wire.Body
-	limit  int      // bytes of an answer; 0: wire's own
-	hidden []string // in the body, that no message may repeat
+	limit  int      // bytes that the answer may have; 0: the limit of package wire
+	hidden []string // what the body holds and no text may repeat
 }
 
-// answer is what one sending brought back, as Kaizala means it.
+// answer is what one request brought back, with what Kaizala says in it.
 type answer struct {
 	*wire.Answer
-	why     error  // what is to be said of a refusal besides what it says itself
+	why     error  // what to add to the text of a refusal
 	code    string // errorCode
 	message string
-	spoken  bool // it is the service's own error body
+	spoken  bool // the body is the service's own error body
 }
 
 func newAnswer(got *wire.Answer) *answer {
@@ -64,7 +64,7 @@ func (a *answer) unauthorized() bool {
 
 func (a *answer) ok() bool { return a.Status/100 == 2 && !a.unauthorized() }
 
-// result makes a call and decodes its answer into v; usable says whether what was needed was there.
+// result makes a call and decodes its answer into v. usable then fails if v lacks what is needed.
 func (c *Client) result(ctx context.Context, k call, v any, usable func() error) (*answer, error) {
 	a, err := c.do(ctx, k)
 	if err != nil {
@@ -86,10 +86,10 @@ func (k call) decode(a *answer, v any, usable func() error) error {
 	return nil
 }
 
-// errFixedRefused tells the one case in which there is no application to look at, nor a new token to be had.
-var errFixedRefused = errors.New("it is the fixed access_token that was refused: get another one and configure it, or an application instead")
+// errFixedTokenRefused is the error of a refused access token that cannot be renewed.
+var errFixedTokenRefused = errors.New("the fixed access_token was refused: configure another one, or an application instead")
 
-// do makes a call with a token, and once more with a new one if that was refused.
+// do makes a call with a token, and once more with a new token if the first was refused.
 func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	token, err := c.token(ctx, "")
 	if err != nil {
@@ -100,7 +100,7 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 		return a, err
 	}
 	if c.fixed != "" {
-		a.why = errFixedRefused
+		a.why = errFixedTokenRefused
 		return a, nil
 	}
 	fresh, err := c.token(ctx, token)
@@ -110,11 +110,11 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	return c.deliver(ctx, k, &c.calls, accessHeader(fresh))
 }
 
-// accessHeader keeps the documented spelling, which http.Header.Set would not.
+// accessHeader keeps the documented spelling of the header, which http.Header.Set would change.
 func accessHeader(token string) http.Header { return http.Header{"accessToken": {token}} }
 
-// deliver sends a call until its answer is not 308, which means "not acted on, send it again there". header holds what
-// the call is made with.
+// deliver sends a call until its answer is not 308, by which Kaizala says that it did not act and the call belongs to another
+// endpoint. header is the header of each request.
 func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Header) (*answer, error) {
 	for moves := 0; ; moves++ {
 		from := to.get()
@@ -144,7 +144,7 @@ func (c *Client) send(ctx context.Context, k call, to string, header http.Header
 	return newAnswer(a), nil
 }
 
-// secretsOf lists what a request carries that no message may repeat, not even one that a server echoes.
+// secretsOf lists the values in header that no message may show, even if a server repeats them.
 func secretsOf(header http.Header) []string {
 	var secrets []string
 	for name, values := range header {

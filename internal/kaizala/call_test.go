@@ -16,7 +16,7 @@ import (
 	"kaizala-drop/internal/wire"
 )
 
-// TestMoved: a 308 in all the forms that are taken, and what the new endpoint then gets.
+// TestMoved shows which forms of a 308 are accepted, and what the new endpoint gets.
 func TestMoved(t *testing.T) {
 	for _, form := range []string{"base", "base/", "base/deep/", "full", "deep full"} {
 		for _, name := range []string{callMedia, callActions, callGroups} {
@@ -57,8 +57,8 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// TestMovedLate: an answer of an endpoint that is no longer in use, as that of a slow upload, leads nobody back. The call
-// itself goes on where the others are.
+// TestMovedLate shows that a 308 from an endpoint that is no longer in use, as after a slow upload, changes nothing for other
+// calls, and that its own call goes on at their endpoint.
 func TestMovedLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var uploaded []string
@@ -95,6 +95,7 @@ func TestMovedLate(t *testing.T) {
 	})
 }
 
+// TestMovedRefused shows that a 308 to anything but an endpoint or the address of the call is an error.
 func TestMovedRefused(t *testing.T) {
 	for _, location := range []string{"", "/v1/elsewhere", "http://example.org", "http://10.1.1.1:80/", "ftp://h/", "https://",
 		"https://u:p@h", "://", "https://h/v1/other", "https://h/v1/", "http://127.0.0.1.evil.example/"} {
@@ -110,6 +111,7 @@ func TestMovedRefused(t *testing.T) {
 	}
 }
 
+// TestMovedInCircles shows that a call is given up after three 308, each of which costs a request of the budget.
 func TestMovedInCircles(t *testing.T) {
 	calls, budget := 0, 0
 	var s *httptest.Server
@@ -124,7 +126,7 @@ func TestMovedInCircles(t *testing.T) {
 	}
 }
 
-// TestPlainHTTPOnlyWhereConfigured: loopback alone is no licence.
+// TestPlainHTTPOnlyWhereConfigured shows that a server may name an http endpoint on loopback only if one is configured.
 func TestPlainHTTPOnlyWhereConfigured(t *testing.T) {
 	b := base{url: "https://api.kaiza.la"}
 	for _, to := range []string{"http://127.0.0.1:1", "http://h"} {
@@ -137,11 +139,12 @@ func TestPlainHTTPOnlyWhereConfigured(t *testing.T) {
 	}
 }
 
-// said is an answer that points to another endpoint.
+// said is an answer that names another endpoint.
 func said(location string) *answer {
 	return newAnswer(&wire.Answer{Status: 308, Header: http.Header{"Location": {location}}})
 }
 
+// TestOtherRedirectsAreNotFollowed shows that 301, 302, 303 and 307 are errors.
 func TestOtherRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
 	for _, status := range []int{301, 302, 303, 307} {
@@ -157,7 +160,7 @@ func TestOtherRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// counted is a budget without a limit that counts what is sent.
+// counted is a budget without a limit that counts the requests.
 func counted(n *int) wire.Budget {
 	unlimited := budget.New(0)
 	return func(ctx context.Context, last budget.Permit) (budget.Permit, error) {
@@ -168,8 +171,8 @@ func counted(n *int) wire.Budget {
 	}
 }
 
-// TestBudgetRefuses: at the first sending, when its connection is there, and at the second sending. Nothing is sent then,
-// and so nothing may have been done; the connection that was there is not used for anything else.
+// TestBudgetRefuses shows that nothing is sent, and nothing may have been done, when the budget refuses the first sending, the
+// connection, or the second sending. The connection is used for nothing else.
 func TestBudgetRefuses(t *testing.T) {
 	spent := errors.New("spent")
 	for asked, arrive := range map[int]int64{1: 0, 2: 0, 3: 1, 4: 1} {
@@ -210,10 +213,10 @@ func TestBudgetRefuses(t *testing.T) {
 	}
 }
 
-// TestUntracedTransport: one that does not tell whether it sent anything may have.
+// TestUntracedTransport shows that a transport which does not report its connections may have sent the request.
 func TestUntracedTransport(t *testing.T) {
 	k := fixed(t, "https://calls.example", func(o *Options) {
-		o.Transport = trip(func(*http.Request) (int, string) { return 0, "gone" })
+		o.Transport = transportFunc(func(*http.Request) (int, string) { return 0, "gone" })
 	})
 	if e := wireError(t, k.tryAll(t.Context(), callActions)); !e.MayHaveActed || e.Status != 0 {
 		t.Errorf("got %+v", e)

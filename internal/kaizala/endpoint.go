@@ -10,9 +10,10 @@ import (
 	"kaizala-drop/internal/wire"
 )
 
-// base is where calls go: scheme, host and perhaps a path, without a slash at its end. It moves when a server says so.
+// base is the address of the calls: scheme, host and perhaps a path, without a slash at its end. A server can change it. It is
+// safe for concurrent use.
 type base struct {
-	plain bool // http on loopback was configured, so that another may follow
+	plainHTTP bool // http on loopback was configured, so that another may follow
 
 	mu  sync.Mutex
 	url string
@@ -24,9 +25,9 @@ func (b *base) get() string {
 	return b.url
 }
 
-// set goes on at an endpoint that came with a token.
+// set changes the base to an endpoint that came with a token.
 func (b *base) set(a *answer, endpoint string) error {
-	u, err := parseEndpoint(endpoint, b.plain, a.Bounded)
+	u, err := parseEndpoint(endpoint, b.plainHTTP, a.Bounded)
 	if err != nil {
 		return fmt.Errorf("endpointUrl: %w", err)
 	}
@@ -36,12 +37,12 @@ func (b *base) set(a *answer, endpoint string) error {
 	return nil
 }
 
-// move goes on where a 308 of the endpoint from points to, unless that is not in use any more: such an answer is older than
-// what is. Kaizala documents the Location of a 308 as the new endpoint itself; proxies send the full address of the call:
-// both are taken.
+// move changes the base to the address in a 308 from the endpoint from. If from is not the base any more, the answer is older
+// than the base and changes nothing. Kaizala documents the Location of a 308 as the new endpoint; proxies send the full
+// address of the call. Both are accepted.
 func (b *base) move(from string, a *answer, path string) error {
 	location := a.Header.Get("Location")
-	u, err := parseEndpoint(location, b.plain, a.Bounded)
+	u, err := parseEndpoint(location, b.plainHTTP, a.Bounded)
 	if err != nil {
 		return fmt.Errorf("endpoint moved: Location: %w", err)
 	}
@@ -60,8 +61,8 @@ func (b *base) move(from string, a *answer, path string) error {
 	return nil
 }
 
-// parseEndpoint takes an absolute https address, or http on loopback if plain allows it: tokens and secrets travel in
-// headers, and must not in the clear. Query and fragment are dropped. shown is how an error shows a part of it.
+// parseEndpoint accepts an absolute https address, and http on loopback if plain allows that, because tokens and secrets
+// travel in headers and must not go in the clear. It drops query and fragment. Errors show parts of s through shown.
 func parseEndpoint(s string, plain bool, shown func(string) string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {

@@ -12,17 +12,17 @@ import (
 	"kaizala-drop/internal/wire"
 )
 
-// Fault says whose fault a failure is by what it looks like, and so what should wait for what. That of a file or of a
-// group is no more than a claim unless Error.Proven reports true.
+// Fault is whose fault a failure seems to be, and so what should wait. That of a file or of a group is only a claim unless
+// Error.Proven reports true.
 type Fault int
 
 const (
-	// FaultDestination: Kaizala, the way to it or the access to it. Every file would fare the same; none is to blame.
+	// FaultDestination means Kaizala, the way to it or the access to it. Every file would fail in the same way.
 	FaultDestination Fault = iota
-	// FaultFile: this file or its post; sending it again as it is will not help. With wire.ErrContent it changed or could
-	// not be read.
+	// FaultFile means this file or its post, and that sending it again as it is will not help. With wire.ErrContent, the file
+	// has changed or could not be read.
 	FaultFile
-	// FaultGroup: the group is not there or not open to this connector. Other groups may do.
+	// FaultGroup means that the group does not exist or is not open to this connector. Other groups may work.
 	FaultGroup
 )
 
@@ -36,22 +36,21 @@ func (f Fault) String() string {
 	return "destination"
 }
 
-// Error is what every failed call comes back as. It holds no secret, and its texts are safe to print.
+// Error is the error of each failed call. It holds no secret, and its texts are safe to print.
 type Error struct {
-	// Call is "accessToken", "media", "actions", "groups", "generatePin" or "loginWithPinAndApplicationId": the one that failed, not
-	// the one asked for.
+	// Call is the call that failed: "accessToken", "media", "actions", "groups", "generatePin" or "loginWithPinAndApplicationId".
 	Call       string
 	Status     int           // of the answer; 0: there was none
-	Code       string        // errorCode of the answer, "" if it had none; safe to print, at most 300 bytes or so
-	Message    string        // message of the answer, or how its text begins, likewise
-	Server     string        // who answered, as the answer's own header Server has it, likewise
+	Code       string        // errorCode of the answer, or ""; safe to print, at most some 300 bytes
+	Message    string        // message of the answer, or the beginning of its text; safe to print, at most some 300 bytes
+	Server     string        // the header Server of the answer, or ""; safe to print, at most some 300 bytes
 	RetryAfter time.Duration // how long the answer asks to wait, at most 7 days; 0: it does not say
 	Fault      Fault
-	Spoken     bool // the service itself gave the answer: its JSON error body, an object with a string errorCode, came whole
-	BodySent   bool // bytes of the request's body had left, so that the call cost something
-	// MayHaveActed: the action may have been taken although no answer says so. Only ever true of actions.
+	Spoken     bool // the service itself answered: its JSON error body, an object with a string errorCode, came whole
+	BodySent   bool // bytes of the request's body left, so that the call cost something
+	// MayHaveActed says that the action may have been taken although no answer says so. It is false for all other calls.
 	MayHaveActed bool
-	Err          error // what went wrong besides the status, if anything
+	Err          error // what went wrong apart from the status, or nil
 }
 
 func (e *Error) Error() string {
@@ -68,7 +67,7 @@ func (e *Error) Error() string {
 		b.WriteString(": answered " + strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
 	}
 	if e.Fault != FaultDestination && !e.Proven() {
-		b.WriteString(" without an error code of Kaizala's, as something in between would" + e.by())
+		b.WriteString(" without an error code of Kaizala's, as something in between would" + e.answeredBy())
 	}
 	for _, text := range []string{e.Code, e.Message} {
 		if text != "" {
@@ -84,28 +83,29 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// by says who seems to have answered.
-func (e *Error) by() string {
+// answeredBy says who seems to have answered.
+func (e *Error) answeredBy() string {
 	if e.Server == "" {
 		return ""
 	}
 	return " (it calls itself " + e.Server + ")"
 }
 
-// Proven reports whether Fault is certain: the service itself spoke, or it was found out on this side of the wire. A
-// status alone is nobody's word: proxies, gateways and captive portals answer with any of them, for any request.
+// Proven reports whether Fault is certain: the service itself spoke, or the failure was found on this machine. A status alone
+// proves nothing, because proxies, gateways and captive portals answer any request with any status.
 func (e *Error) Proven() bool { return e.Spoken || e.Status == 0 }
 
-// Unauthorized reports whether the token, or what one is asked for with, was refused: no waiting alone cures that.
+// Unauthorized reports whether the token, or the credentials of the token call, were refused. Waiting alone does not help
+// then.
 func (e *Error) Unauthorized() bool {
 	return e.Status == http.StatusUnauthorized || e.Code == "InvalidToken" || e.Call == callToken && e.Status == http.StatusForbidden ||
 		errors.Is(e.Err, ErrNoToken)
 }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// errorOf is the error of an answer that is not the one hoped for.
+// errorOf is the error of an answer that is no success.
 func (k call) errorOf(a *answer, err error) *Error {
 	status := a.Status
 	if a.unauthorized() {
@@ -118,7 +118,7 @@ func (k call) errorOf(a *answer, err error) *Error {
 	}
 }
 
-// unanswered is the error of a call that has no answer, from the wire's.
+// unanswered is the error of a call without an answer; err is the error of package wire.
 func (k call) unanswered(err error) *Error {
 	e := &Error{Call: k.name, Err: err}
 	if broken, ok := errors.AsType[*wire.Error](err); ok {
@@ -131,9 +131,9 @@ func (k call) unanswered(err error) *Error {
 	return e
 }
 
-// faultOf is the one table of answers that are not the one hoped for: whose fault does the status claim it to be, and may
-// an action have been taken? What is not listed is the destination's fault: then nothing moves, and nothing is lost. The
-// claims against a file or a group need evidence (Error.Spoken; that others pass is for the caller to know).
+// faultOf is the one table of answers that are no success: whose fault the status claims to be, and whether an action may have
+// been taken. A status that is not listed is the destination's fault: then nothing is moved and nothing lost. A claim against
+// a file or a group needs evidence: Error.Spoken, or the caller's knowledge that others pass.
 //
 //	status                          every other call      media         actions
 //	400 411 413 414 415 422         destination           file          file
@@ -141,12 +141,13 @@ func (k call) unanswered(err error) *Error {
 //	404 410                         destination           file          group
 //	every other, and no answer      destination           destination   destination
 //
-// 404 on media is how IIS says that a request is too long, and how a proxy says that it has nobody to ask. 401 is also what any answer with errorCode InvalidToken counts
-// as; it gets here only when a new token did not cure it.
+// IIS answers 404 on media when a request is too long, and a proxy when it knows no server. Any answer with errorCode
+// InvalidToken counts as 401. A 401 gets here only if a new token did not help.
 //
-// An action may have been taken after 2xx (its answer could not be understood), 303 (HTTP's "done, see there"), and where
-// whoever answered may have spoken for a server that had the request and did not answer in time or at all: 408, 500, 502,
-// 504 and the unassigned 5xx of gateways. 501, 503, 505 and every other 3xx and 4xx are refusals.
+// An action may have been taken after 2xx, because its answer could not be understood, and after 303, which says that it was
+// done and where the result is. It may have been taken after 408, 500, 502, 504 and the unassigned 5xx of gateways too: a
+// server may have got the request, and whoever answered did not get its answer. 501, 503, 505 and every other 3xx and 4xx are
+// refusals.
 func faultOf(name string, status int) (fault Fault, mayHaveActed bool) {
 	actions := name == callActions
 	mayHaveActed = actions && leavesDoubt(status)
@@ -180,7 +181,8 @@ func leavesDoubt(status int) bool {
 	return status < 300 || status >= 500
 }
 
-// missed takes what it can read: a post that was taken must not fail over what is said beside it.
+// missed reads the list of subscribers who did not get the post. What it cannot read it leaves out, because a post that was
+// made must not fail for that.
 func (a *answer) missed(raw json.RawMessage) []destination.Missed {
 	var list []struct{ Subscriber, ErrorReason, ErrorCode any }
 	if json.Unmarshal(raw, &list) != nil {
@@ -195,8 +197,8 @@ func (a *answer) missed(raw json.RawMessage) []destination.Missed {
 	return missed
 }
 
-// isSpoken reports whether body is the service's own error body: {"message","errorCode","errorCategoryKey"}, of which the
-// errorCode is a string that says something. Gateways answer {"message":"..."}, {"error":{...}}, HTML or nothing.
+// isSpoken reports whether body is the service's own error body: {"message","errorCode","errorCategoryKey"} with a string that
+// is not blank as errorCode. Gateways answer {"message":"..."}, {"error":{...}}, HTML or nothing.
 func isSpoken(body []byte) bool {
 	var said map[string]json.RawMessage
 	var code *string
@@ -204,7 +206,7 @@ func isSpoken(body []byte) bool {
 		strings.TrimSpace(*code) != ""
 }
 
-// textOf turns a JSON value from the network into text: a string, a number, or nothing.
+// textOf is a JSON value as text, if it is a string or a number, else "".
 func textOf(v any) string {
 	switch v := v.(type) {
 	case string:

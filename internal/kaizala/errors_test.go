@@ -30,14 +30,14 @@ func (c *Client) tryAll(ctx context.Context, name string) error {
 	return err
 }
 
-// TestClassification asks a real server for every status with every call.
+// TestClassification shows the fault of every status for every call, with a real server.
 func TestClassification(t *testing.T) {
 	file := map[int]bool{400: true, 411: true, 413: true, 414: true, 415: true, 422: true}
 	doubt := map[int]bool{303: true, 408: true, 500: true, 502: true, 504: true}
 	none := map[int]bool{501: true, 503: true, 505: true}
 	cases := 0
 	for status := 200; status < 600; status++ {
-		if status == 308 { // has its own test
+		if status == 308 { // TestMoved tests it
 			continue
 		}
 		s := serve(t, say(status, ""))
@@ -75,13 +75,14 @@ func TestClassification(t *testing.T) {
 	}
 }
 
+// TestInvalidTokenCountsAs401UnderAnyStatus shows that errorCode InvalidToken means a refused token under any status.
 func TestInvalidTokenCountsAs401UnderAnyStatus(t *testing.T) {
 	for _, status := range []int{200, 400, 401, 403, 404, 413, 500} {
 		s := serve(t, say(status, `{"message":"m","errorCode":"InvalidToken","errorCategoryKey":"AuthException"}`))
 		for _, name := range []string{callMedia, callActions, callGroups} {
 			e := wireError(t, fixed(t, s.URL).tryAll(t.Context(), name))
 			want := Error{Call: name, Status: status, Code: "InvalidToken", Message: "m", Spoken: true, BodySent: name != callGroups,
-				Err: errFixedRefused}
+				Err: errFixedTokenRefused}
 			if *e != want {
 				t.Errorf("%s %d: got %+v", name, status, e)
 			}
@@ -89,8 +90,8 @@ func TestInvalidTokenCountsAs401UnderAnyStatus(t *testing.T) {
 	}
 }
 
-// TestWhoseWordItIs: only the service's documented error body, come whole, is its word; whatever else answers is shown as
-// what it is, and claims the fault without proving it.
+// TestWhoseWordItIs shows that only the service's documented and whole error body proves a fault, and that the error names any
+// other server that answered.
 func TestWhoseWordItIs(t *testing.T) {
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -140,7 +141,7 @@ func TestWhoseWordItIs(t *testing.T) {
 	}
 }
 
-// TestWordThatWasCutOff is none: the end of the answer was lost, though what came of it looks whole.
+// TestWordThatWasCutOff shows that an answer whose end was lost proves nothing, even if the part that came looks whole.
 func TestWordThatWasCutOff(t *testing.T) {
 	for _, sent := range []string{"Content-Length: 100\r\n\r\n%s", "Transfer-Encoding: chunked\r\n\r\n26\r\n%s\r\nzz\r\n"} {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -158,8 +159,8 @@ func TestWordThatWasCutOff(t *testing.T) {
 	}
 }
 
-// TestUnanswered: what the wire says of a call without an answer, as it is said of each of the calls. Only an action shows
-// anything to anybody, and only a file that cannot be read is anything but the destination's fault.
+// TestUnanswered shows the errors of calls without an answer: only an action may have been taken, and only a file that cannot
+// be read is not the destination's fault.
 func TestUnanswered(t *testing.T) {
 	content := fmt.Errorf("%w: EIO", wire.ErrContent)
 	for _, name := range []string{callMedia, callActions, callGroups, callToken} {
@@ -179,6 +180,8 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
+// TestNonsense shows that a success which cannot be understood is the destination's fault, and that an action may have been
+// taken.
 func TestNonsense(t *testing.T) {
 	for _, body := range []string{
 		"", "<html>captive portal</html>", "{}", "null", `[]`, `"x"`,
@@ -202,6 +205,7 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
+// TestRetryAfter shows that an error says how long the answer asks to wait.
 func TestRetryAfter(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "17")
@@ -212,7 +216,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestMessagesAreSafe: bounded, printable, and without the secrets that a server may echo.
+// TestMessagesAreSafe shows that error texts are bounded and printable, and hide the secrets that a server repeats.
 func TestMessagesAreSafe(t *testing.T) {
 	said, _ := json.Marshal(map[string]any{
 		"message":   "bad token token-fixed\x1b[31m\n" + strings.Repeat("é", 5000),
@@ -228,6 +232,7 @@ func TestMessagesAreSafe(t *testing.T) {
 	}
 }
 
+// TestNoAnswerIsNobodysFile shows that a missing connection is the destination's fault, and that the error shows no token.
 func TestNoAnswerIsNobodysFile(t *testing.T) {
 	for name, endpoint := range map[string]string{
 		"refused": "http://127.0.0.1:1",
@@ -246,7 +251,7 @@ func TestNoAnswerIsNobodysFile(t *testing.T) {
 	}
 }
 
-// TestThrottledIsTold: whoever keeps the budget hears of each 429, also of one to the client's own call for a token.
+// TestThrottledIsTold shows that OnThrottled hears of each 429, including that of the client's own token call.
 func TestThrottledIsTold(t *testing.T) {
 	at := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
 	for _, c := range []struct {

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/wire"
 )
 
@@ -26,10 +26,10 @@ func newAction(m destination.Message) (*wire.Body, error) {
 	}{actionType(m.Kind), body{m.Ref, m.Caption}})
 }
 
-// newForm lays the files out as multipart/form-data (RFC 7578), each in a field named files.
+// newForm is a multipart/form-data body (RFC 7578) with each file in a field named files.
 func newForm(files []destination.File) (*wire.Body, error) {
 	if len(files) == 0 {
-		return nil, errors.New("nothing to upload")
+		return nil, errors.New("there is no file to upload")
 	}
 	var text bytes.Buffer
 	w := multipart.NewWriter(&text)
@@ -57,11 +57,11 @@ func headerOf(f destination.File) (textproto.MIMEHeader, error) {
 	name := formName(f.Name)
 	switch {
 	case name == "":
-		return nil, fmt.Errorf("%q is not a file name", f.Name)
+		return nil, fmt.Errorf("%q cannot be uploaded: it is empty or ends with a slash, so that it names no file", f.Name)
 	case f.MIME == "" || !wire.IsHeaderValue(f.MIME):
-		return nil, fmt.Errorf("%s: %q is not a MIME type", file.Printable(f.Name), f.MIME)
+		return nil, fmt.Errorf("%s cannot be uploaded: %q is not a MIME type", text.Printable(f.Name), f.MIME)
 	case f.Size < 0 || f.Open == nil:
-		return nil, fmt.Errorf("%s: no content given", file.Printable(f.Name))
+		return nil, fmt.Errorf("%s cannot be uploaded: it has no content to open, or a negative size", text.Printable(f.Name))
 	}
 	return textproto.MIMEHeader{
 		"Content-Disposition": {multipart.FileContentDisposition("files", name)},
@@ -69,9 +69,9 @@ func headerOf(f destination.File) (textproto.MIMEHeader, error) {
 	}, nil
 }
 
-// formName is how a name is sent: without its folders (RFC 7578, 4.2), in raw UTF-8 as browsers do, with U+FFFD for every
-// byte that is not UTF-8, and with control characters spelled %0A as browsers spell line breaks, so that no name can end
-// the header it stands in.
+// formName is the name that is sent for a file: without folders (RFC 7578, 4.2), in raw UTF-8 as browsers send it, with U+FFFD
+// for each byte that is not UTF-8. Control characters become %0A and the like, as browsers do with line breaks, so that no
+// name can end its header.
 func formName(name string) string {
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	if utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl) {

@@ -17,7 +17,7 @@ import (
 	"kaizala-drop/internal/wire/wiretest"
 )
 
-// TestAnswerLost: the server takes the action and says nothing, or not all. It must never get it a second time.
+// TestAnswerLost shows that an action whose answer is missing or broken may have been taken, and is never sent a second time.
 func TestAnswerLost(t *testing.T) {
 	for name, end := range map[string]func(c net.Conn){
 		"closed":             func(net.Conn) {},
@@ -29,7 +29,7 @@ func TestAnswerLost(t *testing.T) {
 		"switching":          func(c net.Conn) { io.WriteString(c, "HTTP/1.1 101 Sure\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n") },
 		"closed, connection": func(net.Conn) {},
 	} {
-		for _, warm := range []bool{false, true} { // on a fresh connection, on one that served before
+		for _, warm := range []bool{false, true} { // on a new connection, and on one that has served a call
 			t.Run(fmt.Sprintf("%s warm=%t", name, warm), func(t *testing.T) {
 				var taken atomic.Int64
 				s := wiretest.Serve(t, func(n int, c net.Conn) {
@@ -62,7 +62,7 @@ func TestAnswerLost(t *testing.T) {
 	}
 }
 
-// TestTooEarlySuccess: a 200 before the whole file was sent cannot speak of the whole file.
+// TestTooEarlySuccess shows that a 200 which came before the whole file was sent is no success.
 func TestTooEarlySuccess(t *testing.T) {
 	k := fixed(t, "https://calls.example", func(o *Options) { o.Transport = hasty{} })
 	_, err := k.Upload(t.Context(), "", []destination.File{bulk(100_000)})
@@ -81,6 +81,7 @@ func (hasty) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(goodMedia)), Request: r}, nil
 }
 
+// TestCanceledOnTheWay shows that only an action may have been taken if the context ends after its call was sent.
 func TestCanceledOnTheWay(t *testing.T) {
 	for _, name := range []string{callMedia, callActions} {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -1,16 +1,15 @@
 // Package kaizala turns files and captions into posts in Kaizala groups.
 //
-// A post takes two calls: Upload sends the files and brings back an opaque resource, Post shows that resource in a
-// group. Tokens, endpoints and headers stay behind these two. What goes wrong comes back as an *Error, which says whose
-// fault it seems, whether that is more than a status claims (Error.Proven), whether the action may have been taken all the
-// same, and how long to wait.
+// A post takes two calls: Upload sends the files and returns an opaque resource, and Post shows that resource in a group.
+// Tokens, endpoints and headers stay behind these two. Each failure is an *Error, which says whose fault it seems to be,
+// whether that is proven, whether the action may have been taken all the same, and how long to wait.
 //
-// A client keeps its own tokens: a new refresh token is put on disk and used in place of the configured one, also after a
-// restart (Options.StateDir, Run), and is asked for before the old one ends (KeepFresh).
+// A client keeps its own tokens. It saves a new refresh token and uses it in place of the configured one, even after a restart
+// (Options.StateDir, Run), and it asks for a new one before the old one ends (KeepFresh).
 //
-// The wire is that of Microsoft's reference page for /media and of its Kaizala connector pages. Every call is sent once;
-// it is sent again only after an answer that says it was not acted on: 401 (with a new token), 308 (the endpoint moved)
-// and 417 (see package wire, which makes the requests). Retrying everything else is the caller's decision.
+// The calls are those of Microsoft's reference page for /media and of its pages about Kaizala connectors. Each call is sent
+// once. It is sent again only after an answer by which the server says that it did not act: 401 (with a new token), 308 (the
+// endpoint moved) and 417 (see package wire, which makes the requests). The caller decides about any other retry.
 package kaizala
 
 import (
@@ -32,32 +31,31 @@ import (
 
 // Options say how to reach Kaizala and as whom. Either AccessToken is set, or ApplicationID and ApplicationSecret are.
 type Options struct {
-	Endpoint          string // where tokens come from; with AccessToken, where the calls go. A trailing slash is dropped
+	Endpoint          string // gives tokens, or gets the calls if there is an AccessToken; a slash at its end is dropped
 	ApplicationID     string
 	ApplicationSecret string
-	RefreshToken      string // the configured one; the one that is kept in StateDir replaces it. "": only that one, or a login's
-	AccessToken       string // a fixed token: never renewed
+	RefreshToken      string // the configured one; one that is kept in StateDir replaces it. "": only the kept one is used
+	AccessToken       string // a fixed token, which is never renewed
 
-	// Name is that of the destination, where there are several: each keeps its token in a file of its own. "", "kaizala": the one in
-	// [kaizala].
+	// Name is the name of the destination: each keeps its token in a file of its own. "" and "kaizala" are the one in [kaizala].
 	Name     string
-	StateDir string // where a refresh token is kept that replaces the configured one; "": nowhere, it ends with the process
+	StateDir string // the folder for a newer refresh token; "": it is not kept, and ends with the process
 
-	MaxConns       int           // connections per host, at once; 0: 4. A Post waits while long uploads hold all of them
-	StallTimeout   time.Duration // a call in which no byte moved for so long is broken off; 0: 1 minute
-	ConnectTimeout time.Duration // for name, connection and TLS; 0: 10 seconds
+	MaxConns       int           // connections per host at the same time; 0: 4. A Post waits while uploads hold all of them
+	StallTimeout   time.Duration // how long no byte of a call may move; 0: 1 minute
+	ConnectTimeout time.Duration // for the name and the connection, and once more for TLS; 0: 10 seconds
 	UserAgent      string        // "": kaizala-drop
 
-	// Budget lets requests leave, also those of tokens and those that are sent again. nil: no limit.
+	// Budget lets each request leave, including those for tokens and those that are sent again. nil: no limit.
 	Budget wire.Budget
-	// OnThrottled is told of every answer 429, with how long it asks to wait; 0: it does not say. nil: it is not told.
+	// OnThrottled is called for each answer 429, with how long it asks to wait (0: it does not say). It may be nil.
 	OnThrottled func(retryAfter time.Duration)
-	// OnNewToken is told of each refresh token that replaces the one before for good, and calls save to keep it. It is called
-	// by one goroutine at a time, before the call that brought the token returns. nil: the client saves it, tries again in
-	// Run, and logs what becomes of it.
+	// OnNewToken is called for each refresh token that replaces the one before, and calls save to keep it. It is called by one
+	// goroutine at a time, before the call that brought the token returns. If it is nil, the client saves the token, tries
+	// again in Run, and logs whether it could.
 	OnNewToken func(save func() error)
-	Log        zerolog.Logger // the zero Logger: nothing is logged
-	// Transport carries the requests; nil: the wire's own, over HTTP/1.1. For tests.
+	Log        zerolog.Logger // the zero Logger logs nothing
+	// Transport carries the requests; nil: the one of package wire, over HTTP/1.1. It is for tests.
 	Transport http.RoundTripper
 }
 
@@ -68,17 +66,17 @@ type Client struct {
 	log         zerolog.Logger
 
 	id, secret string
-	fixed      string // the fixed access token; "" if there is none
-	root       base   // where tokens come from
-	calls      base   // where every other call goes
+	fixed      string // the fixed access token, or ""
+	root       base   // of the calls for tokens
+	calls      base   // of all other calls
 	access     access
 	keeper     *keeper
-	onNewToken func(save func() error) // nil: keeper keeps it
+	onNewToken func(save func() error) // nil: keeper saves the token
 	unread     error                   // why a kept refresh token could not be read
 }
 
-// New makes a client and checks what can be checked without a call. It reads the refresh token that is kept; if that cannot
-// be read, Unread says why. It opens no connection and starts nothing.
+// New makes a client and checks what can be checked without a call. It reads the kept refresh token; if that cannot be read,
+// Unread says why. It opens no connection and starts no goroutine.
 func New(o Options) (*Client, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -105,8 +103,8 @@ func New(o Options) (*Client, error) {
 		keeper:      newKeeper(tokenFile{o.StateDir, o.Name, o.RefreshToken}, o.Log),
 		onNewToken:  o.OnNewToken,
 	}
-	c.root.url, c.root.plain = endpoint.String(), endpoint.Scheme == "http"
-	c.calls.url, c.calls.plain = c.root.url, c.root.plain
+	c.root.url, c.root.plainHTTP = endpoint.String(), endpoint.Scheme == "http"
+	c.calls.url, c.calls.plainHTTP = c.root.url, c.root.plainHTTP
 	c.access.refresh, c.unread = c.keeper.first()
 	c.access.turn = make(chan struct{}, 1)
 	return c, nil
@@ -137,51 +135,52 @@ func (o *Options) fill() {
 	}
 }
 
-// Unread says why a kept refresh token cannot be read, so that the older, configured one is used; nil if that is not so.
+// Unread returns why a kept refresh token cannot be read, so that the older, configured one is used; nil if there is no such
+// reason.
 func (c *Client) Unread() error { return c.unread }
 
-// Close closes the connections that are idle. Calls under way go on.
+// Close closes the idle connections. Calls under way go on.
 func (c *Client) Close() { c.wire.Close() }
 
-// Upload sends the files in one call and brings back the resource to post: opaque, up to some 10 kB. Several images make
-// one album. Nothing is shown in any group yet, so uploading twice is harmless. No target is needed for it.
+// Upload sends the files in one call, and returns the resource to post: opaque, up to some 10 kB. Several images make one
+// album. No group shows anything yet, so uploading twice is harmless. The target is ignored.
 //
-// The content streams with its length known beforehand. If reading it fails, or it does not have exactly File.Size bytes, the
-// request is broken off before its end. When Upload returns, no reader of File.Open is in use any more: a Read that hangs keeps
-// Upload from returning.
+// The content streams with its length known beforehand. If a file cannot be read, or has not exactly File.Size bytes, the
+// request is broken off before its end. When Upload returns, no reader of a File.Open is in use any more, so that a Read that
+// hangs keeps Upload from returning.
 //
 // Its errors are *destination.Error, each of which wraps an *Error.
 func (c *Client) Upload(ctx context.Context, _ string, files []destination.File) (ref string, err error) {
 	k := call{name: callMedia, method: http.MethodPost, path: "/v1/media"}
 	if k.body, err = newForm(files); err != nil {
-		return "", outward(&Error{Call: k.name, Fault: FaultFile, Err: err})
+		return "", destinationError(&Error{Call: k.name, Fault: FaultFile, Err: err})
 	}
 	var answer struct {
 		MediaResource string `json:"mediaResource"`
 	}
-	_, err = c.result(ctx, k, &answer, func() error { return present("mediaResource", answer.MediaResource) })
+	_, err = c.result(ctx, k, &answer, func() error { return requireText("mediaResource", answer.MediaResource) })
 	if err != nil {
-		return "", outward(err)
+		return "", destinationError(err)
 	}
 	return answer.MediaResource, nil
 }
 
-// Post shows what Upload brought back in a group. The wire has no key that would make a second sending harmless: after an error
+// Post shows an uploaded resource in a group. Kaizala has no key that would make a second sending harmless: after an error
 // with MayHaveActed, posting again may show the message twice.
 //
 // Its errors are *destination.Error, each of which wraps an *Error.
 func (c *Client) Post(ctx context.Context, m destination.Message) (destination.Receipt, error) {
 	receipt, err := c.post(ctx, m)
-	return receipt, outward(err)
+	return receipt, destinationError(err)
 }
 
 func (c *Client) post(ctx context.Context, m destination.Message) (receipt destination.Receipt, err error) {
 	k := call{name: callActions, method: http.MethodPost, path: "/v1/groups/" + url.PathEscape(m.Target) + "/actions"}
 	switch {
-	case m.Target == "", m.Target == ".", m.Target == "..": // dots would be taken for steps in the path
+	case m.Target == "", m.Target == ".", m.Target == "..": // a server would resolve dots in the path
 		return receipt, &Error{Call: k.name, Fault: FaultGroup, Err: fmt.Errorf("%q is not a group id", m.Target)}
 	case m.Ref == "" || actionType(m.Kind) == "":
-		return receipt, &Error{Call: k.name, Fault: FaultFile, Err: errors.New("a post needs an action and a resource")}
+		return receipt, &Error{Call: k.name, Fault: FaultFile, Err: errors.New("a post needs a resource, and a kind that Kaizala has")}
 	}
 	if k.body, err = newAction(m); err != nil {
 		return receipt, &Error{Call: k.name, Fault: FaultFile, Err: err}
@@ -190,14 +189,15 @@ func (c *Client) post(ctx context.Context, m destination.Message) (receipt desti
 		ReferenceID  string          `json:"referenceId"`
 		FailedResult json.RawMessage `json:"failedResult"`
 	}
-	a, err := c.result(ctx, k, &said, func() error { return present("referenceId", said.ReferenceID) })
+	a, err := c.result(ctx, k, &said, func() error { return requireText("referenceId", said.ReferenceID) })
 	if err != nil {
 		return receipt, err
 	}
 	return destination.Receipt{ID: said.ReferenceID, Missed: a.missed(said.FailedResult)}, nil
 }
 
-func present(name, value string) error {
+// requireText fails if a field of the answer is missing or blank.
+func requireText(name, value string) error {
 	if strings.TrimSpace(value) == "" {
 		return fmt.Errorf("no %s in the answer", name)
 	}

@@ -50,7 +50,7 @@ func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// say answers everything alike.
+// say gives every request the same answer.
 func say(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -68,7 +68,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// bulk is a part of zeros, as from a sparse file.
+// bulk is a file of zeros.
 func bulk(size int64) destination.File {
 	return destination.File{Name: "bulk.mp4", MIME: "video/mp4", Size: size, Open: func() io.Reader { return io.LimitReader(zeros{}, size) }}
 }
@@ -86,6 +86,7 @@ func wireError(t *testing.T, err error) *Error {
 	return e
 }
 
+// TestUploadOnTheWire shows what an upload sends, and how it spells odd names.
 func TestUploadOnTheWire(t *testing.T) {
 	long := strings.Repeat("é", 125) + "x.pdf" // 255 bytes, as long as a name can be
 	for _, c := range []struct {
@@ -101,7 +102,7 @@ func TestUploadOnTheWire(t *testing.T) {
 		{long, long},
 		{"%41.pdf", "%41.pdf"},
 	} {
-		if strings.Contains(c.name, "text/html") { // what follows the slash is all that is sent
+		if strings.Contains(c.name, "text/html") { // only the part after the slash is sent
 			c.sent = "html%0D%0A%0D%0A.pdf"
 		}
 		t.Run(c.sent, func(t *testing.T) {
@@ -135,7 +136,7 @@ func TestUploadOnTheWire(t *testing.T) {
 	}
 }
 
-// TestHeaderSpelling looks at raw bytes: net/http would write Accesstoken.
+// TestHeaderSpelling shows by raw bytes that the header is spelled accessToken; net/http would write Accesstoken.
 func TestHeaderSpelling(t *testing.T) {
 	head := make(chan string, 1)
 	s := wiretest.Serve(t, func(_ int, c net.Conn) {
@@ -158,6 +159,7 @@ func TestHeaderSpelling(t *testing.T) {
 	}
 }
 
+// TestPostOnTheWire shows what a post sends, and what is read of its answer.
 func TestPostOnTheWire(t *testing.T) {
 	for _, c := range []struct {
 		group, path, caption, body string
@@ -183,6 +185,7 @@ func TestPostOnTheWire(t *testing.T) {
 	}
 }
 
+// TestPostTakenWhateverIsSaidBeside shows that a post succeeds although the list of subscribers cannot be read.
 func TestPostTakenWhateverIsSaidBeside(t *testing.T) {
 	s := serve(t, say(200, "\uFEFF"+`{"referenceId":"x","failedResult":{"odd":[1]}}`))
 	if got, err := fixed(t, s.URL).Post(t.Context(), post("")); err != nil || got.ID != "x" || got.Missed != nil {
@@ -190,6 +193,7 @@ func TestPostTakenWhateverIsSaidBeside(t *testing.T) {
 	}
 }
 
+// TestGroups shows the call that lists groups, and how its answer is read.
 func TestGroups(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != "GET" || r.RequestURI != "/v1/groups?fetchAllGroups=true" {
@@ -203,6 +207,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// TestRefusedLocally shows that an upload or a post without what it needs is refused before a call is made.
 func TestRefusedLocally(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
 	c := fixed(t, s.URL)
@@ -229,6 +234,7 @@ func TestRefusedLocally(t *testing.T) {
 	}
 }
 
+// TestNewRefuses shows that wrong options are refused by an error that shows no secret.
 func TestNewRefuses(t *testing.T) {
 	app := Options{Endpoint: "https://h", ApplicationID: "i", ApplicationSecret: "hush-secret", RefreshToken: "hush-refresh"}
 	for name, change := range map[string]func(*Options){
@@ -272,7 +278,7 @@ func filename(t *testing.T, disposition string) string {
 	return params["filename"]
 }
 
-// TestContent: a file that is not what it was said to be is the file's own fault, whatever the others in its form are.
+// TestContent shows that a file which is not as it was said to be is that file's fault, whatever other files are in the form.
 func TestContent(t *testing.T) {
 	broken := errors.New("disk on fire")
 	for _, c := range []struct {
@@ -313,6 +319,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
+// FuzzFormName shows that no file name can break the form.
 func FuzzFormName(f *testing.F) {
 	for _, s := range []string{"a.pdf", "a\"b\\c.pdf", "x\r\ny: z", "\xff", "é\u0085", `\"`, "a;b=c", "=?utf-8?q?x?=", "%0A", "\\"} {
 		f.Add(s)
@@ -354,6 +361,7 @@ func FuzzFormName(f *testing.F) {
 	})
 }
 
+// TestStringsOfErrors shows the texts of errors and faults.
 func TestStringsOfErrors(t *testing.T) {
 	e := &Error{Call: callMedia, Status: 429, Code: "Busy", Message: "later", RetryAfter: 30 * time.Second, Err: errors.New("x")}
 	if got, want := e.Error(), "cannot upload: answered 429 Too Many Requests: Busy: later: x, try again in 30s"; got != want {
@@ -368,6 +376,7 @@ func TestStringsOfErrors(t *testing.T) {
 	}
 }
 
+// TestCanceledBeforehand shows that no call is made with a context that has ended, and that its error wraps the cause.
 func TestCanceledBeforehand(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
 	ctx, cancel := context.WithCancelCause(t.Context())

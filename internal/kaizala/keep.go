@@ -7,21 +7,22 @@ import (
 )
 
 const (
-	// lookEvery is the time between looks whether a login has stored another refresh token.
+	// lookEvery is the time between looks for a refresh token that another process stored.
 	lookEvery = 30 * time.Second
-	// freshEvery is the time between looks at the access token. They make no call as long as it is good, for a day.
+	// freshEvery is the time between checks of the access token. A check makes a call only if the token, which is good for a
+	// day, ends soon.
 	freshEvery = time.Hour
 )
 
-// KeepFresh keeps the access token fresh until ctx ends, also while nothing is posted: the refresh token that replaces an
-// ending one is given for some weeks only (documented are the days 328 to 365), and only with an access token. A fixed
-// access token is left alone.
+// KeepFresh keeps the access token fresh until ctx ends, even while nothing is posted. Kaizala gives the refresh token that
+// replaces an ending one only with an access token, and only for some weeks (documented: days 328 to 365). KeepFresh does
+// nothing for a fixed access token.
 //
-// It also looks whether another process has stored another refresh token (a login), or removed it, and goes on with what there
-// is now.
+// It also looks whether another process stored another refresh token, with a login, or removed it, and goes on with what there is
+// then.
 //
-// It logs once that the token is refused, which nobody else would notice in a quiet time. All other failures are left to
-// the calls that suffer from them. Its error is that of ctx.
+// It logs once that the token is refused, because nobody else would notice that while nothing is posted. All other failures
+// show in the calls that suffer from them. Its error is that of ctx.
 func (c *Client) KeepFresh(ctx context.Context) error {
 	refused := false
 	for {
@@ -72,7 +73,7 @@ func (c *Client) untilNews(ctx context.Context) (news bool, err error) {
 	}
 }
 
-// nextLook never comes where nothing is kept.
+// nextLook returns a channel that never sends if nothing is kept.
 func (c *Client) nextLook() <-chan time.Time {
 	if c.keeper.file.dir == "" || c.fixed != "" {
 		return nil
@@ -80,7 +81,7 @@ func (c *Client) nextLook() <-chan time.Time {
 	return time.After(lookEvery)
 }
 
-// Run tries again, until ctx ends, to keep refresh tokens that could not be put on disk when they came. What is not on disk
-// by then is tried once more: it would end with the process. A call that hung until then may still bring one, and keeps it
+// Run tries, until ctx ends, to save refresh tokens that could not be saved when they came. When ctx ends, it tries once more,
+// because an unsaved token ends with the process. A call that is still under way may bring a token after that, and saves it
 // itself. Its error is that of ctx.
 func (c *Client) Run(ctx context.Context) error { return c.keeper.run(ctx) }

@@ -19,7 +19,7 @@ import (
 	"kaizala-drop/internal/budget"
 )
 
-// tokenRoot answers token calls, and nothing else, on synctest's clock. It keeps what is logged and told meanwhile.
+// tokenRoot answers token calls only, on synctest's clock. It keeps what is logged and saved meanwhile.
 type tokenRoot struct {
 	mu     sync.Mutex
 	calls  int
@@ -59,8 +59,8 @@ func (r *tokenRoot) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: r.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 }
 
-// live lets time go by in which it answers like this, and tells the calls that were made, all that was kept, and how
-// often it was said that the token is refused.
+// live lets time pass in which r answers with status and next. It returns the calls that were made meanwhile, the times of all
+// saved tokens, and how often the log says that the token is refused.
 func (r *tokenRoot) live(d time.Duration, status int, next string) (calls int, kept []time.Time, told int) {
 	r.mu.Lock()
 	r.status, r.next = status, next
@@ -73,7 +73,7 @@ func (r *tokenRoot) live(d time.Duration, status int, next string) (calls int, k
 	return r.calls - before, r.kept, strings.Count(r.log.String(), `"level":"error"`)
 }
 
-// start runs f in a goroutine of its own, and gives its error, but for that of a context that was canceled.
+// start runs f in a goroutine of its own and sends its error, or nil if its context was canceled.
 func start(f func() error) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
@@ -93,8 +93,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestQuietForAYear: a connector that posts nothing, and is offline when its next refresh token is given (on day 28 here,
-// 328 in life), gets that all the same, with one call a day.
+// TestQuietForAYear shows that a connector which posts nothing gets its next refresh token, with one call a day, although it
+// is offline when Kaizala first gives it (on day 28 here, on day 328 in life).
 func TestQuietForAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour
@@ -134,8 +134,8 @@ func TestQuietForAYear(t *testing.T) {
 	})
 }
 
-// TestNewTokenIsKept: a client keeps it without being told to, and the next one asks with it, as long as the same one is
-// configured and the file can be read. Without a state_dir nothing is kept.
+// TestNewTokenIsKept shows that a new refresh token is kept, and that the next client uses it while the same token is
+// configured and the file can be read. Without a StateDir nothing is kept.
 func TestNewTokenIsKept(t *testing.T) {
 	var asked string
 	dir, given := t.TempDir(), any("the-next")
@@ -143,8 +143,8 @@ func TestNewTokenIsKept(t *testing.T) {
 		t.Helper()
 		c := app(t, "https://auth.example", func(o *Options) {
 			o.StateDir, o.RefreshToken = stateDir, configured
-			o.Transport = trip(func(r *http.Request) (int, string) {
-				for name, values := range r.Header { // as it is spelled
+			o.Transport = transportFunc(func(r *http.Request) (int, string) {
+				for name, values := range r.Header { // in the spelling of the request
 					if name == "refreshToken" {
 						asked = values[0]
 					}
@@ -174,8 +174,8 @@ func TestNewTokenIsKept(t *testing.T) {
 	}
 }
 
-// TestKeepTriesAgain: what could not be saved, also before Run began, is saved as soon as that can be. Each change is said
-// once, however long it takes and however many tokens come meanwhile.
+// TestKeepTriesAgain shows that a token which could not be saved, even before Run began, is saved as soon as possible. The
+// first failure and the success are logged once, however many tokens come meanwhile.
 func TestKeepTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, dir := &tokenRoot{}, filepath.Join(t.TempDir(), "state")
@@ -208,7 +208,7 @@ func TestKeepTriesAgain(t *testing.T) {
 	})
 }
 
-// TestLastTryToKeep: what could not be saved is tried once more when the daemon ends, and only then said to be lost.
+// TestLastTryToKeep shows that an unsaved token is tried once more when the daemon ends, and is called lost only after that.
 func TestLastTryToKeep(t *testing.T) {
 	for _, mended := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -233,7 +233,7 @@ func TestLastTryToKeep(t *testing.T) {
 	}
 }
 
-// TestNothingLeftToKeep: a token that was saved is not saved again at the end.
+// TestNothingLeftToKeep shows that a saved token is not saved again at the end.
 func TestNothingLeftToKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, dir := &tokenRoot{}, t.TempDir()
@@ -249,7 +249,7 @@ func TestNothingLeftToKeep(t *testing.T) {
 	})
 }
 
-// TestKeepAfterTheEnd: a call that hung until the end still brings a token, which is kept, and is not waited for for ever.
+// TestKeepAfterTheEnd shows that a token which a call brings after Run has ended is saved, and that keeping it does not block.
 func TestKeepAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens := newKeeper(tokenFile{dir: t.TempDir(), configured: "configured"}, zerolog.Nop())
@@ -266,7 +266,7 @@ func TestKeepAfterTheEnd(t *testing.T) {
 	})
 }
 
-// TestFixedTokenIsLeftAlone: there is nothing to renew.
+// TestFixedTokenIsLeftAlone shows that KeepFresh makes no call for a fixed token.
 func TestFixedTokenIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := &tokenRoot{}

@@ -151,7 +151,7 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-k.failed:
 			retry = time.After(tokenRetry)
 		case <-retry:
-			k.again()
+			k.retry()
 		case <-ctx.Done():
 			k.end()
 			return ctx.Err()
@@ -159,7 +159,7 @@ func (k *keeper) run(ctx context.Context) error {
 	}
 }
 
-func (k *keeper) again() {
+func (k *keeper) retry() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.unsaved != "" {

@@ -80,7 +80,7 @@ func TestOldTokenDoesNotReplaceALogin(t *testing.T) {
 			k.keep("late")
 			must(t, os.Rename(k.file.dir+".away", k.file.dir))
 			login()
-			k.again()
+			k.retry()
 		},
 		"could not be kept, and the end": func(k *keeper, login func()) {
 			must(t, os.Rename(k.file.dir, k.file.dir+".away"))
@@ -95,7 +95,7 @@ func TestOldTokenDoesNotReplaceALogin(t *testing.T) {
 			must(t, os.Rename(k.file.dir+".away", k.file.dir))
 			login()
 			k.wantNews(t, "of the login", true)
-			k.again()
+			k.retry()
 			k.end()
 		},
 	} {
@@ -163,7 +163,7 @@ func TestUnsavedTokenStaysInUse(t *testing.T) {
 	other := tokenFile{dir: f.dir, configured: "another"}
 	must(t, save(other, "not ours"))
 	k.wantNews(t, "", false)
-	k.again()
+	k.retry()
 	wantLoaded(t, other, "not ours")
 	must(t, os.Remove(f.path()))
 	k.keep("unsaved")
@@ -288,7 +288,7 @@ func TestRefusedUntilLogin(t *testing.T) {
 	dir := t.TempDir()
 	k := app(t, "https://auth.example", func(o *Options) {
 		o.StateDir = dir
-		o.Transport = trip(func(r *http.Request) (int, string) {
+		o.Transport = transportFunc(func(r *http.Request) (int, string) {
 			switch {
 			case r.URL.Path != "/v1/accessToken":
 				return 200, goodAction
@@ -316,7 +316,7 @@ func TestKeepFreshSeesLogins(t *testing.T) {
 		root, dir := &tokenRoot{}, t.TempDir()
 		k := app(t, "https://auth.example", func(o *Options) {
 			o.StateDir, o.RefreshToken, o.Log = dir, "", zerolog.New(root)
-			o.Transport = trip(func(r *http.Request) (int, string) {
+			o.Transport = transportFunc(func(r *http.Request) (int, string) {
 				if r.URL.Path != "/v1/accessToken" {
 					asked = append(asked, "with "+spelled(r, "accessToken"))
 					return 200, goodAction

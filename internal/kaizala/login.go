@@ -23,7 +23,7 @@ var ErrNoPIN = errors.New("no PIN was given")
 
 // noToken says what to do about it.
 func (c *Client) noToken() error {
-	name := c.keeper.file.of
+	name := c.keeper.file.destination
 	if name == "" {
 		name = "kaizala"
 	}
@@ -85,7 +85,7 @@ func (c *Client) LogIn(ctx context.Context, phone, pin string) (ends time.Time, 
 		Expiry       json.RawMessage `json:"refreshTokenExpiry"`
 	}
 	err = c.askAuth(ctx, k, &answer, func() error {
-		if err := present("refreshToken", answer.RefreshToken); err != nil {
+		if err := requireText("refreshToken", answer.RefreshToken); err != nil {
 			return err
 		}
 		return wire.CheckHeaderValue("refreshToken in the answer", answer.RefreshToken)
@@ -136,7 +136,7 @@ func (c *Client) askAuth(ctx context.Context, k call, v any, usable func() error
 // Forget removes the refresh token of a destination from stateDir, with all that a crash left of one, and reports whether there
 // was one. A running client goes on with the configured token, or has none then.
 func Forget(stateDir, name string) (was bool, err error) {
-	f := tokenFile{dir: stateDir, of: name}
+	f := tokenFile{dir: stateDir, destination: name}
 	if was, err = f.remove(); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -15,9 +15,9 @@ import (
 	"kaizala-drop/internal/budget"
 )
 
-// paced is a transport whose answers have headers, and whose connections take a time.
+// paced is a transport whose answers have headers and whose connections take time.
 type paced struct {
-	connecting func() time.Duration // nil: none
+	connecting func() time.Duration // how long a connection takes; nil: no time
 	answer     func(r *http.Request) (status int, header http.Header, body string)
 }
 
@@ -42,8 +42,8 @@ func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
-// TestRetryAfterIsNotUndercut: another call is answered 429 while this one waits for something, or for an answer after
-// which it is sent again. Nothing more leaves before the time that the 429 asks for is over.
+// TestRetryAfterIsNotUndercut shows that nothing more leaves before the time that a 429 of another call asks for, whatever
+// this call was waiting for, and whatever answer makes it be sent again.
 func TestRetryAfterIsNotUndercut(t *testing.T) {
 	const asked = 200 * time.Millisecond // when the 429 comes
 	later := func(status int, header http.Header) func(string) (int, http.Header, string) {
@@ -54,8 +54,8 @@ func TestRetryAfterIsNotUndercut(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		inLine, connecting time.Duration
-		cold               bool                                                         // there is no token yet
-		first              func(body string) (status int, header http.Header, _ string) // the first answer; nil: as ever
+		cold               bool                                                         // the client has no token yet
+		first              func(body string) (status int, header http.Header, _ string) // the first answer; nil: the same as later ones
 	}{
 		"waiting in line":              {inLine: time.Second},
 		"waiting for its connection":   {connecting: 350 * time.Millisecond},
@@ -107,12 +107,12 @@ func TestRetryAfterIsNotUndercut(t *testing.T) {
 	}
 }
 
-// TestHeldForLong: a call does not wait for hours, nor longer than its caller does, and was surely not made then.
+// TestHeldForLong shows that a call waits neither for hours nor longer than its caller, and was surely not made then.
 func TestHeldForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := budget.New(100)
 		k := fixed(t, "https://calls.example", func(o *Options) {
-			o.Budget, o.Transport = b.Wait, trip(func(*http.Request) (int, string) { t.Error("sent"); return 200, goodAction })
+			o.Budget, o.Transport = b.Wait, transportFunc(func(*http.Request) (int, string) { t.Error("sent"); return 200, goodAction })
 		})
 		begin := time.Now()
 		b.Throttled(begin, time.Minute)
@@ -131,7 +131,7 @@ func TestHeldForLong(t *testing.T) {
 	})
 }
 
-// TestConnectionsTakeTime: calls that got their connections at the same moment do not leave together.
+// TestConnectionsTakeTime shows that calls which get their connections at the same moment do not leave together.
 func TestConnectionsTakeTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -144,7 +144,7 @@ func TestConnectionsTakeTime(t *testing.T) {
 		}}
 		b := budget.New(100)
 		k := fixed(t, "https://calls.example", func(o *Options) { o.Transport, o.Budget = p, b.Wait })
-		back := time.Now().Add(10 * time.Second) // the network
+		back := time.Now().Add(10 * time.Second) // when the network is back
 		p.connecting = func() time.Duration { return time.Until(back) }
 		ended := make(chan error)
 		for range 5 {
@@ -160,7 +160,7 @@ func TestConnectionsTakeTime(t *testing.T) {
 			}
 		}
 		for i := 1; i < len(sent); i++ {
-			if apart := sent[i].Sub(sent[i-1]); apart < 550*time.Millisecond { // 615, and 50 for late timers
+			if apart := sent[i].Sub(sent[i-1]); apart < 550*time.Millisecond { // 615 ms, less 50 ms for late timers
 				t.Errorf("sent %v apart", apart)
 			}
 		}

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	assumedLife = time.Hour            // of an access token that does not say, or says something absurd
-	longestLife = 366 * 24 * time.Hour // what counts as absurd; access tokens are documented to live a day
-	renewMargin = 5 * time.Minute      // before the end, at most; a tenth of the life of short ones
-	renewRetry  = 30 * time.Second     // between renewals while they fail and the token is still good
+	assumedLife = time.Hour            // of an access token whose expiry is missing or absurd
+	longestLife = 366 * 24 * time.Hour // a longer life is absurd; access tokens are documented to live a day
+	renewMargin = 5 * time.Minute      // how long before its end a token is renewed; a tenth of the life if that is shorter
+	renewRetry  = 30 * time.Second     // between renewals that fail while the token is still good
 )
 
-// access is the client's access token and how to get the next.
+// access is the client's access token and what is needed to get the next one.
 type access struct {
 	turn chan struct{} // holds one element while a renewal is under way
 
@@ -29,12 +29,12 @@ type access struct {
 	token   string
 	renewAt time.Time
 	endsAt  time.Time
-	round   int   // renewals that came to an end
-	failure error // of the last round
+	round   int   // how many renewals have ended
+	failure error // of the last renewal
 }
 
-// token brings an access token that is not the refused one. Of many callers one renews it and the others share what
-// comes of it; if the one gives up, the next takes its turn, so that nobody fails with somebody else's context.
+// token returns an access token other than the refused one. Of many callers one renews the token, and the others share the
+// result. If that caller gives up, the next one renews, so that no caller fails because of another's context.
 func (c *Client) token(ctx context.Context, refused string) (string, error) {
 	if c.fixed != "" {
 		return c.fixed, nil
@@ -55,14 +55,14 @@ func (c *Client) token(ctx context.Context, refused string) (string, error) {
 	return c.renew(ctx, refused)
 }
 
-// freshen gets a new access token if there is none or it is about to end. Calls do that by themselves.
+// freshen gets a new access token if there is none or the present one ends soon. Calls do that by themselves.
 func (c *Client) freshen(ctx context.Context) error {
 	_, err := c.token(ctx, "")
 	return err
 }
 
-// takeUp goes on with the refresh token that another process has stored meanwhile, or without the one that it removed, and
-// reports whether that was so. It is called by whoever has the turn.
+// takeUp goes on with the refresh token that another process stored meanwhile, or without the one that it removed, and reports
+// whether there was such a change. Its caller has the turn.
 func (c *Client) takeUp() bool {
 	if c.fixed != "" {
 		return false
@@ -79,7 +79,7 @@ func (c *Client) takeUp() bool {
 	return true
 }
 
-// renew is called by whoever has the turn.
+// renew gets a new access token. Its caller has the turn.
 func (c *Client) renew(ctx context.Context, refused string) (string, error) {
 	c.takeUp()
 	g, err := c.fetch(ctx)
@@ -93,7 +93,7 @@ func (c *Client) renew(ctx context.Context, refused string) (string, error) {
 	return g.AccessToken, nil
 }
 
-// keep is called by whoever has the turn.
+// keep saves a new refresh token. Its caller has the turn.
 func (c *Client) keep(refreshToken string) {
 	if c.onNewToken == nil {
 		c.keeper.keep(refreshToken)
@@ -102,7 +102,7 @@ func (c *Client) keep(refreshToken string) {
 	c.onNewToken(func() error { return c.keeper.store(refreshToken) })
 }
 
-// grant is the answer of the token call. A null or missing refreshToken is left empty.
+// grant is the answer of the token call. RefreshToken is "" if it is null or missing.
 type grant struct {
 	AccessToken  string          `json:"accessToken"`
 	EndpointURL  string          `json:"endpointUrl"`
@@ -129,7 +129,7 @@ func (c *Client) fetch(ctx context.Context) (grant, error) {
 	}
 	var g grant
 	err = k.decode(a, &g, func() error {
-		if err := present("accessToken", g.AccessToken); err != nil {
+		if err := requireText("accessToken", g.AccessToken); err != nil {
 			return err
 		}
 		if !wire.IsHeaderValue(g.AccessToken) || !wire.IsHeaderValue(g.RefreshToken) {
@@ -141,8 +141,8 @@ func (c *Client) fetch(ctx context.Context) (grant, error) {
 	return g, err
 }
 
-// lifeOf turns epoch milliseconds into what is left of them. now is the server's clock, if it told: this machine's may
-// be wrong by years before it is set.
+// lifeOf is the time from now to expiry, which is in epoch milliseconds. now is the server's clock if that is known, because
+// this machine's clock may be wrong by years before it is set.
 func lifeOf(expiry json.RawMessage, now time.Time) time.Duration {
 	ms, err := strconv.ParseInt(strings.Trim(string(expiry), `"`), 10, 64)
 	if life := time.UnixMilli(ms).Sub(now); err == nil && life > 0 && life <= longestLife {
@@ -157,7 +157,7 @@ func (x *access) refreshToken() string {
 	return x.refresh
 }
 
-// replaceRefresh reports whether the token is another one than before.
+// replaceRefresh sets the refresh token, and reports whether it differs from the one before.
 func (x *access) replaceRefresh(token string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -166,7 +166,7 @@ func (x *access) replaceRefresh(token string) bool {
 	return changed
 }
 
-// startOver forgets the access token, which came for another refresh token. It reports whether that is so.
+// startOver forgets the access token if it belongs to another refresh token, and reports whether it does.
 func (x *access) startOver(refresh string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -177,7 +177,7 @@ func (x *access) startOver(refresh string) bool {
 	return true
 }
 
-// usable brings the token if it can be used as it is, else "", and the number of renewals up to now.
+// usable returns the token, or "" if it was refused or must be renewed, and the number of renewals so far.
 func (x *access) usable(refused string, now time.Time) (token string, round int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -187,7 +187,7 @@ func (x *access) usable(refused string, now time.Time) (token string, round int)
 	return x.token, x.round
 }
 
-// since brings the outcome of the last renewal if one ended after the given round.
+// since returns the result of the last renewal, and whether one has ended after the given round.
 func (x *access) since(round int) (token string, err error, shared bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -204,8 +204,9 @@ func (x *access) succeed(g grant, now time.Time) {
 	x.failure = nil
 }
 
-// fail notes that a renewal failed; unless it is the one caller's own doing, those who wait share it. A token that has
-// not ended yet and was not refused serves on: the trouble may have passed when it does end.
+// fail records a failed renewal. Waiting callers share it, unless it is only due to the caller's own context (shared is
+// false). A token that has not ended and was not refused is returned instead of err, because the trouble may have passed when
+// it ends.
 func (x *access) fail(err error, refused string, now time.Time, shared bool) (string, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -34,10 +34,10 @@ func grantText(token, endpoint string, expiry any, refresh any) string {
 
 func in(d time.Duration) int64 { return time.Now().Add(d).UnixMilli() }
 
-// trip is a transport made of a function; it carries requests inside a synctest bubble.
-type trip func(*http.Request) (int, string)
+// transportFunc is a transport made of a function; it carries requests inside a synctest bubble.
+type transportFunc func(*http.Request) (int, string)
 
-func (f trip) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		io.Copy(io.Discard, r.Body)
 		r.Body.Close()
@@ -49,6 +49,7 @@ func (f trip) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
+// TestTokenOnTheWire shows what the token call sends, and that calls get the token and no other secret.
 func TestTokenOnTheWire(t *testing.T) {
 	calls := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("accessToken") != "t1" || r.Header.Get("refreshToken")+r.Header.Get("applicationSecret") != "" {
@@ -81,11 +82,12 @@ func TestTokenOnTheWire(t *testing.T) {
 	}
 }
 
+// TestTokenLife shows how long an access token is used, whatever its expiry says.
 func TestTokenLife(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		expiry func() any
-		good   time.Duration // how long it is used
+		good   time.Duration // how long the token is used
 	}{
 		{"a day", func() any { return in(24 * time.Hour) }, 24*time.Hour - 5*time.Minute},
 		{"ten minutes", func() any { return in(10 * time.Minute) }, 9 * time.Minute},
@@ -100,7 +102,7 @@ func TestTokenLife(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tokens := 0
 				k := app(t, "https://auth.example", func(o *Options) {
-					o.Transport = trip(func(r *http.Request) (int, string) {
+					o.Transport = transportFunc(func(r *http.Request) (int, string) {
 						if r.URL.Path == "/v1/accessToken" {
 							tokens++
 							return 200, grantText(fmt.Sprint("t", tokens), "https://calls.example", c.expiry(), "")
@@ -112,7 +114,7 @@ func TestTokenLife(t *testing.T) {
 					wait time.Duration
 					want int
 				}{{0, 1}, {c.good - time.Second, 1}, {2 * time.Second, 2}} {
-					time.Sleep(step.wait) // of the bubble
+					time.Sleep(step.wait) // on the bubble's clock
 					if _, err := k.Post(t.Context(), post("")); err != nil || tokens != step.want {
 						t.Fatalf("after %s: %d tokens, want %d; %v", step.wait, tokens, step.want, err)
 					}
@@ -122,7 +124,8 @@ func TestTokenLife(t *testing.T) {
 	}
 }
 
-// TestLifeByTheServersClock: a machine without a clock of its own starts in 1970.
+// TestLifeByTheServersClock shows that the life of a token is right on a machine without a clock of its own, which starts in
+// 1970.
 func TestLifeByTheServersClock(t *testing.T) {
 	real := time.Date(2026, 7, 27, 12, 0, 0, 0, time.UTC)
 	header := http.Header{"Date": {real.Format(http.TimeFormat)}}
@@ -132,12 +135,12 @@ func TestLifeByTheServersClock(t *testing.T) {
 	}
 }
 
-// TestTokenServesOnWhileRenewalFails: trouble at the auth root stops nothing before the token ends.
+// TestTokenServesOnWhileRenewalFails shows that a failing renewal stops nothing before the present token ends.
 func TestTokenServesOnWhileRenewalFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens, calls, down := 0, 0, false
 		k := app(t, "https://auth.example", func(o *Options) {
-			o.Transport = trip(func(r *http.Request) (int, string) {
+			o.Transport = transportFunc(func(r *http.Request) (int, string) {
 				if r.URL.Path != "/v1/accessToken" {
 					calls++
 					return 200, goodAction
@@ -173,6 +176,8 @@ func TestTokenServesOnWhileRenewalFails(t *testing.T) {
 	})
 }
 
+// TestRefusedTokenIsRenewedOnce shows that a refused token is renewed once and the call sent again, and that a fixed token is
+// not renewed.
 func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -216,7 +221,7 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 			switch {
 			case c.fixedToken:
 				if e := wireError(t, err); e.Status != 401 || e.Fault != FaultDestination || calls != 1 || budget != 1 ||
-					!strings.Contains(e.Error(), "the fixed access_token that was refused") {
+					!strings.Contains(e.Error(), "the fixed access_token was refused") {
 					t.Errorf("%s %s: %v, %d calls, %d of the budget", c.name, name, err, calls, budget)
 				}
 			case c.cured != (err == nil), tokens != 2, calls != 2, budget != 4:
@@ -231,7 +236,7 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	}
 }
 
-// TestOneRenewalForAll: 50 callers need a token at once, and later find the same one refused at once.
+// TestOneRenewalForAll shows that 50 callers which need a token at the same time, or find theirs refused, share one renewal.
 func TestOneRenewalForAll(t *testing.T) {
 	var tokens, good atomic.Int64
 	mux := http.NewServeMux()
@@ -265,13 +270,14 @@ func TestOneRenewalForAll(t *testing.T) {
 	}
 }
 
-// TestRenewalOutlivesItsFirstCaller: the one who renews gives up; the others neither fail nor wait for ever.
+// TestRenewalOutlivesItsFirstCaller shows that callers neither fail nor wait for ever if the one that renews the token gives
+// up.
 func TestRenewalOutlivesItsFirstCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens := 0
 		first, giveUp := context.WithCancel(t.Context())
 		k := app(t, "https://auth.example", func(o *Options) {
-			o.Transport = trip(func(r *http.Request) (int, string) {
+			o.Transport = transportFunc(func(r *http.Request) (int, string) {
 				if r.URL.Path != "/v1/accessToken" {
 					return 200, goodAction
 				}
@@ -313,14 +319,14 @@ func TestRenewalOutlivesItsFirstCaller(t *testing.T) {
 	})
 }
 
-// TestFailedRenewalIsShared: fifty callers do not ask a broken auth root fifty times.
+// TestFailedRenewalIsShared shows that fifty callers share one failed renewal.
 func TestFailedRenewalIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens := 0
 		k := app(t, "https://auth.example", func(o *Options) {
-			o.Transport = trip(func(r *http.Request) (int, string) {
+			o.Transport = transportFunc(func(r *http.Request) (int, string) {
 				tokens++
-				time.Sleep(time.Second) // of the bubble: all others come meanwhile
+				time.Sleep(time.Second) // on the bubble's clock; all others come meanwhile
 				return 500, ""
 			})
 		})
@@ -340,13 +346,14 @@ func TestFailedRenewalIsShared(t *testing.T) {
 	})
 }
 
-// TestFreshen: a client that makes no call asks for a token when one is due, within its budget, and never with a fixed one.
+// TestFreshen shows that a client which makes no call gets a token when one is due, within its budget, and never with a fixed
+// token.
 func TestFreshen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tokens, budget := 0, 0
 		var told []string
 		dir := t.TempDir()
-		transport := trip(func(r *http.Request) (int, string) {
+		transport := transportFunc(func(r *http.Request) (int, string) {
 			if tokens++; r.URL.Path != "/v1/accessToken" {
 				t.Errorf("called %s", r.URL)
 			}
@@ -368,14 +375,14 @@ func TestFreshen(t *testing.T) {
 		if err := k.freshen(t.Context()); err != nil || tokens != 3 {
 			t.Errorf("%d tokens, %v", tokens, err)
 		}
-		k = app(t, "https://auth.example", func(o *Options) { o.Transport = trip(func(*http.Request) (int, string) { return 403, "" }) })
+		k = app(t, "https://auth.example", func(o *Options) { o.Transport = transportFunc(func(*http.Request) (int, string) { return 403, "" }) })
 		if e := wireError(t, k.freshen(t.Context())); e.Status != 403 || !e.Unauthorized() {
 			t.Errorf("got %+v", e)
 		}
 	})
 }
 
-// saved saves a new refresh token and tells what a client that starts after that finds.
+// saved saves a new refresh token, and adds the token that a client would find that starts after that.
 func saved(t *testing.T, dir string, told *[]string) func(save func() error) {
 	return func(save func() error) {
 		if err := save(); err != nil {
@@ -389,6 +396,7 @@ func saved(t *testing.T, dir string, told *[]string) func(save func() error) {
 	}
 }
 
+// TestNewRefreshToken shows that a new refresh token is reported once and used from then on.
 func TestNewRefreshToken(t *testing.T) {
 	var used, told []string
 	s := serve(t, nil)
@@ -414,6 +422,7 @@ func TestNewRefreshToken(t *testing.T) {
 	}
 }
 
+// TestTokenCallMoved shows that a 308 to the token call is followed.
 func TestTokenCallMoved(t *testing.T) {
 	next := serve(t, nil)
 	next.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -432,6 +441,7 @@ func TestTokenCallMoved(t *testing.T) {
 	}
 }
 
+// TestTokenNonsense shows that a grant without a usable token or endpoint is an error of the token call.
 func TestTokenNonsense(t *testing.T) {
 	s := serve(t, nil)
 	for _, body := range []string{
@@ -446,6 +456,8 @@ func TestTokenNonsense(t *testing.T) {
 	}
 }
 
+// TestSecretsStayOutOfErrors shows that no error shows the secrets of the token call, in whatever part of its answer a server
+// repeats them.
 func TestSecretsStayOutOfErrors(t *testing.T) {
 	s := serve(t, nil)
 	bodies := []http.HandlerFunc{
@@ -471,7 +483,7 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 	}
 }
 
-// TestLongSecretsStayOutOfErrors: where an address that repeats one is cut, its begin is not left.
+// TestLongSecretsStayOutOfErrors shows that no beginning of a secret is left where an address that repeats it is cut.
 func TestLongSecretsStayOutOfErrors(t *testing.T) {
 	long := strings.Repeat("0123456789", 40)
 	address := "http://example.org/" + strings.Repeat("x", 200) + long
@@ -494,7 +506,7 @@ func TestLongSecretsStayOutOfErrors(t *testing.T) {
 	}
 }
 
-// TestSecretsInRefusals: what is said of the subscribers who did not get a post shows no token either.
+// TestSecretsInRefusals shows that the list of subscribers who did not get a post shows no token.
 func TestSecretsInRefusals(t *testing.T) {
 	s := serve(t, say(200, `{"referenceId":"x","failedResult":[{"subscriber":"1","errorReason":"bad token-fixed"}]}`))
 	got, err := fixed(t, s.URL).Post(t.Context(), post(""))

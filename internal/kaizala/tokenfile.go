@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kaizala-drop/internal/durable"
 	"kaizala-drop/internal/wire"
 )
 
@@ -20,9 +21,9 @@ import (
 // life of the one before (documented is day 328 of 365), or one of a login. Several processes use the file at a time: the
 // daemon, "login", "logout" and "check --online". Who writes holds the lock of the directory (flock(2)) meanwhile.
 type tokenFile struct {
-	dir        string // state_dir; "": there is no file
-	of         string // the destination's name
-	configured string // the refresh token of the configuration; "" if there is none
+	dir         string // state_dir; "": there is no file
+	destination string // the name of the destination
+	configured  string // the refresh token of the configuration; "" if there is none
 }
 
 // keptToken is the content of the file; its zero value is that of a file that is not there. The configured token itself is not
@@ -42,8 +43,8 @@ var (
 )
 
 func (f tokenFile) name() string {
-	if f.of != "" && f.of != "kaizala" {
-		return "refresh-token-" + f.of + ".json"
+	if f.destination != "" && f.destination != "kaizala" {
+		return "refresh-token-" + f.destination + ".json"
 	}
 	return "refresh-token.json"
 }
@@ -151,7 +152,7 @@ func (f tokenFile) remove() (was bool, err error) {
 	err = f.locked(func(root *os.Root, dir *os.File) error {
 		_, err := root.Lstat(f.name())
 		was = err == nil
-		return errors.Join(removeIn(root, f.name()), removeIn(root, f.newName()), dir.Sync())
+		return errors.Join(removeIn(root, f.name()), removeIn(root, f.newName()), syncFolder(dir))
 	})
 	return was, err
 }
@@ -205,7 +206,14 @@ func (f tokenFile) write(root *os.Root, dir *os.File, k keptToken) error {
 	if err != nil {
 		return errors.Join(err, removeIn(root, f.newName()))
 	}
-	return dir.Sync()
+	return syncFolder(dir)
+}
+
+func syncFolder(dir *os.File) error {
+	if err := dir.Sync(); !durable.CannotSyncFolders(err) {
+		return err
+	}
+	return nil
 }
 
 func (f tokenFile) writeNew(root *os.Root, dir *os.File, text []byte) error {

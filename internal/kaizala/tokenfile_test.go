@@ -27,7 +27,8 @@ func wantLoaded(t *testing.T, f tokenFile, want string) {
 	}
 }
 
-// TestKeptTokenReplacesTheConfiguredOne: as long as that is configured, for the eyes of its owner alone.
+// TestKeptTokenReplacesTheConfiguredOne shows that a kept token is used while the token that it replaces is configured, and
+// that its file is readable for the owner only.
 func TestKeptTokenReplacesTheConfiguredOne(t *testing.T) {
 	f := tokenFile{dir: t.TempDir(), configured: "configured"}
 	wantLoaded(t, f, "configured")
@@ -52,7 +53,8 @@ func TestKeptTokenReplacesTheConfiguredOne(t *testing.T) {
 	}
 }
 
-// TestDamagedTokenFile: the configured token is used and the reason said, and the next token is kept all the same.
+// TestDamagedTokenFile shows that the configured token is used if the file is damaged, that the error says why, and that the
+// next token is kept all the same.
 func TestDamagedTokenFile(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "cut off": `{"replaces_sha256":"ab","refresh_to`, "nothing in it": "{}", "binary": "\x00\xff", "long": strings.Repeat(" ", 1<<20),
@@ -75,7 +77,8 @@ func TestDamagedTokenFile(t *testing.T) {
 	}
 }
 
-// TestCrashWhileSavingToken: what a crash leaves is in nobody's way and is not taken for the token.
+// TestCrashWhileSavingToken shows that the file which a crash leaves is not taken for the token, and does not prevent the next
+// save.
 func TestCrashWhileSavingToken(t *testing.T) {
 	f := tokenFile{dir: t.TempDir(), configured: "configured"}
 	if err := save(f, "second"); err != nil {
@@ -91,7 +94,7 @@ func TestCrashWhileSavingToken(t *testing.T) {
 	wantLoaded(t, f, "third")
 }
 
-// TestCannotSaveToken: the error names the file and shows no token.
+// TestCannotSaveToken shows that the error names the file and shows no token.
 func TestCannotSaveToken(t *testing.T) {
 	gone := tokenFile{dir: filepath.Join(t.TempDir(), "gone"), configured: "configured"}
 	inTheWay := tokenFile{dir: t.TempDir(), configured: "configured"}
@@ -112,7 +115,7 @@ func TestCannotSaveToken(t *testing.T) {
 	}
 }
 
-// TestOwnerOfTokenFile: what root saves for the daemon is the daemon's.
+// TestOwnerOfTokenFile shows that a file which root saves belongs to the owner of the folder.
 func TestOwnerOfTokenFile(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
@@ -130,7 +133,7 @@ func TestOwnerOfTokenFile(t *testing.T) {
 	}
 }
 
-// TestTokensApart: destinations keep their tokens apart, and the one of [kaizala] where it has always been.
+// TestTokensApart shows that destinations keep their tokens apart, and that the destination of [kaizala] keeps its file name.
 func TestTokensApart(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"kaizala", "office", "branch"} {

@@ -7,10 +7,10 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// captionMax, in characters, is what Kaizala's reference allows a text message; it names no limit for a caption.
+// captionMax, in characters, is the limit of a text message in Kaizala's reference, which names none for a caption.
 const captionMax = 4000
 
-// Traits says what Kaizala takes: the types of Microsoft's reference page for /media, each with the MIME type that it wants.
+// Traits are what Kaizala accepts: the file types of Microsoft's reference page for /media, each with its MIME type there.
 func Traits() destination.Traits {
 	extensions := []string{
 		".jpg", ".jpeg", ".png", ".mp3", ".wav", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".pdf", ".mp4", ".3gpp",
@@ -26,11 +26,11 @@ func Traits() destination.Traits {
 	}
 }
 
-// actionType is Kaizala's word for a kind of post; "" if it has none.
+// actionType is Kaizala's name for a kind of post, or "" if it has none.
 func actionType(k media.Kind) string {
 	switch k {
 	case media.Image, media.Album, media.Audio, media.Document, media.Video:
-		return string(k) // the words are its own
+		return string(k) // media named its kinds after Kaizala's actions
 	}
 	return ""
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkSteps measures durable steps per second: many callers who share commits, and the same with one commit each.
+// BenchmarkSteps measures durable steps per second, by many callers that share commits and with a commit for each step.
 func BenchmarkSteps(b *testing.B) {
 	for _, most := range []int{maxBatch, 1} {
 		for _, callers := range []int{1, 4, 16, 64} {
@@ -18,7 +18,7 @@ func BenchmarkSteps(b *testing.B) {
 
 func benchSteps(b *testing.B, most, callers int) {
 	l := open(b, b.TempDir())
-	l.w.most = most
+	l.w.batchLimit = most
 	start(b, l)
 	ids := make([]int64, callers)
 	for i := range ids {
@@ -44,7 +44,7 @@ func benchSteps(b *testing.B, most, callers int) {
 	b.ReportMetric(float64(b.N)/float64(l.w.commits.Load()-before), "steps/commit")
 }
 
-// BenchmarkDelivery measures the whole way of a delivery of one file, by 16 callers.
+// BenchmarkDelivery measures all steps of a delivery of one file, by 16 callers.
 func BenchmarkDelivery(b *testing.B) {
 	l := run(b, b.TempDir())
 	var next atomic.Int64
@@ -78,8 +78,8 @@ func wholeWay(b *testing.B, l *Ledger, number int) error {
 	return err
 }
 
-// BenchmarkClaim measures a claim alone, many in a transaction, in a ledger that remembers 20,000 files: of a file with
-// an inode of its own, and of one whose inode 100 others had before it.
+// BenchmarkClaim measures claims, many in a transaction, in a ledger that remembers 20,000 files: of a file with an inode of
+// its own, and of a file whose inode 100 other files had before.
 func BenchmarkClaim(b *testing.B) {
 	for _, shared := range []int{1, 100} {
 		b.Run(fmt.Sprintf("inode=%d", shared), func(b *testing.B) {

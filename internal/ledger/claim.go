@@ -7,26 +7,27 @@ import (
 	"slices"
 	"time"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// Claim records a new delivery and returns its id. Of d it takes Destination, Key, Folder, Kind, SettledAt and, of each of Files,
-// Name and ID. With the State Failed it is given up in the same step, for its Reason: a crash after it must not have the file
-// taken for one to be posted. A file that another open delivery has, in this very state, cannot be claimed again, for whatever destination:
-// that would post it twice, and the error is a *ClaimedError.
+// Claim records a new delivery and returns its id. Of d it takes Destination, Key, Folder, Kind and SettledAt, and of each of
+// d.Files Name and ID. If d.State is Failed, the delivery is given up in the same step for d.Reason, so that after a crash its
+// file is not taken for one to post.
 //
-// Nor can a file that a finished delivery has moved to this very path, be it in done/ or in failed/, and that has the
-// inode, the size and the modification time it had: the error wraps ErrFiled. Such a file is found when another name is
-// configured for done/ and the watcher comes to the old one. A move changes its ctime, and its device may have another
-// number after a mount, so these do not count. The same file at another path was dropped in again by somebody, and is
-// claimed. The ledger knows this for as long as it keeps the delivery (Prune), and not of a file that got another inode
-// on its way, as one does that is moved to another device.
+// A file that an unfinished delivery has, with this name and identity, cannot be claimed again for any destination, because it
+// would be posted twice: the error is a *ClaimedError.
+//
+// A file that a finished delivery has moved to this very path, in done/ or in failed/, cannot be claimed either while its
+// inode, size and mtime are the same: the error is a *FiledError, which wraps ErrFiled. The watcher finds such a file when
+// another folder is configured as done/. The ctime does not count, because a move changes it, nor the device, whose number a
+// mount may change. The same file at another path was dropped again by somebody, and is claimed. The ledger knows this until
+// Prune deletes the delivery, and does not know it of a file whose move to another device gave it another inode.
 func (l *Ledger) Claim(ctx context.Context, d Delivery) (int64, error) {
 	if d.Folder == "" || len(d.Files) == 0 || slices.ContainsFunc(d.Files, func(f File) bool { return f.Name == "" }) {
-		return 0, fmt.Errorf("cannot claim %d files of folder %q: it takes a folder and at least one file, each with a name",
+		return 0, fmt.Errorf("cannot claim %d files of folder %q: a folder and at least one file are needed, each with a name",
 			len(d.Files), d.Folder)
 	}
-	d.Files = slices.Clone(d.Files) // the caller may be gone when the writer comes to it
+	d.Files = slices.Clone(d.Files) // the caller may have given up, and changed them, before the writer reads them
 	var id int64
 	err := l.ask(ctx, func(w *writer) (err error) {
 		id, err = w.claim(d)
@@ -66,7 +67,7 @@ func (w *writer) claim(d Delivery) (int64, error) {
 }
 
 func (w *writer) claimFile(id int64, position int, folder string, f File) error {
-	dev, ino := int64(f.ID.Dev), int64(f.ID.Ino) // the same 64 bits; SQLite's integers are signed
+	dev, ino := int64(f.ID.Dev), int64(f.ID.Ino) // the same 64 bits: SQLite's integers are signed
 	path := filepath.Join(folder, f.Name)
 	n, err := w.affected(`INSERT INTO file (delivery, position, name, dev, ino, size, mtime_ns, ctime_ns, base)
 		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?11 WHERE NOT EXISTS (SELECT 1 FROM `+claimedAlready+")",
@@ -86,34 +87,36 @@ func (w *writer) claimFile(id int64, position int, folder string, f File) error 
 	return &ClaimedError{Position: position, Delivery: other, name: f.Name}
 }
 
-// claimedAlready finds the file in an open delivery, in the state that is to be claimed, or where a finished one left it.
+// claimedAlready finds the file in an unfinished delivery with the identity to be claimed, or where a finished delivery left
+// it.
 const claimedAlready = `file f JOIN delivery d ON d.id = f.delivery
 	WHERE f.ino = ?5 AND f.size = ?6 AND f.mtime_ns = ?7 AND iif(d.finished_at IS NULL,
 		f.dev = ?4 AND f.ctime_ns = ?8 AND f.name = ?3 AND d.folder = ?9, f.dest = ?10)`
 
-// ClaimedError is Claim's error about a file that another delivery has, which is not finished.
+// ClaimedError is the error of Claim for a file that belongs to an unfinished delivery.
 type ClaimedError struct {
-	Position int   // which of the Files it is about; there may be more
-	Delivery int64 // the other one
+	Position int   // index in Files; later files may belong to other deliveries too
+	Delivery int64 // to which the file belongs
 
 	name string
 }
 
 func (e *ClaimedError) Error() string {
-	return fmt.Sprintf("cannot claim %q: delivery %d has it already", file.Printable(e.name), e.Delivery)
+	return fmt.Sprintf("cannot claim %q: delivery %d has it already", text.Printable(e.name), e.Delivery)
 }
 
-// FiledError is Claim's error that wraps ErrFiled.
+// FiledError is the error of Claim that wraps ErrFiled.
 type FiledError struct {
-	Position int   // which of the Files it is about; there may be more
-	Delivery int64 // the finished one
+	Position int   // index in Files; later files may have been filed too
+	Delivery int64 // which has moved the file
 
 	name, finished string
 }
 
 func (e *FiledError) Error() string {
 	return fmt.Sprintf("cannot claim %q: %v: delivery %d moved it there and was finished at %s",
-		file.Printable(e.name), ErrFiled, e.Delivery, e.finished)
+		text.Printable(e.name), ErrFiled, e.Delivery, e.finished)
 }
 
+// Unwrap returns ErrFiled.
 func (e *FiledError) Unwrap() error { return ErrFiled }

@@ -1,16 +1,12 @@
 package ledger
 
-import (
-	"errors"
-	// also the driver "sqlite"
-)
+import "errors"
 
-// Close ends the ledger: it takes no further steps, waits for Run to commit what is queued, and gives the lock back unless
-// Leaving was called.
-// An error does not mean that a step was lost. Calling it again returns what the first call did.
+// Close ends the ledger: it takes no further steps, waits until Run has committed the queued ones, and gives the lock back
+// unless Leaving was called. An error does not mean that a step was lost. Further calls return what the first one did.
 func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
-		l.refuse()
+		l.closeQueue()
 		if l.running.Swap(true) {
 			<-l.ended
 		} else {
@@ -21,8 +17,8 @@ func (l *Ledger) Close() error {
 	return l.closeErr
 }
 
-// checkpoint moves everything from the -wal into the file itself, so that a plain copy of it is a backup. A program
-// that reads the ledger right now can prevent that; it is not waited for at length, and the next Open takes over.
+// checkpoint moves all commits from the -wal into the ledger's file, so that a plain copy of that file is a backup. A program
+// that is reading the ledger can prevent this: checkpoint waits for it for a second only, and the next Open does it.
 func (l *Ledger) checkpoint() error {
 	err := l.w.exec("PRAGMA busy_timeout = 1000")
 	if err == nil {
@@ -34,7 +30,8 @@ func (l *Ledger) checkpoint() error {
 	return nil
 }
 
-// closeFiles closes whatever open got to; the readers first, for the last connection is the one that tidies up.
+// closeFiles closes all that open has opened. The readers come first, because the last connection to be closed moves the -wal
+// into the file.
 func (l *Ledger) closeFiles() error {
 	var errs []error
 	if l.read != nil {
@@ -47,7 +44,7 @@ func (l *Ledger) closeFiles() error {
 		errs = append(errs, l.db.Close())
 	}
 	if !l.leaving.Load() {
-		errs = append(errs, release(l.lock))
+		errs = append(errs, unlock(l.lock))
 	}
 	return errors.Join(errs...)
 }

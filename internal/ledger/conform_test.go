@@ -8,7 +8,7 @@ import (
 	"kaizala-drop/internal/ledger/ledgertest"
 )
 
-// TestConformance holds the ledger to the one table of its transitions.
+// TestConformance shows that the ledger allows exactly the transitions of the table in package ledgertest.
 func TestConformance(t *testing.T) {
 	l, err := ledger.Open(t.TempDir())
 	if err != nil {

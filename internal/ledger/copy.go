@@ -11,23 +11,26 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/durable"
 )
 
-// keptFor is how long the ledger must have worked before the copy of its older self goes.
-const keptFor = 24 * time.Hour
+// keepCopyFor is how long the ledger must have worked before the copy in its older schema is removed.
+const keepCopyFor = 24 * time.Hour
 
-// forMigration is the room, in bytes, that a migration is given beside the copy: it is written to the -wal first.
-const forMigration = 1 << 20
+// migrationRoom is the disk space, in bytes, that a migration may need beside the copy, because SQLite writes it to the -wal
+// first.
+const migrationRoom = 1 << 20
 
-// copyPath is where the ledger is kept as it was in an older schema.
+// copyPath is the path of the copy of the ledger in an older schema.
 func (l *Ledger) copyPath(version int) string { return fmt.Sprintf("%s.v%d", l.path(), version) }
 
-// Kept is the path of the copy of the ledger as it was when Open brought its schema up to date; "" if it did not.
+// Kept is the path of the copy of the ledger that Open made before it changed the schema; "" if Open changed nothing.
 func (l *Ledger) Kept() string { return l.kept }
 
-// keepCopy keeps the ledger as it is, with all that its -wal holds, before a migration changes it. The copy gets its name
-// when all of it is on the disk, so that a file of that name is whole. One that is there from an earlier try or an earlier
-// update is replaced, for steps may have been taken since then by the older program.
+// keepCopy copies the ledger, with the content of its -wal, before a migration changes it. The copy gets its name when all of
+// it is on disk, so that a file of that name is whole. It replaces the copy of an earlier try or update, because the older
+// program may have taken steps since then.
 func (l *Ledger) keepCopy(version int) error {
 	var bytes int64
 	err := l.w.get(&bytes, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
@@ -36,28 +39,28 @@ func (l *Ledger) keepCopy(version int) error {
 	}
 	path := l.copyPath(version)
 	part := path + ".part"
-	if err = removePart(part); err == nil { // left by an earlier try, in which the power went
-		err = l.roomFor(bytes + forMigration)
+	if err = removePart(part); err == nil { // a power cut in an earlier try may have left one
+		err = l.roomFor(bytes + migrationRoom)
 	}
 	if err == nil {
 		err = l.copyTo(part)
 	}
 	if err == nil {
-		err = settle(part, path)
+		err = putInPlace(part, path)
 	}
 	if err != nil {
-		_ = removePart(part) // the next try does it, at the latest
+		_ = removePart(part) // the next try removes a file that stays
 		return fmt.Errorf("cannot keep a copy, which comes before its schema is changed: %d bytes are needed for %q: %w; "+
-			"the ledger is as it was", bytes+forMigration, path, err)
+			"the ledger is as it was", bytes+migrationRoom, path, err)
 	}
 	return nil
 }
 
-// roomFor asks before the disk is filled: it may be that of the folders.
+// roomFor fails if the disk has less than that many bytes, before a copy fills a disk that may hold the folders as well.
 func (l *Ledger) roomFor(bytes int64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(l.dir, &st); err != nil || st.Blocks == 0 {
-		return nil // some have no numbers
+		return nil // the file system does not say how much is free
 	}
 	free := uint64(st.Bavail) * uint64(st.Bsize) //nolint:unconvert // other types on Darwin
 	if free < uint64(bytes) {
@@ -66,7 +69,7 @@ func (l *Ledger) roomFor(bytes int64) error {
 	return nil
 }
 
-// removePart removes what was copied so far, and the journal that SQLite has beside it.
+// removePart removes an unfinished copy, and the journal that SQLite keeps beside it.
 func removePart(path string) error {
 	var errs []error
 	for _, p := range []string{path + "-journal", path} {
@@ -77,13 +80,13 @@ func removePart(path string) error {
 	return errors.Join(errs...)
 }
 
-// copyTo makes the file itself, for SQLite would let others read it.
+// copyTo copies the ledger to path. It makes the file itself, because SQLite would let other users read it.
 func (l *Ledger) copyTo(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, remedy(err))
 	}
-	if err := f.Close(); err != nil { // SQLite must not find it open: see prepareFile
+	if err := f.Close(); err != nil { // prepareFile says why SQLite must not find it open
 		return err
 	}
 	if _, err := l.w.conn.ExecContext(context.Background(), "VACUUM INTO ?", path); err != nil {
@@ -92,13 +95,9 @@ func (l *Ledger) copyTo(path string) error {
 	return syncFile(path)
 }
 
-// settle gives a file that is on the disk its name for good.
-func settle(part, path string) error {
-	err := os.Rename(part, path)
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
+// putInPlace gives a file whose content is on disk its final name, durably.
+func putInPlace(part, path string) error {
+	if err := durable.Rename(part, path); err != nil {
 		return fmt.Errorf("%w: %s", err, remedy(err))
 	}
 	return nil
@@ -115,9 +114,9 @@ func syncFile(path string) error {
 	return nil
 }
 
-// dropCopies removes what keepCopy kept, once the ledger has worked for a day in its new schema: it holds a step that
-// was taken a day or more after the copy was made, and all of it is sound. Time is counted by the system's clock, from the
-// copy's modification time to the step's updated_at; a day on which nothing was recorded is none.
+// dropCopies removes the copies that keepCopy made, once the ledger has worked for a day in its new schema and is sound: it
+// must hold a step that was taken a day or more after the copy was made. The day is counted by the system's clock, from the
+// copy's mtime to the step's updated_at, so a day without any step does not count.
 func (l *Ledger) dropCopies(ctx context.Context) error {
 	for version := 1; version < len(migrations()); version++ {
 		path := l.copyPath(version)
@@ -132,6 +131,7 @@ func (l *Ledger) dropCopies(ctx context.Context) error {
 	return nil
 }
 
+// outlived reports whether the copy at path exists and may be removed.
 func (l *Ledger) outlived(ctx context.Context, path string) (bool, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
@@ -140,7 +140,7 @@ func (l *Ledger) outlived(ctx context.Context, path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	from := info.ModTime().Add(keptFor)
+	from := info.ModTime().Add(keepCopyFor)
 	if time.Now().Before(from) {
 		return false, nil
 	}
@@ -153,8 +153,8 @@ func (l *Ledger) outlived(ctx context.Context, path string) (bool, error) {
 	return err == nil, err
 }
 
-// checkAgain does what check does, and the writer does not wait for it. A connection that may only read does not know of
-// the CHECK constraints, so that it takes one of its own.
+// checkAgain is check without making the writer wait. It opens a connection of its own, because a connection that may only
+// read does not know the CHECK constraints.
 func (l *Ledger) checkAgain(ctx context.Context) error {
 	db, err := openDB(l.path(), 1, url.Values{})
 	if err != nil {
@@ -165,11 +165,11 @@ func (l *Ledger) checkAgain(ctx context.Context) error {
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&found); err != nil {
 		return err
 	}
-	return sound(found)
+	return damageFound(found)
 }
 
-// newer refuses a ledger of a later schema, and says which copy this program can go on with.
-func (l *Ledger) newer(version, known int) error {
+// errNewer is the error about a ledger in a newer schema. It names the copy with which this program can go on.
+func (l *Ledger) errNewer(version, known int) error {
 	back := "or put back the copy from before the update"
 	for v := known; v > 0; v-- {
 		info, err := os.Lstat(l.copyPath(v))

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// TestCopyGoes: what was kept of an older schema goes when a step was recorded a day after it was made, and not before.
+// TestCopyGoes shows that the copy of an older schema is removed when a step was recorded a day after the copy was made, and
+// not before.
 func TestCopyGoes(t *testing.T) {
 	const hour = time.Hour
 	for name, c := range map[string]struct {
@@ -39,7 +40,7 @@ func TestCopyGoes(t *testing.T) {
 			try(t, os.WriteFile(path, []byte("a copy"), 0o600))
 			made := time.Now().Add(-c.age)
 			try(t, os.Chtimes(path, made, made))
-			// What it asks the history must not be removed from it first.
+			// Prune must read the history before it deletes it.
 			if _, err := l.Prune(t.Context(), time.Now().Add(hour)); err != nil {
 				t.Error(err)
 			}
@@ -50,7 +51,7 @@ func TestCopyGoes(t *testing.T) {
 	}
 }
 
-// TestCopyStays: a ledger that is not sound keeps its copy, and nothing but copies of older schemas is removed.
+// TestCopyStays shows that the copy stays if the ledger is not sound, and that nothing but copies of older schemas is removed.
 func TestCopyStays(t *testing.T) {
 	l := run(t, t.TempDir())
 	claim(t, l, sample(1, 1))
@@ -90,8 +91,8 @@ func TestCopyStays(t *testing.T) {
 	}
 }
 
-// TestCopyIsReplaced: an update makes its own copy, whatever an earlier one or a kill has left in its place, and fails
-// where it cannot.
+// TestCopyIsReplaced shows that an update makes its own copy, whatever an earlier update or a kill has left in its place, and
+// fails if it cannot.
 func TestCopyIsReplaced(t *testing.T) {
 	dir, text := layOld(t)
 	path := filepath.Join(dir, fileName) + ".v1"
@@ -115,8 +116,7 @@ func TestCopyIsReplaced(t *testing.T) {
 	}
 }
 
-// TestGoBack does what the error about a newer ledger says: the copy that this program understands best is named, and is
-// whole where it is put.
+// TestGoBack shows that the error about a newer ledger names the best copy for this program, and that following it works.
 func TestGoBack(t *testing.T) {
 	dir, text := layOld(t)
 	try(t, open(t, dir).Close())

@@ -19,8 +19,8 @@ import (
 
 const childDir = "KAIZALA_DROP_LEDGER_CHILD"
 
-// child is the process that gets killed: it takes deliveries along their ways and says on standard output what the
-// ledger has answered for.
+// child is the process that is killed. It takes deliveries through their steps, and prints each step that the ledger has
+// recorded.
 func child(dir string) int {
 	l, err := Open(dir)
 	if err != nil {
@@ -47,20 +47,20 @@ func child(dir string) int {
 	return 0
 }
 
-// travel takes one delivery along its way, of which there are three kinds.
+// travel takes one delivery through its steps, in one of three ways.
 func travel(l *Ledger, number, kind int) error {
 	id, err := l.Claim(context.Background(), sample(number, 2))
 	if err != nil {
 		return err
 	}
-	say := func(step string) { fmt.Fprintf(os.Stdout, "%d %s\n", id, step) } // one write, so whole or not at all
+	say := func(step string) { fmt.Fprintf(os.Stdout, "%d %s\n", id, step) } // one write, so that a kill leaves a whole line or none
 	say("claimed")
-	way := []string{"uploaded", "posting", "refused", "posting", "again", "recognised", "posted", "filed"}
+	way := []string{"uploaded", "posting", "notposted", "posting", "again", "recognised", "posted", "filed"}
 	switch kind % 5 {
 	case 1:
 		way = []string{"uploaded", "withdrawn"}
 	case 2:
-		way = []string{"uploaded", "failed", "buried"}
+		way = []string{"uploaded", "failed", "failedfiled"}
 	}
 	do := steps(context.Background(), l, id)
 	for _, step := range way {
@@ -75,7 +75,7 @@ func travel(l *Ledger, number, kind int) error {
 	return nil
 }
 
-// TestKill kills the process at random moments: whatever had been answered for must be there, and whole.
+// TestKill shows that each step which was answered is on disk, and none in part, after kills at random moments.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	said := map[int64]string{}
@@ -101,7 +101,8 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills, %d deliveries", rounds, len(said))
 }
 
-// killed runs the child until it has said so many lines, kills it, and returns the last thing it said of each delivery.
+// killed runs the child until it has printed that many lines, kills it, and returns the last step that it printed of each
+// delivery.
 func killed(t *testing.T, dir string, lines int) map[int64]string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -142,19 +143,19 @@ func checkAfterKill(t *testing.T, found map[int64]Delivery, id int64, said strin
 	}
 }
 
-// order lists what is said along the way, each at least as far as the one before.
+// order lists the printed steps; each is at least as far as the one before it.
 func order() []string {
-	return strings.Fields("claimed withdrawing uploaded posting refused again recognised posted filed failed buried")
+	return strings.Fields("claimed withdrawing uploaded posting notposted again recognised posted filed failed failedfiled")
 }
 
-// progress is the last place in order that the delivery as found can stand for.
+// progress is the last place in order at which a delivery that looks like d can be.
 func progress(d Delivery) int {
 	last := string(d.State)
 	switch {
 	case d.State == Uploaded && d.Attempts > 0, d.State == Posting && d.Attempts > 0:
-		last = "refused"
+		last = "notposted"
 	case d.State == Failed && d.Finished:
-		last = "buried"
+		last = "failedfiled"
 	}
 	if d.MaybeTwice && d.State == Posting {
 		last = "again"
@@ -165,7 +166,7 @@ func progress(d Delivery) int {
 	return slices.Index(order(), last)
 }
 
-// whole checks that no step was applied in part.
+// whole fails the test if a step of the delivery was applied in part.
 func whole(t *testing.T, d Delivery) {
 	t.Helper()
 	ok := len(d.Files) == 2
@@ -177,7 +178,7 @@ func whole(t *testing.T, d Delivery) {
 	}
 }
 
-// TestSecondProcess: the lock holds against another process, and ends with it.
+// TestSecondProcess shows that the lock keeps another process out, and ends with its process.
 func TestSecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	cmd := exec.Command(os.Args[0])
@@ -202,7 +203,8 @@ func TestSecondProcess(t *testing.T) {
 
 const openDir = "KAIZALA_DROP_LEDGER_OPEN"
 
-// opener is a process that opens a ledger and closes it, all in one thread: strace counts the calls of each by itself.
+// opener is a process that opens and closes a ledger in a single thread, because strace counts the calls of each thread by
+// itself.
 func opener(dir string) int {
 	runtime.LockOSThread()
 	l, err := Open(dir)

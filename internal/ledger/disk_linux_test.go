@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mount mounts a tmpfs with the given options for the time of the test.
+// mount mounts a tmpfs with these options until the test ends.
 func mount(t *testing.T, flags uintptr, options string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,6 +30,7 @@ func mount(t *testing.T, flags uintptr, options string) string {
 	return dir
 }
 
+// TestReadOnlyFileSystem shows that the error of Open says that the file system is read-only or cannot be written.
 func TestReadOnlyFileSystem(t *testing.T) {
 	dir := mount(t, unix.MS_RDONLY, "size=1m")
 	for d, want := range map[string]string{dir: "cannot write in state_dir", dir + "/new": "cannot make state_dir"} {
@@ -48,6 +49,8 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	}
 }
 
+// TestFullDisk shows that steps fail as a whole, with an error that says so, while the disk is full, and succeed once there is
+// room.
 func TestFullDisk(t *testing.T) {
 	dir := mount(t, 0, "size=1m")
 	l, ctx := run(t, dir), t.Context()
@@ -90,7 +93,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestFullDiskAtOpen has no room for the schema: Open fails, and works once there is room.
+// TestFullDiskAtOpen shows that Open fails, with an error that says so, while the disk has no room for the schema, and works
+// once it has.
 func TestFullDiskAtOpen(t *testing.T) {
 	dir := mount(t, 0, "size=1m")
 	ballast := fill(t, dir)
@@ -112,7 +116,8 @@ func TestFullDiskAtOpen(t *testing.T) {
 	t.Error("60 pages are not enough")
 }
 
-// TestDiskFillsUp lets the ledger itself fill the disk, so that it runs full in the middle of batches.
+// TestDiskFillsUp shows that just the answered steps are on disk after the ledger itself has filled the disk in the middle of
+// batches.
 func TestDiskFillsUp(t *testing.T) {
 	dir := mount(t, 0, "size=1m")
 	l, ctx := run(t, dir), t.Context()
@@ -144,7 +149,7 @@ func TestDiskFillsUp(t *testing.T) {
 	t.Logf("%d claims failed, %d did not", failures, len(there))
 	try(t, unix.Mount("", dir, "", unix.MS_REMOUNT, "size=16m"))
 	there[claim(t, l, sample(1_000_000, 1))] = true
-	try(t, checkWAL(bytes.NewReader(imagesOf(t, l).wal))) // what the failed commits left in it is no damage
+	try(t, checkWAL(bytes.NewReader(imagesOf(t, l).wal))) // frames of failed commits are no damage
 	try(t, l.Close())
 	l = run(t, dir)
 	open, err := l.Unfinished(ctx, "")
@@ -163,7 +168,7 @@ func TestDiskFillsUp(t *testing.T) {
 	}
 }
 
-// fill takes all the room there is and returns the file that has it.
+// fill takes all the free space of the disk, and returns the file that holds it.
 func fill(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "ballast")

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestDocumentedQueries asks the queries of docs/ledger.md with the sqlite3 program while the ledger is in use.
+// TestDocumentedQueries shows that the queries of docs/ledger.md work in the sqlite3 program while the ledger is in use.
 func TestDocumentedQueries(t *testing.T) {
 	program := needs(t, "sqlite3")
 	queries := documentedQueries(t)
@@ -32,8 +32,9 @@ func TestDocumentedQueries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	askOf(t, l, get(t, l, failed), 0, Retry)
 	want := []string{"scan 3-0.jpg|claimed", "scan 2-0.jpg|refused", "|1", "scan 1-0.jpg|/srv/drop/done/a.jpg",
-		"scan 1-0.jpg|filed|/srv/drop/done/a.jpg"}
+		"scan 1-0.jpg|filed|/srv/drop/done/a.jpg", "|root (uid 0)|retry|asked|/srv/drop/failed/b.jpg"}
 	if len(queries) != len(want) {
 		t.Fatalf("%d queries in docs/ledger.md, want %d", len(queries), len(want))
 	}
@@ -45,7 +46,8 @@ func TestDocumentedQueries(t *testing.T) {
 	}
 }
 
-// TestDocumentedViews holds the columns of the views, and their order, against docs/ledger.md: programs rely on them.
+// TestDocumentedViews shows that the views have the columns that docs/ledger.md lists, in the same order, because programs
+// rely on them.
 func TestDocumentedViews(t *testing.T) {
 	l := run(t, t.TempDir())
 	for _, view := range []string{"waiting", "history"} {
@@ -59,7 +61,7 @@ func TestDocumentedViews(t *testing.T) {
 	}
 }
 
-// documentedColumns are those that docs/ledger.md gives a view, in the table below the line that begins with its name.
+// documentedColumns are the columns of a view in docs/ledger.md, in the table below the line that begins with its name.
 func documentedColumns(t *testing.T, view string) (columns []string) {
 	t.Helper()
 	_, table, _ := strings.Cut(documented(t), "\n`"+view+"`: ")
@@ -74,7 +76,7 @@ func documentedColumns(t *testing.T, view string) (columns []string) {
 	return columns
 }
 
-// documentedQueries are the queries that docs/ledger.md gives.
+// documentedQueries are the queries in docs/ledger.md.
 func documentedQueries(t *testing.T) (all []string) {
 	t.Helper()
 	for _, q := range regexp.MustCompile(`(?m)^sqlite3 -readonly ledger\.db "(.*)"`).FindAllStringSubmatch(documented(t), -1) {
@@ -90,7 +92,7 @@ func documented(t *testing.T) string {
 	return string(page)
 }
 
-// needs finds a program, without which the test is skipped, or fails where all must run.
+// needs finds a program. Without it the test is skipped, or fails where all tests must run.
 func needs(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)

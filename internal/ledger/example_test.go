@@ -10,7 +10,7 @@ import (
 	"kaizala-drop/internal/ledger"
 )
 
-// What was being posted when a daemon was killed is what the next one goes on with.
+// This example shows that a daemon goes on with the post during which the one before it was killed.
 func Example() {
 	dir, err := os.MkdirTemp("", "state")
 	if err != nil {

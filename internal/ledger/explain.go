@@ -13,7 +13,7 @@ import (
 const damaged = "damaged: put back a backup, or move it aside together with its -wal and " + madeName +
 	" to start without a memory (" + without + ")"
 
-// explain says of an error of SQLite which file it is about and what can be done.
+// explain adds to an error of SQLite which file it is about and what to do.
 func (l *Reader) explain(err error) error {
 	if _, ok := errors.AsType[*sqlite.Error](err); !ok {
 		return fmt.Errorf("ledger %q: %w", l.path(), err)
@@ -31,13 +31,13 @@ func advice(err error) string {
 	case sqlite3.SQLITE_CORRUPT:
 		return damaged
 	case sqlite3.SQLITE_NOTADB:
-		return "not a ledger, or damaged from its first byte: put back a backup, or move it away"
+		return "not a ledger, or damaged at its beginning: put back a backup, or move it away"
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
 		return "cannot be written: let the daemon's user write in its folder"
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return "another program holds it: end that program's transaction"
 	default:
-		return "SQLite refuses"
+		return "SQLite reports an error, see its text"
 	}
 }
 
@@ -48,12 +48,12 @@ func code(err error) int {
 	return sqlite3.SQLITE_OK
 }
 
-// unwritable explains why a file of state_dir cannot be made or opened.
+// unwritable is the error about a file in state_dir that cannot be made or opened.
 func unwritable(dir string, err error) error {
 	return fmt.Errorf("cannot write in state_dir %q: %w: %s", dir, err, remedy(err))
 }
 
-// remedy says what can be done about an error of the file system.
+// remedy says what to do about an error of the file system.
 func remedy(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -63,6 +63,6 @@ func remedy(err error) string {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return "its disk is full: make room there"
 	default:
-		return "see what is in the way there, or name another state_dir"
+		return "find out what is in the way there, or name another state_dir"
 	}
 }

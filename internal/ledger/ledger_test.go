@@ -21,6 +21,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
+// TestMain lets this program be the child processes of the tests.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		os.Exit(child(dir))
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// open opens the ledger in dir and closes it when the test ends; nothing is written until it runs.
+// open opens the ledger in dir and closes it when the test ends. Nothing is written until it runs.
 func open(t testing.TB, dir string) *Ledger {
 	t.Helper()
 	l, err := Open(dir)
@@ -72,7 +73,7 @@ func try(t testing.TB, err error) {
 	}
 }
 
-// sample is a delivery of n files such as no other call with the same number makes.
+// sample is a delivery of n files; the files of each number are different ones.
 func sample(number, n int) Delivery {
 	d := Delivery{Folder: "/srv/drop", Kind: media.Album, SettledAt: time.Now()}
 	for i := range n {
@@ -107,6 +108,7 @@ func get(t testing.TB, l *Ledger, id int64) Delivery {
 	return d
 }
 
+// TestRoundTrip shows that a delivery with odd names and extreme numbers is read back as it was written, after each step.
 func TestRoundTrip(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	l := run(t, dir)
@@ -165,7 +167,7 @@ func TestRoundTrip(t *testing.T) {
 
 	try(t, l.NotPosted(ctx, id, 4, "429"))
 	want.State, want.Attempts, want.Reason = Uploaded, 4, "429"
-	same("refused")
+	same("notposted")
 
 	try(t, l.Posting(ctx, id, "0f8b@3", "c", false))
 	try(t, l.Posting(ctx, id, "0f8b@3", "c", true))
@@ -198,6 +200,7 @@ func TestRoundTrip(t *testing.T) {
 	same("opened again")
 }
 
+// TestUnfinishedOrder shows that Unfinished lists the deliveries that are not withdrawn in the order of their claims.
 func TestUnfinishedOrder(t *testing.T) {
 	l := run(t, t.TempDir())
 	var want []int64
@@ -228,7 +231,7 @@ func TestUnfinishedOrder(t *testing.T) {
 	}
 }
 
-// situation is where a delivery stands, with what it takes to bring one there.
+// situation is a state of a delivery, and the steps that lead to it.
 type situation struct {
 	name  string
 	steps []string
@@ -242,7 +245,7 @@ func situations() []situation {
 		{"posted", []string{"uploaded", "posting", "posted"}},
 		{"filed", []string{"uploaded", "posting", "posted", "filed"}},
 		{"failed", []string{"failed"}},
-		{"buried", []string{"failed", "buried"}},
+		{"failedfiled", []string{"failed", "failedfiled"}},
 		{"withdrawn", []string{"withdrawn"}},
 	}
 }
@@ -255,39 +258,40 @@ func steps(ctx context.Context, l *Ledger, id int64) map[string]func() error {
 func stepsOf(ctx context.Context, l *Ledger, id int64, n int) map[string]func() error {
 	dests := []string{"/a", "/b", "/c"}[:n]
 	return map[string]func() error{
-		"uploaded":  func() error { return l.Uploaded(ctx, id, "res", sums(n)) },
-		"posting":   func() error { return l.Posting(ctx, id, "g", "c", false) },
-		"again":     func() error { return l.Posting(ctx, id, "g", "c", true) },
-		"refused":   func() error { return l.NotPosted(ctx, id, 1, "429") },
-		"posted":    func() error { return l.Posted(ctx, id, "ref") },
-		"filed":     func() error { return l.Filed(ctx, id, dests) },
-		"failed":    func() error { return l.Failed(ctx, id, "no") },
-		"buried":    func() error { return l.FailedFiled(ctx, id, dests) },
-		"waiting":   func() error { return l.Waits(ctx, id, 1, "later") },
-		"withdrawn": func() error { return l.Withdraw(ctx, id) },
+		"uploaded":    func() error { return l.Uploaded(ctx, id, "res", sums(n)) },
+		"posting":     func() error { return l.Posting(ctx, id, "g", "c", false) },
+		"again":       func() error { return l.Posting(ctx, id, "g", "c", true) },
+		"notposted":   func() error { return l.NotPosted(ctx, id, 1, "429") },
+		"posted":      func() error { return l.Posted(ctx, id, "ref") },
+		"filed":       func() error { return l.Filed(ctx, id, dests) },
+		"failed":      func() error { return l.Failed(ctx, id, "no") },
+		"failedfiled": func() error { return l.FailedFiled(ctx, id, dests) },
+		"waiting":     func() error { return l.Waits(ctx, id, 1, "later") },
+		"withdrawn":   func() error { return l.Withdraw(ctx, id) },
 		"recognised": func() error {
 			return l.Recognised(ctx, id, n-1, "renamed.jpg", file.Identity{Dev: 9, Ino: uint64(id), Size: 1, Mtime: 3, Ctime: 4})
 		},
 	}
 }
 
-// allowed says of each step where it may be taken from.
+// allowed are the situations in which each step is allowed.
 func allowed() map[string]string {
 	return map[string]string{
-		"uploaded":   "claimed uploaded posting",
-		"posting":    "uploaded",
-		"again":      "uploaded posting",
-		"refused":    "posting",
-		"posted":     "posting",
-		"filed":      "posted",
-		"failed":     "claimed uploaded posting failed",
-		"buried":     "failed",
-		"waiting":    "claimed uploaded posting posted failed",
-		"withdrawn":  "claimed uploaded",
-		"recognised": "claimed uploaded posting posted failed",
+		"uploaded":    "claimed uploaded posting",
+		"posting":     "uploaded",
+		"again":       "uploaded posting",
+		"notposted":   "posting",
+		"posted":      "posting",
+		"filed":       "posted",
+		"failed":      "claimed uploaded posting failed",
+		"failedfiled": "failed",
+		"waiting":     "claimed uploaded posting posted failed",
+		"withdrawn":   "claimed uploaded",
+		"recognised":  "claimed uploaded posting posted failed",
 	}
 }
 
+// TestGuards shows that each step succeeds just in the situations that allow it, and else changes nothing.
 func TestGuards(t *testing.T) {
 	l := run(t, t.TempDir())
 	number := 0
@@ -322,6 +326,7 @@ func TestGuards(t *testing.T) {
 	}
 }
 
+// TestGuardMessage shows what the error of a step says that the state does not allow.
 func TestGuardMessage(t *testing.T) {
 	l := run(t, t.TempDir())
 	id := claim(t, l, sample(1, 1))
@@ -334,6 +339,8 @@ func TestGuardMessage(t *testing.T) {
 	}
 }
 
+// TestCountsMustFit shows that steps with too few or too many values, and claims without a folder, a file or a name, change
+// nothing.
 func TestCountsMustFit(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	id := claim(t, l, sample(1, 2))
@@ -357,6 +364,8 @@ func TestCountsMustFit(t *testing.T) {
 	}
 }
 
+// TestClaimTwice shows that a file of an unfinished delivery cannot be claimed again, and that a changed file, one in another
+// folder and one of a finished delivery can.
 func TestClaimTwice(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	first := claim(t, l, sample(1, 2))
@@ -373,14 +382,14 @@ func TestClaimTwice(t *testing.T) {
 	claim(t, l, elsewhere)
 	try(t, l.Failed(ctx, first, "no"))
 	try(t, l.FailedFiled(ctx, first, []string{"", ""}))
-	claim(t, l, sample(1, 1)) // put back by hand, say: finished ones do not count
+	claim(t, l, sample(1, 1)) // a finished delivery does not count, as when somebody put the file back
 	open, err := l.Unfinished(ctx, "")
 	if err != nil || len(open) != 3 {
 		t.Errorf("%d open, %v", len(open), err)
 	}
 }
 
-// TestClaimOfAFiledFile finds what was filed under a name for done/ that is not configured any more.
+// TestClaimOfAFiledFile shows that a file is known which a delivery has filed in a done/ that is not configured any more.
 func TestClaimOfAFiledFile(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	filed := sample(1, 2)
@@ -390,7 +399,7 @@ func TestClaimOfAFiledFile(t *testing.T) {
 	try(t, ways["uploaded"]())
 	try(t, ways["posting"]())
 	try(t, ways["posted"]())
-	// found is the second file, as it lies in done/ now.
+	// found is a delivery of the second file where it lies in done/ now.
 	found := func(change func(*Delivery, *File)) Delivery {
 		d := Delivery{Folder: filed.Folder, Kind: media.Image, SettledAt: time.Now(), Files: filed.Files[1:2:2]}
 		f := d.Files[0]
@@ -400,7 +409,7 @@ func TestClaimOfAFiledFile(t *testing.T) {
 		return d
 	}
 	as := func(*Delivery, *File) {}
-	try(t, l.Withdraw(ctx, claim(t, l, found(as)))) // it is not there yet
+	try(t, l.Withdraw(ctx, claim(t, l, found(as)))) // the file is not there yet
 	try(t, l.Filed(ctx, id, []string{"", filed.Folder + "/done/b\xfe.jpg"}))
 
 	refused := map[string]Delivery{
@@ -447,16 +456,17 @@ func TestClaimOfAFiledFile(t *testing.T) {
 	}
 	claim(t, l, found(as))
 
-	buried := sample(6, 1)
-	id = claim(t, l, buried)
+	failedFiled := sample(6, 1)
+	id = claim(t, l, failedFiled)
 	try(t, l.Failed(ctx, id, "may have been posted"))
 	try(t, l.FailedFiled(ctx, id, []string{"/srv/drop/failed/x.jpg"}))
-	buried.Files[0].Name = "failed/x.jpg"
-	if _, err := l.Claim(ctx, buried); !errors.Is(err, ErrFiled) {
+	failedFiled.Files[0].Name = "failed/x.jpg"
+	if _, err := l.Claim(ctx, failedFiled); !errors.Is(err, ErrFiled) {
 		t.Errorf("one that failed: %v", err)
 	}
 }
 
+// TestFailedKeepsItsReason shows that Waits does not replace the reason of a failed delivery.
 func TestFailedKeepsItsReason(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	id := claim(t, l, sample(1, 1))
@@ -468,8 +478,8 @@ func TestFailedKeepsItsReason(t *testing.T) {
 	}
 }
 
-// TestFailedTellsWhatMayBePosted: of what was given up while nobody knew whether it was posted, and of nothing else, the ledger
-// keeps the resource, also when it is asked again.
+// TestFailedTellsWhatMayBePosted shows that a failed delivery keeps its resource just if it may have been posted, even if
+// Failed is called again.
 func TestFailedTellsWhatMayBePosted(t *testing.T) {
 	l := run(t, t.TempDir())
 	ctx := t.Context()
@@ -499,6 +509,8 @@ func count(t testing.TB, l *Ledger, query string, args ...any) int {
 	return n
 }
 
+// TestWithdrawCascadesAndIDsAreNotReused shows that Withdraw deletes the files of a delivery, and that its id is not given
+// again.
 func TestWithdrawCascadesAndIDsAreNotReused(t *testing.T) {
 	l := run(t, t.TempDir())
 	id := claim(t, l, sample(1, 3))
@@ -511,6 +523,8 @@ func TestWithdrawCascadesAndIDsAreNotReused(t *testing.T) {
 	}
 }
 
+// TestPrune shows that Prune deletes just the deliveries that were finished before its time, even if it takes several
+// transactions.
 func TestPrune(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	const many = 2*pruneAtOnce + 7
@@ -539,7 +553,7 @@ func TestPrune(t *testing.T) {
 	get(t, l, open)
 }
 
-// queued asks for the steps one by one, so that they stand in the queue in this order, and returns their answers.
+// queued asks for the steps one by one, so that they are queued in this order, and returns their answers.
 func queued(t *testing.T, l *Ledger, ctx context.Context, steps ...func(context.Context) error) []chan error {
 	t.Helper()
 	var answers []chan error
@@ -554,20 +568,21 @@ func queued(t *testing.T, l *Ledger, ctx context.Context, steps ...func(context.
 	return answers
 }
 
-// claims is a step to queue.
+// claims is a claim to queue.
 func claims(l *Ledger, number, n int) func(context.Context) error {
 	return func(ctx context.Context) error { _, err := l.Claim(ctx, sample(number, n)); return err }
 }
 
+// TestOneBadStepDoesNotSpoilTheOthers shows that a refused step leaves the other steps of its transaction alone.
 func TestOneBadStepDoesNotSpoilTheOthers(t *testing.T) {
 	l := open(t, t.TempDir())
 	answers := queued(t, l, t.Context(),
 		claims(l, 1, 2),
 		claims(l, 2, 1),
-		func(ctx context.Context) error { return l.Posted(ctx, 1, "") },              // not a step from claimed
+		func(ctx context.Context) error { return l.Posted(ctx, 1, "") },              // not allowed when claimed
 		func(ctx context.Context) error { return l.Uploaded(ctx, 2, "r", sums(2)) },  // fails after its first statement
-		func(ctx context.Context) error { return l.Uploaded(ctx, 1, "r1", sums(2)) }, // fine
-		claims(l, 1, 1), // has it already
+		func(ctx context.Context) error { return l.Uploaded(ctx, 1, "r1", sums(2)) }, // allowed
+		claims(l, 1, 1), // delivery 1 has the file already
 		claims(l, 3, 1),
 	)
 	start(t, l)
@@ -587,7 +602,7 @@ func TestOneBadStepDoesNotSpoilTheOthers(t *testing.T) {
 	}
 }
 
-// TestGroupCommit: the steps of many callers that wait together are one commit.
+// TestGroupCommit shows that steps of many callers that wait together share one commit.
 func TestGroupCommit(t *testing.T) {
 	l := open(t, t.TempDir())
 	var steps []func(context.Context) error
@@ -608,7 +623,7 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// TestManyCallers: each of many callers at once gets its answer, and all that was answered is there.
+// TestManyCallers shows that each of many callers at once gets its answer, and that all answered steps are recorded.
 func TestManyCallers(t *testing.T) {
 	l := run(t, t.TempDir())
 	const callers, each = 64, 20
@@ -627,6 +642,7 @@ func TestManyCallers(t *testing.T) {
 	t.Logf("%d steps of %d callers in %d commits", callers*each, callers, l.w.commits.Load())
 }
 
+// TestEndOfRunCommitsWhatIsQueued shows that the end of Run commits the queued steps, and that later ones get ErrClosed.
 func TestEndOfRunCommitsWhatIsQueued(t *testing.T) {
 	l := open(t, t.TempDir())
 	answers := queued(t, l, t.Context(), claims(l, 1, 1))
@@ -647,6 +663,8 @@ func TestEndOfRunCommitsWhatIsQueued(t *testing.T) {
 	try(t, l.Close())
 }
 
+// TestEndOfRunUnderLoad shows that each step that many callers ask for during the end of Run is either recorded or gets
+// ErrClosed.
 func TestEndOfRunUnderLoad(t *testing.T) {
 	l := open(t, t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -680,6 +698,7 @@ func TestEndOfRunUnderLoad(t *testing.T) {
 	}
 }
 
+// TestCloseWithoutRun shows that queued steps get ErrClosed from a Close without Run.
 func TestCloseWithoutRun(t *testing.T) {
 	l := open(t, t.TempDir())
 	answers := queued(t, l, t.Context(), claims(l, 1, 1))
@@ -692,6 +711,8 @@ func TestCloseWithoutRun(t *testing.T) {
 	}
 }
 
+// TestContexts shows that a step does not happen if its context has ended before, and may happen if the context ends while the
+// step is queued.
 func TestContexts(t *testing.T) {
 	l := open(t, t.TempDir())
 	gone, cancel := context.WithCancel(t.Context())
@@ -705,14 +726,15 @@ func TestContexts(t *testing.T) {
 		t.Errorf("ended before: %v", err)
 	}
 	start(t, l)
-	claim(t, l, sample(3, 1)) // the writer has passed the first one
+	claim(t, l, sample(3, 1)) // after this the writer has dealt with the first claim
 	open, err := l.Unfinished(t.Context(), "")
 	if err != nil || len(open) != 2 || open[0].Files[0].ID.Ino != 1 || open[1].Files[0].ID.Ino != 3 {
 		t.Errorf("%+v, %v", open, err)
 	}
 }
 
-// TestBusy has another program hold the file, as a person with sqlite3 may.
+// TestBusy shows that a step fails with an error that says so while another program holds the file, as a person with sqlite3
+// may.
 func TestBusy(t *testing.T) {
 	l := open(t, t.TempDir())
 	try(t, l.w.exec("PRAGMA busy_timeout = 1"))
@@ -730,6 +752,7 @@ func TestBusy(t *testing.T) {
 	claim(t, l, sample(1, 1))
 }
 
+// TestViews shows the rows of the views history and waiting.
 func TestViews(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	claim(t, l, sample(1, 2))
@@ -773,7 +796,8 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// TestSettings asks each connection for what durability and the guards rest on.
+// TestSettings shows that each connection has the settings on which durability and the guards rely, and that queries use their
+// indexes.
 func TestSettings(t *testing.T) {
 	l := open(t, t.TempDir())
 	for pragma, want := range map[string]string{

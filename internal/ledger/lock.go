@@ -11,12 +11,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// acquire takes the lock that keeps a second daemon out of dir. The kernel releases it when the process ends, however
-// it ends (flock(2)); the file itself stays, for removing it would let two daemons lock two different files. What is in it
-// is a courtesy for the message, nothing relies on it: the pid, and on a second line what the process hangs on.
+// acquire takes the lock that keeps a second daemon out of dir. The kernel releases it when the process ends in whatever way
+// (flock(2)). The file stays, because after its removal two daemons could lock two different files. Its text serves the error
+// message only: the pid and, on a second line, what the process hangs on.
+//
+// gofrs/flock is not used: it would replace the few lines of flock, and most of this file is about who holds the lock.
 func acquire(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
@@ -33,33 +35,33 @@ func acquire(dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	if f.Truncate(0) == nil {
-		_, _ = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0) // a full disk is no reason to go without the lock
+		_, _ = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0) // the lock holds even if a full disk cannot hold the pid
 	}
 	return f, nil
 }
 
-// release gives the lock back. The pid goes first, so that nobody is told to stop a process that is gone.
-func release(f *os.File) error {
+// unlock gives the lock back. It clears the pid first, so that nobody is told to stop a process that is gone.
+func unlock(f *os.File) error {
 	_ = f.Truncate(0)
 	return f.Close()
 }
 
-// Leaving says that this process is about to end while hanging, which is plain text, still hangs in the kernel. What hangs
-// may keep the process for as long as it likes, also after SIGKILL, and may yet do what it was asked to. So Close will keep
-// the lock, which ends with the process, and whoever comes meanwhile is told on what it hangs.
+// Leaving says that this process is about to end while hanging still hangs in the kernel; hanging is plain text for a person.
+// Such a call may keep the process alive for any time, even after SIGKILL, and may still do what it was asked to. So Close
+// will keep the lock, which ends with the process, and a second daemon is told on what this one hangs.
 func (l *Ledger) Leaving(hanging string) {
 	l.leaving.Store(true)
 	if conn, err := l.lock.SyscallConn(); err == nil {
-		_ = conn.Control(func(fd uintptr) { // one more descriptor, that nothing closes: not Close, not the garbage collector
+		_ = conn.Control(func(fd uintptr) { // neither Close nor the garbage collector closes this second descriptor
 			_, _ = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
 		})
 	}
-	text := fmt.Sprintf("%d\n%s\n", os.Getpid(), file.Printable(hanging))
+	text := fmt.Sprintf("%d\n%s\n", os.Getpid(), text.Printable(hanging))
 	_, _ = l.lock.WriteAt([]byte(text[:min(len(text), maxHolder)]), 0)
 }
 
 func flock(f *os.File) error {
-	conn, err := f.SyscallConn() // not Fd, which would switch the file to blocking mode
+	conn, err := f.SyscallConn() // Fd would switch the file to blocking mode
 	if err != nil {
 		return err
 	}
@@ -74,14 +76,14 @@ func flock(f *os.File) error {
 	return errors.Join(err, locked)
 }
 
-// maxHolder is the most of the lock file that is written or read, in bytes.
+// maxHolder is how many bytes of the lock file are written or read at most.
 const maxHolder = 4096
 
-// holder is who has the lock, as far as the file tells.
+// holder is the process that has the lock, as far as the lock file and /proc tell.
 type holder struct {
-	pid     int    // 0: it does not
-	hanging string // on what it hangs, if it said so when it ended
-	dead    bool   // it has ended, and the kernel has not let go of it
+	pid     int    // 0: unknown
+	hanging string // what it hangs on, if it has called Leaving
+	dead    bool   // it has ended, but the kernel keeps it and its lock
 }
 
 func readHolder(f *os.File) (h holder) {
@@ -95,13 +97,13 @@ func readHolder(f *os.File) (h holder) {
 		return h
 	}
 	h.pid, h.hanging = pid, strings.TrimSpace(rest)
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // of others it may be hidden, or not be there at all
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // /proc may hide other users' processes, or be missing
 	h.dead = isDead(string(status), h.hanging != "")
 	return h
 }
 
-// isDead reads /proc/PID/status (proc_pid_status(5)): a process that was killed while one of its threads cannot be is a
-// zombie, or its first thread is the one, with SIGKILL pending or having said that it leaves.
+// isDead reads the text of /proc/PID/status (proc_pid_status(5)). A process that was killed, while one of its threads cannot
+// be, is a zombie; or its first thread is that one, with SIGKILL pending or having said that it leaves.
 func isDead(status string, leaving bool) bool {
 	for line := range strings.Lines(status) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -123,7 +125,7 @@ func isDead(status string, leaving bool) bool {
 	return false
 }
 
-// String goes on where the message says that the ledger is in use, and ends with what to do.
+// String continues the message that the ledger is in use, and ends with what to do.
 func (h holder) String() string {
 	switch {
 	case h.pid == 0:
@@ -133,7 +135,7 @@ func (h holder) String() string {
 			"start here until that file system answers: look at it", h.pid, h.hanging)
 	case h.dead:
 		return fmt.Sprintf(" (pid %d), which has ended, but the kernel does not let go of it. Nothing else can start here until "+
-			"the file system answers on which it hangs: look at those of its folders", h.pid)
+			"the file system on which it hangs answers: look at those of its folders", h.pid)
 	case h.hanging != "":
 		return fmt.Sprintf(" (pid %d), which is ending, and hangs on %s", h.pid, h.hanging)
 	}

@@ -6,17 +6,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"kaizala-drop/internal/durable"
 )
 
-// madeName is a file beside the ledger that says that there was one: without it, a ledger that somebody deleted could
-// not be told from one that was never made. That it is there counts, not what it says.
+// madeName is a file beside the ledger which shows that a ledger was made here. Without it, a deleted ledger would look like
+// one that was never made. Its existence counts, not its text.
 const madeName = "ledger.made"
 
 const madeText = `kaizala-drop made ` + fileName + ` in this folder, and does not start if that is missing.
 Remove this file too to start without a memory: ` + without + `.
 `
 
-// without is what it means to start without a memory.
+// without says what it means to start without a memory.
 const without = "files still in their folders are then taken as new, also one that was posted but not yet moved"
 
 func (l *Ledger) madePath() string { return filepath.Join(l.dir, madeName) }
@@ -30,8 +32,8 @@ func (l *Ledger) wasMade() (bool, error) {
 	return err == nil, err
 }
 
-// markMade leaves the mark, if it is not there. It comes after the database: a crash in between must not let the next
-// start look for a ledger that nobody has used.
+// markMade makes the file madeName if it is missing. It is called after the database was made: a crash in between must not
+// make the next start look for a ledger that nobody has used.
 func (l *Ledger) markMade() error {
 	f, err := os.OpenFile(l.madePath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -42,15 +44,15 @@ func (l *Ledger) markMade() error {
 	}
 	_, err = f.WriteString(madeText)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = syncDir(l.dir)
+		err = durable.SyncFolder(l.dir)
 	}
-	if err != nil { // not half made: the next start does all of it
+	if err != nil { // the next start makes the file anew
 		return unwritable(l.dir, errors.Join(err, os.Remove(l.madePath())))
 	}
 	return nil
 }
 
-// refuseNew is an error if a ledger was made here, where one is about to be made.
+// refuseNew returns an error if a ledger was made here before, because a new one would be made now.
 func (l *Ledger) refuseNew() error {
 	made, err := l.wasMade()
 	if err == nil && made {

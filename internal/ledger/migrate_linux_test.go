@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskCalls are the system calls by which Open changes what is on the disk, or makes sure of it.
+// diskCalls are the system calls by which Open changes the disk or syncs it.
 func diskCalls() []string {
 	return strings.Fields("openat open pwrite64 fsync fdatasync ftruncate renameat unlink unlinkat statfs")
 }
 
-// each gives try the calls of some kinds that an update makes, one by one, until there is none of that number: one in step,
-// and all of step 20 where all tests must run.
+// each calls try for the calls of these kinds that an update makes, one by one, until there is no call with this number. It
+// tries one of step calls, and one of step/20 where all tests must run.
 func each(t *testing.T, step int, calls []string, try func(call string, n int) (came bool)) {
 	t.Helper()
 	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
@@ -36,7 +36,8 @@ func each(t *testing.T, step int, calls []string, try func(call string, n int) (
 	}
 }
 
-// updated opens the ledger in dir in another process, whose n-th call, or that and all after it (n+), is tampered with.
+// updated opens the ledger in dir in another process, and tampers with its call number when (with a plus: and with all later
+// ones).
 func updated(t *testing.T, dir, call, when, tamper string, and ...string) (said string, err error) {
 	t.Helper()
 	args := []string{"-f", "-qq", "-o", filepath.Join(t.TempDir(), "strace"), "-e", "trace=" + call,
@@ -51,8 +52,8 @@ func updated(t *testing.T, dir, call, when, tamper string, and ...string) (said 
 	return string(out), err
 }
 
-// wantOneWhole looks at what a process left of its update: the ledger in the one schema or in the other, with the copy if
-// in the other, and no half of either. The next start brings it to its end.
+// wantOneWhole fails the test unless a process left the ledger whole, in the old schema or in the new one with its copy, and
+// the next start finishes the update.
 func wantOneWhole(t *testing.T, dir, text string) {
 	t.Helper()
 	version, now := dumpOf(t, dir)
@@ -70,14 +71,14 @@ func wantOneWhole(t *testing.T, dir, text string) {
 	wantNew(t, dir, text)
 }
 
-// TestUpdateKilled kills a process before each of its calls that change the disk, while it updates an old ledger.
+// TestUpdateKilled shows that an update which is killed before any call that changes the disk leaves the ledger whole.
 func TestUpdateKilled(t *testing.T) {
 	t.Parallel()
 	each(t, 20, diskCalls(), func(call string, n int) bool {
 		dir, text := layOld(t)
 		said, err := updated(t, dir, call, fmt.Sprint(n), "signal=KILL")
 		if err == nil {
-			return false // it makes fewer of them
+			return false // the process makes fewer such calls
 		}
 		if said != "" {
 			t.Errorf("%s %d: it was to be killed: %v: %s", call, n, err, said)
@@ -87,7 +88,8 @@ func TestUpdateKilled(t *testing.T) {
 	})
 }
 
-// TestUpdateOnABadDisk has each of those calls fail, once or from then on: the update fails, and says where, or does not.
+// TestUpdateOnABadDisk shows that an update in which any of these calls fails, once or from then on, leaves the ledger whole,
+// and that its error names the folder.
 func TestUpdateOnABadDisk(t *testing.T) {
 	for _, f := range []struct {
 		error, when string
@@ -118,7 +120,8 @@ func TestUpdateOnABadDisk(t *testing.T) {
 	}
 }
 
-// TestUpdateWithoutRoom: where there is no room for a copy the ledger is as it was, and the error says how much it takes.
+// TestUpdateWithoutRoom shows that the ledger stays as it is where there is no room for a copy, and that the error says how
+// much is needed.
 func TestUpdateWithoutRoom(t *testing.T) {
 	for name, more := range map[string][]string{
 		"asked":    nil,
@@ -167,8 +170,8 @@ func TestUpdateWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestUpdateInAPowerCut takes the power away at each of the calls that order what is on the disk. It is an ext4 file system
-// that is shut down without a flush of its journal, as if the power were gone, and is mounted anew.
+// TestUpdateInAPowerCut shows that an update leaves the ledger whole if the power fails at any call that orders what is on
+// disk. An ext4 is shut down without a flush of its journal, as in a power cut, and mounted anew.
 func TestUpdateInAPowerCut(t *testing.T) {
 	disk := newDisk(t)
 	each(t, 2, strings.Fields("fsync fdatasync ftruncate renameat unlink unlinkat"), func(call string, n int) bool {
@@ -181,7 +184,7 @@ func TestUpdateInAPowerCut(t *testing.T) {
 	})
 }
 
-// disk is an ext4 file system that can lose its power.
+// disk is an ext4 file system whose power can be cut.
 type disk struct{ image, root string }
 
 func newDisk(t *testing.T) disk {
@@ -208,7 +211,7 @@ func (d disk) run(t *testing.T, program string, args ...string) {
 	}
 }
 
-// fresh puts the ledger of a folder on the disk, for good, and nothing else.
+// fresh puts the ledger of a folder on the disk durably, and removes all else.
 func (d disk) fresh(t *testing.T, from string) string {
 	t.Helper()
 	dir := filepath.Join(d.root, "state")
@@ -218,7 +221,7 @@ func (d disk) fresh(t *testing.T, from string) string {
 	return dir
 }
 
-// cut takes the power and brings it back.
+// cut cuts the power and brings it back.
 func (d disk) cut(t *testing.T) {
 	t.Helper()
 	root, err := os.Open(d.root)

@@ -13,19 +13,22 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-	"modernc.org/sqlite" // also the driver "sqlite"
+	"modernc.org/sqlite" // registers the driver "sqlite"
+
+	"kaizala-drop/internal/durable"
 )
 
 const fileName = "ledger.db"
 
-// Open takes state_dir dir, which it makes (mode 0700) if it is missing, and opens the ledger in it, making it or
-// bringing its schema up to date as needed. It starts no goroutine: call Run for that. The caller closes the ledger.
+// Open opens the ledger in the folder dir, which is state_dir. It makes the folder (mode 0700) and the ledger if they are
+// missing, and brings an older schema up to date. It starts no goroutine: the caller calls Run, and closes the ledger in the
+// end.
 //
-// Before the schema of a ledger changes, it is copied to ledger.db.vN, N being its schema until then: Prune removes that.
+// Before it changes the schema, Open copies the ledger to ledger.db.vN, where N is the older schema; Prune removes that copy.
 //
-// A second opener, in whatever process, gets an error that wraps ErrLocked. Whatever is found in the ledger's place,
-// damaged, foreign or newer, is left as it is and named in the error. A ledger that was made and is missing or empty is
-// an error too, and not made anew: who wants that removes ledger.made.
+// If another opener in any process has the ledger, the error wraps ErrLocked. Open leaves a file in the ledger's place alone
+// if it is damaged, foreign or of a newer schema, and its error names the file. A ledger that was made before and is missing
+// or empty is an error too; somebody who wants a new one removes ledger.made.
 func Open(dir string) (*Ledger, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -48,8 +51,8 @@ func Open(dir string) (*Ledger, error) {
 	return l, nil
 }
 
-// makeDir makes dir and what is missing above it, and syncs the folders that name them: a power cut must not take away
-// a new state_dir with everything in it.
+// makeDir makes dir and the missing folders above it, and syncs their parents, so that a power cut does not take a new
+// state_dir away.
 func makeDir(dir string) error {
 	var missing []string
 	for p := dir; ; p = filepath.Dir(p) {
@@ -66,29 +69,17 @@ func makeDir(dir string) error {
 		return fmt.Errorf("cannot make state_dir %q: %w: %s", dir, err, remedy(err))
 	}
 	for _, p := range slices.Backward(missing) {
-		if err := syncDir(filepath.Dir(p)); err != nil {
+		if err := durable.SyncFolder(filepath.Dir(p)); err != nil {
 			return fmt.Errorf("cannot make state_dir %q: syncing the folder above: %w", dir, err)
 		}
 	}
 	return nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = d.Sync()
-	if errors.Is(err, unix.EINVAL) {
-		return nil // a file system that has no such thing
-	}
-	return err
-}
-
 func (l *Ledger) open() error {
-	// fdatasync(2) leaves out nothing that is needed to read the data back; fsync(2) would write the file's times too.
-	_, _ = sqlite.Fdatasync(true) // where there is none, fsync does
+	// fdatasync(2) writes all that is needed to read the data back, without the file's times. Where it is missing, SQLite uses
+	// fsync(2).
+	_, _ = sqlite.Fdatasync(true)
 	if err := l.prepareFile(); err != nil {
 		return err
 	}
@@ -110,13 +101,15 @@ func (l *Ledger) open() error {
 	return l.markMade()
 }
 
-// prepareFile makes the file for the owner's eyes only (SQLite gives its -wal and -shm the same mode), and finds out
-// what SQLite says in riddles or not at all: a file that was there and is gone, a folder in its place, a file it may
-// only read, a -wal left alone, which it would delete, a damaged one. It opens the file before SQLite does and never
-// beside it: closing a second descriptor would drop SQLite's locks (fcntl_locking(2)).
+// prepareFile makes the ledger's file readable for its owner only; SQLite gives the -wal and -shm the same mode. It reports
+// what SQLite would report unclearly or not at all: a file that is gone, a folder in its place, a file that may not be
+// written, damage in the -wal, or a -wal without its file, which SQLite would delete.
+//
+// It opens the file before SQLite does, and never at the same time, because closing a second descriptor drops SQLite's locks
+// (F_SETLK in fcntl(2)).
 func (l *Ledger) prepareFile() error {
 	wal, err := os.Stat(l.path() + "-wal")
-	if err := l.missing(err == nil && wal.Size() > 0); err != nil {
+	if err := l.requireExisting(err == nil && wal.Size() > 0); err != nil {
 		return err
 	}
 	if err := l.checkWAL(); err != nil {
@@ -144,11 +137,11 @@ func (l *Ledger) checkWAL() error {
 	return checkWAL(f)
 }
 
-// missing refuses to make a new ledger where there must be an old one.
-func (l *Ledger) missing(wal bool) error {
+// requireExisting fails if the ledger is missing although there must be one. wal reports whether its -wal holds anything.
+func (l *Ledger) requireExisting(wal bool) error {
 	info, err := os.Stat(l.path())
 	if err == nil && (info.Size() > 0 || !info.Mode().IsRegular()) || err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil // whatever is wrong with it shows when it is opened
+		return nil // other faults show when the file is opened
 	}
 	if wal {
 		return fmt.Errorf("ledger %q is missing or empty, but its %s-wal with the latest steps is there: put the file "+
@@ -161,14 +154,14 @@ func (l *Ledger) missing(wal bool) error {
 	return nil
 }
 
-// openDB opens a pool of at most conns connections, each with the same settings. SQLite decodes %XX in the path, so
-// every name of state_dir works (https://www.sqlite.org/uri.html).
+// openDB opens a pool of at most conns connections with the same settings each. SQLite decodes %XX in the path, so every name
+// of state_dir works (https://www.sqlite.org/uri.html).
 func openDB(path string, conns int, query url.Values) (*sql.DB, error) {
 	for _, pragma := range []string{"busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)", "trusted_schema(0)", "secure_delete(1)"} {
 		query.Add("_pragma", pragma)
 	}
-	query.Set("_dqs", "0")      // "misspelt" is an unknown column, not a text
-	query.Set("_error_rc", "1") // no message left over from an earlier call
+	query.Set("_dqs", "0")      // a text in double quotes is a column and never a string
+	query.Set("_error_rc", "1") // an error never shows the message of an earlier call
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -179,10 +172,11 @@ func openDB(path string, conns int, query url.Values) (*sql.DB, error) {
 	return db, nil
 }
 
-// bringUpToDate looks before it writes: a file that is damaged, foreign or newer is not touched.
+// bringUpToDate brings the schema up to date. It checks the file before it writes, so that a damaged, foreign or newer one
+// stays as it is.
 func (l *Ledger) bringUpToDate() error {
 	version, err := l.version()
-	if err == nil && version == 0 { // a database without anything in it
+	if err == nil && version == 0 { // the database is empty
 		err = l.refuseNew()
 	}
 	if err != nil {
@@ -197,7 +191,7 @@ func (l *Ledger) bringUpToDate() error {
 		}
 		l.kept = l.copyPath(version)
 	}
-	var mode string // kept in the file, so the readers' connections need not ask for it
+	var mode string // the file keeps it, so the readers need not ask for it
 	if err := l.w.get(&mode, "PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
@@ -207,7 +201,8 @@ func (l *Ledger) bringUpToDate() error {
 	return l.migrate(version)
 }
 
-// version tells the schema's version, 0 for an empty file, and refuses what is not this program's.
+// version returns the version of the schema, or 0 for an empty file. It fails for a file of another program or of a newer
+// version of this one.
 func (l *Ledger) version() (int, error) {
 	var app, version, objects int
 	err := errors.Join(
@@ -220,32 +215,32 @@ func (l *Ledger) version() (int, error) {
 	case app != applicationID && (app != 0 || version != 0 || objects != 0):
 		return 0, errors.New("a database, but of another program: move it away or name another state_dir")
 	case version > known:
-		return 0, l.newer(version, known)
+		return 0, l.errNewer(version, known)
 	}
 	return version, nil
 }
 
-// check reads the whole file and compares each table with its indexes, on which the guards of the steps and the list of
-// what is unfinished rest (quick_check does not). It takes about 0.5 s for 100,000 deliveries. What it cannot find is a
-// value that was changed and is in no index: a name, a size, a checksum.
+// check reads the whole file and compares each table with its indexes, because the guards of the steps and Unfinished rely on
+// the indexes (quick_check does not compare them). It takes about 0.5 s for 100,000 deliveries. It cannot find a changed value
+// that is in no index: a name, a size, a checksum.
 func (l *Ledger) check() error {
 	var found string
 	if err := l.w.get(&found, "PRAGMA integrity_check(1)"); err != nil {
 		return err
 	}
-	return sound(found)
+	return damageFound(found)
 }
 
-// sound judges the answer of integrity_check.
-func sound(found string) error {
+// damageFound turns the answer of integrity_check into an error, or nil.
+func damageFound(found string) error {
 	if found != "ok" {
 		return fmt.Errorf("%s: %s", damaged, strings.Join(strings.Fields(found), " "))
 	}
 	return nil
 }
 
-// migrate makes one transaction of all steps, the version number included: a crash leaves the schema that there was, of
-// which there is a copy, or the present one.
+// migrate makes all changes of the schema in one transaction, with the version number, so that a crash leaves either the old
+// schema or the new one.
 func (l *Ledger) migrate(version int) error {
 	known := len(migrations())
 	if version == known {

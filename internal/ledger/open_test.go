@@ -14,6 +14,7 @@ import (
 	"testing"
 )
 
+// TestOpenMakesItsFolder shows that Open makes state_dir and its files readable for their owner only.
 func TestOpenMakesItsFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "state")
 	l := run(t, dir)
@@ -27,6 +28,7 @@ func TestOpenMakesItsFolder(t *testing.T) {
 	}
 }
 
+// TestOpenOddNames shows that the ledger works in a folder with any name.
 func TestOpenOddNames(t *testing.T) {
 	for _, name := range []string{
 		"a b", "q?mode=memory", "h#ash", "%41%zz", "ü\xff", "a&b=c;'\"", "a\\b", "file:x", "new\nline",
@@ -43,13 +45,15 @@ func TestOpenOddNames(t *testing.T) {
 	}
 }
 
+// TestOpenEmptyFile shows that Open accepts an empty file as a new ledger.
 func TestOpenEmptyFile(t *testing.T) {
 	dir := t.TempDir()
 	try(t, os.WriteFile(filepath.Join(dir, fileName), nil, 0o600))
 	claim(t, run(t, dir), sample(1, 1))
 }
 
-// TestLeaving: what hangs in the kernel keeps the lock beyond Close, and who comes next is told on what it hangs.
+// TestLeaving shows that the lock stays after Close once Leaving was called, and that the error of the next Open says what the
+// process hangs on.
 func TestLeaving(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
@@ -61,7 +65,7 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
-// TestHolder: the message fits what became of the process that has the lock.
+// TestHolder shows that the message fits the state of the process that has the lock.
 func TestHolder(t *testing.T) {
 	for _, test := range []struct {
 		status  string
@@ -70,7 +74,7 @@ func TestHolder(t *testing.T) {
 	}{
 		{"Name:\tx\nState:\tS (sleeping)\nSigPnd:\t0000000000000100\n", true, false},
 		{"Name:\tx\nState:\tZ (zombie)\n", false, true},
-		{"Name:\tx\nState:\tD (disk sleep)\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n", false, false}, // for a moment
+		{"Name:\tx\nState:\tD (disk sleep)\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n", false, false}, // it may only wait for its disk
 		{"Name:\tx\nState:\tD (disk sleep)\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n", false, true},
 		{"Name:\tx\nState:\tD (disk sleep)\nSigPnd:\t0000000000000100\n", false, true},
 		{"Name:\tx\nState:\tD (disk sleep)\n", true, true},
@@ -94,6 +98,8 @@ func TestHolder(t *testing.T) {
 	}
 }
 
+// TestSecondOpener shows that a second Open fails with ErrLocked and the pid, if that is known, until the first ledger is
+// closed.
 func TestSecondOpener(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
@@ -109,7 +115,7 @@ func TestSecondOpener(t *testing.T) {
 	open(t, dir)
 }
 
-// closed makes a ledger with many rows in dir, closes it, and returns its file.
+// closed makes a ledger with many rows in dir, closes it, and returns the path of its file.
 func closed(t *testing.T, dir string) string {
 	t.Helper()
 	l := run(t, dir)
@@ -135,7 +141,7 @@ func query(t *testing.T, path, text string) {
 	try(t, err)
 }
 
-// TestOpenRefuses puts something else in the ledger's place. Nothing of it may be changed.
+// TestOpenRefuses shows that Open refuses whatever else lies in the ledger's place, and does not change it.
 func TestOpenRefuses(t *testing.T) {
 	write := func(t *testing.T, path string, data []byte) { try(t, os.WriteFile(path, data, 0o600)) }
 	for name, c := range map[string]struct {
@@ -212,7 +218,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Error("something was changed")
 			}
 			if f, err := acquire(dir); err == nil {
-				release(f)
+				unlock(f)
 			} else if name != "directory as lock" {
 				t.Errorf("the lock is still held: %v", err)
 			}
@@ -220,7 +226,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestStartWithoutAMemory does what the error about a deleted ledger says.
+// TestStartWithoutAMemory shows that following the error about a deleted ledger works.
 func TestStartWithoutAMemory(t *testing.T) {
 	dir := t.TempDir()
 	try(t, os.Remove(closed(t, dir)))
@@ -232,7 +238,8 @@ func TestStartWithoutAMemory(t *testing.T) {
 	claim(t, run(t, dir), sample(1, 1))
 }
 
-// TestMarkOfAnOlderLedger: a ledger of a version that left no mark gets one, and no Open that fails leaves one.
+// TestMarkOfAnOlderLedger shows that a ledger of a version that made no ledger.made gets one, and that an Open that fails
+// makes none.
 func TestMarkOfAnOlderLedger(t *testing.T) {
 	dir := t.TempDir()
 	path := closed(t, dir)
@@ -253,7 +260,7 @@ func TestMarkOfAnOlderLedger(t *testing.T) {
 	}
 }
 
-// contents reads what a refused Open must leave alone: the file and its -wal, if there is something in it.
+// contents reads what a refused Open must leave alone: the file, and its -wal if that is not empty.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -266,6 +273,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	return all
 }
 
+// TestOpenWhereAFileIs shows that the error of Open says that a file lies in the place of the folder.
 func TestOpenWhereAFileIs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	try(t, os.WriteFile(path, nil, 0o600))
@@ -278,12 +286,12 @@ func TestOpenWhereAFileIs(t *testing.T) {
 	}
 }
 
-// TestDamageAfterACrash spoils a page that opening alone does not read.
+// TestDamageAfterACrash shows that Open notices damage in a page that opening alone does not read.
 func TestDamageAfterACrash(t *testing.T) {
 	from, dir := t.TempDir(), t.TempDir()
 	closed(t, from)
 	l := run(t, from)
-	claim(t, l, sample(1_000_000, 1)) // something in the -wal
+	claim(t, l, sample(1_000_000, 1)) // leaves a commit in the -wal
 	for _, name := range []string{fileName, fileName + "-wal"} {
 		data, err := os.ReadFile(filepath.Join(from, name))
 		try(t, err)
@@ -300,9 +308,8 @@ func TestDamageAfterACrash(t *testing.T) {
 	t.Log(err)
 }
 
-// TestDamage flips bytes all over a ledger that was closed as it should. Open must refuse it, or what it says of each
-// delivery must be right: how many there are, how far they are, which files they have. Only values that no index
-// repeats may be wrong.
+// TestDamage shows that Open refuses a ledger with flipped bytes, or that all it says of deliveries is right: how many there
+// are, their states, their files. Only values that no index repeats may be wrong.
 func TestDamage(t *testing.T) {
 	dir := t.TempDir()
 	mixed(t, dir)
@@ -369,7 +376,7 @@ func mixed(t *testing.T, dir string) {
 	try(t, l.Close())
 }
 
-// skeletons says of each delivery in a ledger what must be right.
+// skeletons are the values of each delivery in a ledger that must be right.
 func skeletons(t *testing.T, dir string) map[int64]string {
 	t.Helper()
 	l := open(t, dir)

@@ -10,7 +10,7 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// Reader asks the ledger, and changes nothing. All methods may be called from many goroutines at once.
+// Reader asks the ledger, and changes nothing. It is safe for concurrent use.
 type Reader struct {
 	dir  string
 	read *sql.DB      // read-only
@@ -19,16 +19,16 @@ type Reader struct {
 
 func (l *Reader) path() string { return filepath.Join(l.dir, fileName) }
 
-// maxReaders is the size of the pool for reading. Reads do not wait for the writer, nor it for them.
+// maxReaders is the number of connections for reading. Reads do not wait for the writer, nor the writer for them.
 const maxReaders = 2
 
-// Unfinished lists the deliveries for a destination, "" for every one, that have something left to do, in the order in which they
-// were claimed: what a start goes on with. What a step has not been answered for may or may not be in it.
+// Unfinished lists the deliveries of a destination that have something left to do, in the order in which they were claimed; ""
+// stands for all destinations. A start goes on with these. A step that has no answer yet may or may not be in it.
 func (l *Reader) Unfinished(ctx context.Context, destination string) ([]Delivery, error) {
 	return l.load(ctx, "finished_at IS NULL AND ? IN (destination, '')", destination)
 }
 
-// Get finds one delivery, finished or not. Its error wraps ErrUnknown when there is none of that id.
+// Get returns one delivery, finished or not. Its error wraps ErrUnknown if there is no delivery with this id.
 func (l *Reader) Get(ctx context.Context, id int64) (Delivery, error) {
 	found, err := l.load(ctx, "id = ?", id)
 	if err != nil {
@@ -40,7 +40,7 @@ func (l *Reader) Get(ctx context.Context, id int64) (Delivery, error) {
 	return found[0], nil
 }
 
-// load reads the deliveries that meet the condition, and their files, as of one moment.
+// load reads the deliveries that meet the condition where, and their files, as of one moment.
 func (l *Reader) load(ctx context.Context, where string, args ...any) (found []Delivery, err error) {
 	err = l.reading(ctx, func(tx *sql.Tx) (err error) {
 		found, err = loadIn(ctx, tx, where, args...)
@@ -55,7 +55,7 @@ func (l *Reader) reading(ctx context.Context, ask func(tx *sql.Tx) error) error 
 	if err != nil {
 		return l.explain(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
+	defer tx.Rollback() //nolint:errcheck // the transaction only reads
 	if err := ask(tx); err != nil {
 		return l.explain(err)
 	}
@@ -87,7 +87,7 @@ func loadIn(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]Deliv
 	return deliveries, nil
 }
 
-// collect runs a query and makes a T of each row.
+// collect runs a query and makes one T of each row.
 func collect[T any](
 	ctx context.Context, tx *sql.Tx, scan func(*sql.Rows) (T, error), query string, args ...any,
 ) ([]T, error) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 var (
@@ -35,7 +36,7 @@ var (
 func OpenReadOnly(dir string) (*ReadOnly, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("state_dir %q: %w", file.Printable(dir), err)
+		return nil, fmt.Errorf("state_dir %q: %w", text.Printable(dir), err)
 	}
 	l := &ReadOnly{Reader: Reader{dir: dir}}
 	if err := l.isThere(); err != nil {
@@ -144,7 +145,7 @@ func (l *ReadOnly) fits() error {
 	case app != applicationID:
 		return errors.New("a database, but of another program: is this the daemon's state_dir?")
 	case version > known:
-		return (&Ledger{Reader: l.Reader}).newer(version, known)
+		return (&Ledger{Reader: l.Reader}).errNewer(version, known)
 	case version < known:
 		return fmt.Errorf("%w (schema %d, this one reads %d): start the daemon, which brings it up to date", ErrOlder, version, known)
 	}

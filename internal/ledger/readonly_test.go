@@ -170,7 +170,9 @@ func TestReadOnlySaysWhatIsWrong(t *testing.T) {
 		say   string
 		is    error
 	}{
-		"never made": {func(t *testing.T, path string) { try(t, errors.Join(os.Remove(path), os.Remove(filepath.Dir(path)+"/"+madeName))) },
+		"never made": {func(t *testing.T, path string) {
+			try(t, errors.Join(os.Remove(path), os.Remove(filepath.Dir(path)+"/"+madeName)))
+		},
 			"there is no ledger yet", ErrNone},
 		"missing": {func(t *testing.T, path string) { try(t, os.Remove(path)) }, "missing or empty, though one was made here", nil},
 		"empty":   {func(t *testing.T, path string) { try(t, os.Truncate(path, 0)) }, "missing or empty, though one was made here", nil},
@@ -180,7 +182,9 @@ func TestReadOnlySaysWhatIsWrong(t *testing.T) {
 		"newer": {func(t *testing.T, path string) { query(t, path, "PRAGMA user_version = 99") }, "written by a newer kaizala-drop (schema 99", nil},
 		"another's": {func(t *testing.T, path string) { query(t, path, "PRAGMA application_id = 7") },
 			"of another program", nil},
-		"not a database": {func(t *testing.T, path string) { try(t, os.WriteFile(path, []byte(strings.Repeat("text ", 5000)), 0o600)) },
+		"not a database": {func(t *testing.T, path string) {
+			try(t, os.WriteFile(path, []byte(strings.Repeat("text ", 5000)), 0o600))
+		},
 			"not a ledger", nil},
 		"no state_dir": {func(t *testing.T, path string) { try(t, os.RemoveAll(filepath.Dir(path))) }, "there is no ledger yet", ErrNone},
 		"damaged -wal": {func(t *testing.T, path string) {

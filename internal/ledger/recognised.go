@@ -6,14 +6,15 @@ import (
 	"path/filepath"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// Recognised records that the file at position of the open delivery id was found again: it was renamed, touched, moved
-// to another inode, or its file system was mounted anew. name, relative to the folder, and as are what it has now; what
-// it was claimed as first stays in ClaimedAs for as long as its name is another one.
+// Recognised records that the file at position in an unfinished delivery was found again after it was renamed, touched, moved
+// to another inode, or mounted anew. name, relative to the folder, and as are its present name and identity. ClaimedAs keeps
+// the name of the claim while the present name differs from it.
 //
-// From then on Claim refuses the file in its new state. A delivery that has claimed it by then is not refused here and
-// stays open: the caller withdraws it.
+// From then on Claim refuses the file with this name and identity. Recognised does not look for another delivery that has
+// claimed the file with them already: the caller withdraws that one.
 func (l *Ledger) Recognised(ctx context.Context, id int64, position int, name string, as file.Identity) error {
 	if name == "" {
 		return fmt.Errorf("delivery %d: file %d cannot be recognised under no name", id, position)
@@ -35,5 +36,5 @@ func (w *writer) recognise(id int64, position int, name string, as file.Identity
 	if err != nil || n == 1 {
 		return err
 	}
-	return fmt.Errorf("delivery %d has no file %d that could be %q", id, position, file.Printable(name))
+	return fmt.Errorf("delivery %d has no file %d that could be %q", id, position, text.Printable(name))
 }

@@ -10,8 +10,8 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// TestRecognised renames a file of an album to and fro: the ledger has its name of now and the one it was claimed under,
-// whatever bytes they are, and changes nothing else of the delivery.
+// TestRecognised shows that a file of an album that is renamed several times has its present name and the name of its claim,
+// and that nothing else of the delivery changes.
 func TestRecognised(t *testing.T) {
 	dir := t.TempDir()
 	l, ctx := run(t, dir), t.Context()
@@ -53,7 +53,8 @@ func TestRecognised(t *testing.T) {
 	}
 }
 
-// TestRecognisedRefuses: no name, and a file that the delivery does not have, are refused and leave no trace.
+// TestRecognisedRefuses shows that Recognised refuses an empty name and a file that the delivery does not have, and changes
+// nothing.
 func TestRecognisedRefuses(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	id := claim(t, l, sample(1, 2))
@@ -73,7 +74,7 @@ func TestRecognisedRefuses(t *testing.T) {
 	}
 }
 
-// TestClaimAfterRecognised: the open delivery owns the file in the state it was recognised in, and its old one is free.
+// TestClaimAfterRecognised shows that a recognised file cannot be claimed with its new identity, and that its old one is free.
 func TestClaimAfterRecognised(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	first := claim(t, l, sample(1, 1))
@@ -84,11 +85,11 @@ func TestClaimAfterRecognised(t *testing.T) {
 	if _, err := l.Claim(ctx, moved); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("delivery %d has it already", first)) {
 		t.Errorf("claimed twice: %v", err)
 	}
-	claim(t, l, sample(1, 1)) // another file, under the name it had
+	claim(t, l, sample(1, 1)) // another file under the old name
 }
 
-// TestRecognisedAfterAnotherClaim: what settled under its new name may be claimed before it is recognised. The ledger
-// refuses neither that nor to withdraw the later one, and then the file is the first one's.
+// TestRecognisedAfterAnotherClaim shows that a file may be recognised although another delivery has claimed it, and belongs to
+// the first one when the other is withdrawn.
 func TestRecognisedAfterAnotherClaim(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	first := claim(t, l, sample(1, 1))
@@ -103,7 +104,7 @@ func TestRecognisedAfterAnotherClaim(t *testing.T) {
 	}
 }
 
-// TestFiledAfterRecognised: a file that was filed is known at its place in done/ by what it was recognised as.
+// TestFiledAfterRecognised shows that a filed file is known in done/ by the identity with which it was recognised.
 func TestFiledAfterRecognised(t *testing.T) {
 	l, ctx := run(t, t.TempDir()), t.Context()
 	id := claim(t, l, sample(1, 2))
@@ -112,7 +113,7 @@ func TestFiledAfterRecognised(t *testing.T) {
 		try(t, do[step]())
 	}
 	filed := sample(2, 1)
-	filed.Folder, filed.Files[0].Name = "/", "b" // as steps have it
+	filed.Folder, filed.Files[0].Name = "/", "b" // the path that steps files it under
 	filed.Files[0].ID = get(t, l, id).Files[1].ID
 	if _, err := l.Claim(ctx, filed); !errors.Is(err, ErrFiled) {
 		t.Errorf("%v", err)

@@ -1,12 +1,12 @@
 package ledger
 
-// applicationID marks the file as a ledger (PRAGMA application_id; "kzdp" in ASCII, file(1) shows it).
+// applicationID marks the file as a ledger (PRAGMA application_id). It is "kzdp" in ASCII, which file(1) shows.
 const applicationID = 0x6b7a6470
 
-// migrations lead from an empty file to the present schema: the n-th, counted from 1, makes version n of n-1
-// (PRAGMA user_version). One that was ever released is not edited; a change is a new one at the end.
+// migrations lead from an empty file to the present schema: the n-th, counted from 1, makes version n from version n-1 (PRAGMA
+// user_version). A released migration is never edited; a change is a new one at the end.
 //
-// People query the file with whatever sqlite3 their system has, so nothing here needs more than SQLite 3.37.
+// People query the file with the sqlite3 of their system, so nothing here needs more than SQLite 3.37.
 func migrations() []string { return []string{schema1, schema2, schema3, schema4} }
 
 const schema1 = `
@@ -68,7 +68,8 @@ WHERE d.finished_at IS NULL
 ORDER BY d.id;
 `
 
-// schema2 lets a file be found again under another name. The new column of history is its last: queries rely on the rest.
+// schema2 keeps the name of the claim of a file that is found again under another name. Queries rely on the columns of
+// history, so its new column is the last.
 const schema2 = `
 ALTER TABLE file ADD COLUMN claimed_as BLOB /* name when it was claimed; NULL: the same */;
 
@@ -83,7 +84,7 @@ FROM delivery d JOIN file f ON f.delivery = d.id
 ORDER BY d.id, f.position;
 `
 
-// schema3 knows several destinations. The new columns of the views are their last.
+// schema3 adds several destinations. The new columns of the views are their last.
 const schema3 = `
 ALTER TABLE delivery ADD COLUMN destination TEXT NOT NULL DEFAULT 'kaizala' /* name of where it goes */;
 ALTER TABLE delivery ADD COLUMN key TEXT NOT NULL DEFAULT '' /* its own for ever, by which a destination can know it; '': claimed by an older version */;

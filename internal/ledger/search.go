@@ -115,11 +115,11 @@ func (q Query) inPart() string {
 	for range otherCases(q.Part) {
 		fold = "replace(" + fold + ", ?, ?)"
 	}
-	var any []string
+	var anyOf []string
 	for _, column := range []string{"f.name", "f.claimed_as", "f.dest_base"} {
-		any = append(any, "instr("+strings.Replace(fold, "%s", column, 1)+", ?) > 0")
+		anyOf = append(anyOf, "instr(CAST("+strings.Replace(fold, "%s", column, 1)+" AS BLOB), ?) > 0") // bytes, for names that are not UTF-8
 	}
-	return "EXISTS (SELECT 1 FROM file f WHERE f.delivery = d.id AND (" + strings.Join(any, " OR ") + "))"
+	return "EXISTS (SELECT 1 FROM file f WHERE f.delivery = d.id AND (" + strings.Join(anyOf, " OR ") + "))"
 }
 
 func (q Query) partArgs() (args []any) {
@@ -127,7 +127,7 @@ func (q Query) partArgs() (args []any) {
 		for _, c := range otherCases(q.Part) {
 			args = append(args, c.other, c.folded)
 		}
-		args = append(args, folded(q.Part))
+		args = append(args, []byte(folded(q.Part)))
 	}
 	return args
 }
@@ -172,4 +172,12 @@ func foldedRune(r rune) rune {
 		least += 'a' - 'A'
 	}
 	return least
+}
+
+// FailedLike finds the failed deliveries of which a file of that many bytes lies in failed/, as far as is known, the latest first.
+func (l *Reader) FailedLike(ctx context.Context, size int64) ([]Delivery, error) {
+	found, err := l.load(ctx, `state = 'failed' AND finished_at IS NOT NULL AND
+		EXISTS (SELECT 1 FROM file f WHERE f.delivery = delivery.id AND f.size = ? AND f.dest IS NOT NULL)`, size)
+	slices.Reverse(found)
+	return found, err
 }

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// timeLayout has a fixed width, so that texts compare as the times do.
+// timeLayout has a fixed width, so that texts sort as their times do.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func timeText(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// Uploaded records what the upload gave and the SHA-256 of each file, in the order of Files. After a post that was
-// surely refused (because of the resource, say) a new upload may be recorded from posting too.
+// Uploaded records the resource that the upload returned, and the SHA-256 of each file in the order of Files. It may follow
+// Posting too: after a post that surely did not happen, a new upload may be needed.
 func (l *Ledger) Uploaded(ctx context.Context, id int64, resource string, sums [][]byte) error {
 	values := make([]any, len(sums))
 	for i, sum := range sums {
@@ -37,8 +37,8 @@ func (l *Ledger) Uploaded(ctx context.Context, id int64, resource string, sums [
 	})
 }
 
-// Posting records that the post is about to be sent to group. again says that it was sent before and the answer was
-// lost: only then may the delivery be posting already, and MaybeTwice is set for good.
+// Posting records that the post is about to be sent to group. again says that it was sent before and the answer was lost: only
+// then may the delivery be posting already, and MaybeTwice is set for good.
 func (l *Ledger) Posting(ctx context.Context, id int64, group, caption string, again bool) error {
 	from := []State{Uploaded}
 	if again {
@@ -51,23 +51,23 @@ func (l *Ledger) Posting(ctx context.Context, id int64, group, caption string, a
 	})
 }
 
-// NotPosted records a post that was surely not acted upon, 429 or no connection: the delivery is back at uploaded, so
-// that a crash while it waits does not make it look as if it may have been posted. attempts and reason are as in Waits.
+// NotPosted records that a post surely did not happen, as after 429 or without a connection. The delivery is uploaded again,
+// so that a crash while it waits does not make it look as if it may have been posted. attempts and reason are as in Waits.
 func (l *Ledger) NotPosted(ctx context.Context, id int64, attempts int, reason string) error {
 	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "not posted", "state = 'uploaded', attempts = ?, reason = ?", []State{Posting}, attempts, reason)
 	})
 }
 
-// Posted records that the post was made. reference is the service's name for it and may be empty.
+// Posted records that the post was made. reference is the service's name for the post and may be empty.
 func (l *Ledger) Posted(ctx context.Context, id int64, reference string) error {
 	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "posted", "state = 'posted', reference = ?, reason = ''", []State{Posting}, reference)
 	})
 }
 
-// Filed records that the files were moved, and finishes the delivery. dests, in the order of Files, are the paths where
-// they lie now, "" for one that was gone.
+// Filed records that the files were moved, and finishes the delivery. dests are the paths at which they lie now, in the order
+// of Files; "" stands for a file that was gone.
 func (l *Ledger) Filed(ctx context.Context, id int64, dests []string) error {
 	return l.ask(ctx, func(w *writer) error {
 		err := w.step(id, "filed", "state = 'filed', finished_at = ?, resource = '', reason = ''",
@@ -79,9 +79,9 @@ func (l *Ledger) Filed(ctx context.Context, id int64, dests []string) error {
 	})
 }
 
-// Failed records the decision to give up and why. The move to failed/ is still to come: the delivery is not finished.
-// Asked for again, it replaces the reason. It may be in the group only if it was posting: then it keeps its Resource, which
-// any other loses, so that a restart knows.
+// Failed records the decision to give the delivery up, and why. It is not finished, because the move to failed/ is still to
+// come. Another call replaces the reason. A delivery that was posting keeps its Resource, any other loses it, so that a
+// restart knows which may be in the group.
 func (l *Ledger) Failed(ctx context.Context, id int64, reason string) error {
 	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "failed", "state = 'failed', reason = ?, resource = iif(state IN ('posting', 'failed'), resource, '')",
@@ -89,7 +89,7 @@ func (l *Ledger) Failed(ctx context.Context, id int64, reason string) error {
 	})
 }
 
-// FailedFiled records that the files of a failed delivery were moved, and finishes it. dests is as in Filed.
+// FailedFiled records that the files of a failed delivery were moved, and finishes it. dests are as in Filed.
 func (l *Ledger) FailedFiled(ctx context.Context, id int64, dests []string) error {
 	return l.ask(ctx, func(w *writer) error {
 		err := w.step(id, "filed as failed", "finished_at = ?", []State{Failed}, timeText(time.Now()))
@@ -100,8 +100,8 @@ func (l *Ledger) FailedFiled(ctx context.Context, id int64, dests []string) erro
 	})
 }
 
-// Waits records a try that did not work: how many there were so far, and what stands in the way. The state stays; so
-// does the reason of a delivery that failed, for it is what its note will say.
+// Waits records a try that did not succeed: the number of tries so far, and the reason. The state stays. A failed delivery
+// keeps its reason, because its note will show that.
 func (l *Ledger) Waits(ctx context.Context, id int64, attempts int, reason string) error {
 	return l.ask(ctx, func(w *writer) error {
 		return w.step(id, "waiting", "attempts = ?, reason = CASE state WHEN 'failed' THEN reason ELSE ? END",
@@ -109,8 +109,8 @@ func (l *Ledger) Waits(ctx context.Context, id int64, attempts int, reason strin
 	})
 }
 
-// Withdraw deletes a delivery whose file changed or went away before it was posted. Not from posting: it may be in the
-// group already.
+// Withdraw deletes a delivery whose file changed or went away before it was posted. A delivery that is posting cannot be
+// withdrawn, because it may be in the group already.
 func (l *Ledger) Withdraw(ctx context.Context, id int64) error {
 	return l.ask(ctx, func(w *writer) error {
 		n, err := w.affected(`DELETE FROM delivery WHERE id = ? AND state IN ('claimed', 'uploaded')`, id)
@@ -124,17 +124,17 @@ func (l *Ledger) Withdraw(ctx context.Context, id int64) error {
 	})
 }
 
-// pruneAtOnce keeps the steps of deliveries from waiting long behind a large Prune.
+// pruneAtOnce is how many deliveries one transaction of Prune deletes, so that the steps of others do not wait long.
 const pruneAtOnce = 500
 
-// Prune deletes the finished deliveries that were finished before the given time, and returns how many. One of whose files
-// something was asked stays until that was done before the given time, too. It takes
-// several transactions for many; an error, or the end of ctx, leaves those already deleted deleted.
+// Prune deletes the deliveries that were finished before a time, and returns how many it deleted. A delivery of whose files
+// something was asked stays until that was done before this time, too. Many deliveries take several transactions: after an
+// error, or the end of ctx, the deliveries that were deleted by then stay deleted.
 //
-// It also removes the copy that Open kept of the ledger in an older schema, if it has worked for a day since then: it
-// holds a step that was taken 24 hours or more after that by the system's clock, and is checked as by Open.
+// Prune removes as well the copy that Open kept of the ledger in an older schema, if the ledger has worked for a day since
+// then. It must hold a step that was taken 24 hours or more after the copy, by the system's clock, and pass the check of Open.
 func (l *Ledger) Prune(ctx context.Context, before time.Time) (int, error) {
-	kept := l.dropCopies(ctx) // first, for it asks the history
+	kept := l.dropCopies(ctx) // before the history is deleted, which it reads
 	n, err := l.pruneHistory(ctx, before)
 	return n, errors.Join(err, kept)
 }
@@ -150,7 +150,7 @@ func (l *Ledger) pruneHistory(ctx context.Context, before time.Time) (int, error
 			return err
 		})
 		if err != nil {
-			return total, err // n may still be written to
+			return total, err // the writer may still set n
 		}
 		total += int(n)
 		if n < pruneAtOnce {
@@ -159,7 +159,8 @@ func (l *Ledger) pruneHistory(ctx context.Context, before time.Time) (int, error
 	}
 }
 
-// step changes the open delivery id if it is in one of the states from. set is the SET list, whose values are args.
+// step changes an unfinished delivery that is in one of the states from. set is the SET list of the statement, and args are
+// its values.
 func (w *writer) step(id int64, name, set string, from []State, args ...any) error {
 	query := "UPDATE delivery SET " + set + ", updated_at = ? WHERE id = ? AND finished_at IS NULL AND state IN ('" +
 		joined(from, "', '") + "')"
@@ -204,7 +205,7 @@ func (w *writer) moved(id int64, dests []string) error {
 	return w.eachFile(id, "dest_base = nullif(?1, base)", bases)
 }
 
-// eachFile sets something of every file of the delivery to its value, ?1; there must be as many of one as of the other.
+// eachFile sets something of each file of the delivery to its value, ?1. It fails unless there are as many values as files.
 func (w *writer) eachFile(id int64, set string, values []any) error {
 	update := "UPDATE file SET " + set + ` WHERE delivery = ?2 AND position = ?3
 		AND ?4 = (SELECT count(*) FROM file WHERE delivery = ?2)`

@@ -8,65 +8,65 @@ import (
 	"io"
 )
 
-// The -wal holds the latest commits, as https://www.sqlite.org/fileformat2.html#walformat describes: a header, then
-// frames, each a page of the file as it is to become. The last frame of a commit says so. A frame is valid if it has the
-// salts of the header and its checksum, which goes on from the frame before, is right. SQLite takes what is valid and
-// leaves the rest without a word, from the first frame on that is not: one flipped bit takes back all commits after it.
+// The -wal holds the latest commits (https://www.sqlite.org/fileformat2.html#walformat): a header, then frames, each of which is
+// the new content of one page. The last frame of a commit is marked as such. A frame is valid if it has the salts of the header
+// and the right checksum, which continues that of the frame before. SQLite reads the valid frames and silently ignores the rest
+// from the first invalid frame on, so that one flipped bit takes back all later commits. That is why the -wal is checked here;
+// SQLite has no call for it, and no library does it.
 //
-// What is lawful behind the valid frames, and what is not:
+// These rules tell what may lie after the valid frames from damage:
 //
-//   - Frames with other salts are from before the -wal was begun anew, and are in the file itself by now.
-//   - A commit that was broken off, by a power cut or a full disk, is there in part: any part, for the disk writes in the
-//     order it likes. The next commit is written over it and may be shorter, so parts of several can lie behind each other.
-//     None was answered for: that is done after the sync, and the next commit begins after it.
-//   - So a commit that another one goes on from, salts and checksum, was answered for. If it is not valid, or what lies
-//     before it, the -wal was damaged.
+//   - Frames with other salts are older than the header. Their content is in the ledger's file by now.
+//   - A power cut or a full disk leaves any part of a commit, because a disk writes in any order. The next commit overwrites it
+//     and may be shorter, so parts of several commits can follow each other. No caller was told that these were committed: a
+//     caller is told after the sync, and only then the next commit begins.
+//   - So a commit that another commit continues, by salts and checksum, was reported as committed. If it is invalid, or anything
+//     before it is, the -wal was damaged.
 //
-// The last commit has none that goes on from it: if it is damaged, or the -wal was cut off, that looks like a commit that
-// was broken off, and cannot be told from it. (The same holds for the commit mark of the last commit but one, if nothing else is
-// damaged.)
+// No commit continues the last one: damage in it, or a -wal that was cut off, looks like a commit that was broken off. The same
+// holds for the commit mark of the last commit but one, if nothing else is damaged.
 const (
 	walHeader   = 32 // bytes
-	frameHeader = 24
+	frameHeader = 24 // bytes
 )
 
-// checkWAL looks for damage in a -wal, before SQLite opens it. It holds one frame in memory at a time.
+// checkWAL looks for damage in a -wal before SQLite opens it. It holds one frame in memory at a time.
 func checkWAL(file io.Reader) error {
 	in := bufio.NewReaderSize(file, 1<<17)
 	head := make([]byte, walHeader)
 	if _, err := io.ReadFull(in, head); err != nil {
-		return unlessEnd(err)
+		return ignoreEOF(err)
 	}
 	w, ok := readWALHeader(head)
-	if !ok { // it is written in one piece and synced before there is a frame, so it cannot be torn
+	if !ok { // SQLite writes the header at once and syncs it before the first frame, so a crash cannot tear it
 		if _, err := in.Peek(1); err != nil {
-			return unlessEnd(err)
+			return ignoreEOF(err)
 		}
 		return errors.New("the header of its -wal, which holds the latest steps, is " + damaged)
 	}
 	return w.walk(in)
 }
 
-// unlessEnd makes nothing of the end of the file, also in the middle of a frame.
-func unlessEnd(err error) error {
+// ignoreEOF returns nil for the end of the file, even in the middle of a frame.
+func ignoreEOF(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil
 	}
 	return err
 }
 
-// walCheck is what the frames of a -wal are held against.
+// walCheck is what the header of a -wal says, and how its checksums are counted.
 type walCheck struct {
-	order  binary.ByteOrder // of the words that are summed up; all else is big-endian
+	order  binary.ByteOrder // of the words that are summed up; all other numbers are big-endian
 	page   int              // bytes
 	salts  uint64
 	header walSum
 }
 
-// walSum is the checksum of all up to some place.
+// walSum is the checksum of a -wal up to some place.
 type walSum struct{ a, b uint32 }
 
-// add goes on with data, whose length is a multiple of 8.
+// add continues the checksum s with data, whose length is a multiple of 8.
 func (w *walCheck) add(s walSum, data []byte) walSum {
 	if w.order == binary.LittleEndian {
 		for ; len(data) >= 8; data = data[8:] {
@@ -102,25 +102,25 @@ func readWALHeader(head []byte) (*walCheck, bool) {
 		w.add(walSum{}, head[:24]) == w.header
 }
 
-// walFrame is what a frame says, and what it should.
+// walFrame is what a frame says, and what it should say.
 type walFrame struct {
 	number  int
 	page    uint32
-	commit  bool   // it is the last one of its commit
+	commit  bool   // it is the last frame of its commit
 	ours    bool   // it has the salts of the header
-	stored  walSum // as it says
-	counted walSum // from what it holds, and what the frame before says
-	follows bool   // it was written after the frame before, and that one was commit or not as it now says
+	stored  walSum // the checksum in it
+	counted walSum // the checksum of its content, which continues the one in the frame before
+	follows bool   // it was written after the frame before it, whose commit mark was then as it is now
 }
 
-// walk reads the frames. Behind the first that is not valid it looks for a commit that another one goes on from.
+// walk reads the frames. After the first invalid frame it looks for a commit that another commit continues.
 func (w *walCheck) walk(in io.Reader) error {
 	data := make([]byte, frameHeader+w.page)
 	before := walFrame{stored: w.header, counted: w.header}
-	invalid := 0 // number of the first one that is
+	invalid := 0 // number of the first invalid frame; 0: none
 	for {
 		if _, err := io.ReadFull(in, data); err != nil {
-			return unlessEnd(err)
+			return ignoreEOF(err)
 		}
 		f := w.frame(before, data)
 		if invalid == 0 && (!f.ours || f.counted != f.stored || f.page == 0) {
@@ -145,13 +145,13 @@ func (w *walCheck) frame(before walFrame, data []byte) walFrame {
 	if before.stored == before.counted || w.inOneSector(before.number) {
 		f.follows = f.stored == f.counted
 	}
-	if before.stored != before.counted { // it may be the checksum that was damaged
+	if before.stored != before.counted { // perhaps only the checksum of that frame was damaged
 		f.follows = f.follows || f.stored == sum(before.counted)
 	}
 	return f
 }
 
-// inOneSector reports whether the header of a frame is on the disk as it was written or not at all.
+// inOneSector reports whether the header of a frame lies in one sector of the disk, which is written as a whole or not at all.
 func (w *walCheck) inOneSector(number int) bool {
 	const sector = 512 // bytes
 	at := walHeader + int64(number-1)*int64(frameHeader+w.page)

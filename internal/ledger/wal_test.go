@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// images is a ledger as a crash leaves it: the file and its -wal.
+// images are the files of a ledger as a crash leaves them: the ledger's file and its -wal.
 type images struct{ db, wal []byte }
 
 func imagesOf(t *testing.T, l *Ledger) images {
@@ -23,7 +23,7 @@ func imagesOf(t *testing.T, l *Ledger) images {
 	return images{db, wal}
 }
 
-// lay puts the images into a folder of their own.
+// lay writes the images into a folder of their own.
 func (i images) lay(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,7 +34,7 @@ func (i images) lay(t *testing.T) string {
 
 const pageSize, frameSize = 4096, frameHeader + 4096
 
-// commits tells the number of frames up to the end of each commit.
+// commits are the numbers of frames up to the end of each commit.
 func (i images) commits() []int {
 	var ends []int
 	for n, f := range slices.Collect(slices.Chunk(i.wal[walHeader:], frameSize)) {
@@ -45,8 +45,8 @@ func (i images) commits() []int {
 	return ends
 }
 
-// crashed makes a ledger of so many deliveries, a commit each, and returns it as a crash would leave it. Before the
-// last of them it is brought into its file as many times as asked for, so that the -wal begins anew.
+// crashed makes a ledger with that many deliveries, each in a commit of its own, and returns it as a crash would leave it.
+// Before the last ones the -wal is moved into the file anew times, so that it begins anew.
 func crashed(t *testing.T, deliveries, anew int) images {
 	t.Helper()
 	l := run(t, t.TempDir())
@@ -67,7 +67,7 @@ func crashed(t *testing.T, deliveries, anew int) images {
 	return i
 }
 
-// open reports how many deliveries there are after Open, or that it refuses.
+// open returns how many deliveries there are after Open, or the error of Open.
 func (i images) open(t *testing.T) (deliveries int, err error) {
 	t.Helper()
 	l, err := Open(i.lay(t))
@@ -78,7 +78,7 @@ func (i images) open(t *testing.T) (deliveries int, err error) {
 	return n, l.Close()
 }
 
-// older is the -wal as it might have been before it was begun anew.
+// older is the -wal as it might have been before it began anew.
 func (i images) older() []byte {
 	wal := bytes.Clone(i.wal)
 	for f := range slices.Chunk(wal[walHeader:], frameSize) {
@@ -93,7 +93,7 @@ func (i images) flipped(at int, bits byte) images {
 	return i
 }
 
-// TestWALDamage flips a bit in every part of every frame: it is found wherever it is, the last commit aside.
+// TestWALDamage shows that a flipped bit is found in every part of every frame, except in the last commit.
 func TestWALDamage(t *testing.T) {
 	i := crashed(t, 8, 1)
 	ends := i.commits()
@@ -125,7 +125,7 @@ func TestWALDamage(t *testing.T) {
 	}
 }
 
-// TestWALDamageAtOpen: what SQLite would leave out without a word is an error of Open.
+// TestWALDamageAtOpen shows that Open fails where SQLite would silently ignore commits.
 func TestWALDamageAtOpen(t *testing.T) {
 	i := crashed(t, 13, 0)
 	ends := i.commits()
@@ -156,7 +156,8 @@ func TestWALDamageAtOpen(t *testing.T) {
 	t.Log(err)
 }
 
-// TestWALTornTail loses any part of the last commit, as a power cut does: all before it is there, and no error.
+// TestWALTornTail shows that any part of the last commit may be missing, as after a power cut, and that all commits before it
+// are kept.
 func TestWALTornTail(t *testing.T) {
 	for _, anew := range []int{0, 1, 2} {
 		i := crashed(t, 8, anew)
@@ -193,7 +194,7 @@ func TestWALTornTail(t *testing.T) {
 	}
 }
 
-// TestWALLeftovers has commits of this very -wal behind the valid ones: they were broken off, and written over in part.
+// TestWALLeftovers shows that commits of the same -wal which were broken off and overwritten in part are no damage.
 func TestWALLeftovers(t *testing.T) {
 	i := crashed(t, 5, 0)
 	grown := func(files int) images {
@@ -213,7 +214,7 @@ func TestWALLeftovers(t *testing.T) {
 		t.Fatal("the leftovers have no commits of their own")
 	}
 	hole := over(i, over(middle, long))
-	clear(hole.wal[len(i.wal) : len(i.wal)+frameSize]) // this frame never came to the disk
+	clear(hole.wal[len(i.wal) : len(i.wal)+frameSize]) // this frame never reached the disk
 	for name, c := range map[string]struct {
 		images
 		want int
@@ -226,7 +227,7 @@ func TestWALLeftovers(t *testing.T) {
 	}
 }
 
-// TestWALBigEndian sums the words up the other way round, as a machine with that order of bytes does.
+// TestWALBigEndian shows that a -wal with checksums in big-endian order is checked as well.
 func TestWALBigEndian(t *testing.T) {
 	i := crashed(t, 6, 1)
 	w, ok := readWALHeader(i.wal)
@@ -253,7 +254,8 @@ func TestWALBigEndian(t *testing.T) {
 	}
 }
 
-// TestWALCut cannot tell a cut -wal from one that ends with a commit that was broken off: what is left is whole.
+// TestWALCut shows that the rest of a -wal that was cut off is accepted and whole, because it looks like one whose last commit
+// was broken off.
 func TestWALCut(t *testing.T) {
 	i := crashed(t, 12, 0)
 	for _, size := range []int{1, walHeader - 1, walHeader, walHeader + 10, len(i.wal) / 2, len(i.wal) - 1} {

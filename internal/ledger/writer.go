@@ -9,18 +9,20 @@ import (
 	"sync/atomic"
 )
 
-// maxBatch bounds how many steps share a transaction, and with it what one failed commit can fail.
+// maxBatch is how many steps share a transaction at most, and so how many a failed commit can fail.
 const maxBatch = 256
 
 // change is one step on its way to the writer.
 type change struct {
-	apply func(*writer) error // may be called twice; what it did before an error is undone
-	done  chan error          // buffered: the writer waits for nobody
+	apply func(*writer) error // may be called twice; an error undoes what it did
+	done  chan error          // buffered, so that the writer does not wait
 }
 
-// Run is the writer. It blocks until ctx ends or Close is called, commits what is queued by then, and returns. Steps
-// asked for before Run wait for it; those asked for after it get ErrClosed. It runs once in the life of a ledger, and
-// no failure of the disk ends it: that fails the steps of one transaction, and the next ones are tried anew.
+// Run is the writer. It blocks until ctx ends or Close is called, commits what is queued by then, and returns nil. Steps asked
+// for before Run wait for it; steps asked for after its end get ErrClosed. It runs once in the life of a ledger; a second call
+// returns an error that wraps ErrClosed.
+//
+// A failure of the disk does not end Run: it fails the steps of one transaction, and the next transaction is tried anew.
 func (l *Ledger) Run(ctx context.Context) error {
 	if l.running.Swap(true) {
 		return fmt.Errorf("cannot run the ledger twice: %w", ErrClosed)
@@ -36,7 +38,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 		}
 		break
 	}
-	l.refuse()
+	l.closeQueue()
 	for {
 		select {
 		case c := <-l.queue:
@@ -47,11 +49,11 @@ func (l *Ledger) Run(ctx context.Context) error {
 	}
 }
 
-// refuse lets no further step into the queue, so that emptying it comes to an end.
-func (l *Ledger) refuse() { l.stopOnce.Do(func() { close(l.stop) }) }
+// closeQueue lets no further step into the queue, so that Run can empty it.
+func (l *Ledger) closeQueue() { l.stopOnce.Do(func() { close(l.stop) }) }
 
-// gather takes what is queued behind first, without waiting for more: while a transaction is synced, the next fills.
-// Callers that are just about to ask get to run first: a sync keeps its processor for as long as it takes.
+// gather takes the steps that are queued behind first, without waiting for more: the queue fills again while a transaction is
+// synced. Callers that are just about to ask run first, because a sync occupies its processor until it returns.
 func (l *Ledger) gather(first change) []change {
 	runtime.Gosched()
 	batch := []change{first}
@@ -66,8 +68,8 @@ func (l *Ledger) gather(first change) []change {
 	return batch
 }
 
-// commit gives every change of the batch its answer: its own when the transaction was committed, the same for all when
-// it was not. A refusal is not told then: it was judged by what the others did, and that did not happen.
+// commit answers every change of the batch: with the change's own answer if the transaction was committed, else with the error
+// of the transaction. A refusal is not reported then, because it depends on changes that were not committed.
 func (l *Ledger) commit(batch []change) {
 	answers, err := l.w.transact(batch)
 	for i, c := range batch {
@@ -87,7 +89,7 @@ func (l *Ledger) ask(ctx context.Context, apply func(*writer) error) error {
 		return fmt.Errorf("not recorded in the ledger: %w", context.Cause(ctx))
 	}
 	select {
-	case <-l.stop: // first of all, for the select below chooses by chance
+	case <-l.stop: // asked first, because the select below chooses at random
 		return ErrClosed
 	default:
 	}
@@ -113,36 +115,36 @@ func (l *Ledger) await(ctx context.Context, c change) error {
 		otherwise = ErrClosed
 	}
 	select {
-	case err := <-c.done: // both at once: the answer counts
+	case err := <-c.done: // if both happened, the answer counts
 		return err
 	default:
 		return otherwise
 	}
 }
 
-// writer is the one connection that writes. Only Run's goroutine uses it, and Open and Close when Run does not.
+// writer is the one connection that writes. Only the goroutine of Run uses it, and Open and Close while Run does not.
 //
-// It speaks BEGIN and COMMIT itself: with sql.Tx every statement would be looked up anew in each transaction. No call
-// is given a context that can end, for an interrupted transaction is a lost one.
+// It sends BEGIN and COMMIT itself, because sql.Tx would prepare every statement anew in each transaction. It gives no call a
+// context that can end, because an interrupted transaction is lost.
 type writer struct {
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
-	commits atomic.Int64 // transactions committed
-	most    int          // changes in one transaction, if not maxBatch
+	conn       *sql.Conn
+	stmts      map[string]*sql.Stmt
+	commits    atomic.Int64 // transactions committed; for tests
+	batchLimit int          // changes in one transaction, 0 = maxBatch; for benchmarks
 }
 
 func (w *writer) limit() int {
-	if w.most > 0 {
-		return w.most
+	if w.batchLimit > 0 {
+		return w.batchLimit
 	}
 	return maxBatch
 }
 
-// transact puts the changes into one transaction. answers holds what each came to: a change that is refused leaves no
-// trace. With err nothing of any of them was committed.
+// transact puts the changes into one transaction. answers holds the result of each: a change that was refused leaves no trace.
+// With err, none of the changes was committed.
 //
-// Savepoints, which keep the others' work when one is refused, cost as much as the work itself. A refusal is rare, so
-// they are made only in a second try, after one.
+// Savepoints, which keep the other changes when one is refused, cost as much as the changes themselves. A refusal is rare, so
+// transact uses savepoints only in a second try, after a refusal.
 func (w *writer) transact(batch []change) (answers []error, err error) {
 	answers, err = w.try(batch, w.plain)
 	if errors.Is(err, errRefused) {
@@ -153,11 +155,11 @@ func (w *writer) transact(batch []change) (answers []error, err error) {
 
 var errRefused = errors.New("a change was refused")
 
-// try puts the changes into one transaction, if attempt has no error for any of them.
+// try puts the changes into one transaction, and commits it if attempt returns no err for any of them.
 func (w *writer) try(batch []change, attempt func(change) (refused, err error)) (answers []error, err error) {
 	defer func() {
 		if err != nil {
-			_ = w.exec("ROLLBACK") // fails when SQLite has done it already
+			_ = w.exec("ROLLBACK") // fails if SQLite has rolled back already
 		}
 	}()
 	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
@@ -184,8 +186,8 @@ func (w *writer) plain(c change) (refused, err error) {
 	return nil, nil
 }
 
-// guarded makes all of one change or nothing of it. err means that the transaction is gone: a full disk or an I/O error
-// can end it in the middle of a statement, and then there is no savepoint to go back to.
+// guarded makes the whole of a change or nothing of it. err means that the transaction is lost: a full disk or an I/O error
+// can end it in the middle of a statement, together with its savepoint.
 func (w *writer) guarded(c change) (refused, err error) {
 	if err := w.exec("SAVEPOINT change"); err != nil {
 		return nil, err
@@ -198,7 +200,7 @@ func (w *writer) guarded(c change) (refused, err error) {
 	return refused, w.exec("RELEASE change")
 }
 
-// prepared keeps a statement for the next time. There are no more of them than texts in this package.
+// prepared prepares a statement once and keeps it. There are only as many as texts in this package.
 func (w *writer) prepared(query string) (*sql.Stmt, error) {
 	if s := w.stmts[query]; s != nil {
 		return s, nil
@@ -215,7 +217,7 @@ func (w *writer) exec(query string, args ...any) error {
 	return err
 }
 
-// affected runs a statement and tells how many rows it changed.
+// affected runs a statement and returns how many rows it changed.
 func (w *writer) affected(query string, args ...any) (int64, error) {
 	result, err := w.result(query, args...)
 	if err != nil {
@@ -232,12 +234,12 @@ func (w *writer) result(query string, args ...any) (sql.Result, error) {
 	return s.Exec(args...)
 }
 
-// get reads the one value of a query's one row into dest. No row is sql.ErrNoRows.
+// get reads the one value of the one row of a query into dest. Without a row it fails with sql.ErrNoRows.
 func (w *writer) get(dest any, query string, args ...any) error {
 	return w.row([]any{dest}, query, args...)
 }
 
-// row reads the values of a query's one row.
+// row reads the values of the one row of a query into dests. Without a row it fails with sql.ErrNoRows.
 func (w *writer) row(dests []any, query string, args ...any) error {
 	s, err := w.prepared(query)
 	if err != nil {
@@ -246,8 +248,8 @@ func (w *writer) row(dests []any, query string, args ...any) error {
 	return s.QueryRow(args...).Scan(dests...)
 }
 
-// close gives the connection back. Its statements go first: SQLite keeps a file open, and its -wal in place, for as
-// long as one of them is left (https://www.sqlite.org/c3ref/close.html, sqlite3_close_v2).
+// close closes the connection. It closes the statements first, because SQLite keeps the file open and its -wal in place while
+// one of them is left (https://www.sqlite.org/c3ref/close.html, sqlite3_close_v2).
 func (w *writer) close() error {
 	var errs []error
 	for _, s := range w.stmts {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// verdict is what must be said of a file: that something is missing at its end, or nothing.
+// verdict is whether something must be said to be missing at the end of a file.
 type verdict struct {
 	name string
 	data []byte
@@ -27,14 +27,15 @@ func judge(t *testing.T, verdicts []verdict) {
 	}
 }
 
-// filledUpTo gives data its full size and zeros from n on, as a Windows client leaves it that dies.
+// filledUpTo gives data of full size with zeros from n on, as a Windows client that dies leaves a file.
 func filledUpTo(data []byte, n int) []byte {
 	torn := make([]byte, len(data))
 	copy(torn, data[:n])
 	return torn
 }
 
-// TestBehindTheSectors has free sectors and padding behind the last sector of an old Office file that is in use.
+// TestBehindTheSectors shows that free sectors and padding behind the last sector in use do not make an old Office file
+// torn, and that a cut before them does.
 func TestBehindTheSectors(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 1))
 	parts := func() []part { return []part{{"dir", nil}, {"stream", ending(rng, 300_000)}} }
@@ -64,7 +65,7 @@ func TestBehindTheSectors(t *testing.T) {
 	})
 }
 
-// scanned is entropy-coded data: no marker in it but restarts, and 00 after a byte FF.
+// scanned is entropy-coded data: it has no marker but restarts, and 00 after each byte FF.
 func scanned(rng *rand.Rand, n int) []byte {
 	b := noise(rng, n)
 	for i := range b {
@@ -78,7 +79,7 @@ func scanned(rng *rand.Rand, n int) []byte {
 	return append(b, 'x')
 }
 
-// photo is a JPEG without its EOI; segments may lie between its scans.
+// photo is a JPEG without its EOI. Segments may lie between its scans.
 func photo(rng *rand.Rand, sof byte, scans ...[]byte) []byte {
 	b := append([]byte("\xff\xd8"), segment(0xDB, make([]byte, 65))...)
 	b = append(b, segment(sof, make([]byte, 15))...)
@@ -89,7 +90,7 @@ func photo(rng *rand.Rand, sof byte, scans ...[]byte) []byte {
 	return b
 }
 
-// samplesOf gives n numbers of a camera's second sensor, each of some bytes.
+// samplesOf gives n numbers of a camera's second sensor, of several bytes each.
 func samplesOf(n int, next func(b []byte, i int) []byte) []byte {
 	var b []byte
 	for i := range n {
@@ -98,7 +99,8 @@ func samplesOf(n int, next func(b []byte, i int) []byte) []byte {
 	return b
 }
 
-// TestBehindTheEOI has what cameras append to a JPEG without compressing it, more than is looked through for the EOI.
+// TestBehindTheEOI shows that a JPEG is whole if a camera has appended uncompressed data that are larger than the
+// search for the EOI reaches.
 func TestBehindTheEOI(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 2))
 	whole := append(photo(rng, 0xC0, nil), 0xFF, 0xD9)
@@ -129,7 +131,8 @@ func TestBehindTheEOI(t *testing.T) {
 	})
 }
 
-// TestTornBetweenScans cuts large JPEGs of many scans, which have segments between them, everywhere.
+// TestTornBetweenScans shows that large JPEGs of many scans, with segments between them, are torn wherever they are
+// cut.
 func TestTornBetweenScans(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 3))
 	content := bytes.ReplaceAll(noise(rng, 65_533), []byte("\xff\xd9"), []byte("\xff\xd8"))
@@ -152,7 +155,8 @@ func TestTornBetweenScans(t *testing.T) {
 	}
 }
 
-// TestBehindTheEOF has junk behind a PDF, and PDFs that go on behind the %%EOF of a part of them.
+// TestBehindTheEOF shows that junk behind the %%EOF of a PDF does no harm, and that a PDF which goes on behind the
+// %%EOF of one of its parts is torn.
 func TestBehindTheEOF(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 4))
 	pdf := &pdfWriter{rng: rng, eol: "\n"}
@@ -190,14 +194,15 @@ func TestBehindTheEOF(t *testing.T) {
 
 		{"a whole one with 600 kB behind it is not told from a torn one.pdf", with(text, text[:200_000]), true},
 	})
-	for _, n := range []int{2 << 10, 66 << 10} { // a keyword where one read ends and the next one begins
+	for _, n := range []int{2 << 10, 66 << 10} { // a keyword that lies where one read ends and the next begins
 		for at := n - 200; at < n+100; at++ {
 			judge(t, []verdict{{"between two reads.pdf", with(text[:at], "\n12 0 obj\n", text[:70_000]), true}})
 		}
 	}
 }
 
-// TestBehindTheFragments has films of fragments without an index of them, so that another fragment could follow.
+// TestBehindTheFragments shows what may follow the last fragment of a film without an index of its fragments, where
+// another fragment could follow.
 func TestBehindTheFragments(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 5))
 	moof := box("moof", box("mfhd", make([]byte, 8)), noise(rng, 400))
@@ -246,7 +251,8 @@ func TestBehindTheFragments(t *testing.T) {
 	judge(t, verdicts)
 }
 
-// TestManyFragments has films whose last fragment is far from both ends, and what a cut of it may cost.
+// TestManyFragments shows that a cut is found in films whose last fragment is far from both ends, within the bounds of
+// cost.
 func TestManyFragments(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 6))
 	film := func(fragments, last int) []byte {
@@ -274,8 +280,8 @@ func TestManyFragments(t *testing.T) {
 		verdict{"more than there are reads for: it passes.mp4", far[:len(far)-1], false}))
 }
 
-// TestBehindTheLengths has WAVs whose header tells less than there is, as Python's wave module leaves them: a pipe's, which
-// are whole, and those of a program that was killed.
+// TestBehindTheLengths shows that WAV files whose header tells of less than there is pass, as Python's wave module
+// leaves them: those written to a pipe are whole, and those of a killed program cannot be told from them.
 func TestBehindTheLengths(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 7))
 	format := riffChunk("fmt ", []byte("\x01\x00\x01\x00\x11\x2b\x00\x00\x22\x56\x00\x00\x02\x00\x10\x00"))

@@ -14,7 +14,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// fiveMB are files of about 5 MB, whole, as devices and programs write them.
+// fiveMB are whole files of about 5 MB, as devices and programs write them.
 func fiveMB() map[string][]byte {
 	const size = 5 << 20
 	rng := rand.New(rand.NewPCG(8, 8))
@@ -73,7 +73,7 @@ func storedZip(content []byte) []byte {
 	return b.Bytes()
 }
 
-// BenchmarkMissingEnd checks open files of 5 MB on the local disk.
+// BenchmarkMissingEnd measures the check of open files of 5 MB on the local disk.
 func BenchmarkMissingEnd(b *testing.B) {
 	dir := b.TempDir()
 	for name, data := range fiveMB() {
@@ -87,7 +87,7 @@ func BenchmarkMissingEnd(b *testing.B) {
 	}
 }
 
-// TestUsualCost holds down what is read of a usual file, and of one that breaks off. The benchmarks show the time.
+// TestUsualCost shows that few reads are needed for a usual file, whole or cut off. The benchmarks show the time.
 func TestUsualCost(t *testing.T) {
 	files := fiveMB()
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -123,7 +123,7 @@ func fileWith(tb testing.TB, path string, data []byte) *os.File {
 	return f
 }
 
-// endOf looks for the end of one of fiveMB.
+// endOf calls MissingEnd for one of fiveMB.
 func endOf(tb testing.TB, f *os.File, name string, size int) {
 	missing, err := media.MissingEnd(typeOf(tb, name), f, int64(size))
 	if err != nil || (missing != "") != strings.HasPrefix(name, "torn") {

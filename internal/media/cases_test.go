@@ -17,7 +17,7 @@ import (
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// TestWhatIsSaid holds every sentence that can stand in a note to a person.
+// TestWhatIsSaid shows every sentence that can stand in a note to a person.
 func TestWhatIsSaid(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	jpeg, png := encodedJPEG(rng, 50), encodedPNG(rng, 50)
@@ -125,7 +125,7 @@ func TestWhatIsSaid(t *testing.T) {
 	}
 }
 
-// TestLarge checks what only large files have. The strict reader holds the cost down.
+// TestLarge shows the verdicts on what only large files have. The strict reader asserts the bounds of cost.
 func TestLarge(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	film := join(box("ftyp", []byte("isom\x00\x00\x02\x00")), box("moov", make([]byte, 100)))
@@ -170,7 +170,7 @@ func TestLarge(t *testing.T) {
 	}
 }
 
-// TestClaims gives sizes that no file has.
+// TestClaims shows that sizes and counts which no file can have are handled without harm.
 func TestClaims(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 3))
 	for ext, generate := range generators() {
@@ -193,7 +193,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestReadErrors uses files that cannot be read: a closed one, a directory, one that became shorter.
+// TestReadErrors shows that a file which cannot be read is an error: a closed file, a directory, a file that became
+// shorter.
 func TestReadErrors(t *testing.T) {
 	path := t.TempDir() + "/a.pdf"
 	if err := os.WriteFile(path, []byte("%PDF-1.4 and more"), 0o600); err != nil {
@@ -226,7 +227,7 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// TestEveryReadCanFail breaks each read in turn, for whole and for torn files.
+// TestEveryReadCanFail shows that a failure of any one read is given back as an error, for whole and for torn files.
 func TestEveryReadCanFail(t *testing.T) {
 	broken := errors.New("input/output error")
 	rng := rand.New(rand.NewPCG(2, 4))

@@ -10,25 +10,29 @@ const (
 	chainEnd          = 0xFFFFFFFE
 	sectorFree        = 0xFFFFFFFF
 
-	nearTableEnd = 128 << 10 // of the FAT are searched from its end for an entry that is not free,
-	nearLast     = 16 << 10  // and so much more for links to sectors beyond the file
-	maxLinks     = 1 << 18   // of chains are followed in one look
+	nearTableEnd = 128 << 10 // how much of the FAT is searched from its end for an entry that is not free
+	nearLast     = 16 << 10  // how much more is searched for links to sectors beyond the file
+	maxLinks     = 1 << 18   // how many links of chains are followed for one file
 )
 
-// compoundEnd wants every sector that is in use: [MS-CFB] 2.2 to 2.6, with sectors of 512 (version 3) and 4,096 bytes
-// (version 4). Word, Excel and PowerPoint up to 2003 write it, and Office for encrypted .docx, .xlsx and .pptx.
+// compoundEnd requires every sector that is in use: [MS-CFB] 2.2 to 2.6, with sectors of 512 bytes (version 3) or 4,096
+// bytes (version 4). Word, Excel and PowerPoint up to 2003 write this format, and so does Office for encrypted .docx,
+// .xlsx and .pptx.
 //
-// The last entry of the allocation table (FAT) that is not free says where the file must reach, if that sector is there;
-// sectors after it may be missing or there, and so may padding. It is looked for in the last 128 KiB of the FAT, which
-// stand for 16 MiB of free sectors and more. Where it is not there, it proves nothing by itself, as some programs
-// (SheetJS, excelize) fill the FAT's last sector with the special value for the end of a chain: a sector beyond the file
-// is missing if its entry leads to another sector (2.3), if another one's entry leads to it, or if the header (2.2) or the
-// directory (2.6) begins something there. Links to it are looked for in 16 KiB of the FAT.
+// The last entry of the allocation table (FAT) that is not free says how far the file must reach, if its sector is
+// there. Sectors and padding after it may be there or missing. The entry is searched for in the last 128 KiB of the
+// FAT, which stand for 16 MiB of free sectors and more.
 //
-// The last sector in use may be short where a stream ends in it, down to the stream's last byte, as some writers leave
-// it, though none of those that fill up the FAT; the chains of all streams are followed for that. What is zeros at the end of what is in use, compoundHollow judges.
+// If the sector of that entry is not there, the entry alone proves nothing: some programs (SheetJS, excelize) fill the
+// last sector of the FAT with the special value for the end of a chain. A sector beyond the file is missing if its
+// entry leads to another sector (2.3), if the entry of another sector leads to it, or if something begins there by the
+// header (2.2) or the directory (2.6). Links to it are searched for in 16 KiB of the FAT.
 //
-// A cut passes in the padding of the last sector in use, in free sectors after it and in what was appended.
+// The last sector in use may end with the last byte of the stream that ends in it, because some writers leave it so,
+// though none of those that fill up the FAT. The chains of all streams are followed to find that. Zeros at the end of
+// what is in use are judged by compoundHollow.
+//
+// A cut passes in the padding of the last sector in use, in free sectors after it, and in what was appended.
 func compoundEnd(s *source, head []byte) (string, error) {
 	if s.size < compoundHeaderLen || len(head) < compoundHeaderLen {
 		return "the old Office file breaks off in its header", nil
@@ -63,13 +67,13 @@ type compound struct {
 	shift uint16 // a sector has 1<<shift bytes
 	fats  int64  // FAT sectors
 	last  int64  // the last sector whose entry in the FAT is not free, -1 for none
-	used  int64  // the last sector that is in use beyond doubt, as far as was looked
-	links int    // followed so far
+	used  int64  // the last sector that is in use beyond doubt, as far as was searched
+	links int    // the links followed so far
 
-	part   int64 // which part of the FAT the next one holds, -1 for none
+	part   int64 // the part of the FAT that table holds, -1 for none
 	table  []byte
 	difats []uint32 // the DIFAT sectors known so far
-	difat  []byte   // the content of the one in inDIFAT-1
+	difat  []byte   // the content of DIFAT sector inOne-1
 	inOne  int
 	dir    []compoundEntry
 }
@@ -81,7 +85,7 @@ func (c *compound) isThere(n int64) bool     { return c.start(n+1) <= c.size }
 func (c *compound) uses(n uint32)            { c.used = max(c.used, c.regular(n)) }
 func (c *compound) field(off int) uint32     { return binary.LittleEndian.Uint32(c.head[off:]) }
 
-// regular is n if it is the number of a sector that the FAT has an entry for, else -1.
+// regular gives n if it is the number of a sector that has an entry in the FAT, else -1.
 func (c *compound) regular(n uint32) int64 {
 	if n > lastRegular || int64(n) >= c.fats*c.perSector() {
 		return -1
@@ -89,7 +93,7 @@ func (c *compound) regular(n uint32) int64 {
 	return int64(n)
 }
 
-// sector reads one sector, nil if it is not all there.
+// sector reads one sector. It gives nil if not all of the sector is there.
 func (c *compound) sector(n uint32) ([]byte, error) {
 	b, err := c.at(c.start(int64(n)), int(c.sectorLen()))
 	if int64(len(b)) < c.sectorLen() {
@@ -98,7 +102,7 @@ func (c *compound) sector(n uint32) ([]byte, error) {
 	return b, err
 }
 
-// needs is the size that the file must have at least, 0 if nothing near the FAT's end is in use.
+// needs gives the size that the file must have at least, or 0 if nothing near the end of the FAT is in use.
 func (c *compound) needs() (int64, error) {
 	if need, err := c.searchTable(); err != nil || need > c.size || c.last < 0 {
 		return need, err
@@ -116,8 +120,8 @@ func (c *compound) needs() (int64, error) {
 	return c.start(c.used) + n, err
 }
 
-// searchTable looks for last and used from the FAT's end backwards. A FAT sector that is not there makes need more than
-// the file has.
+// searchTable finds last and used, from the end of the FAT backwards. If a sector of the FAT is not there, need is more
+// than the file has.
 func (c *compound) searchTable() (need int64, err error) {
 	lowest := max(0, c.fats-nearTableEnd/c.sectorLen())
 	for i := c.fats - 1; i >= lowest && c.start(c.used) < c.size; i-- {
@@ -130,7 +134,7 @@ func (c *compound) searchTable() (need int64, err error) {
 			n, err := c.fatSector(i)
 			return c.beyond(n), err
 		case c.last < 0 && allZero(b[end:]):
-			return c.size + 1, nil // two sectors that both lead to sector 0: not written yet
+			return c.size + 1, nil // two entries that both lead to sector 0 were not written yet
 		}
 		before := c.last
 		c.searchPart(i*c.perSector(), b)
@@ -144,7 +148,7 @@ func (c *compound) searchTable() (need int64, err error) {
 	return 0, nil
 }
 
-// searchPart goes through a part of the FAT whose first entry is sector first's.
+// searchPart goes through a part of the FAT. Its first entry is that of the sector first.
 func (c *compound) searchPart(first int64, part []byte) {
 	for j := c.perSector() - 1; j >= 0; j-- {
 		next := binary.LittleEndian.Uint32(part[4*j:])
@@ -161,15 +165,15 @@ func (c *compound) searchPart(first int64, part []byte) {
 	}
 }
 
-// beyond is the size that a file which lacks sector n must have at least.
+// beyond gives the size that a file which lacks sector n must have at least.
 func (c *compound) beyond(n uint32) int64 {
 	if n > lastRegular {
-		return c.size + 1 // no number of a sector: damaged, or not written yet
+		return c.size + 1 // n is no number of a sector: it is damaged, or not written yet
 	}
 	return c.start(int64(n) + 1)
 }
 
-// named makes used what the header and the directory name.
+// named raises used to the last sector that the header and the directory name.
 func (c *compound) named() error {
 	c.uses(c.field(48))
 	if c.field(64) > 0 {
@@ -195,7 +199,8 @@ func (c *compound) named() error {
 	return err
 }
 
-// usedOf says how many bytes of sector last belong to the stream that ends in it; all, if none is known to.
+// usedOf gives how many bytes of the sector last belong to the stream that ends in it, or all if no such stream is
+// known.
 func (c *compound) usedOf(last int64) (int64, error) {
 	dir, err := c.directory()
 	if err != nil {

@@ -4,13 +4,13 @@ import "encoding/binary"
 
 const (
 	compoundEntryLen  = 128
-	maxDirectory      = 64 // sectors
+	maxDirectory      = 64 // in sectors
 	directoryRoot     = 5
 	directoryStream   = 2
 	directoryNoStream = 0xFFFFFFFF
 )
 
-// tablePart is part i of the FAT, nil if it is not all there; good for as long as no other part is asked for.
+// tablePart gives part i of the FAT, or nil if not all of the part is there. It is valid until another part is read.
 func (c *compound) tablePart(i int64) ([]byte, error) {
 	if i == c.part {
 		return c.table, nil
@@ -27,7 +27,8 @@ func (c *compound) tablePart(i int64) ([]byte, error) {
 	return c.table, nil
 }
 
-// fatSector is the sector of the FAT's part i: in the header up to 108, then in a chain of DIFAT sectors (2.5).
+// fatSector gives the sector of part i of the FAT. The header lists parts up to 108, and a chain of DIFAT sectors lists
+// the others (2.5).
 func (c *compound) fatSector(i int64) (uint32, error) {
 	const inHeader = 109
 	if i < inHeader {
@@ -40,7 +41,7 @@ func (c *compound) fatSector(i int64) (uint32, error) {
 		if n > 0 {
 			b, err := c.difatSector(int(n - 1))
 			if err != nil || b == nil {
-				return c.difats[n-1], err // not there either
+				return c.difats[n-1], err // the next one is not there either
 			}
 			next = binary.LittleEndian.Uint32(b[len(b)-4:])
 		}
@@ -65,7 +66,7 @@ func (c *compound) difatSector(n int) ([]byte, error) {
 	return c.difat, nil
 }
 
-// next follows a chain through the FAT; a chain ends where the FAT does.
+// next gives the sector that follows in a chain. A chain ends where the FAT ends.
 func (c *compound) next(sector uint32) (uint32, error) {
 	if c.links++; c.links > maxLinks {
 		return 0, errBudget
@@ -80,7 +81,7 @@ func (c *compound) next(sector uint32) (uint32, error) {
 	return binary.LittleEndian.Uint32(b[4*(int64(sector)%c.perSector()):]), nil
 }
 
-// follow takes so many steps along the chain that begins with first; it stays where that ends.
+// follow gives the sector that lies steps further in the chain that begins with first. It stops where the chain ends.
 func (c *compound) follow(first uint32, steps int64) (uint32, error) {
 	for at := first; ; steps-- {
 		if steps <= 0 || c.regular(at) < 0 {
@@ -94,22 +95,22 @@ func (c *compound) follow(first uint32, steps int64) (uint32, error) {
 	}
 }
 
-// compoundEntry is one of the directory's: a stream, a storage, or the root, which has the mini stream (2.6).
+// compoundEntry is one entry of the directory: a stream, a storage, or the root, which holds the mini stream (2.6).
 type compoundEntry struct {
-	name      string // what of it is ASCII
+	name      string // the low byte of each of its characters
 	kind      byte
-	off       int64 // where it stands in the file
+	off       int64 // where the entry lies in the file
 	first     uint32
 	size      int64
 	relatives [3]uint32 // left, right, child
 }
 
-// hasSectors reports that e has sectors of its own, and not of the mini stream.
+// hasSectors reports whether e has sectors of its own, rather than of the mini stream.
 func (c *compound) hasSectors(e compoundEntry) bool {
 	return e.size > 0 && (e.kind == directoryRoot || e.kind == directoryStream && e.size >= miniCutoff)
 }
 
-// directory reads the directory, at most 64 sectors of it; it ends early where a sector is not there.
+// directory reads the directory, at most 64 sectors of it. It ends early if a sector is not there.
 func (c *compound) directory() ([]compoundEntry, error) {
 	if c.dir != nil {
 		return c.dir, nil

@@ -5,19 +5,22 @@ import (
 	"slices"
 )
 
-// compoundZeros at the end of what is in use are too many.
+// compoundZeros is how many zeros at the end of what is in use are too many.
 const compoundZeros = 8 << 10
 
-// compoundHollow tells a file that is long enough but was not filled, of which need bytes are in use: a Windows client
-// that dies leaves zeros from some place on.
+// compoundHollow says that a file was given its size and not filled: a Windows client that dies leaves zeros from some
+// place on. need is how many bytes of the file are in use.
 //
-// The directory must begin with its root entry. Zeros at the end of what is in use are padding or content if they are
-// few, for nothing an Office program writes ends with 8 KiB of them (3,174 bytes were the most in 786 files), and if
-// they cover nothing that cannot be zeros: the end of a sector of the FAT or DIFAT, or what the mini FAT has of the
-// last mini sector, which would all lead to sector 0 (2.3 to 2.5); an entry of the directory to which another one leads (2.6.4); the whole of a stream; the
-// end of a workbook, which is a record EOF ([MS-XLS] 2.4.103), or of what is encrypted ([MS-OFFCRYPTO] 2.3.4).
+// The directory must begin with its root entry. Few zeros at the end of what is in use are padding or content, because
+// nothing that an Office program writes ends with 8 KiB of them (the most in 786 files were 3,174 bytes). They must not
+// cover what cannot be zeros:
 //
-// A file that was not filled passes where what is missing is less than 8 KiB, and the end of one stream.
+//   - the end of a sector of the FAT or the DIFAT, or the mini FAT's entry of the last mini sector, which would all lead to sector 0 (2.3 to 2.5)
+//   - an entry of the directory to which another entry leads (2.6.4)
+//   - the whole of a stream
+//   - the end of a workbook, which is a record EOF ([MS-XLS] 2.4.103), or of what is encrypted ([MS-OFFCRYPTO] 2.3.4)
+//
+// A file that was not filled passes if less than 8 KiB and the end of one stream are missing.
 func compoundHollow(c *compound, need int64) (string, error) {
 	b, err := c.at(c.start(int64(c.field(48))), compoundEntryLen)
 	if err != nil {
@@ -42,7 +45,7 @@ func compoundHollow(c *compound, need int64) (string, error) {
 	return zeroTail("the old Office file", zeros), nil
 }
 
-// hollow reports that the zeros from off on cover what cannot be zeros.
+// hollow reports whether the zeros that begin at off cover what cannot be zeros.
 func (c *compound) hollow(off int64) (bool, error) {
 	for _, covers := range []func(int64) (bool, error){c.tableIn, c.miniTableIn, c.directoryIn, c.streamIn} {
 		if in, err := covers(off); err != nil || in {
@@ -52,7 +55,7 @@ func (c *compound) hollow(off int64) (bool, error) {
 	return false, nil
 }
 
-// endsIn reports that sector n, a table's, ends with two entries that are zeros.
+// endsIn reports whether the last two entries of n, a sector of a table, lie within the zeros that begin at off.
 func (c *compound) endsIn(n uint32, off int64) bool {
 	return c.regular(n) >= 0 && c.start(int64(n)+1)-8 >= off
 }
@@ -69,7 +72,8 @@ func (c *compound) tableIn(off int64) (bool, error) {
 
 const maxTableParts = 2048
 
-// miniTableIn reports that the mini FAT's entry of the mini stream's last sector is zeros.
+// miniTableIn reports whether the mini FAT's entry of the last sector of the mini stream lies within the zeros that
+// begin at off.
 func (c *compound) miniTableIn(off int64) (bool, error) {
 	dir, err := c.directory()
 	if err != nil || len(dir) == 0 || dir[0].size == 0 || c.field(64) == 0 {
@@ -83,8 +87,8 @@ func (c *compound) miniTableIn(off int64) (bool, error) {
 	return c.start(int64(n))+4*(last%c.perSector()) >= off, nil
 }
 
-// directoryIn reports an entry of the directory that is zeros though another one leads to it, or one that breaks off
-// in its fields: a stream's that has no bytes does not begin at sector 0.
+// directoryIn reports whether an entry of the directory is zeros although another entry leads to it, or breaks off
+// within its fields. A stream without bytes does not begin at sector 0.
 func (c *compound) directoryIn(off int64) (bool, error) {
 	dir, err := c.directory()
 	if err != nil {
@@ -107,7 +111,7 @@ func (c *compound) directoryIn(off int64) (bool, error) {
 	return false, nil
 }
 
-// streamIn reports a stream that has nothing but zeros, or one that ends with them though its format does not.
+// streamIn reports whether a stream is all zeros, or ends with zeros although its format does not.
 func (c *compound) streamIn(off int64) (bool, error) {
 	dir, err := c.directory()
 	if err != nil {
@@ -128,7 +132,8 @@ func (c *compound) streamIn(off int64) (bool, error) {
 	return false, nil
 }
 
-// largeIn judges a stream with sectors of its own. last is the last one, in the stream's order, that begins before off.
+// largeIn is streamIn for one stream with sectors of its own. last is the last sector, in the order of the stream, that
+// begins before off.
 func (c *compound) largeIn(e compoundEntry, off int64) (bool, error) {
 	if c.start(int64(e.first)) >= off {
 		return true, nil
@@ -151,7 +156,7 @@ func (c *compound) largeIn(e compoundEntry, off int64) (bool, error) {
 	return c.endBroken(e.name, min(off, c.start(int64(last)+1)), behind)
 }
 
-// smallIn judges a stream in the mini stream, which is root's, if both lie in one piece.
+// smallIn is streamIn for one stream in the mini stream, which is the root's, if both lie in one piece.
 func (c *compound) smallIn(e, root compoundEntry, off int64) (bool, error) {
 	from := int64(e.first) * miniSector
 	begin := c.start(int64(root.first)) + from
@@ -173,9 +178,9 @@ func (c *compound) smallIn(e, root compoundEntry, off int64) (bool, error) {
 	return c.endBroken(e.name, off, begin+e.size-off)
 }
 
-// endBroken reports that a stream does not end as it must, if before is where its last bytes that are not zeros end, and
-// zeros follow them: a workbook's last record is 0A 00 00 00, perhaps padded; what is encrypted, and what says how, ends
-// with no 16 zeros.
+// endBroken reports whether a stream does not end as it must, if its last bytes that are not zeros end at before, and
+// zeros follow them. The last record of a workbook is 0A 00 00 00, perhaps padded. What is encrypted, and the
+// description of the encryption, does not end with 16 zeros.
 func (c *compound) endBroken(name string, before, zeros int64) (bool, error) {
 	switch name {
 	case "EncryptedPackage", "EncryptionInfo":
@@ -190,7 +195,8 @@ func (c *compound) endBroken(name string, before, zeros int64) (bool, error) {
 
 const miniSector = 64
 
-// miniContiguous reads what the mini FAT has of e, if its first sector has that.
+// miniContiguous reports whether the sectors of e follow one another in the mini FAT, as far as the first sector of the
+// mini FAT tells.
 func (c *compound) miniContiguous(e compoundEntry) (bool, error) {
 	n := (e.size - 1) / miniSector
 	if n == 0 {

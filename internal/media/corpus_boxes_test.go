@@ -23,17 +23,17 @@ func wideBox(kind string, content []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(b, uint64(16+len(content))), content...)
 }
 
-// film is what a moov box tells of one track.
+// film is what a moov box says of one track.
 type film struct {
 	format    string
 	at        int   // where its samples begin, in one chunk
-	sizes     []int // of the samples
-	fixed     int   // the size of all of them, if not 0
+	sizes     []int // the sizes of the samples
+	fixed     int   // the size of every sample, if not 0
 	wide      bool  // offsets of 64 bits
 	fragments bool
 }
 
-// movie is the moov box of a film of such tracks.
+// movie is the moov box of a film with such tracks.
 func movie(tracks ...film) []byte {
 	be := binary.BigEndian
 	long := func(numbers ...int) []byte {
@@ -237,7 +237,7 @@ func compoundFile(rng *rand.Rand) specimen {
 	})
 }
 
-// miniTable is a mini FAT of so many sectors in one chain.
+// miniTable is a mini FAT of the given number of sectors, all in one chain.
 func miniTable(sectors int) []byte {
 	var b []byte
 	for i := range sectors {
@@ -310,7 +310,7 @@ type compoundWriter struct {
 
 func (c *compoundWriter) sectors(n int) int { return (n + c.sector - 1) / c.sector }
 
-// number gives every part its sectors, one after the other, and fills the FAT.
+// number gives each part its sectors, one after the other, and fills the FAT.
 func (c *compoundWriter) number() {
 	c.fat = slices.Repeat([]uint32{freeSector}, c.fats*c.sector/4)
 	at := 0
@@ -348,7 +348,7 @@ func (c *compoundWriter) header() []byte {
 	return header
 }
 
-// fillTable writes the FAT, and where its sectors are: in the header and in DIFAT sectors behind it.
+// fillTable writes the FAT, and the places of its sectors into the header and into DIFAT sectors behind it.
 func (c *compoundWriter) fillTable(header []byte) {
 	le := binary.LittleEndian
 	i := slices.IndexFunc(c.parts, func(p part) bool { return p.kind == "fat" })

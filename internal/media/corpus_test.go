@@ -14,19 +14,19 @@ import (
 	"strings"
 )
 
-// specimen is a whole file and what is known of it by having made it.
+// specimen is a whole file, and what is known of it because the test has made it.
 type specimen struct {
 	ext, style string
 	data       []byte
-	// passes are the lengths at which a cut leaves a file that passes, as the format's doc comment says. At every other
-	// length shorter than the whole it must not.
+	// passes are the lengths at which a cut leaves a file that passes, as the comment of its format says. A file of
+	// every other length that is shorter than the whole must not pass.
 	passes []span
-	// sure is how much must have been written for a file that has its full size, zeros at the end, to pass; 0 if zeros
-	// there cannot be told from content.
+	// sure is how much must have been written for a file of full size with zeros at the end to pass; 0 if such zeros
+	// cannot be told from content.
 	sure int
 }
 
-type span struct{ from, to int } // to not included
+type span struct{ from, to int } // without to
 
 func (sp specimen) mayPass(cut int) bool {
 	for _, s := range sp.passes {
@@ -37,7 +37,7 @@ func (sp specimen) mayPass(cut int) bool {
 	return cut >= len(sp.data)
 }
 
-// mayPassFilled is mayPass for a file that has its full size, of which the last byte that is not zero ends written.
+// mayPassFilled is mayPass for a file of full size whose last byte that is not zero ends at written.
 func (sp specimen) mayPassFilled(written int) bool {
 	switch sp.ext {
 	case ".pdf":
@@ -179,7 +179,7 @@ type pdfWriter struct {
 	eol    string
 	offs   []int
 	passes []span
-	open   int // where the last %%EOF ended, 0 when something came after it
+	open   int // where the last %%EOF ended; 0 if something came after it
 }
 
 // close ends the span in which a cut passes, with the keyword just written.
@@ -212,7 +212,7 @@ func (w *pdfWriter) trailer(startxref int) {
 	}
 	fmt.Fprintf(w, "trailer%s<</Size %d/Root 1 0 R>>%s", w.eol, len(w.offs), w.eol)
 	fmt.Fprintf(w, "startxref%s%d", w.eol, startxref)
-	if startxref > 0 { // readers need no more
+	if startxref > 0 { // readers need no more than that
 		w.passes = append(w.passes, span{w.Len(), w.Len() + len(w.eol) + 1})
 	}
 	fmt.Fprintf(w, "%s%%%%EOF", w.eol)
@@ -256,12 +256,13 @@ func pdfFile(rng *rand.Rand) specimen {
 		w.offs = append(w.offs, w.Len())
 		fmt.Fprintf(w, "7 0 obj%s<</Length %d>>%sstream\n", w.eol, len(inner.data), w.eol)
 		for _, s := range inner.passes[:len(inner.passes)-1] {
-			if bytes.HasSuffix(inner.data[:s.from], []byte("%%EOF")) { // its offsets are none of this file
+			if bytes.HasSuffix(inner.data[:s.from], []byte("%%EOF")) { // its offsets are not those of this file
 				w.passes = append(w.passes, span{w.Len() + s.from, w.Len() + s.to})
 			}
 		}
 		if strings.HasPrefix(inner.style, "linearized") {
-			// Its first section does not know the outer file, and its startxref counts for nothing there.
+			// The first section of the inner file does not know the outer file, and its startxref counts for nothing
+			// there.
 			i := bytes.Index(inner.data, []byte("%%EOF")) + 5
 			j := bytes.Index(inner.data[i:], []byte(" 0 obj"))
 			w.passes = append(w.passes, span{w.Len() + i, w.Len() + i + j + 6})
@@ -365,7 +366,7 @@ func zip64(data []byte) []byte {
 	return append(out, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00"...)
 }
 
-// strict is a file that is watched while it is read.
+// strict is a file that checks each read against the bounds.
 type strict struct {
 	size         int64
 	read         func(b []byte, off int64)

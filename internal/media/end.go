@@ -8,16 +8,16 @@ import (
 	"strconv"
 )
 
-// MissingEnd says what is missing at the end of a file of type t, or "" when nothing is. It can only hold a file back:
-// a missing end means that the file is not whole, an end that is there proves nothing.
+// MissingEnd says what is missing at the end of a file of type t, or "" if nothing is. It can only hold a file back: a
+// missing end means that the file is not whole, but an end that is there proves nothing.
 //
 // missing is a clause for a note to a person: "the PDF has no %%EOF near its end". Nothing in it comes from the file
-// but numbers and the four-letter names of boxes.
+// except numbers and the four-letter names of boxes.
 //
-// What the file is, its first bytes say, not its name: a PNG called scan.jpg is checked as a PNG, an encrypted .docx as
-// the compound file that it is. Content that is none of the formats below is not judged (""), the server does that; but
-// a file of zeros was given its size and not yet its content, and one of 12 bytes or less was just begun: both are held
-// back.
+// The first bytes of a file tell its format, not its name: a PNG called scan.jpg is checked as a PNG, and an encrypted
+// .docx as the compound file that it is. Content of none of the formats below is not judged (""), because the server
+// judges it. Two kinds of unknown content are held back: a file of zeros was given its size but not yet its content,
+// and a file of 12 bytes or less was only begun.
 //
 //	JPEG     an EOI marker after the start of the first scan
 //	PNG      an IEND chunk
@@ -28,12 +28,13 @@ import (
 //	WAV      as many bytes as the RIFF header says, if it says
 //	MP3      none: a stream of frames may stop after any of them
 //
-// The comment in each format's file says where a cut leaves a file that passes. In all of them it is one that readers of
-// the format take for whole, or nearly so.
+// The comment in the file of each format says where a cut leaves a file that passes. In all formats such a file is one
+// that readers take for whole, or nearly so.
 //
-// Any file costs at most 4,096 reads and 1 MiB, whatever it claims, a usual one fewer than 20 reads and 20 KiB; what
-// cannot be decided within that passes. No byte outside [0, size) is asked for. err is a failed read, wrapped; it is
-// io.ErrUnexpectedEOF for a file that became shorter than size. MissingEnd keeps nothing; calls may run at once.
+// A file costs at most 4,096 reads and 1 MiB, whatever it claims; a usual file costs fewer than 20 reads and 20 KiB.
+// What cannot be decided within that passes. No byte outside [0, size) is read. err is a failed read, wrapped; it is
+// io.ErrUnexpectedEOF for a file that became shorter than size. MissingEnd keeps nothing, and is safe for concurrent
+// use.
 func MissingEnd(t Type, r io.ReaderAt, size int64) (missing string, err error) {
 	if size <= 0 {
 		return "the file is empty", nil
@@ -48,7 +49,8 @@ func MissingEnd(t Type, r io.ReaderAt, size int64) (missing string, err error) {
 	return missing, nil
 }
 
-// shortest is too short for a whole file of any format with an end, and enough to tell them apart by their first bytes.
+// shortest is a size that is too short for a whole file of any format with an end, and enough to tell the formats apart
+// by their first bytes.
 const shortest = 12
 
 func missingEnd(t Type, s *source) (string, error) {
@@ -71,8 +73,8 @@ func missingEnd(t Type, s *source) (string, error) {
 	return "", nil
 }
 
-// checkFor tells the format by the first bytes, nil for an unknown one. Readers of PDF look for the header in the first
-// 1,024 bytes; that far it is only looked for under its own name.
+// checkFor gives the check for the format that the first bytes show, or nil for an unknown format. Readers of PDF
+// search the first 1,024 bytes for the header; checkFor does that only for a file with the name of a PDF.
 func checkFor(t Type, head []byte) func(*source, []byte) (string, error) {
 	begins := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
 	switch {
@@ -94,7 +96,7 @@ func checkFor(t Type, head []byte) func(*source, []byte) (string, error) {
 	return nil
 }
 
-// mp3End holds back what is zeros throughout, as far as three looks tell. Zeros before the first frame are lawful.
+// mp3End holds a file back that is all zeros, as far as three samples show. Zeros before the first frame are lawful.
 func mp3End(s *source, head []byte) (string, error) {
 	if !allZero(head) {
 		return "", nil
@@ -124,7 +126,7 @@ func plural(n int64, noun string) string {
 	return grouped(n) + " " + noun + "s"
 }
 
-// areThere ends a sentence that said how many bytes there should be.
+// areThere is the end of a sentence that said how many bytes there should be.
 func areThere(n int64) string {
 	if n == 1 {
 		return "1 is there"

@@ -24,7 +24,7 @@ func typeOf(t testing.TB, name string) media.Type {
 	return typ
 }
 
-// missingEnd checks what every call must keep to, and gives what was said.
+// missingEnd calls MissingEnd, asserts what every call must keep to, and gives what was said.
 func missingEnd(t testing.TB, ext string, r *strict) string {
 	t.Helper()
 	missing, err := media.MissingEnd(typeOf(t, "a"+ext), r, r.size)
@@ -43,7 +43,7 @@ func missingEnd(t testing.TB, ext string, r *strict) string {
 }
 
 // corpusSize is the number of files to make of each format: what KAIZALA_DROP_CORPUS says, 5,000 in CI, and few where
-// somebody waits for the result or the race detector makes it many times as slow.
+// somebody waits for the result, or where the race detector makes everything many times slower.
 func corpusSize() int {
 	n, err := strconv.Atoi(os.Getenv("KAIZALA_DROP_CORPUS"))
 	switch {
@@ -55,7 +55,8 @@ func corpusSize() int {
 	return 100
 }
 
-// TestCuts makes files of every format and cuts each at 20 random places and around every place where a cut may pass.
+// TestCuts shows that files of every format are torn when they are cut at 20 random places and around every place where
+// a cut may pass, and pass only where the comment of the format says so.
 func TestCuts(t *testing.T) {
 	n := corpusSize()
 	for ext, generate := range generators() {
@@ -90,7 +91,7 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// cutsOf gives 20 random lengths and those where something may go wrong: 1 to 16, the last 16, around every span.
+// cutsOf gives 20 random lengths, and those where something may go wrong: 1 to 16, the last 16, and around every span.
 func cutsOf(rng *rand.Rand, sp specimen) []int {
 	var cuts []int
 	add := func(n int) {
@@ -114,7 +115,8 @@ func cutsOf(rng *rand.Rand, sp specimen) []int {
 	return cuts
 }
 
-// TestFilledHalf gives files their full size with zeros after a random place, as a Windows client does that dies.
+// TestFilledHalf shows that files of full size with zeros after a random place are torn, as a Windows client that dies
+// leaves them.
 func TestFilledHalf(t *testing.T) {
 	for ext, generate := range generators() {
 		t.Run(ext, func(t *testing.T) {
@@ -148,7 +150,8 @@ func TestFilledHalf(t *testing.T) {
 	}
 }
 
-// TestGeneratorsMakeWhatOthersRead keeps the corpus honest where the standard library has a reader.
+// TestGeneratorsMakeWhatOthersRead shows that the standard library can read the generated files, where it has a reader
+// for their format.
 func TestGeneratorsMakeWhatOthersRead(t *testing.T) {
 	for i := range 60 {
 		rng := rand.New(rand.NewPCG(5, uint64(i)))
@@ -165,7 +168,8 @@ func TestGeneratorsMakeWhatOthersRead(t *testing.T) {
 	}
 }
 
-// TestSamplesCut cuts files of real tools at every fifth length, and at every one near the start and the end.
+// TestSamplesCut shows that files of real tools are torn when they are cut at every fifth length, and at every length
+// near the start and the end.
 func TestSamplesCut(t *testing.T) {
 	for _, s := range samples.All() {
 		ext := typeOf(t, s.Name).Ext

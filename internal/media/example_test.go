@@ -7,7 +7,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// A file that was cut off lacks the end that its format has.
+// A file that was cut off lacks the ending of its format.
 func ExampleMissingEnd() {
 	whole := "%PDF-1.4\n" + strings.Repeat("1 0 obj << >> endobj\n", 3) + "trailer << >>\nstartxref\n9\n%%EOF\n"
 	for _, content := range []string{whole, whole[:60]} {

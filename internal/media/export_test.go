@@ -1,6 +1,6 @@
 package media
 
-// The bounds of one look, for the tests.
+// The bounds of one call, for the tests.
 const (
 	MaxReads = maxReads
 	MaxBytes = maxBytes

@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// TestFilesOfTheField has files as real programs left them, their content replaced: all are whole but the last one.
+// TestFilesOfTheField shows that files as real programs left them, with other content, are whole, all but the last one.
 func TestFilesOfTheField(t *testing.T) {
 	for name, torn := range map[string]bool{
 		"cfb-sheetjs.xls":                      false, // the FAT is filled up with ends of chains
-		"cfb-ole32-grown-stream-short-end.xls": false, // a stream in three pieces, the last of which is short
+		"cfb-ole32-grown-stream-short-end.xls": false, // a stream in three pieces, of which the last is short
 		"jpeg-no-eoi-samsung-trailer.jpg":      false,
 		"jpeg-text-after-eoi.jpg.gz":           false,
 		"mp4-free-at-end-longer-than-file.mp4": false,
@@ -35,7 +35,7 @@ func TestFilesOfTheField(t *testing.T) {
 	}
 }
 
-// filledUp gives the free entries at the end of data's FAT, which comes first in it, another value.
+// filledUp gives the free entries at the end of the FAT another value. The FAT comes first in data.
 func filledUp(data []byte, value uint32) []byte {
 	le := binary.LittleEndian
 	data = bytes.Clone(data)
@@ -47,8 +47,8 @@ func filledUp(data []byte, value uint32) []byte {
 	return data
 }
 
-// TestFilledTables has old Office files whose FAT says something of sectors beyond the file, as SheetJS and excelize write
-// them. A cut is found by what leads to the sectors that it took.
+// TestFilledTables shows that old Office files whose FAT has entries for sectors beyond the file are whole, as SheetJS
+// and excelize write them, and that a cut is found by what leads to the missing sectors.
 func TestFilledTables(t *testing.T) {
 	for i := range 60 {
 		rng := rand.New(rand.NewPCG(14, uint64(i)))
@@ -73,7 +73,8 @@ func TestFilledTables(t *testing.T) {
 	}
 }
 
-// scattered moves the sectors of an old Office file without DIFAT to other places, as a file has them that grew for long.
+// scattered moves the sectors of an old Office file without DIFAT to other places, as in a file that has grown for
+// long.
 func scattered(rng *rand.Rand, data []byte) []byte {
 	le := binary.LittleEndian
 	shift, fats := le.Uint16(data[30:]), int(le.Uint32(data[44:]))
@@ -111,7 +112,8 @@ func scattered(rng *rand.Rand, data []byte) []byte {
 	return out
 }
 
-// TestScatteredStreams follows chains: where the last sector is short, and where the FAT is filled up.
+// TestScatteredStreams shows that cuts are found by following chains, if the last sector is short, and if the FAT is
+// filled up.
 func TestScatteredStreams(t *testing.T) {
 	le := binary.LittleEndian
 	shortened := 0
@@ -121,7 +123,7 @@ func TestScatteredStreams(t *testing.T) {
 		whole := layOut(parts, layout{shift: 9, fatFirst: true}).data
 		data := scattered(rng, whole)
 		if i%2 == 0 {
-			for _, b := range [][]byte{data} { // its table lies anywhere
+			for _, b := range [][]byte{data} { // its FAT may lie anywhere
 				for j := range int(le.Uint32(b[44:])) {
 					part := b[(le.Uint32(b[76+4*j:])+1)<<9:][:512]
 					for k := 508; k >= 0 && le.Uint32(part[k:]) == freeSector; k -= 4 {
@@ -144,7 +146,8 @@ func TestScatteredStreams(t *testing.T) {
 	}
 }
 
-// TestHollowCompounds has zeros at the end of old Office files, of any length, over what cannot be zeros.
+// TestHollowCompounds shows that old Office files are torn if zeros of any length at their end cover what cannot be
+// zeros.
 func TestHollowCompounds(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 2))
 	book := join(noise(rng, 6000), []byte("x\x0a\x00\x00\x00"))
@@ -172,7 +175,7 @@ func TestHollowCompounds(t *testing.T) {
 	})
 }
 
-// TestLengthsOfWAV has lengths that do not agree with the file, or with each other.
+// TestLengthsOfWAV shows the verdicts on lengths that do not agree with the file, or with each other.
 func TestLengthsOfWAV(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 3))
 	le := binary.LittleEndian
@@ -220,7 +223,8 @@ func TestLengthsOfWAV(t *testing.T) {
 	})
 }
 
-// TestEndsOfFilms has films whose boxes are longer than the file, though all samples are there, and some that lack samples.
+// TestEndsOfFilms shows that films whose boxes are longer than the file pass if all samples are there, and are torn if
+// samples are missing.
 func TestEndsOfFilms(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 4))
 	be := binary.BigEndian
@@ -293,7 +297,7 @@ func TestEndsOfFilms(t *testing.T) {
 	}
 }
 
-// TestHollowFragments has films of fragments without an index of them, of which the last samples are zeros.
+// TestHollowFragments shows that films without an index of their fragments are torn if their last samples are zeros.
 func TestHollowFragments(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 7))
 	be := binary.BigEndian
@@ -344,7 +348,8 @@ func TestHollowFragments(t *testing.T) {
 	}
 }
 
-// TestEndsOfPDF has what programs, servers and people leave at the end of a PDF, and at its begin.
+// TestEndsOfPDF shows the verdicts on what programs, servers and people leave at the end of a PDF, and at its
+// beginning.
 func TestEndsOfPDF(t *testing.T) {
 	const body = "%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\n"
 	const table = "xref\n0 2\n0000000000 65535 f \n0000000009 00000 n \ntrailer\n<</Size 2/Root 1 0 R>>\nstartxref\n"
@@ -387,7 +392,8 @@ func TestEndsOfPDF(t *testing.T) {
 	})
 }
 
-// TestEndsOfPictures has what is appended to JPEG and PNG, and a Samsung trailer instead of the end.
+// TestEndsOfPictures shows the verdicts on what is appended to JPEG and PNG files, and on a Samsung trailer instead of
+// the EOI.
 func TestEndsOfPictures(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 5))
 	scan := photo(rng, 0xC0, nil)
@@ -415,7 +421,7 @@ func TestEndsOfPictures(t *testing.T) {
 	})
 }
 
-// TestLengthsOfZIP has end records that do not agree with the file, and what is appended to it.
+// TestLengthsOfZIP shows the verdicts on end records that do not agree with the file, and on what is appended to it.
 func TestLengthsOfZIP(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 6))
 	data, _ := archive(rng, false)

@@ -1,17 +1,16 @@
 package media
 
-import "slices"
-
-// filmZeros at the end of media data are too many.
+// filmZeros is how many zeros at the end of media data are too many.
 const filmZeros = 16 << 10
 
-func padding() []string { return []string{"free", "skip", "wide"} }
+func isPadding(kind string) bool { return kind == "free" || kind == "skip" || kind == "wide" }
 
-// nothingIn reports that b, which is longer than the file, has nothing of the film in what is not there: it is padding
-// behind a whole film, or its media data hold all samples that the index tells of (ISO/IEC 14496-12, 8.7; 8.11.3 for the
-// items of a picture). Of a film whose index is in its fragments nothing is known.
+// nothingIn reports whether the part of b that is beyond the end of the file holds nothing of the film. Then b is
+// padding behind a whole film, or media data in which all samples that the index lists are there (ISO/IEC 14496-12,
+// 8.7; 8.11.3 for the items of a picture). Of a film whose index is in its fragments nothing is known, and it reports
+// false.
 func (f *film) nothingIn(b box) (bool, error) {
-	padded := slices.Contains(padding(), b.kind)
+	padded := isPadding(b.kind)
 	if f.fragments || !f.indexed || !padded && b.kind != "mdat" && b.kind != "imda" {
 		return false, nil
 	}
@@ -38,9 +37,10 @@ func (f *film) nothingIn(b box) (bool, error) {
 	return padded && f.lacks() == "", nil
 }
 
-// hollow tells a film that was given its size and not filled, by the zeros at its end: behind a whole film they are
-// padding. In media data 16 KiB of them are more than any encoder writes (18 bytes were the most in 275 films), but for
-// sound that is not encoded; fewer must not be all of a sample. In moov they must not be what cannot be zeros.
+// hollow says that a film was given its size and not filled, judged by the zeros at its end. Zeros behind a whole film
+// are padding. In media data, 16 KiB of zeros are more than any encoder writes (the most in 275 films were 18 bytes),
+// except for sound that is not encoded; fewer zeros must not cover a whole sample. In moov, zeros must not cover what
+// cannot be zeros.
 func (f *film) hollow() (string, error) {
 	zeros, err := f.zerosBefore(f.size)
 	c := f.content

@@ -2,7 +2,7 @@ package media
 
 import "slices"
 
-// Flags of the boxes that tell of a fragment's samples: ISO/IEC 14496-12, 8.8.7 and 8.8.8.
+// Flags of the boxes that describe the samples of a fragment: ISO/IEC 14496-12, 8.8.7 and 8.8.8.
 const (
 	tfhdBase        = 0x01
 	tfhdSize        = 0x10
@@ -13,16 +13,17 @@ const (
 	maxFragmentRuns = 64
 )
 
-// fragmentRun is what a track's fragment tells of its samples.
+// fragmentRun is what a track fragment says of its samples.
 type fragmentRun struct {
-	base, size int64 // of what offsets are counted from; of a sample, if it is not told of each
+	base int64 // the place from which offsets are counted
+	size int64 // of each sample, unless each sample has a size of its own
 }
 
-// hollowFragment reports a sample of the last fragment that has nothing but the zeros from off on. A run whose offset is
-// not told, or whose samples' sizes are not, is left out; all tracks must be of codecs that are known.
+// hollowFragment reports whether a sample of the last fragment lies within the zeros that begin at off. A run without
+// its offset, or without the sizes of its samples, is left out. All tracks must have a known codec.
 func (x *filmIndex) hollowFragment(off int64) (bool, error) {
-	known := func(t track) bool { return slices.Contains(codecs(), t.format) }
-	if len(x.tracks) == 0 || !slices.ContainsFunc(x.tracks, known) || slices.ContainsFunc(x.tracks, func(t track) bool { return !known(t) }) {
+	unknown := func(t track) bool { return !isCodec(t.format) }
+	if len(x.tracks) == 0 || slices.ContainsFunc(x.tracks, unknown) {
 		return false, nil
 	}
 	runs := 0
@@ -49,7 +50,7 @@ func (x *filmIndex) hollowFragment(off int64) (bool, error) {
 	})
 }
 
-// within goes through the boxes in b, until one of them is what is looked for, or something is no box.
+// within goes through the boxes in b until is is true of one, or until something is no box.
 func (f *film) within(b box, is func(box) (bool, error)) (bool, error) {
 	for off, end := b.off+b.header, b.off+b.size; end-off >= 8; {
 		child, ok, err := f.box(off)
@@ -64,10 +65,10 @@ func (f *film) within(b box, is func(box) (bool, error)) (bool, error) {
 	return false, nil
 }
 
-// head reads a tfhd.
+// head reads a tfhd box.
 func (r *fragmentRun) head(f *fields) {
 	flags := f.next(4)
-	f.next(4) // the track
+	f.next(4) // the number of the track
 	if flags&tfhdBase > 0 {
 		r.base = f.next(8)
 	}
@@ -81,7 +82,7 @@ func (r *fragmentRun) head(f *fields) {
 	}
 }
 
-// hollow reads a trun.
+// hollow reads a trun box, and reports whether one of its samples lies within the zeros that begin at off.
 func (r *fragmentRun) hollow(f *fields, off, size int64) bool {
 	flags, n := f.next(4), f.next(4)
 	if flags&trunOffset == 0 {

@@ -10,8 +10,8 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// fuzz gives the fuzzer a file of one format in three parts: a head, a gap of one byte's repetition as long as it likes
-// (terabytes cost nothing here), a tail. missingEnd holds the check to its bounds of reads and of bytes, whatever they say.
+// fuzz gives the fuzzer a file of one format in three parts: a head, a gap of one repeated byte of any length
+// (terabytes cost nothing here), and a tail. missingEnd asserts the bounds of reads and bytes, whatever the parts are.
 func fuzz(f *testing.F, ext, magic string) {
 	generate := generators()[ext]
 	switch {
@@ -58,7 +58,7 @@ func fuzz(f *testing.F, ext, magic string) {
 		if gap > 0 || len(tail) > 0 {
 			return
 		}
-		// A file that shrinks while it is looked at is an error or has been judged before; it is never a panic.
+		// A file that shrinks during the check is an error, or was judged before; it is never a panic.
 		_, err := media.MissingEnd(typeOf(t, "a"+ext), bytes.NewReader(head[:len(head)/2]), r.size)
 		if err == nil && r.reads == 1 && int64(len(head)) <= 2048 && len(head) > 1 {
 			t.Error("a file shorter than its size was read without an error")
@@ -66,6 +66,7 @@ func fuzz(f *testing.F, ext, magic string) {
 	})
 }
 
+// These targets show that no content makes the check of a format panic, or exceed the bounds of reads and bytes.
 func FuzzJPEG(f *testing.F)     { fuzz(f, ".jpg", "\xff\xd8\xff") }
 func FuzzPNG(f *testing.F)      { fuzz(f, ".png", "\x89PNG\r\n\x1a\n") }
 func FuzzPDF(f *testing.F)      { fuzz(f, ".pdf", "%PDF-") }
@@ -76,8 +77,8 @@ func FuzzHEIF(f *testing.F)     { fuzz(f, ".png", "\x00\x00\x00\x0cftypheic") }
 func FuzzWAV(f *testing.F)      { fuzz(f, ".wav", "RIFF") }
 func FuzzUnknown(f *testing.F)  { fuzz(f, ".mp3", "") }
 
-// FuzzCut states what a check of this kind is for, of files that it makes itself: a cut passes where the format's doc
-// comment says, and nowhere else.
+// FuzzCut shows that a cut passes where the comment of the format says so, and nowhere else, in files that it makes
+// itself.
 func FuzzCut(f *testing.F) {
 	exts := []string{".jpg", ".png", ".pdf", ".docx", ".doc", ".mp4", ".wav"}
 	for i := range uint8(len(exts)) {

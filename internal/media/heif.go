@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// itemsAre reports that the items of a HEIF picture are there without media data (mdat): all that the iloc in its meta
-// box names lies in meta's own idat, or in the file before limit. Where iloc cannot be read, an idat is enough.
+// itemsAre reports whether a HEIF picture is complete without media data (mdat): everything that the iloc in its meta
+// box names lies in meta's own idat, or in the file before limit. If the iloc cannot be read, an idat is enough.
 func (f *film) itemsAre(limit int64) (bool, error) {
 	last, known, idat, err := f.items()
 	if known {
@@ -15,15 +15,15 @@ func (f *film) itemsAre(limit int64) (bool, error) {
 	return idat, err
 }
 
-// items says where the last byte in the file lies that the iloc in meta names (ISO/IEC 14496-12, 8.11.3 and 8.11.11), if
-// that can be read, and whether meta has an idat, as far as that was looked for.
+// items gives the place of the last byte in the file that the iloc in meta names (ISO/IEC 14496-12, 8.11.3 and
+// 8.11.11), if the iloc can be read, and whether meta has an idat, as far as one was looked for.
 func (f *film) items() (last int64, known, idat bool, err error) {
 	off, end := f.meta.off+f.meta.header, f.meta.off+f.meta.size
 	version, err := f.at(off, 4)
 	if err != nil {
 		return 0, false, false, err
 	}
-	if allZero(version) { // QuickTime's meta has none
+	if allZero(version) { // QuickTime's meta box has no version
 		off += 4
 	}
 	for n := 0; off < end && n < 100; n++ {
@@ -48,34 +48,34 @@ func (f *film) items() (last int64, known, idat bool, err error) {
 	return 0, false, idat, nil
 }
 
-// itemsEnd is where the last byte in the file lies that an iloc names, 0 if it names none there. known is false if it
-// breaks off or names nothing at all.
+// itemsEnd gives the place of the last byte in the file that an iloc names, or 0 if it names none in the file. known is
+// false if the iloc breaks off or names nothing at all.
 func itemsEnd(iloc []byte) (end int64, known bool) {
 	f := fields{left: iloc}
 	version := f.next(1)
 	f.next(3)
-	lengths := f.next(2) // of offset, length, base and index, in four bits each
+	lengths := f.next(2) // the lengths of offset, length, base and index, of four bits each
 	if version == 0 {
 		lengths &^= 15
 	}
-	short := 2 // bytes of numbers that may have more than 16 bits
+	short := 2 // the bytes of numbers that may have more than 16 bits
 	if version == 2 {
 		short = 4
 	}
 	for range f.next(short) {
 		f.next(short) // id
 		inFile := version == 0 || f.next(2)&15 == 0
-		inFile = f.next(2) == 0 && inFile // not in another file
+		inFile = f.next(2) == 0 && inFile // the item is not in another file
 		base := f.next(int(lengths >> 4 & 15))
 		extents := f.next(2)
 		if lengths&^0xF0 == 0 {
-			extents = min(extents, 1) // they are all alike, and take no room
+			extents = min(extents, 1) // they are all alike and take no room, so one is enough
 		}
 		for range extents {
 			f.next(int(lengths & 15))
 			at, n := f.next(int(lengths>>12)), f.next(int(lengths>>8&15))
 			if known = true; inFile && n == 0 {
-				end = math.MaxInt64 // all of the file
+				end = math.MaxInt64 // the whole file
 			} else if inFile {
 				end = max(end, base+at+n)
 			}
@@ -90,13 +90,14 @@ func itemsEnd(iloc []byte) (end int64, known bool) {
 	return end, known
 }
 
-// fields are numbers that follow each other.
+// fields are numbers that follow one another.
 type fields struct {
 	left   []byte
-	broken bool // there were fewer
+	broken bool // there were fewer numbers than were asked for
 }
 
-// next gives a number of 0 to 8 bytes; one that no file can have, as one of which three can be added up.
+// next gives the next number, which has n bytes, 0 to 8. A number greater than any file's size is limited so that three
+// can be added.
 func (f *fields) next(n int) int64 {
 	if n > 8 || n > len(f.left) {
 		f.broken = true

@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// item is where a part of a HEIF picture lies: in the file, or in idat.
+// item is the place of a part of a HEIF picture: in the file, or in idat.
 type item struct {
 	method, ref, off, n int
 }
 
-// iloc locates items, with numbers of 32 bits. Version 0 knows no methods.
+// iloc is a box that locates items, with numbers of 32 bits. Version 0 knows no methods.
 func iloc(version byte, items ...item) []byte {
 	be := binary.BigEndian
 	short := func(b []byte, n int) []byte {
@@ -34,7 +34,8 @@ func iloc(version byte, items ...item) []byte {
 	return box("iloc", b)
 }
 
-// TestPictureInMeta has HEIF pictures without media data, and ones from which the media data were cut off.
+// TestPictureInMeta shows that a HEIF picture without media data is whole if all its items are there, and torn if the
+// media data were cut off.
 func TestPictureInMeta(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 1))
 	ftyp := box("ftyp", []byte("heic\x00\x00\x00\x00mif1heic"))
@@ -44,7 +45,7 @@ func TestPictureInMeta(t *testing.T) {
 	}
 	with := func(parts ...[]byte) []byte { return join(append([][]byte{ftyp}, parts...)...) }
 	inIdat := []item{{1, 0, 0, 4000}, {1, 0, 4000, 1001}, {2, 0, 0, 9}}
-	phone := func(version byte) []byte { // a description of the grid in idat, its tiles in mdat
+	phone := func(version byte) []byte { // the description of the grid in idat, its tiles in mdat
 		m := meta(iloc(version, item{int(min(version, 1)), 0, 64, 8}, item{0, 0, 6000, 4000}, item{0, 0, 10_000, 9000}), idat)
 		return with(m, box("mdat", ending(rng, 19_000-len(ftyp)-len(m)-8)))
 	}

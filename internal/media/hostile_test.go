@@ -15,7 +15,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// hostile is a file that was made to be slow, with the name of its format's extension.
+// hostile is a file that was made to be slow, with the extension of its format.
 type hostile struct {
 	name string
 	data []byte
@@ -62,7 +62,7 @@ func hostilePDFs() (all []hostile) {
 	return all
 }
 
-// hostileCompounds have chains that go round, and counts that no file has.
+// hostileCompounds are old Office files with chains that go round, and counts that no file has.
 func hostileCompounds() (all []hostile) {
 	le := binary.LittleEndian
 	rng := rand.New(rand.NewPCG(13, 1))
@@ -183,8 +183,8 @@ func hostileOthers() []hostile {
 	}
 }
 
-// TestHostileFiles holds the looks at files that were made to be slow to their bounds, whole, cut and with zeros at the end;
-// missingEnd asserts them.
+// TestHostileFiles shows that the check of files which were made to be slow keeps its bounds: whole, cut, and with
+// zeros at the end. missingEnd asserts the bounds.
 func TestHostileFiles(t *testing.T) {
 	var reads, bytes int64
 	for _, h := range hostiles(t) {
@@ -202,7 +202,7 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-// BenchmarkHostile looks at the same files, in memory; 5 ms are much.
+// BenchmarkHostile measures the check of the same files in memory. More than 5 ms is much.
 func BenchmarkHostile(b *testing.B) {
 	for _, h := range hostiles(b) {
 		typ, r := typeOf(b, h.name), bytes.NewReader(h.data)

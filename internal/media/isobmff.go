@@ -8,34 +8,42 @@ import (
 	"slices"
 )
 
-// isoEnd wants boxes that fill the file, an index and media data among them: ISO/IEC 14496-12, 4.2, 6.2.3 and 8.1 (and
-// 3GPP TS 26.244, which builds on it). The index is moov, before or after the media; in a HEIF picture it is meta, in
-// a sequence of pictures either. A meta box may have the picture in itself: then there need be no media data.
+// isoEnd requires boxes that fill the file, with an index and media data among them: ISO/IEC 14496-12, 4.2, 6.2.3 and
+// 8.1 (and 3GPP TS 26.244, which builds on it). The index is moov, before or after the media. In a HEIF picture it is
+// meta, and in a sequence of pictures either. A meta box may hold the picture itself, and then no media data are
+// needed.
 //
-// The boxes of the top level are walked by their lengths of 32 or 64 bits; length 0 reaches to the end. A fragmented film
-// (moov, then moof and mdat again and again) must not end with a moof. After 16 boxes of it the walk goes on at the last
-// fragment, if that is found in the last 64 KiB; after 512, if it is in the last 768 KiB. If not, it goes from box to box.
+// The boxes of the top level are walked by their lengths of 32 or 64 bits; length 0 reaches to the end of the file. A
+// fragmented film (moov, then moof and mdat again and again) must not end with a moof. After 16 boxes of a fragmented
+// film the walk goes on at the last fragment, if that is found in the last 64 KiB; after 512 boxes, if it is found in
+// the last 768 KiB. Otherwise it goes on from box to box.
 //
-// Behind a whole film, what is no box, or a cut-off one that is none of the format's own, is a trailer that some program
-// wrote: it is not judged. Where another fragment may follow, as no mfra ends the film, what can be the begin of a box's
-// header is taken for one, and zeros for a trailer only if they are four or more and the data before do not end with
-// four. Media data or an index that ends the file with 64 KiB of zeros was given its size and not filled.
+// What lies behind a whole film and is no box, or is a cut-off box that is none of the format's own, is a trailer of
+// some program and is not judged. It is different where another fragment may follow, because no mfra ends the film.
+// There, whatever can be the beginning of a box's header counts as one. Zeros count as a trailer only if there are at
+// least four, and if the data before them do not end with four zeros. Media data or an index that ends the file with
+// zeros was given its size and not filled (hollow).
 //
-// A cut passes between boxes once index and media are there: between two fragments, before a free or udta box at the end
-// and in the first 7 bytes of that; in a trailer; and in media data whose length is 0, behind an index. A fragmented film
-// that was given its size and not filled passes in the same places, and with up to 3 bytes of a fragment missing. A HEIF
-// picture with an idat passes without its media data where its iloc is damaged or has more than 64 KiB; a film cut after
-// some 4,000 boxes, or 2,000 fragments, where more than 768 KiB of a fragment are there.
+// A cut passes between boxes once index and media are there: between two fragments, before a free or udta box at the
+// end, and in the first 7 bytes of such a box. It passes in a trailer, and in media data whose length is 0 behind an
+// index. A fragmented film that was given its size and not filled passes in the same places, and with up to 3 bytes of
+// a fragment missing. A HEIF picture with an idat passes without its media data if its iloc is damaged or has more than
+// 64 KiB. A film that is cut after some 4,000 boxes, or 2,000 fragments, passes if more than 768 KiB of a fragment are
+// there.
 func isoEnd(s *source, head []byte) (string, error) {
 	f := film{source: s, name: "video", index: "moov"}
-	if len(head) >= 12 && slices.Contains(heifBrands(), string(head[8:12])) {
+	if len(head) >= 12 && isHEIF(string(head[8:12])) {
 		f = film{source: s, name: "HEIF picture", index: "meta"}
 	}
 	return f.missing()
 }
 
-func heifBrands() []string {
-	return []string{"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "avif", "avis"}
+func isHEIF(brand string) bool {
+	switch brand {
+	case "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "avif", "avis":
+		return true
+	}
+	return false
 }
 
 func isISOMedia(head []byte) bool {
@@ -43,13 +51,14 @@ func isISOMedia(head []byte) bool {
 	return len(head) >= 8 && slices.Contains(first, string(head[4:8]))
 }
 
-// topBoxes are the types of the top level, which do not begin a trailer.
+// topBoxes lists the types of the top level, with which no trailer begins.
 func topBoxes() []string {
 	return []string{"moov", "mdat", "moof", "mfra", "meta", "meco", "free", "skip", "wide", "udta", "uuid", "ftyp", "styp",
 		"sidx", "ssix", "prft", "emsg", "pdin", "idat", "imda"}
 }
 
-// begunBox reports that b can be the begin of the 8 bytes of a header. No box but media data has 16 MiB.
+// begunBox reports whether b can be the beginning of the 8 bytes of a header. Only media data have 16 MiB or more, so
+// the first byte is zero.
 func begunBox(b []byte) bool {
 	return len(b) < 8 && b[0] == 0 && slices.ContainsFunc(topBoxes(), func(kind string) bool {
 		return bytes.HasPrefix([]byte(kind), b[min(4, len(b)):])
@@ -60,20 +69,20 @@ func begunBox(b []byte) bool {
 type film struct {
 	*source
 	name, index    string
-	indexed, media bool   // an index, media data
-	fragments      bool   // fragments (moof) without an index of theirs (mfra), so that more may follow
-	open           bool   // a fragment whose media data are not there
-	last           string // type of the last box
+	indexed, media bool   // it has an index; it has media data
+	fragments      bool   // it has fragments (moof) without their index (mfra), so more may follow
+	open           bool   // the media data of the last fragment are not there
+	last           string // the type of the last box
 	meta           box    // of a HEIF picture
 	moov           box    // of a film, or of a sequence of pictures
 	moof           box    // of the last fragment
-	content        box    // the last one that is no padding (free, skip, wide)
+	content        box    // the last box that is no padding (free, skip, wide)
 }
 
 type box struct {
 	kind        string
 	off, header int64 // where it begins, and the length of its header
-	size        int64 // with its header; math.MaxInt64 for more than a file can have
+	size        int64 // with its header; math.MaxInt64 stands for more than a file can have
 }
 
 func (f *film) missing() (string, error) {
@@ -96,8 +105,8 @@ func (f *film) missing() (string, error) {
 	return f.hollow()
 }
 
-// walk goes from box to box as far as they are whole: to the end of the file, to a box that is longer, or to what cannot
-// be one.
+// walk goes from box to box as long as they are whole: to the end of the file, to a box that is longer than the file,
+// or to what cannot be a box. b is where it stopped.
 func (f *film) walk() (b box, ok bool, err error) {
 	for n := 0; b.off < f.size; n++ {
 		most := int64(0)
@@ -122,7 +131,7 @@ func (f *film) walk() (b box, ok bool, err error) {
 	return b, ok, err
 }
 
-// brokenOff judges b, which is longer than the file, or what is there in its place.
+// brokenOff judges b, which is longer than the file, or what lies there instead of a box.
 func (f *film) brokenOff(b box, ok bool) (string, error) {
 	left := f.size - b.off
 	whole, err := f.trailer(b, ok)
@@ -140,7 +149,7 @@ func (f *film) brokenOff(b box, ok bool) (string, error) {
 	return fmt.Sprintf("the %s's last box (%s) says %s, %s", f.name, b.kind, plural(b.size, "byte"), areThere(left)), nil
 }
 
-// trailer reports that b, or what is there in its place, lies behind a whole film.
+// trailer reports whether b, or what lies there instead of a box, is behind a whole film.
 func (f *film) trailer(b box, ok bool) (bool, error) {
 	const zeros = 4
 	switch {
@@ -168,7 +177,7 @@ func (f *film) trailer(b box, ok bool) (bool, error) {
 }
 
 func (f *film) add(b box) {
-	if f.last = b.kind; !slices.Contains(padding(), b.kind) {
+	if f.last = b.kind; !isPadding(b.kind) {
 		f.content = b
 	}
 	switch b.kind {
@@ -185,7 +194,7 @@ func (f *film) add(b box) {
 	}
 }
 
-// lacks says what a film is missing that ends with the last box.
+// lacks says what is missing in a film that ends with the last box.
 func (f *film) lacks() string {
 	switch {
 	case !f.indexed:
@@ -198,7 +207,7 @@ func (f *film) lacks() string {
 	return ""
 }
 
-// box reads the header of the box at off. ok is false for what cannot be one.
+// box reads the header of the box at off. ok is false if there can be no box.
 func (f *film) box(off int64) (b box, ok bool, err error) {
 	b = box{off: off, header: 8}
 	h, err := f.at(off, 16)
@@ -220,8 +229,8 @@ func (f *film) box(off int64) (b box, ok bool, err error) {
 	return b, printable && b.size >= b.header, nil
 }
 
-// lastFragment is where the last moof begins in the last bytes of the file, so many as most says, or off. It is known by
-// the mfhd box that it begins with (8.8.5).
+// lastFragment gives where the last moof begins within the last most bytes of the file, or off. A moof is known by the
+// mfhd box at its beginning (8.8.5).
 func (f *film) lastFragment(off, most int64) (int64, error) {
 	const before = 12 // bytes of the moof, up to the type mfhd
 	from, to := max(off+before, f.size-most), f.size
@@ -234,7 +243,7 @@ func (f *film) lastFragment(off, most int64) (int64, error) {
 		if err != nil || string(b[4:]) == "moof" {
 			return mfhd - before, err
 		}
-		to = mfhd // media data that read so by chance
+		to = mfhd // media data that look like mfhd by chance
 	}
 	return off, nil
 }

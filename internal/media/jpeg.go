@@ -6,22 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// jpegEnd wants an EOI marker (FF D9) after the start of the first scan: ITU-T T.81 (ISO/IEC 10918-1), annex B.
+// jpegEnd requires an EOI marker (FF D9) after the start of the first scan: ITU-T T.81 (ISO/IEC 10918-1), annex B.
 //
-// The header's segments are walked by their lengths, so the end of a thumbnail in an EXIF segment does not count. After
-// the first SOS a pair FF D9 is an EOI and nothing else: in entropy-coded data a byte FF is followed by 00 or by a
-// restart marker (B.1.1.5). That makes it enough to look back from the file's end, without reading the scans.
+// The segments of the header are walked by their lengths, so the end of a thumbnail in an EXIF segment does not count.
+// After the first SOS a pair FF D9 is an EOI and nothing else, because in entropy-coded data a byte FF is followed by
+// 00 or by a restart marker (B.1.1.5). So it is enough to search backwards from the end of the file, without reading
+// the scans.
 //
-// What cameras write after the EOI (zeros, previews, second images of the Multi-Picture Format, the film of a motion
-// photo) is not judged. Zeros are left out however many they are; anything else is looked through for 768 KiB, where
-// what is compressed holds a pair FF D9 by chance. What is larger and is not compressed (depth, temperatures, text) gives
-// itself away: there are bytes in it that no scan can have, or 64 KiB have none that every scan has. A Samsung phone's
-// directory at the end tells that all before it is there, of whatever size; its panoramas have no EOI.
+// What cameras write after the EOI is not judged: zeros, previews, second images of the Multi-Picture Format, the film
+// of a motion photo. Zeros are skipped however many there are. Anything else is searched for 768 KiB, in which
+// compressed data hold a pair FF D9 by chance. Larger data that are not compressed (depth, temperatures, text) are
+// recognised: they hold bytes that no scan can have, or 64 KiB of them lack the bytes that every scan has. The
+// directory of a Samsung phone at the end proves that everything before it is there, whatever its size; the panoramas
+// of such phones have no EOI.
 //
-// A cut passes after the EOI, in what was appended to the picture; and, in scans after the first one, within 768 KiB
-// behind a segment that holds a pair FF D9 (but only tables lie between scans in files that are known) and behind more
-// than 64 KiB of segments. A whole file is held back if more than 768 KiB after its EOI hold neither such a pair nor, in
-// the last 192 KiB, what no scan can have.
+// A cut passes after the EOI, in what was appended to the picture. In scans after the first one it passes within 768
+// KiB behind a segment that holds a pair FF D9 (though in known files only tables lie between scans), and behind more
+// than 64 KiB of segments. A whole file is held back if more than 768 KiB after its EOI hold neither such a pair nor,
+// in the last 192 KiB, what no scan can have.
 func jpegEnd(s *source, _ []byte) (string, error) {
 	const missing = "the JPEG has no end marker (FF D9)"
 	head, err := jpegHeader(s)
@@ -41,8 +43,8 @@ func jpegEnd(s *source, _ []byte) (string, error) {
 	return missing, nil
 }
 
-// jpegHasEOI reports an EOI between the first scan and last, or that one is further back than can be searched. What may
-// show that is looked for before most of the searching.
+// jpegHasEOI reports whether there is an EOI between the first scan and last, or one further back than can be searched.
+// What may prove the latter is looked for before most of the search.
 func jpegHasEOI(s *source, head jpegHead, last int64) (bool, error) {
 	const eoi = "\xff\xd9"
 	near := max(head.scan, last-chunk)
@@ -64,14 +66,14 @@ func jpegHasEOI(s *source, head jpegHead, last int64) (bool, error) {
 	return at >= 0, err
 }
 
-// jpegHead is what the segments before the first scan tell.
+// jpegHead is what the segments before the first scan say.
 type jpegHead struct {
-	scan  int64 // the first entropy-coded byte, which may lie beyond the file; where the segments end otherwise, there
-	ended bool  // an EOI came before
+	scan  int64 // the first entropy-coded byte, which may lie beyond the file; or where the segments end otherwise
+	ended bool  // an EOI came before it
 	plain bool  // a scan begins, and in it FF is followed by 00 or a marker; JPEG-LS (ITU-T T.87) has other rules
 }
 
-// jpegHeader walks 1,000 segments, or up to bytes that are no marker.
+// jpegHeader walks up to 1,000 segments, or up to bytes that are no marker.
 func jpegHeader(s *source) (head jpegHead, err error) {
 	const lossless = 0xF7
 	head = jpegHead{scan: 2}
@@ -109,17 +111,17 @@ func jpegHeader(s *source) (head jpegHead, err error) {
 	return head, nil
 }
 
-// jpegSamsung reports the trailer of a Samsung phone, which ends with the length of its directory and SEFT. Panoramas
-// have it without an EOI before it.
+// jpegSamsung reports whether the trailer of a Samsung phone ends at last. The trailer ends with the length of its
+// directory and SEFT. Panoramas have it without an EOI before it.
 func jpegSamsung(s *source, last int64) (bool, error) {
 	const seft = "SEFT"
 	b, err := s.at(last-int64(len(seft)), len(seft))
 	return string(b) == seft, err
 }
 
-// jpegTrailer reports that the bytes before last, a long way without an EOI, are no part of a scan: the EOI is still
-// further back. They are searched for what can stand neither in a scan nor in the segments between scans. The first 64 KiB
-// that are looked at do not count: they can be the content of a segment, which may be anything.
+// jpegTrailer reports whether the bytes before last, which go a long way without an EOI, are no part of a scan, so that
+// the EOI is still further back. They are searched for what can stand neither in a scan nor in the segments between
+// scans. The first 64 KiB do not count, because they can be the content of a segment, which may be anything.
 func jpegTrailer(s *source, last int64) (bool, error) {
 	for off := last - 3*chunk; off < last; {
 		b, err := s.at(off, int(min(chunk, last-off)))
@@ -138,9 +140,9 @@ func jpegTrailer(s *source, last int64) (bool, error) {
 	return false, nil
 }
 
-// jpegNoScan reports that b, 64 KiB, is no part of a scan, as no byte FF is in it; one in 256 is, in what is compressed. A
-// plain surface alone is compressed to the same few bytes again and again, which are no text; nothing longer than the 10
-// blocks of an MCU (B.2.3), of two codes of 16 bits each, is so repeated.
+// jpegNoScan reports whether b, 64 KiB, is no part of a scan because it has no byte FF. In compressed data one byte in
+// 256 is FF. Only a plain surface has none, because it is compressed to the same few bytes again and again, which are
+// no text; at most the 10 blocks of an MCU (B.2.3), of two codes of 16 bits each, are repeated like that.
 func jpegNoScan(b []byte) bool {
 	const longest, shortest = 10 * 2 * 16, 4
 	if bytes.IndexByte(b, 0xFF) >= 0 {
@@ -158,7 +160,7 @@ func jpegNoScan(b []byte) bool {
 	return true
 }
 
-// isText reports UTF-8 without control characters, of which a piece begins and ends b.
+// isText reports whether b is UTF-8 without control characters. A character may be cut at its beginning and its end.
 func isText(b []byte) bool {
 	for range utf8.UTFMax - 1 {
 		if !utf8.RuneStart(b[0]) {
@@ -171,9 +173,9 @@ func isText(b []byte) bool {
 	return utf8.Valid(b) && !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' })
 }
 
-// jpegForeign reports bytes from b[from] on that do not belong to a JPEG, if b begins in a scan: FF before what is no
-// marker between scans, or a segment without another marker behind it. If there are none, n is how far b was looked at;
-// that can be beyond its end.
+// jpegForeign reports whether bytes from b[from] on do not belong to a JPEG, provided that b begins in a scan. Such
+// bytes are an FF before what is no marker between scans, or a segment without another marker behind it. If there are
+// none, n is how far b was searched, which can be beyond its end.
 func jpegForeign(b []byte, from int64) (n int64, foreign bool) {
 	size := int64(len(b))
 	for {

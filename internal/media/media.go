@@ -1,20 +1,20 @@
-// Package media knows the formats of files: their kind and MIME type by the name ([ByName]), and by the content whether their
-// end is there ([MissingEnd]). What a destination takes, and what it calls it, is the destination's.
+// Package media knows formats of files: the kind and the MIME type by the name ([ByName]), and by the content whether
+// the end of the file is there ([MissingEnd]). What a service takes, and what the service calls it, belongs to the
+// destination's package.
 //
-// The table is the program's own, never the host's mime.types: Go's and most hosts' tables have no entry for .3gpp, and answer
-// differently for .wav.
+// The types are the program's own, never those of the host's mime.types: Go's table and those of most hosts have no
+// entry for .3gpp, and they differ about .wav.
 package media
 
 import (
 	"path"
-	"slices"
 	"strings"
 )
 
 // Kind is what a post shows. The ledger keeps these words.
 type Kind string
 
-// Image and Album share their extensions: configuration decides, never the file.
+// Image and Album share their extensions: the configuration tells them apart, never the file.
 const (
 	Image    Kind = "Image"
 	Album    Kind = "Album" // several images in one post
@@ -30,44 +30,53 @@ type Type struct {
 	MIME string
 }
 
-func table() []Type {
-	const ooxml = "application/vnd.openxmlformats-officedocument."
-	return []Type{
-		{".jpg", Image, "image/jpeg"},
-		{".jpeg", Image, "image/jpeg"},
-		{".png", Image, "image/png"},
-		{".mp3", Audio, "audio/mpeg"},
-		{".wav", Audio, "audio/wav"},
-		{".doc", Document, "application/msword"},
-		{".docx", Document, ooxml + "wordprocessingml.document"},
-		{".xls", Document, "application/vnd.ms-excel"},
-		{".xlsx", Document, ooxml + "spreadsheetml.sheet"},
-		{".ppt", Document, "application/vnd.ms-powerpoint"},
-		{".pptx", Document, ooxml + "presentationml.presentation"},
-		{".pdf", Document, "application/pdf"},
-		{".mp4", Video, "video/mp4"},
-		{".3gpp", Video, "video/3gpp"},
-	}
-}
-
-// ByName tells the type by the extension of a name, in any case: SCAN.PDF, a.b.c.Jpg. ok is false for every other
+// ByName gives the type by the extension of a name, in any case: SCAN.PDF, a.b.c.Jpg. ok is false for every other
 // extension and for none.
 func ByName(name string) (t Type, ok bool) {
 	ext := strings.ToLower(path.Ext(name))
-	types := table()
-	i := slices.IndexFunc(types, func(t Type) bool { return t.Ext == ext })
-	if i < 0 {
+	kind, mime := byExtension(ext)
+	if mime == "" {
 		return Type{}, false
 	}
-	return types[i], true
+	return Type{ext, kind, mime}, true
 }
 
-// Extensions lists those that ByName knows, each in lower case with its dot.
-func Extensions() []string {
-	types := table()
-	exts := make([]string, len(types))
-	for i, t := range types {
-		exts[i] = t.Ext
+// byExtension gives "" for an extension that it does not know.
+func byExtension(ext string) (kind Kind, mime string) {
+	const ooxml = "application/vnd.openxmlformats-officedocument."
+	switch ext {
+	case ".jpg", ".jpeg":
+		return Image, "image/jpeg"
+	case ".png":
+		return Image, "image/png"
+	case ".mp3":
+		return Audio, "audio/mpeg"
+	case ".wav":
+		return Audio, "audio/wav"
+	case ".doc":
+		return Document, "application/msword"
+	case ".docx":
+		return Document, ooxml + "wordprocessingml.document"
+	case ".xls":
+		return Document, "application/vnd.ms-excel"
+	case ".xlsx":
+		return Document, ooxml + "spreadsheetml.sheet"
+	case ".ppt":
+		return Document, "application/vnd.ms-powerpoint"
+	case ".pptx":
+		return Document, ooxml + "presentationml.presentation"
+	case ".pdf":
+		return Document, "application/pdf"
+	case ".mp4":
+		return Video, "video/mp4"
+	case ".3gpp":
+		return Video, "video/3gpp"
 	}
-	return exts
+	return "", ""
+}
+
+// Extensions lists the extensions that ByName knows, each in lower case with its dot. It is for tests that must cover all of
+// them.
+func Extensions() []string {
+	return []string{".jpg", ".jpeg", ".png", ".mp3", ".wav", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".pdf", ".mp4", ".3gpp"}
 }

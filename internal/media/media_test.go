@@ -7,6 +7,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
+// TestByName shows the type of each extension, in any case, and that other names have none.
 func TestByName(t *testing.T) {
 	const ooxml = "application/vnd.openxmlformats-officedocument."
 	for name, want := range map[string]media.Type{
@@ -41,10 +42,16 @@ func TestByName(t *testing.T) {
 	}
 }
 
+// TestExtensionsAreThoseOfTheTable shows that Extensions lists exactly the known extensions, in a fixed order.
 func TestExtensionsAreThoseOfTheTable(t *testing.T) {
 	got := strings.Join(media.Extensions(), " ")
 	const want = ".jpg .jpeg .png .mp3 .wav .doc .docx .xls .xlsx .ppt .pptx .pdf .mp4 .3gpp"
 	if got != want {
 		t.Errorf("Extensions() = %s, want %s", got, want)
+	}
+	for _, ext := range media.Extensions() {
+		if _, ok := media.ByName("a" + ext); !ok {
+			t.Errorf("%s is listed, and not known", ext)
+		}
 	}
 }

@@ -6,27 +6,27 @@ import (
 )
 
 const (
-	maxIndexBoxes = 1024 // in moov are looked at
-	maxChunkTable = 1024 // chunk offsets of one track
+	maxIndexBoxes = 1024 // boxes in moov that are read
+	maxChunkTable = 1024 // chunk offsets of one track that are read
 	maxInChunk    = 4096 // samples
-	sampleSeen    = 32   // bytes of a sample that are never zeros only
+	sampleSeen    = 32   // as many bytes at the beginning of a sample are never all zeros
 )
 
-// filmIndex is what moov tells of where the samples are: ISO/IEC 14496-12, 8.1 to 8.7.
+// filmIndex is what moov says of where the samples are: ISO/IEC 14496-12, 8.1 to 8.7.
 type filmIndex struct {
 	*film
 	boxes   int
 	broken  bool // something in it that must be a box is none
-	unknown bool // it has more than is looked at, or leaves it to fragments
+	unknown bool // it has more than is read, or leaves the index to fragments
 	tracks  []track
 }
 
 type track struct {
-	format string   // of its samples: avc1, mp4a
-	chunks boxTable // of their offsets
-	runs   boxTable // how many samples the chunks have
-	sizes  boxTable // of the samples
-	fixed  int64    // the size of all of them, 0 if they differ
+	format string   // the format of its samples: avc1, mp4a
+	chunks boxTable // the offsets of its chunks
+	runs   boxTable // how many samples its chunks have
+	sizes  boxTable // the sizes of its samples
+	fixed  int64    // the size of every sample, or 0 if they differ
 }
 
 // boxTable is a table of n entries in a box.
@@ -39,7 +39,7 @@ func (f *film) readIndex(b box) (*filmIndex, error) {
 	return x, err
 }
 
-// walk goes through the boxes in b, and those in them. Zeros behind the last one in moov are padding.
+// walk goes through the boxes in b, and the boxes in those. Zeros behind the last box in moov are padding.
 func (x *filmIndex) walk(b box) error {
 	off, end := b.off+b.header, b.off+b.size
 	for end-off >= 8 && !x.broken {
@@ -101,7 +101,7 @@ func (x *filmIndex) enter(b box) (err error) {
 	return err
 }
 
-// table is the one in b whose number of entries stands at so many bytes behind b's header.
+// table gives the table in b whose number of entries stands at bytes behind b's header.
 func (x *filmIndex) table(b box, at, entry int64) (boxTable, error) {
 	n, err := x.at(b.off+b.header+at, 4)
 	if err != nil || len(n) < 4 {
@@ -110,7 +110,7 @@ func (x *filmIndex) table(b box, at, entry int64) (boxTable, error) {
 	return boxTable{b.off + b.header + at + 4, int64(binary.BigEndian.Uint32(n)), entry}, nil
 }
 
-// lastOf reads the last n entries of t, or all of fewer.
+// lastOf reads the last n entries of t, or all if there are fewer.
 func (x *filmIndex) lastOf(t boxTable, n int64) ([]byte, error) {
 	n = min(n, t.n)
 	b, err := x.at(t.off+(t.n-n)*t.entry, int(n*t.entry))
@@ -123,8 +123,8 @@ func (x *filmIndex) lastOf(t boxTable, n int64) ([]byte, error) {
 // extent is where bytes lie in the file.
 type extent struct{ from, to int64 }
 
-// lastChunk gives the samples of t's last chunk. ok is false if that cannot be told: where it is not the one furthest
-// back in the file, and for sound whose sizes are in other units, as QuickTime has it.
+// lastChunk gives the samples of t's last chunk. ok is false if they cannot be told: the last chunk is not the one
+// furthest back in the file, or the sizes of sound are in other units, as in QuickTime.
 func (x *filmIndex) lastChunk(t track) (samples []extent, ok bool, err error) {
 	offsets, err := x.lastOf(t.chunks, maxChunkTable)
 	if err != nil || len(offsets) == 0 {
@@ -153,7 +153,7 @@ func chunkOffset(b []byte) int64 {
 	if len(b) == 4 {
 		return int64(binary.BigEndian.Uint32(b))
 	}
-	return int64(binary.BigEndian.Uint64(b) >> 1) // half of it is more than a file has, too
+	return int64(binary.BigEndian.Uint64(b) >> 1) // halved to be no negative number; even that is more than a file has
 }
 
 // samplesFrom gives the last n samples of t, which begin at off.
@@ -173,7 +173,7 @@ func (x *filmIndex) samplesFrom(off int64, t track, n int64) (samples []extent, 
 	return samples, true, nil
 }
 
-// samplesEnd is where the last sample of all tracks ends.
+// samplesEnd gives where the last sample of all tracks ends.
 func (x *filmIndex) samplesEnd() (end int64, known bool, err error) {
 	if x.broken || x.unknown {
 		return 0, false, nil
@@ -191,8 +191,8 @@ func (x *filmIndex) samplesEnd() (end int64, known bool, err error) {
 	return end, known, nil
 }
 
-// hollowIndex reports that zeros from off on cover a part of moov that cannot be zeros: the header of a box in it, the
-// number of chunks of a track that has samples, or the offset of a chunk.
+// hollowIndex reports whether the zeros that begin at off cover a part of moov that cannot be zeros: the header of a
+// box, the number of chunks of a track with samples, or the offset of a chunk.
 func (x *filmIndex) hollowIndex(off int64) (bool, error) {
 	for _, t := range x.tracks {
 		at, err := x.lastOf(t.chunks, 1)
@@ -207,10 +207,10 @@ func (x *filmIndex) hollowIndex(off int64) (bool, error) {
 	return x.broken, nil
 }
 
-// hollowSamples reports a sample that has nothing but the zeros from off on.
+// hollowSamples reports whether a sample lies within the zeros that begin at off.
 func (x *filmIndex) hollowSamples(off int64) (bool, error) {
 	for _, t := range x.tracks {
-		if x.broken || x.unknown || !slices.Contains(codecs(), t.format) || t.fixed > 0 {
+		if x.broken || x.unknown || !isCodec(t.format) || t.fixed > 0 {
 			continue
 		}
 		samples, _, err := x.lastChunk(t)
@@ -226,7 +226,7 @@ func (x *filmIndex) hollowSamples(off int64) (bool, error) {
 	return false, nil
 }
 
-// silentFrom reports that the bytes from off on are the last chunk of sound that is not encoded.
+// silentFrom reports whether the bytes from off on belong to the last chunk of sound that is not encoded.
 func (x *filmIndex) silentFrom(off int64) (bool, error) {
 	plain := []string{"sowt", "twos", "raw ", "lpcm", "ipcm", "fpcm", "in24", "in32", "fl32", "fl64", "NONE", "ulaw", "alaw"}
 	for _, t := range x.tracks {
@@ -241,8 +241,13 @@ func (x *filmIndex) silentFrom(off int64) (bool, error) {
 	return false, nil
 }
 
-// codecs are those whose samples begin with something else than zeros; of plain sound and of data nobody knows.
-func codecs() []string {
-	return []string{"avc1", "avc3", "hvc1", "hev1", "av01", "vp08", "vp09", "mp4v", "s263", "jpeg", "mjpa", "mp4a", "samr",
-		"sawb", "Opus", "ac-3", "ec-3", "alac", "fLaC", ".mp3"}
+// isCodec reports whether the first sampleSeen bytes of a sample of that format are never all zeros. They may be in
+// sound that is not encoded, and in data of an unknown format.
+func isCodec(format string) bool {
+	switch format {
+	case "avc1", "avc3", "hvc1", "hev1", "av01", "vp08", "vp09", "mp4v", "s263", "jpeg", "mjpa",
+		"mp4a", "samr", "sawb", "Opus", "ac-3", "ec-3", "alac", "fLaC", ".mp3":
+		return true
+	}
+	return false
 }

@@ -7,21 +7,24 @@ import (
 	"strings"
 )
 
-// pdfEnd wants %%EOF, and after it nothing that belongs to a PDF: ISO 32000-2, 7.5.4 to 7.5.6.
+// pdfEnd requires %%EOF, and after it nothing that belongs to a PDF: ISO 32000-2, 7.5.4 to 7.5.6.
 //
-// Zeros at the end are left out however many they are, then 448 KiB are looked through. What follows the last %%EOF may
-// be anything (line ends, a web server's HTML) but not an object or a cross-reference table: they are an incremental
-// update that was begun, the rest of a linearized file, or of a file that has another PDF embedded. Their first words
-// count at the start of a line, where writers put them: "12 0 obj", "xref" with "0 5" on the next line. Where the
-// startxref before the %%EOF does not lead to a table of this file, as an embedded one's does not, endobj and endstream
-// count too. Without %%EOF a last startxref is an end if it leads to a table, and if nothing that belongs to a PDF follows,
-// nor half of a %%EOF: readers go by it.
+// Zeros at the end are skipped however many there are; then 448 KiB are searched. What follows the last %%EOF may be
+// anything (line ends, a web server's HTML) but an object or a cross-reference table: these belong to an incremental
+// update that was begun, to the rest of a linearized file, or to a file that has another PDF embedded. Their first
+// words count at the start of a line, where writers put them: "12 0 obj", or "xref" with "0 5" on the next line. If the
+// startxref before the %%EOF does not lead to a table of this file, as that of an embedded PDF does not, endobj and
+// endstream count as well.
 //
-// The %%EOF near the start of a linearized file (annex F) belongs to a section whose startxref is 0: it is no end while
+// Without %%EOF, a last startxref is an end if it leads to a table, and if neither anything that belongs to a PDF nor
+// half of a %%EOF follows: readers go by it.
+//
+// The %%EOF near the start of a linearized file (annex F) belongs to a section whose startxref is 0. It is no end while
 // the file is shorter than its /L says.
 //
-// A cut passes in the line end after the offset that startxref gives; after the %%EOF of an earlier revision, or of an embedded PDF, as far
-// as the first of those words after it; and in junk before the header, where nothing tells a PDF yet.
+// A cut passes in the line end after the offset that startxref gives. It passes after the %%EOF of an earlier revision,
+// or of an embedded PDF, as far as the first of those words after it. It passes in junk before the header, where
+// nothing shows a PDF yet.
 func pdfEnd(s *source, head []byte) (string, error) {
 	end, err := s.dataEnd()
 	if err != nil {
@@ -47,8 +50,8 @@ type pdf struct {
 const (
 	pdfMarker    = "%%EOF"
 	pdfStart     = "startxref"
-	pdfLookBack  = 448 << 10 // for the marker; these bytes may be read a second time, forwards,
-	pdfStartBack = 32 << 10  // and so may these, for a startxref without a marker
+	pdfLookBack  = 448 << 10 // how far the marker is searched for; these bytes may be read a second time, forwards
+	pdfStartBack = 32 << 10  // how far a startxref without a marker is searched for; these bytes may be read a second time as well
 )
 
 // missing judges the last %%EOF, and what follows it.
@@ -85,7 +88,7 @@ func (p *pdf) missing() (string, error) {
 	return "", nil
 }
 
-// endsWithoutMarker reports that the file ends with a startxref and the offset of a table.
+// endsWithoutMarker reports whether the file ends with a startxref and the offset of a table.
 func (p *pdf) endsWithoutMarker() (bool, error) {
 	start, err := p.findLast(pdfStart, 0, p.end, pdfStartBack)
 	if err != nil || start < 0 {
@@ -113,8 +116,8 @@ func (p *pdf) endsWithoutMarker() (bool, error) {
 	return !goesOn, err
 }
 
-// leadsToTable reports that a cross-reference table or an object with one in its stream (7.5.8) stands at offset, counted
-// from the begin of the file or, as readers do, from its header.
+// leadsToTable reports whether a cross-reference table, or an object with one in its stream (7.5.8), stands at offset,
+// counted from the beginning of the file or, as readers do, from its header.
 func (p *pdf) leadsToTable(offset int64) (bool, error) {
 	header := int64(max(0, bytes.Index(p.head, []byte("%PDF-"))))
 	for _, at := range slices.Compact([]int64{offset, header + offset}) {
@@ -143,7 +146,7 @@ func (p *pdf) tableIsLast(offset, start int64) (bool, error) {
 	return objects == 0 || objects == 1 && bytes.Contains(b, []byte("/XRef")), err
 }
 
-// goesOn reports words of a PDF's structure at the start of a line in [from, end), where a line starts.
+// goesOn reports whether words of a PDF's structure stand at the start of a line in [from, end). A line starts at from.
 func (p *pdf) goesOn(from int64, own bool) (bool, error) {
 	starts := true
 	for n := int64(2 << 10); from < p.end; n = chunk {
@@ -163,7 +166,7 @@ func (p *pdf) goesOn(from int64, own bool) (bool, error) {
 	return false, nil
 }
 
-// pdfOffset is the number after the last startxref in b, and what follows it.
+// pdfOffset gives the number after the last startxref in b, and what follows it.
 func pdfOffset(b []byte) (offset int64, rest []byte, given bool) {
 	i := lastIndex(b, []byte(pdfStart))
 	if i < 0 {
@@ -174,7 +177,8 @@ func pdfOffset(b []byte) (offset int64, rest []byte, given bool) {
 	return n, b[digits(b):], err == nil
 }
 
-// linearizedLength is /L of a linearization dictionary, which is the first object and near the start; 0 if there is none.
+// linearizedLength gives /L of a linearization dictionary, which is the first object and near the start, or 0 if there
+// is none.
 func linearizedLength(head []byte) int64 {
 	head, _, _ = bytes.Cut(head, []byte("endobj"))
 	_, dict, ok := bytes.Cut(head, []byte("/Linearized"))

@@ -4,11 +4,12 @@ import "bytes"
 
 const (
 	pdfSpace    = "\x00\t\n\f\r " // ISO 32000-2, 7.2.3
-	pdfWordsLen = 64              // as far as a line is looked at
+	pdfWordsLen = 64              // how much of a line is read
 )
 
-// pdfWords reports words of a PDF's structure at the start of a line of b; starts says that b starts one, last that
-// nothing follows b. The words are looked for first, and then what stands around them, as there may be any number of lines.
+// pdfWords reports whether words of a PDF's structure stand at the start of a line of b. starts says that a line starts
+// at b, and last that nothing follows b. The words are searched for first, and then what stands around them is checked,
+// because there may be any number of lines.
 func pdfWords(b []byte, starts, last, own bool) bool {
 	words := []string{"obj", "xref"}
 	if !own {
@@ -22,7 +23,7 @@ func pdfWords(b []byte, starts, last, own bool) bool {
 			}
 			i += from
 			if from = i + len(word); !last && len(b)-from < pdfWordsLen {
-				break // it is looked at again, with what follows
+				break // it is read again, with what follows
 			}
 			if pdfWordAt(b, i, word) && startsLine(b, i, word == "obj", starts) {
 				return true
@@ -32,7 +33,8 @@ func pdfWords(b []byte, starts, last, own bool) bool {
 	return false
 }
 
-// startsLine reports that the word at i is the first one of a line, or the first one behind two numbers.
+// startsLine reports whether the word at i is the first word of a line, or with numbers the first word behind two
+// numbers.
 func startsLine(b []byte, i int, numbers, starts bool) bool {
 	b = b[:i]
 	if numbers {
@@ -52,7 +54,7 @@ func startsLine(b []byte, i int, numbers, starts bool) bool {
 	return b[len(b)-1] == '\n' || b[len(b)-1] == '\r'
 }
 
-// trimRight cuts off the bytes that b ends with and that are so, as many as are looked at.
+// trimRight cuts off the bytes at the end of b for which so is true, at most pdfWordsLen.
 func trimRight(b []byte, so func(byte) bool) []byte {
 	n := len(b)
 	for least := max(0, n-pdfWordsLen); n > least && so(b[n-1]); n-- {
@@ -63,10 +65,10 @@ func trimRight(b []byte, so func(byte) bool) []byte {
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 func isSpace(c byte) bool { return c == '\n' || c == '\r' || isIndent(c) }
 
-// isIndent reports what may stand between a line's begin and its first word.
+// isIndent reports whether c may stand between the beginning of a line and its first word.
 func isIndent(c byte) bool { return c == ' ' || c == '\t' || c == '\f' || c == 0 }
 
-// pdfWordAt reports that the word at i is one as a PDF has it.
+// pdfWordAt reports whether the word at i is one of a PDF's structure.
 func pdfWordAt(b []byte, i int, word string) bool {
 	if word == "xref" {
 		return pdfTable(b[i:])
@@ -74,7 +76,7 @@ func pdfWordAt(b []byte, i int, word string) bool {
 	return endsWord(b[i+len(word):])
 }
 
-// pdfObject reports the begin of an object: "12 0 obj<<".
+// pdfObject reports whether an object begins at b: "12 0 obj<<".
 func pdfObject(b []byte) bool {
 	for range 2 {
 		n := digits(b)
@@ -87,8 +89,8 @@ func pdfObject(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("obj")) && endsWord(b[3:])
 }
 
-// pdfTable reports the begin of a cross-reference table: xref, and in the next line the numbers of its first part, as far
-// as they are there.
+// pdfTable reports whether a cross-reference table begins at b: xref, and in the next line the numbers of its first
+// part, as far as they are there.
 func pdfTable(b []byte) bool {
 	b, ok := bytes.CutPrefix(b, []byte("xref"))
 	b = bytes.TrimLeft(b, " \t")
@@ -109,12 +111,12 @@ func pdfTable(b []byte) bool {
 	return true
 }
 
-// endsWord reports that what stands before b is a whole word.
+// endsWord reports whether the word before b is a whole word.
 func endsWord(b []byte) bool {
 	return len(b) == 0 || digits(b) == 0 && (b[0]|0x20 < 'a' || b[0]|0x20 > 'z')
 }
 
-// digits counts the ones that b begins with.
+// digits counts the digits at the beginning of b.
 func digits(b []byte) int {
 	n := 0
 	for n < len(b) && isDigit(b[n]) {

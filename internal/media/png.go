@@ -7,13 +7,13 @@ const (
 	pngEndChunk  = "\x00\x00\x00\x00IEND\xae\x42\x60\x82" // its length, type and CRC are always these
 )
 
-// pngEnd wants an IEND chunk: W3C PNG (ISO/IEC 15948), 5.2, 5.3 and 11.2.5.
+// pngEnd requires an IEND chunk: W3C PNG (ISO/IEC 15948), 5.2, 5.3 and 11.2.5.
 //
-// As a rule it is the last 12 bytes. Where it is not, because something was appended or the file is torn, the chunks are
-// walked by their lengths, a run of IDAT chunks of one length in leaps; after 1,000 steps, or where something is no chunk,
-// IEND is looked for in the last 768 KiB.
+// As a rule the chunk is the last 12 bytes. If it is not, because something was appended or the file is torn, the
+// chunks are walked by their lengths, and runs of IDAT chunks of equal length in leaps. After 1,000 steps, or where
+// there is no chunk, IEND is searched for in the last 768 KiB.
 //
-// A cut passes after IEND, and where it hits just the end of a PNG that another chunk carries.
+// A cut passes after IEND, and where it hits exactly the end of a PNG that another chunk carries.
 func pngEnd(s *source, _ []byte) (string, error) {
 	tail, err := s.at(s.size-int64(len(pngEndChunk)), len(pngEndChunk))
 	if err != nil || string(tail) == pngEndChunk {
@@ -43,9 +43,9 @@ func pngEnd(s *source, _ []byte) (string, error) {
 	return "the PNG has no end chunk (IEND)", nil
 }
 
-// pngRunEnd is behind the chunk at off, whose length and type are header, and behind the IDAT chunks of the same length
-// that follow it without another between: all but the last are alike, as writers fill them. A header just where a run
-// of them would have it is one.
+// pngRunEnd gives the end of the chunk at off, whose length and type are header, and of the IDAT chunks of equal length
+// that follow it directly. Writers fill all but the last chunk equally. A header exactly where a run of such chunks
+// would have it counts as one.
 func pngRunEnd(s *source, off int64, header [8]byte) (int64, error) {
 	size := 12 + int64(binary.BigEndian.Uint32(header[:]))
 	if string(header[4:]) != "IDAT" {

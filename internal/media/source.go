@@ -10,13 +10,13 @@ import (
 const (
 	maxReads = 4096
 	maxBytes = 1 << 20
-	lookBack = 768 << 10 // how far an end is looked for before what follows it
+	lookBack = 768 << 10 // how far before the trailing data an end is searched for
 	chunk    = 64 << 10
 	sample   = 512
 
-	// zerosCounted is how many zeros at the end are counted one by one.
+	// zerosCounted is how many zeros at the end are counted exactly.
 	zerosCounted = 16 << 10
-	// fewZeros are too few for a look at what they cover.
+	// fewZeros is the number of zeros below which it is not checked what they cover.
 	fewZeros = 64
 )
 
@@ -32,7 +32,7 @@ type source struct {
 	buf   []byte
 }
 
-// at gives the n bytes at off, fewer where the file ends. They are good until the next call.
+// at gives the n bytes at off, or fewer where the file ends. They are valid until the next call.
 func (s *source) at(off int64, n int) ([]byte, error) {
 	if off < 0 || off >= s.size || n <= 0 {
 		return nil, nil
@@ -57,7 +57,7 @@ func (s *source) at(off int64, n int) ([]byte, error) {
 	return nil, fmt.Errorf("%d of %d bytes at %d: %w", got, n, off, err)
 }
 
-// findLast is where pattern is found last in [from, to), -1 if it is not: from the end backwards, at most so many bytes.
+// findLast gives the last place of pattern in [from, to), or -1. It searches backwards from to, at most most bytes.
 func (s *source) findLast(pattern string, from, to, most int64) (int64, error) {
 	from = max(from, to-most)
 	overlap := int64(len(pattern) - 1)
@@ -78,11 +78,11 @@ func (s *source) findLast(pattern string, from, to, most int64) (int64, error) {
 	return -1, nil
 }
 
-// dataEnd is where the zeros begin that the file ends with; size if it ends with none.
+// dataEnd gives where the zeros begin with which the file ends, or size if it ends with none.
 func (s *source) dataEnd() (int64, error) { return s.dataEndBefore(s.size) }
 
-// dataEndBefore is where the zeros begin that end at limit. A long run is measured with small samples, at doubled
-// distances and then halving: zeros within the data can mislead it, the end of a run cannot.
+// dataEndBefore gives where the zeros begin that end at limit. A long run is measured with small samples, at doubling
+// distances and then by halving. Zeros within the data can mislead it, but the end of the run cannot.
 func (s *source) dataEndBefore(limit int64) (int64, error) {
 	const block = 4 << 10
 	zeros := max(0, limit-block)
@@ -123,7 +123,7 @@ func (s *source) dataEndBefore(limit int64) (int64, error) {
 	return low + lastNonZero(b) + 1, err
 }
 
-// zerosBefore counts the zeros that end at limit: those within 16 KiB one by one, more as dataEndBefore does.
+// zerosBefore counts the zeros that end at limit: exactly up to 16 KiB, and as dataEndBefore does beyond.
 func (s *source) zerosBefore(limit int64) (int64, error) {
 	for _, n := range []int64{sample, zerosCounted} {
 		from := max(0, limit-n)
@@ -136,7 +136,8 @@ func (s *source) zerosBefore(limit int64) (int64, error) {
 	return max(min(limit, zerosCounted), limit-end), err
 }
 
-// lastIndex is bytes.LastIndex, ten times as fast where there is little to find: only searching forward is vectorized.
+// lastIndex is bytes.LastIndex, but ten times as fast where there is little to find, because only the forward search is
+// vectorized.
 func lastIndex(b, pattern []byte) int {
 	last := -1
 	for {

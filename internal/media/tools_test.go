@@ -53,9 +53,8 @@ func writers() []writer {
 	}
 }
 
-// TestFilesOfRealPrograms has real programs make files of every format: each must pass. Each is cut at 200 places, and
-// given zeros instead of its end from as many places on: of the files of one format, only so few of them may pass as
-// power says.
+// TestFilesOfRealPrograms shows that files of every format which real programs make pass. Each is then cut at 200
+// places, and filled with zeros from as many places on: of these only so few may pass as power says.
 func TestFilesOfRealPrograms(t *testing.T) {
 	testdata, err := filepath.Abs("testdata")
 	if err != nil {
@@ -89,7 +88,7 @@ func TestFilesOfRealPrograms(t *testing.T) {
 	counts.report(t)
 }
 
-// filesOf runs a writer's script and names what it made.
+// filesOf runs the script of a writer, and gives the names of the files that it made.
 func filesOf(t *testing.T, name, testdata string) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -99,7 +98,7 @@ func filesOf(t *testing.T, name, testdata string) []string {
 	sh := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", testdata+"/writers/"+name+".sh")
 	sh.Dir = dir
 	sh.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TESTDATA="+testdata)
-	if name != "excelize" { // which finds its modules there
+	if name != "excelize" { // excelize finds its modules there
 		sh.Env = append(sh.Env, "HOME="+dir)
 	}
 	if out, err := sh.CombinedOutput(); err != nil {
@@ -116,8 +115,8 @@ func thorough() bool {
 	return os.Getenv("KAIZALA_DROP_CI") != "" || os.Getenv("KAIZALA_DROP_CORPUS") != ""
 }
 
-// power says how many of 10,000 cuts, and of 10,000 ends of zeros, may pass in a format, files of real programs given.
-// What a sound ends with can be zeros; what has no end passes always.
+// power is how many of 10,000 cuts, and of 10,000 ends of zeros, may pass in files of real programs, by format. Sound
+// may end with zeros, and what has no ending passes always.
 func power() map[string][2]int {
 	return map[string][2]int{
 		".doc": {0, 60}, ".ppt": {0, 30}, ".xls": {5, 100}, ".xlsx": {5, 20}, ".docx": {0, 150}, ".pptx": {0, 30},
@@ -125,7 +124,7 @@ func power() map[string][2]int {
 	}
 }
 
-// kindOf tells the files apart of which other things are known.
+// kindOf tells those files apart of which something else is known.
 func kindOf(name string) string {
 	kind := filepath.Ext(name)
 	switch {
@@ -194,7 +193,7 @@ func (c *counts) report(t *testing.T) {
 			100*float64(all.cutPassed)/float64(all.cuts), all.cuts,
 			100*float64(all.hollowPassed)/float64(all.hollow), all.hollow)
 		most, known := power()[kind]
-		// Two of a small sample say nothing: what the programs write is different every time.
+		// Two in a small sample say nothing, because what the programs write differs every time.
 		if known && (all.cutPassed*10_000 > most[0]*all.cuts || max(0, all.hollowPassed-2)*10_000 > most[1]*all.hollow) {
 			t.Errorf("%s: more pass than %d of 10,000 cuts, or %d of 10,000 ends of zeros", kind, most[0], most[1])
 		}
@@ -228,7 +227,7 @@ func cutOne(t *testing.T, program, name string, data []byte) {
 	t.Logf("%s: %d bytes, %d of %d cuts held back", name, len(data), held, len(cuts))
 }
 
-// realPasses is where a cut may pass in what these programs write, found by other means than those of the package.
+// realPasses gives where a cut may pass in what these programs write, found by other means than those of the package.
 func realPasses(name string, data []byte) []span {
 	end := len(data)
 	switch kind, _, _ := bytes.Cut([]byte(name), []byte(".")); {
@@ -239,7 +238,7 @@ func realPasses(name string, data []byte) []span {
 		behind := start + bytes.Index(data[start:], fmt.Append(nil, offset)) + len(fmt.Sprint(offset))
 		marker := behind + bytes.Index(data[behind:], []byte("%%EOF"))
 		if bytes.Contains(data[:1024], []byte("/Linearized")) {
-			behind++ // the table stands elsewhere, so the digits could be the first ones of an offset
+			behind++ // the table lies elsewhere, so the digits could be the first digits of an offset
 		}
 		return []span{{behind, marker + 1}, {marker + 5, end}}
 	case filepath.Ext(name) == ".mp4" && bytes.Contains(kind, []byte("fragments")):

@@ -6,22 +6,24 @@ import (
 	"slices"
 )
 
-// wavEnd wants as many bytes as the RIFF header says and a data chunk among them: Multimedia Programming Interface and
-// Data Specifications 1.0 (IBM, Microsoft, 1991), "Resource Interchange File Format" and "WAVE"; for RF64 and BW64, EBU
-// Tech 3306 and ITU-R BS.2088: a length in the ds64 chunk counts where the one of 32 bits is 0xFFFFFFFF.
+// wavEnd requires as many bytes as the RIFF header says, with a data chunk among them: Multimedia Programming Interface
+// and Data Specifications 1.0 (IBM, Microsoft, 1991), "Resource Interchange File Format" and "WAVE"; for RF64 and BW64,
+// EBU Tech 3306 and ITU-R BS.2088, where a length in the ds64 chunk counts if the one of 32 bits is 0xFFFFFFFF.
 //
 // A program that writes to a pipe, or that was killed, leaves a placeholder for the lengths: 0, 0xFFFFFFFF or near
-// 0x7FFFFFFF. Such a file goes on to its end, wherever that is, and passes if it has a data chunk, unless that gives a
-// length of its own. A RIFF length that is too great, as some programs write, and a missing padding byte pass if the chunks
-// fill the file, the sound among them. Bytes after the end are not judged; nor are zeros, which are silence.
+// 0x7FFFFFFF. Such a file goes on to its end, wherever that is, and passes if it has a data chunk, unless the data
+// chunk gives a length of its own. A RIFF length that is too great, as some programs write, and a missing padding byte
+// pass if the chunks, the sound among them, fill the file. Bytes after the end are not judged, and neither are zeros,
+// which are silence.
 //
-// Some programs (Python's wave module) write a header that fits what they have at first, of no sound (36 in RIFF, 0 in
-// data) or of the first piece of it, and correct it when they close the file. Written to a pipe, a whole file stays so;
-// killed, a torn one: the sound is then bytes after the end, which nothing tells from what others append there.
+// Some programs (Python's wave module) write a header that fits what they have at first, which is no sound (36 in RIFF,
+// 0 in data) or the first piece of it, and correct the header when they close the file. A whole file that was written
+// to a pipe keeps such a header, and so does a torn file of a program that was killed. The sound then counts as bytes
+// after the end, because nothing tells it from what others append there.
 //
-// A cut passes in the padding byte at the end, in bytes after the end, between two chunks after the sound, and wherever
-// it likes in a file of unknown length, once the data chunk has begun, or behind the lengths of a header that was not
-// corrected.
+// A cut passes in the padding byte at the end, in bytes after the end, and between two chunks after the sound. In a
+// file of unknown length it passes anywhere once the data chunk has begun. In a file whose header was not corrected it
+// passes anywhere behind the lengths.
 func wavEnd(s *source, head []byte) (string, error) {
 	w := wav{source: s, riff: int64(binary.LittleEndian.Uint32(head[4:]))}
 	if err := w.walk(); err != nil {
@@ -44,8 +46,8 @@ func isWAV(head []byte) bool {
 		slices.Contains([]string{"RIFF", "RF64", "BW64"}, string(head[:4]))
 }
 
-// placeholder reports a length that a program wrote before it knew the true one. A true one so near to 2 or 4 GiB is of
-// a file that is too large to be posted.
+// placeholder reports whether a program wrote the length n before it knew the true one. A file whose true length is so
+// near to 2 or 4 GiB is too large to be posted.
 func placeholder(n int64) bool { return n == 0 || n >= 0x7FFFF000 && n <= math.MaxUint32 }
 
 // wav is what a walk over the chunks has seen.
@@ -53,13 +55,13 @@ type wav struct {
 	*source
 	riff  int64 // bytes after the first 8, as the file says
 	data  int64 // bytes of sound, as the file says
-	there int64 // bytes from the begin of the sound to the end of the file
+	there int64 // bytes from the beginning of the sound to the end of the file
 	begun bool  // the data chunk is there
-	// filled: the chunks end where the file ends, but for a padding byte.
+	// filled says that the chunks end where the file ends, but for a padding byte.
 	filled bool
 }
 
-// walk goes from chunk to chunk, 1,000 of them, until one reaches to the end of the file or beyond.
+// walk goes from chunk to chunk, at most 1,000, until one reaches the end of the file or beyond.
 func (w *wav) walk() error {
 	le := binary.LittleEndian
 	var riff, wide int64
@@ -97,7 +99,7 @@ func (w *wav) walk() error {
 	return nil
 }
 
-// wide64 is a length of 64 bits; what no file can have is unknown.
+// wide64 is a length of 64 bits. A length that no file can have counts as unknown, 0.
 func wide64(b []byte) int64 {
 	if n := binary.LittleEndian.Uint64(b); n < math.MaxInt64-8 {
 		return int64(n)

@@ -11,15 +11,16 @@ const (
 	zipEndLen       = 22
 	zip64LocatorLen = 20
 	zip64EndLen     = 56
-	zipEntryLen     = 46 // of an entry of the directory, without its name
+	zipEntryLen     = 46 // the length of an entry of the directory without its name
 )
 
-// zipEnd wants an end-of-central-directory record and the directory where it says: PKWARE APPNOTE 6.3, 4.3.6, 4.3.12
-// and 4.3.14 to 4.3.16; readers of OOXML and of any other ZIP file begin there.
+// zipEnd requires an end-of-central-directory record, and the directory where the record says: PKWARE APPNOTE 6.3,
+// 4.3.6, 4.3.12 and 4.3.14 to 4.3.16. Readers of OOXML, and of every other ZIP file, begin there.
 //
-// The record is looked for from the end backwards, as far as zeros, the longest comment and a few bytes more allow. It
-// counts only if its comment fits into the file, and if a directory of the size it gives begins where it says and lies
-// before it: the record of a ZIP that another one carries gives offsets that are not this file's. Zip64 is followed.
+// The record is searched for from the end backwards, as far as zeros, the longest comment and a few bytes more allow. A
+// record counts only if its comment fits into the file, and if a directory of the size that it gives begins where it
+// says and lies before it. The record of a ZIP file that another one carries gives offsets that are not this file's.
+// Zip64 is followed.
 //
 // A cut passes only after the record and its comment, in what was appended.
 func zipEnd(s *source, _ []byte) (string, error) {
@@ -27,7 +28,7 @@ func zipEnd(s *source, _ []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	end := min(s.size, last+zipEndLen) // its last fields may be zeros
+	end := min(s.size, last+zipEndLen) // the last fields of the record may be zeros
 	for _, n := range []int64{sample, zipEndLen + math.MaxUint16 + sample} {
 		start := max(0, end-n)
 		b, err := s.at(start, int(end-start))
@@ -42,7 +43,8 @@ func zipEnd(s *source, _ []byte) (string, error) {
 	return "the Office document (a ZIP file) has no directory at its end", nil
 }
 
-// zipEndIn tries the records in b, which begins at off, the last one first. Eight are more than there are by chance.
+// zipEndIn tries the records in b, which begins at off, from the last one on. It tries eight, which are more than there
+// are by chance.
 func zipEndIn(s *source, b []byte, off int64) (bool, error) {
 	i := len(b)
 	for range 8 {
@@ -94,8 +96,8 @@ func zipRecordFits(s *source, record []byte, off int64) (bool, error) {
 
 type zipDirectory struct{ entries, length, off uint64 }
 
-// zip64Directory reads the record that the locator before the end record at off leads to. ok is false if there is none:
-// then the narrow fields are what they say.
+// zip64Directory reads the record to which the locator before the end record at off leads. ok is false if there is
+// none: then the fields of 32 bits are true.
 func zip64Directory(s *source, off int64) (d zipDirectory, ok bool, err error) {
 	le := binary.LittleEndian
 	locator, err := s.at(off-zip64LocatorLen, zip64LocatorLen)

@@ -23,20 +23,20 @@ func Disk(t testing.TB) *Mount {
 	return kernel(t, "-o", "loop", img)
 }
 
-// Ext4 is Disk, and tells where.
+// Ext4 is Disk, and gives the path.
 func Ext4(t testing.TB) string {
 	t.Helper()
 	return Disk(t).Path
 }
 
-// XFS mounts a new XFS of 320 MiB from a loop device, and tells where.
+// XFS mounts a new XFS of 320 MiB from a loop device, and gives the path.
 func XFS(t testing.TB) string {
 	t.Helper()
 	img := image(t, 320*mib, "xfsprogs", "mkfs.xfs", "-q", "-f")
 	return kernel(t, "-o", "loop", img).Path
 }
 
-// Tmpfs mounts a tmpfs with the given options ("" for none), and tells where.
+// Tmpfs mounts a tmpfs with the given options ("" for none), and gives the path.
 func Tmpfs(t testing.TB, options string) string {
 	t.Helper()
 	args := []string{"-t", "tmpfs"}
@@ -46,7 +46,7 @@ func Tmpfs(t testing.TB, options string) string {
 	return kernel(t, append(args, "tmpfs")...).Path
 }
 
-// Overlay mounts an overlay of two folders of an ext4, and tells where.
+// Overlay mounts an overlay of two folders of an ext4, and gives the path.
 func Overlay(t testing.TB) string {
 	t.Helper()
 	return OverlayOn(t, Ext4(t))
@@ -64,29 +64,31 @@ func OverlayOn(t testing.TB, base string) string {
 	return kernel(t, "-t", "overlay", "-o", layers, "overlay").Path
 }
 
-// Bind mounts the folder src once more.
+// Bind mounts the folder src a second time.
 func Bind(t testing.TB, src string) *Mount {
 	t.Helper()
 	return kernel(t, "-o", "bind", src)
 }
 
-// ReadOnly mounts the folder src once more, for reading only, and tells where.
+// ReadOnly mounts the folder src a second time, for reading only, and gives the path.
 func ReadOnly(t testing.TB, src string) string {
 	t.Helper()
 	return kernel(t, "-o", "bind,ro", src).Path
 }
 
-// ExFAT mounts a new exFAT of 64 MiB with exfat-fuse: no links, no RENAME_NOREPLACE, and inode numbers that change.
+// ExFAT mounts a new exFAT of 64 MiB with exfat-fuse. It has no links and no RENAME_NOREPLACE, and its inode numbers
+// change.
 func ExFAT(t testing.TB) *Mount {
 	t.Helper()
 	img := image(t, 64*mib, "exfatprogs", "mkfs.exfat")
 	return serveFrom(t, "exfat-fuse", "mount.exfat-fuse", func() ([]string, func()) {
 		device, release := loop(t, img)
-		return []string{"-d", "-o", "allow_other", device}, release // it stays as long as somebody uses it
+		return []string{"-d", "-o", "allow_other", device}, release // the device stays as long as it is used
 	})
 }
 
-// loop is a block device of an image, and what gives it back: once, for the next one who asks may get the same.
+// loop gives a block device of an image, and a function that frees it. That function acts only once, because the next
+// caller may get the same device.
 func loop(t testing.TB, img string) (device string, release func()) {
 	t.Helper()
 	out, err := exec.Command("losetup", "-f", "--show", img).Output()
@@ -103,7 +105,7 @@ func loop(t testing.TB, img string) (device string, release func()) {
 	return device, release
 }
 
-// NTFS mounts a new NTFS of 64 MiB with ntfs-3g, with more options of it ("windows_names") if there are any.
+// NTFS mounts a new NTFS of 64 MiB with ntfs-3g. options are further options of ntfs-3g ("windows_names"), or "".
 func NTFS(t testing.TB, options string) *Mount {
 	t.Helper()
 	img := image(t, 64*mib, "ntfs-3g", "mkfs.ntfs", "-q", "-F", "-f")
@@ -126,21 +128,21 @@ func Mergerfs(t testing.TB) *Mount {
 	return MergerfsOf(t, t.TempDir(), t.TempDir())
 }
 
-// MergerfsOf shows folders as one through mergerfs, and uses each up to its last block.
+// MergerfsOf shows folders as one through mergerfs, which uses each up to its last block.
 func MergerfsOf(t testing.TB, branches ...string) *Mount {
 	t.Helper()
 	return serve(t, "mergerfs", "mergerfs", "-f", "-o", "allow_other,minfreespace=0", strings.Join(branches, ":"))
 }
 
-// Freeze keeps every change to the file system at path waiting, with no way to end whoever waits, until Thaw or the end of
-// the test.
+// Freeze makes every change to the file system at path wait until Thaw or the end of the test. A process that waits
+// cannot be ended.
 func Freeze(t testing.TB, path string) {
 	t.Helper()
 	const fifreeze = 0xc0045877 // linux/fs.h
 	freeze(t, path, fifreeze)
 }
 
-// Thaw is the end of Freeze.
+// Thaw ends Freeze.
 func Thaw(t testing.TB, path string) {
 	t.Helper()
 	const fithaw = 0xc0045878
@@ -168,7 +170,7 @@ func isMounted(t testing.TB, path string) bool {
 	return strings.Contains(string(table), " "+listed(path)+" ")
 }
 
-// listed is how the kernel writes a path in its table, and escapes what separates fields there: proc_pid_mountinfo(5).
+// listed is how the kernel writes a path in mountinfo, where it escapes what separates fields: proc_pid_mountinfo(5).
 func listed(path string) string {
 	return strings.NewReplacer("\\", `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(path)
 }

@@ -2,9 +2,10 @@
 
 // Package mounts mounts real file systems for the length of a test. Only tests import it.
 //
-// A test that lacks a program or the right to mount is skipped and told how to get it, and fails where KAIZALA_DROP_CI is set.
-// Whatever becomes of the test's process, nothing stays mounted: for each mount a shell waits for the end of a pipe that the
-// test holds, then thaws, continues, unmounts and kills. A mount that is over takes with it what a test mounted inside.
+// A test that lacks a program, or the right to mount, is skipped with a message that says how to get it, and fails
+// where KAIZALA_DROP_CI is set. Nothing stays mounted, whatever becomes of the test's process: for each mount a shell
+// waits for the end of a pipe that the test holds, and then thaws, continues, unmounts and kills. The end of a mount
+// ends what a test mounted inside it as well.
 package mounts
 
 import (
@@ -23,20 +24,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount is a mounted file system. Its methods are those of one goroutine.
+// Mount is a mounted file system. Only one goroutine may call its methods.
 type Mount struct {
 	Path string // where it is mounted
 
 	t       testing.TB
-	server  *exec.Cmd // the program that serves it; nil if that is the kernel
+	server  *exec.Cmd // the program that serves it; nil if the kernel does
 	ended   chan struct{}
 	stdin   *os.File
 	answers *bufio.Scanner
 	mount   func() // mounts it at Path
-	undo    func() // ends what mount began; once
+	undo    func() // ends what mount began; acts only once
 }
 
-// Needs skips a test for want of something, but not where everything is expected to be there.
+// Needs skips a test because something is missing, but fails it in CI.
 func Needs(t testing.TB, what string, err error) {
 	t.Helper()
 	if os.Getenv("KAIZALA_DROP_CI") != "" {
@@ -57,7 +58,7 @@ func run(t testing.TB, pkg, name string, args ...string) {
 	}
 }
 
-// image is a sparse file of a file system that mkfs makes in it.
+// image gives a sparse file with a file system that mkfs makes in it.
 func image(t testing.TB, size int64, pkg, mkfs string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "image")
@@ -73,7 +74,7 @@ func image(t testing.TB, size int64, pkg, mkfs string, args ...string) string {
 	return path
 }
 
-// kernel mounts what the kernel serves.
+// kernel mounts a file system that the kernel serves.
 func kernel(t testing.TB, args ...string) *Mount {
 	t.Helper()
 	m := &Mount{Path: t.TempDir(), t: t}
@@ -89,13 +90,15 @@ func kernel(t testing.TB, args ...string) *Mount {
 	return m
 }
 
-// serve mounts what a program serves, which is told its mount point last. The mount is there when it returns.
+// serve mounts a file system that a program serves. The mount point is the last argument of the program. It returns
+// when the file system is mounted.
 func serve(t testing.TB, pkg, name string, args ...string) *Mount {
 	t.Helper()
 	return serveFrom(t, pkg, name, func() ([]string, func()) { return args, func() {} })
 }
 
-// serveFrom is serve with arguments that are made for each time it is mounted, and what is to be done when it is.
+// serveFrom is serve with arguments that are made anew for each mounting, and a function to be called when it is
+// mounted.
 func serveFrom(t testing.TB, pkg, name string, args func() (args []string, mounted func())) *Mount {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -114,7 +117,8 @@ func serveFrom(t testing.TB, pkg, name string, args func() (args []string, mount
 		t.Helper()
 		now, mounted := args()
 		defer mounted()
-		// libfuse 2 mounts in an empty folder only, and who watches that may just be trying whether files can be made there.
+		// libfuse 2 mounts only in an empty folder, and a daemon that watches the folder may just be trying whether it
+		// can make files there.
 		for try := 0; !m.begin(said, path, now...); try++ {
 			text, _ := os.ReadFile(said)
 			if try == 9 || !strings.Contains(string(text), "not empty") {
@@ -127,7 +131,8 @@ func serveFrom(t testing.TB, pkg, name string, args func() (args []string, mount
 	return m
 }
 
-// begin starts the program that serves m, and reports whether it is mounted then: else the program has ended, and said why.
+// begin starts the program that serves m, and reports whether m is mounted then. If not, the program has ended and has
+// written why to said.
 func (m *Mount) begin(said, path string, args ...string) bool {
 	m.t.Helper()
 	text, err := os.Create(said)
@@ -146,7 +151,7 @@ func (m *Mount) begin(said, path string, args ...string) bool {
 	pid, ended := m.server.Process.Pid, make(chan struct{})
 	m.ended = ended
 	go func() {
-		// The process is left to be waited for by cleanup: until then nobody else gets its number.
+		// The process is not reaped here but by the end of the mount, so that no other process gets its number before.
 		var info unix.Siginfo
 		for unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 		}
@@ -172,7 +177,7 @@ func (m *Mount) pipes() {
 // await returns when the kernel lists the mount, or when the program has ended.
 func (m *Mount) await(name string) bool {
 	m.t.Helper()
-	table, err := os.Open("/proc/thread-self/mountinfo") // the first thread may have other mounts, where a test unshared them
+	table, err := os.Open("/proc/thread-self/mountinfo") // the first thread may have other mounts, where a test has unshared them
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -186,13 +191,14 @@ func (m *Mount) await(name string) bool {
 			return false
 		default:
 		}
-		unix.Poll([]unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}}, 100) // proc_pid_mountinfo(5): a change is an event
+		unix.Poll([]unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}}, 100) // a change is an event: proc_pid_mountinfo(5)
 	}
 	m.t.Fatalf("%s does not come up", name)
 	return false
 }
 
-// guardian is what undoes a mount. $1 is the path, $2 the process of the server or 0, $3 the path as the kernel lists it.
+// guardian is the script that undoes a mount. $1 is the path, $2 the process of the server or 0, $3 the path as the
+// kernel lists it.
 const guardian = `trap '' INT TERM HUP
 read -r _
 if [ "$2" = 0 ]; then fsfreeze -u "$1" 2>/dev/null; else kill -CONT "$2" 2>/dev/null; fi
@@ -236,8 +242,9 @@ func (m *Mount) watch() {
 	m.t.Cleanup(m.undo)
 }
 
-// Detach takes the mount from its path, as somebody does who pulls a stick out: umount -l. Who has a file of it open keeps that,
-// and the program that serves it, if one does, has ended when nobody has, which is waited for. It must not hang.
+// Detach takes the mount from its path (umount -l), as pulling out a stick does. A process that has a file of it open
+// keeps the file. Detach waits until the program that serves the mount has ended, which it does when nothing of the
+// mount is open any more. The mount must not hang.
 func (m *Mount) Detach() {
 	m.t.Helper()
 	if out, err := exec.Command("umount", "-l", m.Path).CombinedOutput(); err != nil {
@@ -253,19 +260,21 @@ func (m *Mount) Detach() {
 	m.undo()
 }
 
-// Again mounts it once more at its path, after Detach. What a tmpfs held is gone then, unless it is mounted elsewhere too.
+// Again mounts the file system at its path again, after Detach. What a tmpfs held is gone then, unless the tmpfs is
+// mounted elsewhere as well.
 func (m *Mount) Again() { m.t.Helper(); m.mount() }
 
-// IsServed reports whether a program serves it, which Stop, Cont and Kill are about.
+// IsServed reports whether a program serves the mount, so that Stop, Cont and Kill can be called.
 func (m *Mount) IsServed() bool { return m.server != nil }
 
-// Stop stops the program that serves it (SIGSTOP): from then on whoever uses the mount hangs, as with a dead server.
+// Stop stops the program that serves the mount (SIGSTOP). From then on every use of the mount hangs, as with a dead
+// server.
 func (m *Mount) Stop() { m.signal(unix.SIGSTOP) }
 
-// Cont lets the program go on.
+// Cont lets the program go on (SIGCONT).
 func (m *Mount) Cont() { m.signal(unix.SIGCONT) }
 
-// Kill ends the program: from then on whoever uses the mount gets ENOTCONN.
+// Kill ends the program (SIGKILL). From then on every use of the mount fails with ENOTCONN.
 func (m *Mount) Kill() {
 	m.signal(unix.SIGKILL)
 	<-m.ended
@@ -282,7 +291,7 @@ func (m *Mount) signal(s syscall.Signal) {
 	if s != unix.SIGSTOP {
 		return
 	}
-	var info unix.Siginfo // until it has stopped
+	var info unix.Siginfo // waits until the program has stopped
 	for unix.Waitid(unix.P_PID, m.server.Process.Pid, &info, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"kaizala-drop/internal/mounts"
 )
 
-// each are all the kinds, and what must be true of their names.
+// each lists the kinds of file systems, and mounts one of them.
 var each = map[string]func(t testing.TB) string{
 	"ext4":     mounts.Ext4,
 	"xfs":      mounts.XFS,
@@ -29,8 +29,8 @@ var each = map[string]func(t testing.TB) string{
 	"short143": func(t testing.TB) string { return mounts.Short143(t).Path },
 }
 
-// TestEachCanBeUsed: a file can be written, read, renamed and removed on each kind, which is a device of its own, and
-// nothing is mounted afterwards.
+// TestEachCanBeUsed shows that a file can be written, read, renamed and removed on each kind, that each is a device of
+// its own, and that nothing is mounted afterwards.
 func TestEachCanBeUsed(t *testing.T) {
 	var paths []string
 	for name, mount := range each {
@@ -79,7 +79,7 @@ func nothingMounted(t *testing.T, paths []string) {
 	}
 }
 
-// TestOddRules: the file system of our own has the rules that it was given, and says so where it is to say so.
+// TestOddRules shows that oddfs has the rules that it was given, and tells its limits as it was told.
 func TestOddRules(t *testing.T) {
 	short := mounts.Short143(t).Path
 	var st unix.Statfs_t
@@ -120,7 +120,7 @@ func want(t *testing.T, err, wanted error) {
 	}
 }
 
-// TestFailuresOnDemand: the calls that are picked fail, with the error that is picked, and no others.
+// TestFailuresOnDemand shows that exactly the chosen calls fail, with the chosen error.
 func TestFailuresOnDemand(t *testing.T) {
 	m := mounts.Odd(t)
 	m.Fail("unlink", 1, 2, unix.EDQUOT)
@@ -140,7 +140,8 @@ func TestFailuresOnDemand(t *testing.T) {
 	}
 }
 
-// TestStoppedAndFrozen: who uses a stopped or frozen file system hangs until it goes on, or until the test ends.
+// TestStoppedAndFrozen shows that every use of a stopped or frozen file system hangs until it goes on, or until the
+// test ends.
 func TestStoppedAndFrozen(t *testing.T) {
 	var paths []string
 	for name, hang := range map[string]func(t *testing.T) (dir string, thaw func()){
@@ -184,7 +185,7 @@ func TestStoppedAndFrozen(t *testing.T) {
 	nothingMounted(t, paths)
 }
 
-// TestKilled: where the program that serves is gone, its mount answers ENOTCONN, and is undone all the same.
+// TestKilled shows that the mount of a killed program answers ENOTCONN, and is undone nevertheless.
 func TestKilled(t *testing.T) {
 	var path string
 	t.Run("killed", func(t *testing.T) {
@@ -199,7 +200,8 @@ func TestKilled(t *testing.T) {
 
 const dieEnv = "MOUNTS_TEST_DIE"
 
-// TestNothingStaysOfAKilledTest: a test process that is killed while its mounts hang leaves no mount and no process.
+// TestNothingStaysOfAKilledTest shows that a test process which is killed while its mounts hang leaves neither a mount
+// nor a process.
 func TestNothingStaysOfAKilledTest(t *testing.T) {
 	if os.Getenv(dieEnv) != "" {
 		m := mounts.Bindfs(t, t.TempDir())
@@ -209,12 +211,12 @@ func TestNothingStaysOfAKilledTest(t *testing.T) {
 		os.Stdout.WriteString(m.Path + "\n" + ext4 + "\n")
 		unix.Kill(os.Getpid(), unix.SIGKILL)
 	}
-	mounts.Tmpfs(t, "") // skips where it must
+	mounts.Tmpfs(t, "") // skips if nothing can be mounted here
 	self, err := os.Executable()
 	must(t, err)
 	cmd := exec.Command(self, "-test.run=^TestNothingStaysOfAKilledTest$")
 	cmd.Env = append(os.Environ(), dieEnv+"=1", "TMPDIR="+t.TempDir())
-	read, write, err := os.Pipe() // which the guards do not have: they are waited for below
+	read, write, err := os.Pipe() // a pipe that the guards do not have, because their end is waited for below
 	must(t, err)
 	cmd.Stdout = write
 	must(t, cmd.Start())
@@ -239,8 +241,8 @@ func TestNothingStaysOfAKilledTest(t *testing.T) {
 	}
 }
 
-// TestTakenAwayAndPutBack: a mount that is taken away shows what lies below it, and nothing of it is lost when it is back; also
-// where the program that served it was killed.
+// TestTakenAwayAndPutBack shows that a mount which is taken away shows what lies below it, and has lost nothing when it
+// is back, even if the program that served it was killed.
 func TestTakenAwayAndPutBack(t *testing.T) {
 	var paths []string
 	t.Run("each", func(t *testing.T) {

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Short143 mounts a file system with the rules of eCryptfs, so of an encrypted Synology share: names of 143 bytes at the
-// most, and EINVAL for RENAME_NOREPLACE.
+// Short143 mounts a file system with the rules of eCryptfs, and so of an encrypted Synology share: names of at most 143
+// bytes, and EINVAL for RENAME_NOREPLACE.
 func Short143(t testing.TB) *Mount {
 	t.Helper()
 	return Odd(t, "-max=143", "-noreplace=false")
 }
 
-// Odd mounts a new folder through oddfs, whose options say in what it differs from ext4 (see internal/mounts/oddfs).
+// Odd mounts a new folder through oddfs. The options say how the file system differs from ext4 (internal/mounts/oddfs).
 func Odd(t testing.TB, options ...string) *Mount {
 	t.Helper()
 	return OddAt(t, t.TempDir(), options...)
@@ -34,14 +34,14 @@ func OddAt(t testing.TB, src string, options ...string) *Mount {
 	return serve(t, "golang", program, append(options, src)...)
 }
 
-// Fail lets count calls of an operation of FUSE ("rename", "unlink", ...; "any" is each) fail with errno, after skip that
-// work. It is for mounts of Odd, and takes the place of an earlier Fail.
+// Fail makes count calls of an operation of FUSE ("rename", "unlink", ...; "any" is every operation) fail with errno,
+// after skip calls that work. It is for mounts of Odd, and replaces an earlier Fail.
 func (m *Mount) Fail(operation string, skip, count int, errno unix.Errno) {
 	m.t.Helper()
 	m.command(fmt.Sprintf("fail %s %d %d %s", operation, skip, count, unix.ErrnoName(errno)))
 }
 
-// Clear ends Fail, and tells how many calls failed by it.
+// Clear ends Fail, and gives how many calls it made fail.
 func (m *Mount) Clear() int {
 	m.t.Helper()
 	return m.command("clear")

@@ -1,8 +1,9 @@
-// Package overlap says where one watched folder reaches into what another one has to itself: the same directory twice,
-// a folder inside the done/ of another, a done/ inside the tree that another one takes files from.
+// Package overlap says where one watched folder reaches into what belongs to another one alone: two folders that are
+// the same directory, a folder inside the done/ of another, or a done/ inside the tree that another takes files from.
 //
-// It compares places, and does so in two ways: by their names alone (Named), which needs no I/O and is all that can be
-// wrong in a text, or as the kernel finds them (Find), so that neither a link nor a bind mount hides that two are one.
+// It compares places, which are found in one of two ways. Named goes by their names alone: it needs no I/O, and finds
+// all that can be wrong in a text. Find asks the kernel, so neither a link nor a bind mount hides that two directories
+// are one.
 package overlap
 
 import (
@@ -13,115 +14,115 @@ import (
 	"kaizala-drop/internal/file"
 )
 
-// Spot is a directory: itself first, then all it lies in, up to the root.
-type Spot []Place
+// Spot is a directory, followed by all the directories that it lies in, up to the root.
+type Spot []place
 
-// Place is one directory of a Spot.
-type Place struct {
-	Path string
-	Seen bool // it was there to be looked at; else only its name tells it from others
-	ID   file.Identity
+// place is one directory of a Spot.
+type place struct {
+	path string
+	seen bool // the directory exists and id is valid; otherwise only its name tells it from others
+	id   file.Identity
 }
 
-// Named is the spot that path names. It asks nobody: path must be absolute and clean.
+// Named gives the spot that path names, without any I/O. path must be absolute and clean.
 func Named(path string) Spot {
-	s := Spot{{Path: path}}
+	s := Spot{{path: path}}
 	for parent := filepath.Dir(path); parent != path; parent = filepath.Dir(path) {
-		s = append(s, Place{Path: parent})
+		s = append(s, place{path: parent})
 		path = parent
 	}
 	return s
 }
 
-// Find is the spot where the kernel finds path, links resolved, as far as it exists. It hangs as long as a file system on
-// the way does.
+// Find gives the spot where the kernel finds path, with links resolved as far as the path exists. It hangs as long as a
+// file system on the way hangs.
 func Find(path string) Spot {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		parent := filepath.Dir(path)
 		if parent == path {
-			return Spot{{Path: path}}
+			return Spot{{path: path}}
 		}
 		up := Find(parent)
-		return append(Spot{{Path: filepath.Join(up[0].Path, filepath.Base(path))}}, up...)
+		return append(Spot{{path: filepath.Join(up[0].path, filepath.Base(path))}}, up...)
 	}
 	s := Named(resolved)
 	for i := range s {
-		if info, err := file.Stat(s[i].Path); err == nil {
-			s[i].Seen, s[i].ID = true, info.Identity
+		if info, err := file.Stat(s[i].path); err == nil {
+			s[i].seen, s[i].id = true, info.Identity
 		}
 	}
 	return s
 }
 
-// same compares device and inode where there are any.
-func (p Place) same(q Place) bool {
-	if p.Seen && q.Seen {
-		return p.ID.SameFile(q.ID)
+// same compares device and inode if both places exist, and otherwise their paths.
+func (p place) same(q place) bool {
+	if p.seen && q.seen {
+		return p.id.SameFile(q.id)
 	}
-	return p.Path == q.Path
+	return p.path == q.path
 }
 
-// Same tells whether both are one directory.
+// Same reports whether both are one directory.
 func (s Spot) Same(other Spot) bool { return s[0].same(other[0]) }
 
-// In tells whether s is other or lies inside it.
-func (s Spot) In(other Spot) bool { return slices.ContainsFunc(s, other[0].same) }
+// isIn reports whether s is other or lies inside it.
+func (s Spot) isIn(other Spot) bool { return slices.ContainsFunc(s, other[0].same) }
 
-// Claim is what a folder has to itself.
+// Claim is what belongs to one folder alone.
 type Claim struct {
-	Path    string // as it is configured, as are those of Outs
-	Deep    bool   // takes files of directories inside it, too
+	Path    string // as it is configured, like the paths of outs
+	Deep    bool   // files of directories inside the folder are taken as well
 	Watched Spot
-	Outs    []Outlet
+	outs    []outlet
 }
 
-// Outlet is a place that files are moved to.
-type Outlet struct {
-	Setting string // "done" or "failed"
-	Path    string
-	Spot    Spot
+// outlet is a place to which files are moved.
+type outlet struct {
+	setting string // "done" or "failed"
+	path    string
+	spot    Spot
 }
 
-// ClaimOf is the claim of a folder, its places found by spot.
+// ClaimOf makes the claim of a folder. spot finds its places: Named or Find.
 func ClaimOf(path, done, failed string, deep bool, spot func(string) Spot) Claim {
 	return Claim{
 		Path: path, Deep: deep, Watched: spot(path),
-		Outs: []Outlet{{"done", done, spot(done)}, {"failed", failed, spot(failed)}},
+		outs: []outlet{{"done", done, spot(done)}, {"failed", failed, spot(failed)}},
 	}
 }
 
-// puts tells whether a spot lies where the folder itself puts files: from there it takes none.
+// puts reports whether s lies where the folder itself files its files away. The folder takes no files from there.
 func (c Claim) puts(s Spot) bool {
-	return slices.ContainsFunc(c.Outs, func(o Outlet) bool { return s.In(o.Spot) })
+	return slices.ContainsFunc(c.outs, func(o outlet) bool { return s.isIn(o.spot) })
 }
 
-// Finding is one thing that cannot stay as it is.
+// Finding is one overlap that must not stay.
 type Finding struct {
-	Setting string // which setting is to blame: "path", "done", "failed"
-	Second  bool   // of the second of two claims, rather than of the first
-	Other   string // which setting of the other claim it collides with; "" if there is none to name
+	Setting string // the setting to blame: "path", "done" or "failed"
+	Second  bool   // the setting is of the second of the two claims, rather than of the first
+	Other   string // the setting of the other claim that it collides with; "" if there is none to name
 
 	text func(where string) string
 }
 
-// Text says what is wrong and what to do. where is put behind the name of the other folder, as in " (line 4)".
+// Text says what is wrong and what to do. where is put behind the name of the other folder: " (line 4)".
 func (f Finding) Text(where string) string { return f.text(where) }
 
-// Own looks at the directories of one folder among themselves.
+// Own compares the directories of one folder with each other.
 func (c Claim) Own() (all []Finding) {
-	for _, out := range c.Outs {
+	for _, out := range c.outs {
 		switch {
-		case c.Watched.Same(out.Spot):
-			all = append(all, c.about(out.Setting, "%s is the watched folder %q itself, so its files would be posted again: "+
-				"choose another directory", out.Setting, c.Path))
-		case c.Watched.In(out.Spot):
-			all = append(all, c.about(out.Setting, "%s %q contains the watched folder %q: choose another directory",
-				out.Setting, out.Path, c.Path))
+		case c.Watched.Same(out.spot):
+			all = append(all, c.about(out.setting, "%s is the watched folder %q itself, so its files would be posted again: "+
+				"choose another directory", out.setting, c.Path))
+		case c.Watched.isIn(out.spot):
+			all = append(all, c.about(out.setting, "%s %q contains the watched folder %q: choose another directory",
+				out.setting, out.path, c.Path))
 		}
 	}
-	if c.Outs[0].Spot.Same(c.Outs[1].Spot) {
-		all = append(all, c.about("failed", "failed is the same directory as done, %q: choose two", c.Outs[0].Path))
+	if c.outs[0].spot.Same(c.outs[1].spot) {
+		all = append(all, c.about("failed", "failed is the same directory as done, %q: choose two", c.outs[0].path))
 	}
 	return all
 }
@@ -130,7 +131,7 @@ func (c Claim) about(setting, format string, args ...any) Finding {
 	return Finding{Setting: setting, text: func(string) string { return fmt.Sprintf(format, args...) }}
 }
 
-// Between compares two folders.
+// Between compares the claims of two folders.
 func Between(a, b Claim) []Finding {
 	if a.Watched.Same(b.Watched) {
 		return []Finding{{Setting: "path", Other: "path", text: func(where string) string {
@@ -145,44 +146,45 @@ func Between(a, b Claim) []Finding {
 	return all
 }
 
-// State looks whether a daemon's own directory, state, lies where a folder takes files from.
+// State reports whether dir, the daemon's own directory with the spot state, lies where a folder takes files from.
 func (c Claim) State(dir string, state Spot) (Finding, bool) {
-	if state.Same(c.Watched) || c.Deep && state.In(c.Watched) && !c.puts(state) {
+	if state.Same(c.Watched) || c.Deep && state.isIn(c.Watched) && !c.puts(state) {
 		return c.about("state_dir", "state_dir %q lies in the watched folder %q, whose files are posted or filed away: "+
 			"choose another directory", dir, c.Path), true
 	}
 	return Finding{}, false
 }
 
-// intrudes finds where a reaches into what b has to itself. One finding is enough.
+// intrudes finds where a reaches into what belongs to b alone. It stops at the first finding that makes the others
+// pointless.
 func intrudes(a, b Claim) (all []Finding) {
-	for _, out := range b.Outs {
-		if a.Watched.Same(out.Spot) {
-			return []Finding{{Setting: out.Setting, Second: true, Other: "path", text: func(string) string {
+	for _, out := range b.outs {
+		if a.Watched.Same(out.spot) {
+			return []Finding{{Setting: out.setting, Second: true, Other: "path", text: func(string) string {
 				return fmt.Sprintf("%s of the folder %q is the watched folder %q, so its files would be posted again: "+
-					"choose another directory", out.Setting, b.Path, a.Path)
+					"choose another directory", out.setting, b.Path, a.Path)
 			}}}
 		}
-		if a.Watched.In(out.Spot) && !b.Watched.In(out.Spot) {
-			return []Finding{{Setting: "path", Other: out.Setting, text: func(where string) string {
-				return fmt.Sprintf("path %q lies inside %s of the folder %q%s: choose another directory", a.Path, out.Setting, b.Path, where)
+		if a.Watched.isIn(out.spot) && !b.Watched.isIn(out.spot) {
+			return []Finding{{Setting: "path", Other: out.setting, text: func(where string) string {
+				return fmt.Sprintf("path %q lies inside %s of the folder %q%s: choose another directory", a.Path, out.setting, b.Path, where)
 			}}}
 		}
 	}
 	if !b.Deep {
 		return nil
 	}
-	if a.Watched.In(b.Watched) {
+	if a.Watched.isIn(b.Watched) {
 		return []Finding{{Setting: "path", Other: "path", text: func(where string) string {
 			return fmt.Sprintf("path %q lies inside %q%s, which takes files of directories inside it: "+
 				"choose another directory, or change recursive or album there", a.Path, b.Path, where)
 		}}}
 	}
-	for _, out := range a.Outs {
-		if out.Spot.In(b.Watched) && !out.Spot.Same(b.Watched) && !b.puts(out.Spot) {
-			all = append(all, Finding{Setting: out.Setting, Other: "path", text: func(where string) string {
+	for _, out := range a.outs {
+		if out.spot.isIn(b.Watched) && !out.spot.Same(b.Watched) && !b.puts(out.spot) {
+			all = append(all, Finding{Setting: out.setting, Other: "path", text: func(where string) string {
 				return fmt.Sprintf("%s of the folder %q lies inside %q%s, which takes files of directories inside it and would post "+
-					"them again: choose another directory", out.Setting, a.Path, b.Path, where)
+					"them again: choose another directory", out.setting, a.Path, b.Path, where)
 			}})
 		}
 	}

@@ -1,7 +1,7 @@
-// Package samples turns a folder of small real files, one or more of every kind that Kaizala takes, into what the demo
-// drops and the tests upload: photographs, a plan, invoices, slides, a tune, films, and names as people give them.
+// Package samples has small real files, at least one of each extension that Kaizala takes. The demo drops them and the
+// tests upload them: photographs, a plan, invoices, slides, a tune, films, with names as people give them.
 //
-// The files are made by make.sh beside this file and belong to the project; nothing in them comes from elsewhere.
+// The files are made by make.sh beside this file and belong to the project. Nothing in them comes from elsewhere.
 package samples
 
 import "embed"
@@ -12,8 +12,9 @@ type Sample struct {
 	Bytes []byte
 }
 
-// All gives every sample whose type is supported, at least one of each extension, in an order that is pleasant to watch:
-// the site's, the reception's, the lab's. Each call makes fresh copies; altogether they are about 200 kB.
+// All gives every sample whose type is supported, at least one of each extension. Their order is pleasant to watch:
+// first the building site's, then the reception's, then the lab's. Each call makes fresh copies, of about 200 kB
+// altogether.
 func All() []Sample {
 	return []Sample{
 		{"IMG_0412.JPG", content("dawn.jpg")},
@@ -37,13 +38,13 @@ func All() []Sample {
 	}
 }
 
-// Unsupported gives a file that Kaizala takes in no form.
+// Unsupported gives a file that Kaizala does not take as any kind of message.
 func Unsupported() Sample {
 	return Sample{"notes.txt", content("notes.txt")}
 }
 
-// The names in here are plain ASCII: go:embed allows no dash outside it, and some file systems spell an umlaut in two
-// ways.
+// The names of the embedded files are plain ASCII, because some file systems spell an umlaut in two ways, and go:embed
+// accepts no dash that is not ASCII.
 //
 //go:embed files
 var files embed.FS
@@ -51,7 +52,7 @@ var files embed.FS
 func content(name string) []byte {
 	b, err := files.ReadFile("files/" + name)
 	if err != nil {
-		panic(err) // the file was there when the program was built, or it would not have been
+		panic(err) // the build would have failed without the file
 	}
 	return b
 }

@@ -20,7 +20,8 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// checks says, for each extension, how a reader other than this project's own would know a whole file of that kind.
+// checks gives, for each extension, a check that knows a whole file of that kind without any of the project's own
+// readers.
 func checks() map[string]func([]byte) error {
 	return map[string]func([]byte) error{
 		".jpg": picture("jpeg"), ".jpeg": picture("jpeg"), ".png": picture("png"),
@@ -31,6 +32,8 @@ func checks() map[string]func([]byte) error {
 	}
 }
 
+// TestEverySampleIsWhole shows that each sample passes the check of its extension, that half of a sample does not, and
+// that all together are small.
 func TestEverySampleIsWhole(t *testing.T) {
 	total := 0
 	for _, s := range All() {
@@ -42,7 +45,7 @@ func TestEverySampleIsWhole(t *testing.T) {
 		if err := check(s.Bytes); err != nil {
 			t.Errorf("%s: %v", s.Name, err)
 		}
-		// The check must be able to tell: a sample without its last half is not whole (an MP3 has no ending).
+		// The check is only worth something if it fails for a sample without its second half. An MP3 has no ending.
 		if err := check(s.Bytes[:len(s.Bytes)/2]); err == nil && !strings.HasSuffix(s.Name, ".mp3") {
 			t.Errorf("%s: half of the file passes the check", s.Name)
 		}
@@ -53,6 +56,7 @@ func TestEverySampleIsWhole(t *testing.T) {
 	}
 }
 
+// TestEveryExtensionHasASample shows that there is a sample for each extension that media knows.
 func TestEveryExtensionHasASample(t *testing.T) {
 	have := map[string]bool{}
 	for _, s := range All() {
@@ -68,6 +72,8 @@ func TestEveryExtensionHasASample(t *testing.T) {
 	}
 }
 
+// TestNamesAreAsPeopleGiveThem shows that the names are supported and different, and that capitals and letters outside
+// ASCII occur.
 func TestNamesAreAsPeopleGiveThem(t *testing.T) {
 	var names []string
 	upper, unicode := false, false
@@ -90,6 +96,7 @@ func TestNamesAreAsPeopleGiveThem(t *testing.T) {
 	}
 }
 
+// TestUnsupported shows that the unsupported sample is neither of a known type nor empty.
 func TestUnsupported(t *testing.T) {
 	s := Unsupported()
 	if _, ok := media.ByName(s.Name); ok {
@@ -100,6 +107,7 @@ func TestUnsupported(t *testing.T) {
 	}
 }
 
+// TestCopiesAreFresh shows that a caller may change its sample without a change for the next caller.
 func TestCopiesAreFresh(t *testing.T) {
 	All()[0].Bytes[0] = 0
 	if All()[0].Bytes[0] == 0 {
@@ -178,7 +186,7 @@ func mp3(b []byte) error {
 	return nil
 }
 
-// boxes walks the outer boxes of ISO 14496-12, 4.2: they must fill the file, and the film's own must be there.
+// boxes checks that the outer boxes fill the file (ISO 14496-12, 4.2), and that the boxes of a film are among them.
 func boxes(brand string) func([]byte) error {
 	return func(b []byte) error {
 		var kinds []string
@@ -230,7 +238,7 @@ func wellFormed(part *zip.File) error {
 	}
 	defer r.Close()
 	if ext := path.Ext(part.Name); ext != ".xml" && ext != ".rels" {
-		_, err := io.Copy(io.Discard, r) // the checksum is looked at
+		_, err := io.Copy(io.Discard, r) // reading to the end compares the checksum
 		return err
 	}
 	for d := xml.NewDecoder(r); ; {
@@ -242,8 +250,8 @@ func wellFormed(part *zip.File) error {
 	}
 }
 
-// compound looks for one stream in a compound file ([MS-CFB], 2.2 and 2.6) and sees that every sector the file
-// allocation table knows is there.
+// compound checks that a compound file ([MS-CFB], 2.2 and 2.6) has a stream of that name, and every sector that its
+// file allocation table lists.
 func compound(stream string) func([]byte) error {
 	return func(b []byte) error {
 		if len(b) < 1024 || len(b)%512 != 0 || !bytes.HasPrefix(b, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")) {

@@ -13,10 +13,10 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// maxAction bounds the body of an action, in bytes. The reference names no limit.
+// maxAction is the limit of an action's body, in bytes. The reference names none.
 const maxAction = 1 << 20
 
-// listGroups is GET /v1/groups. It always lists all, with or without fetchAllGroups.
+// listGroups is GET /v1/groups. It lists all groups, with or without fetchAllGroups.
 func (s *Server) listGroups(w http.ResponseWriter, _ *http.Request) error {
 	type entry struct {
 		GroupID    string `json:"groupId"`
@@ -32,8 +32,8 @@ func (s *Server) listGroups(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// takeAction is POST /v1/groups/{groupId}/actions. A resource may be posted any number of times, each its own post:
-// the wire has no key that would tell a repetition.
+// takeAction is POST /v1/groups/{groupId}/actions. A resource may be posted any number of times, each time as a new post,
+// because Kaizala has no key that would show a repetition.
 func (s *Server) takeAction(w http.ResponseWriter, r *http.Request) error {
 	g := s.byID[r.PathValue("group")]
 	if g == nil {
@@ -62,7 +62,7 @@ func (s *Server) takeAction(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// parseAction reads {"actionType", "actionBody": {"mediaResource", "caption"}}. Other members are passed over.
+// parseAction reads {"actionType", "actionBody": {"mediaResource", "caption"}}. It ignores other members.
 func (s *Server) parseAction(body []byte) (*post, error) {
 	if !utf8.Valid(body) {
 		return nil, refuse(http.StatusBadRequest, "the action is not UTF-8, as JSON has to be")
@@ -92,16 +92,16 @@ func (s *Server) parseAction(body []byte) (*post, error) {
 		return nil, refuse(http.StatusBadRequest, "the mediaResource is missing or did not come from this server")
 	}
 	p := &post{upload: u, action: media.Kind(kind), caption: caption}
-	return p, p.fits()
+	return p, p.checkAction()
 }
 
-// fits refuses an action that is not for the media it is to show.
-func (p *post) fits() error {
+// checkAction refuses an action that does not fit the uploaded files.
+func (p *post) checkAction() error {
 	first, several := p.upload.media[0], len(p.upload.media) > 1
 	typ, _ := media.ByName(first.Name)
 	switch p.action {
 	case media.Album:
-		if typ.Kind == media.Image { // and so are all the others
+		if typ.Kind == media.Image { // takeParts accepts several files only if all are images
 			return nil
 		}
 	case media.Image, media.Audio, media.Document, media.Video:
@@ -115,10 +115,10 @@ func (p *post) fits() error {
 		p.action, len(p.upload.media), first.MIME)
 }
 
-// object is a JSON object whose member names count letter by letter, which encoding/json does not do for a struct.
+// object is a JSON object whose member names must match in case, as those of a struct in encoding/json need not.
 type object map[string]json.RawMessage
 
-// text returns a member that is a string; missing and null are the empty one.
+// text returns a member that is a string. A missing member and null are "".
 func (o object) text(name string) (string, error) {
 	raw, ok := o[name]
 	if !ok {
@@ -131,10 +131,10 @@ func (o object) text(name string) (string, error) {
 	return s, nil
 }
 
-// newUUID makes a random one (RFC 9562, version 4).
+// newUUID makes a random UUID (RFC 9562, version 4).
 func newUUID() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: it is documented to crash the program instead
+	_, _ = rand.Read(b[:]) // never fails: it crashes the program instead, as documented
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])

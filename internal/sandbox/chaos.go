@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -9,39 +10,40 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Chaos says how a Server misbehaves. What it takes, it takes as ever, and Posts tells truthfully.
+// Chaos says how a Server misbehaves. Calls that it accepts are recorded as always, so that Posts stays true.
 type Chaos struct {
-	Seed           uint64        // the same seed and calls one after the other: the same chaos
-	CallsPerMinute int           // more in any Window are answered with 429; 0: no limit
-	Window         time.Duration // a shorter minute, for tests; 0: a minute
-	Rules          []Rule        // each call meets at most one: the first whose turn it is
+	Seed           uint64        // gives the same chaos for the same calls, if they are made one after the other
+	CallsPerMinute int           // further calls in any Window are answered with 429; 0: no limit
+	Window         time.Duration // takes the place of a minute, for tests; 0: a minute
+	Rules          []Rule        // at most one disturbs a call: the first one whose Call, First and Chance allow it
 }
 
 // Rule disturbs some calls.
 type Rule struct {
 	Call   string  // accessToken, media, actions, groups, generatePin or loginWithPinAndApplicationId; "": each of them
-	Chance float64 // of a call to be disturbed, 0 to 1
-	First  int     // only so many calls, then never again; 0: without end
-	Do     string  // what happens to it: see Disturbances
+	Chance float64 // the chance of a call to be disturbed: above 0, up to 1
+	First  int     // how many calls are disturbed at most; 0: no limit
+	Do     string  // the disturbance, one of Disturbances
 
-	Status     int           // of "status", "early" and "invalid token"; 0: 503, 413, 401
-	Body       string        // of "status": "json" (also ""), "html" or "none"; of "nonsense": "html" (also ""), "cut", "empty" or "array"
+	Status     int           // of "status", "early" and "invalid token"; 0: 503, 413 and 401
+	Body       string        // of "status": "json" (or ""), "html" or "none"; of "nonsense": "html" (or ""), "cut", "empty" or "array"
 	RetryAfter time.Duration // of "status", rounded up to seconds; 0: no such header
-	AsDate     bool          // RetryAfter as a date instead
-	For        time.Duration // of "delay", "hang" (until the client gives up; 0: for ever) and "slow" (for the whole body)
-	Full       bool          // of "moved": Location holds the address of the call, not only of the endpoint
+	AsDate     bool          // Retry-After is a date
+	For        time.Duration // of "delay", of "hang" (0: until the client gives up), and of "slow" for the whole body
+	Full       bool          // of "moved": Location is the address of the call instead of that of the endpoint
 }
 
-// disturbance answers a call in its own way; next takes it as ever.
+// disturbance answers a call in its own way; next would answer it without a disturbance.
 type disturbance func(c *chaos, rule Rule, w http.ResponseWriter, r *http.Request, next http.Handler)
 
-// disturbances are all that Rule.Do can name.
+// disturbances are all values of Rule.Do.
 func disturbances() map[string]disturbance {
 	return map[string]disturbance{
 		"status":           (*chaos).status,
@@ -70,12 +72,12 @@ type chaos struct {
 
 	mu    sync.Mutex
 	rand  *rand.Rand
-	used  []int       // calls that each rule disturbed
-	calls []time.Time // within the last window
-	count map[string]int
+	used  []int          // calls that each rule disturbed
+	calls []time.Time    // of the last window
+	count map[string]int // of disturbances, by name
 }
 
-// newChaos checks o. It does not change it.
+// newChaos checks o and does not change it.
 func newChaos(s *Server, o Chaos) (*chaos, error) {
 	c := &chaos{
 		Chaos: o, server: s, do: disturbances(),
@@ -95,7 +97,7 @@ func newChaos(s *Server, o Chaos) (*chaos, error) {
 	return c, nil
 }
 
-// disturb is the layer before route.
+// disturb wraps the handler of all requests.
 func (c *chaos) disturb(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call := callOf(r)
@@ -128,8 +130,8 @@ func callOf(r *http.Request) string {
 	return ""
 }
 
-// throttle counts a call, or says how long there are none left. It counts those of the last window at every moment: no
-// other way of counting by the minute is stricter.
+// throttle counts a call and returns 0, or returns how long no call is allowed. It counts the calls in the window before each
+// call, and no other way of counting calls a minute is stricter.
 func (c *chaos) throttle(now time.Time) (wait time.Duration) {
 	if c.CallsPerMinute == 0 {
 		return 0
@@ -161,7 +163,7 @@ func (c *chaos) choose(call string) (Rule, bool) {
 	return Rule{}, false
 }
 
-// counts tells how often each disturbance happened.
+// counts returns how often each disturbance happened.
 func (c *chaos) counts() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,11 +174,11 @@ func (c *chaos) counts() map[string]int {
 
 func (c *chaos) status(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
 	_, _ = io.Copy(io.Discard, r.Body)
-	status := or(rule.Status, http.StatusServiceUnavailable)
+	status := cmp.Or(rule.Status, http.StatusServiceUnavailable)
 	if rule.RetryAfter > 0 {
 		seconds := int(math.Ceil(rule.RetryAfter.Seconds()))
 		text := strconv.Itoa(seconds)
-		if rule.AsDate { // the date has whole seconds, too
+		if rule.AsDate { // a date has whole seconds, so it is a second later
 			text = time.Now().Add(time.Duration(seconds+1) * time.Second).UTC().Format(http.TimeFormat)
 		}
 		w.Header().Set("Retry-After", text)
@@ -193,10 +195,10 @@ func (c *chaos) status(rule Rule, w http.ResponseWriter, r *http.Request, _ http
 	}
 }
 
-// early answers without reading the body, and closes.
+// early answers without reading the body, and closes the connection.
 func (c *chaos) early(rule Rule, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 	w.Header().Set("Connection", "close")
-	answerProblem(w, refuse(or(rule.Status, http.StatusRequestEntityTooLarge), "answered before the body was read"))
+	answerProblem(w, refuse(cmp.Or(rule.Status, http.StatusRequestEntityTooLarge), "answered before the body was read"))
 }
 
 func (c *chaos) delay(rule Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -205,12 +207,12 @@ func (c *chaos) delay(rule Rule, w http.ResponseWriter, r *http.Request, next ht
 }
 
 func (c *chaos) hang(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
-	_, _ = io.Copy(io.Discard, r.Body) // or the server would not notice that the client has gone
-	c.wait(or(rule.For, math.MaxInt64), r)
+	_, _ = io.Copy(io.Discard, r.Body) // with an unread body, the server would not notice that the client has gone
+	c.wait(cmp.Or(rule.For, math.MaxInt64), r)
 	reset(w)
 }
 
-// wait ends early when the client or the server goes.
+// wait ends early when the client has gone or the server closes.
 func (c *chaos) wait(d time.Duration, r *http.Request) {
 	select {
 	case <-time.After(d):
@@ -245,7 +247,7 @@ func (c *chaos) resetAfter(_ Rule, w http.ResponseWriter, r *http.Request, _ htt
 	reset(w)
 }
 
-// reset ends the connection as a failing one ends: without an answer, and with an RST where it can be had.
+// reset ends the connection as a failure does: without an answer, and with an RST if it is TCP.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -257,14 +259,6 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
 // check says what is wrong with a rule.
 func (r Rule) check(known map[string]disturbance) error {
 	calls := []string{"", "accessToken", "media", "actions", "groups", "generatePin", "loginWithPinAndApplicationId"}
@@ -272,9 +266,9 @@ func (r Rule) check(known map[string]disturbance) error {
 	switch {
 	case known[r.Do] == nil:
 		return fmt.Errorf("do = %q is not one of %s", r.Do, strings.Join(names(known), ", "))
-	case !has(calls, r.Call):
+	case !slices.Contains(calls, r.Call):
 		return fmt.Errorf("call = %q is not one of %s", r.Call, strings.Join(calls[1:], ", "))
-	case !has(bodies, r.Body):
+	case !slices.Contains(bodies, r.Body):
 		return fmt.Errorf("body = %q is not one of %s", r.Body, strings.Join(bodies[1:], ", "))
 	case !(r.Chance > 0 && r.Chance <= 1):
 		return fmt.Errorf("chance = %v is not above 0 and up to 1", r.Chance)

@@ -2,13 +2,14 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
 )
 
-// loseAnswer takes the call and resets the connection instead of answering.
+// loseAnswer takes the call, and resets the connection instead of answering.
 func (c *chaos) loseAnswer(_ Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
 	next.ServeHTTP(newKeptAnswer(), r)
 	reset(w)
@@ -24,7 +25,7 @@ func (c *chaos) cutAnswer(_ Rule, w http.ResponseWriter, r *http.Request, next h
 	reset(w)
 }
 
-// nonsense takes nothing, and answers 200 with what is no answer.
+// nonsense takes nothing, and answers 200 with a body that is no answer.
 func (c *chaos) nonsense(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	body := map[string]string{"cut": `{"mediaResource":"abc`, "empty": "", "array": "[]"}
@@ -58,12 +59,12 @@ func (k *keptAnswer) Write(p []byte) (int, error) { return k.body.Write(p) }
 
 func (c *chaos) invalidToken(rule Rule, w http.ResponseWriter, r *http.Request, _ http.Handler) {
 	_, _ = io.Copy(io.Discard, r.Body)
-	answer(w, or(rule.Status, http.StatusUnauthorized), map[string]string{
+	answer(w, cmp.Or(rule.Status, http.StatusUnauthorized), map[string]string{
 		"message": "the token is not good", "errorCode": "InvalidToken", "errorCategoryKey": "AuthException",
 	})
 }
 
-// endTokens ends every access token that was issued, so that this call and all others are refused until they renew.
+// endTokens ends every issued access token, so that this call and all others are refused until their clients renew.
 func (c *chaos) endTokens(_ Rule, w http.ResponseWriter, r *http.Request, next http.Handler) {
 	c.server.tokens.endAll()
 	next.ServeHTTP(w, r)

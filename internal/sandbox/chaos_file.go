@@ -11,7 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// LoadChaos reads a Chaos from a TOML file. Whatever is unknown or wrong in it is an error that says where.
+// LoadChaos reads a Chaos from a TOML file. The error names the file, and the line or key that is unknown or wrong.
 func LoadChaos(path string) (*Chaos, error) {
 	var f struct {
 		Seed           uint64        `toml:"seed"`
@@ -57,24 +57,22 @@ func LoadChaos(path string) (*Chaos, error) {
 	return c, nil
 }
 
-// Disturbances lists what Rule.Do can name.
+// Disturbances lists the values of Rule.Do.
 func Disturbances() []string { return names(disturbances()) }
 
 func names(m map[string]disturbance) []string { return slices.Sorted(maps.Keys(m)) }
 
-func has(list []string, s string) bool { return slices.Contains(list, s) }
-
-// ChaosExample is a file that LoadChaos takes, with every key.
+// ChaosExample is the text of a file that LoadChaos accepts, with every key.
 func ChaosExample() string {
 	return strings.TrimPrefix(`
-seed = 1                  # the same seed: the same chaos
+seed = 1                  # gives the same chaos for the same calls
 calls_per_minute = 100    # more are answered with 429
-window = "1m"             # a shorter minute, for tests
+window = "1m"             # takes the place of a minute, for tests
 
-[[rule]]                  # each call meets at most one rule: the first whose turn it is
-call = "actions"          # accessToken, media, actions, groups or those of a login; left out: all
-chance = 0.1              # of a call to be disturbed; left out: each
-first = 20                # only so many calls; left out: without end
+[[rule]]                  # at most one rule disturbs a call: the first that applies
+call = "actions"          # accessToken, media, actions, groups or a call of a login; left out: all
+chance = 0.1              # of a call to be disturbed; left out: 1
+first = 20                # how many calls at most; left out: no limit
 do = "lose answer"        # the message is in the group, but the connection is reset
 
 [[rule]]
@@ -88,12 +86,12 @@ as_date = true            # Retry-After as a date, not in seconds
 
 [[rule]]
 chance = 0.05
-do = "delay"              # also of hang and slow:
-for = "300ms"
+do = "delay"
+for = "300ms"             # hang and slow have it as well
 
 [[rule]]
 chance = 0.01
 do = "moved"              # 308 to the same server under another name
-full = true               # Location holds the whole address, not only the endpoint
+full = true               # Location holds the address of the call, not only the endpoint
 `, "\n")
 }

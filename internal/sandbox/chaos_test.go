@@ -16,7 +16,7 @@ import (
 	"kaizala-drop/internal/sandbox"
 )
 
-// troubled is a sandbox that misbehaves, with one upload to post, made before it began to.
+// troubled is a sandbox that misbehaves. One file was uploaded to it before it began to.
 type troubled struct {
 	t      *testing.T
 	server *sandbox.Server
@@ -53,7 +53,7 @@ func (x *troubled) upload() (status int, header http.Header, body string, err er
 	return resp.StatusCode, resp.Header, string(text), err
 }
 
-// TestDisturbances looks at each as a client sees it, and at what the sandbox took.
+// TestDisturbances shows each disturbance as a client sees it, and what the sandbox has taken.
 func TestDisturbances(t *testing.T) {
 	broken := func(t *testing.T, _ int, _ http.Header, _ string, err error) {
 		if err == nil {
@@ -113,6 +113,7 @@ func TestDisturbances(t *testing.T) {
 	}
 }
 
+// TestResetIsOne shows that a reset connection fails at the client without an answer.
 func TestResetIsOne(t *testing.T) {
 	x := newTroubled(t, sandbox.Chaos{Rules: []sandbox.Rule{{Do: "reset after", Chance: 1}}})
 	if _, _, _, err := x.upload(); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -120,6 +121,7 @@ func TestResetIsOne(t *testing.T) {
 	}
 }
 
+// TestRetryAfterForms shows that Retry-After is rounded up to seconds, and can be a date.
 func TestRetryAfterForms(t *testing.T) {
 	seconds := newTroubled(t, sandbox.Chaos{Rules: []sandbox.Rule{{Do: "status", Status: 429, RetryAfter: 1500 * time.Millisecond, Chance: 1}}})
 	if status, header, _, _ := seconds.upload(); status != 429 || header.Get("Retry-After") != "2" {
@@ -132,6 +134,7 @@ func TestRetryAfterForms(t *testing.T) {
 	}
 }
 
+// TestMoved shows the Location of a 308, with and without the path of the call.
 func TestMoved(t *testing.T) {
 	for _, full := range []bool{false, true} {
 		x := newTroubled(t, sandbox.Chaos{Rules: []sandbox.Rule{{Do: "moved", Full: full, Chance: 1}}})
@@ -146,6 +149,8 @@ func TestMoved(t *testing.T) {
 	}
 }
 
+// TestThrottling shows that calls over the limit get 429 with the time to wait, and that calls are allowed again after the
+// window.
 func TestThrottling(t *testing.T) {
 	x := newTroubled(t, sandbox.Chaos{CallsPerMinute: 3, Window: time.Hour})
 	for i := range 5 {
@@ -162,11 +167,12 @@ func TestThrottling(t *testing.T) {
 	}
 	short := newTroubled(t, sandbox.Chaos{CallsPerMinute: 1, Window: time.Millisecond})
 	for range 3 {
-		for status := 0; status != 200; status, _, _, _ = short.upload() { // the window goes by
+		for status := 0; status != 200; status, _, _, _ = short.upload() { // until the window has passed
 		}
 	}
 }
 
+// TestAllTokensEnded shows that issued tokens are refused after they were ended, and that new ones are accepted.
 func TestAllTokensEnded(t *testing.T) {
 	x := newTroubled(t, sandbox.Chaos{Rules: []sandbox.Rule{{Do: "all tokens ended", Call: "groups", Chance: 1}}})
 	get := func(path string, header ...string) (int, string) {
@@ -190,6 +196,7 @@ func TestAllTokensEnded(t *testing.T) {
 	}
 }
 
+// TestChanceIsKept shows that about as many calls are disturbed as the chance says.
 func TestChanceIsKept(t *testing.T) {
 	x := newTroubled(t, sandbox.Chaos{Seed: 7, Rules: []sandbox.Rule{{Do: "status", Chance: 0.3}}})
 	failed := 0
@@ -203,6 +210,7 @@ func TestChanceIsKept(t *testing.T) {
 	}
 }
 
+// TestLoadChaos shows that the example is accepted, and what the error of a wrong file says.
 func TestLoadChaos(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chaos.toml")
 	load := func(text string) (*sandbox.Chaos, error) {

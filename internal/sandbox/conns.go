@@ -6,27 +6,26 @@ import (
 	"sync"
 )
 
-// conns remembers how many connections there were at once.
+// conns remembers how many connections there were at the same time.
 type conns struct {
 	mu                 sync.Mutex
-	active             map[net.Conn]bool // of the open ones, whether a request is under way
-	now                int               // active ones
+	active             map[net.Conn]bool // by open connection: a request is under way
+	now                int               // connections with a request under way
 	maxOpen, maxActive int
 }
 
-// ConnState follows the connections of the http.Server it is given to as its ConnState hook; MaxConns and MaxActive
-// say what it saw.
+// ConnState is for the hook of that name in an http.Server. MaxConns and MaxActive return what it saw.
 func (s *Server) ConnState(c net.Conn, state http.ConnState) { s.conns.follow(c, state) }
 
-// MaxConns is the highest number of connections that were open at once, 0 without the ConnState hook.
+// MaxConns is the highest number of connections that were open at the same time, or 0 without the ConnState hook.
 func (s *Server) MaxConns() int {
 	s.conns.mu.Lock()
 	defer s.conns.mu.Unlock()
 	return s.conns.maxOpen
 }
 
-// MaxActive is the highest number of connections that had a request under way at once, 0 without the ConnState hook.
-// A page's event stream is one of them for as long as it is open.
+// MaxActive is the highest number of connections that had a request under way at the same time, or 0 without the ConnState
+// hook. The event stream of an open page is one of them.
 func (s *Server) MaxActive() int {
 	s.conns.mu.Lock()
 	defer s.conns.mu.Unlock()

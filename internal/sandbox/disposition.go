@@ -2,19 +2,19 @@ package sandbox
 
 import "strings"
 
-// disposition is what a part's Content-Disposition says of a form field.
+// disposition is the Content-Disposition of a form's part.
 type disposition struct {
 	field    string
-	filename string // bytes as the client has them
+	filename string // the bytes that the client means
 }
 
-// parseDisposition reads `form-data; name="files"; filename="..."`. mime.ParseMediaType will not do: it refuses, or
-// changes, some of the names that a file may have, and mime/multipart cuts a name at its last slash.
+// parseDisposition reads `form-data; name="files"; filename="..."`. mime.ParseMediaType is not used, because it refuses or
+// changes some names that a file may have, and mime/multipart cuts a name at its last slash.
 //
-// Clients differ in how they write a quote inside the quotes: as `\"`, and a backslash as `\\` (RFC 2183; Go), or as
-// %22, and line ends as %0D and %0A (the HTML standard, "multipart/form-data encoding algorithm"; browsers). Both are
-// read, so a name that really holds "%22" is taken for one with a quote: nothing on the wire tells them apart.
-// filename* is not read: RFC 7578, section 4.2, forbids it in a form.
+// Clients differ in how they write a quote within quotes. Go writes it as `\"`, and a backslash as `\\` (RFC 2183). Browsers
+// write it as %22, and line ends as %0D and %0A (the HTML standard, "multipart/form-data encoding algorithm"). Both are
+// accepted, so that a name which really holds "%22" is read as one with a quote: no request tells them apart. filename* is
+// ignored, because RFC 7578, section 4.2, forbids it in a form.
 func parseDisposition(header string) (d disposition, ok bool) {
 	kind, rest, _ := strings.Cut(header, ";")
 	if !strings.EqualFold(strings.TrimSpace(kind), "form-data") {
@@ -39,7 +39,7 @@ func parseDisposition(header string) (d disposition, ok bool) {
 	return d, true
 }
 
-// cutValue takes the value off the front of s, and the semicolon behind it.
+// cutValue cuts s after its first value and the semicolon that follows it.
 func cutValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		value, rest, _ = strings.Cut(s, ";")
@@ -52,8 +52,8 @@ func cutValue(s string) (value, rest string, ok bool) {
 	return value, trim(rest[1:]), rest[0] == ';'
 }
 
-// cutQuoted takes a quoted string, its first quote already gone, off the front of s. A backslash that escapes neither
-// a quote nor a backslash stands for itself.
+// cutQuoted cuts s after the quoted string at its beginning, whose first quote the caller has removed. A backslash that
+// escapes neither a quote nor a backslash stands for itself.
 func cutQuoted(s string) (value, rest string, ok bool) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -11,24 +11,25 @@ import (
 	"strings"
 	"time"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/text"
 )
 
 //go:embed page
 var pageFiles embed.FS
 
-// screenful is how many posts a timeline shows at a time: enough to look back, few enough for any browser.
+// screenful is how many posts a timeline shows at a time, few enough for any browser.
 const screenful = 200
 
-// pace is the least time between two events of one stream, so that thousands of posts a second do not become
-// thousands of events; beat keeps a quiet stream from looking dead.
 const (
-	pace = 150 * time.Millisecond
-	beat = 15 * time.Second
+	// eventPause is the shortest time between two events of one stream, so that thousands of posts a second do not become
+	// thousands of events.
+	eventPause = 150 * time.Millisecond
+	// eventInterval is the longest time between two events, so that a quiet stream does not look dead.
+	eventInterval = 15 * time.Second
 )
 
-// findPage finds what the page is made of; nil when there is no such thing. Nothing here asks for a token.
+// findPage returns the endpoint of a part of the page, or nil. None of them asks for a token.
 func (s *Server) findPage(path string) endpoint {
 	switch path {
 	case "/":
@@ -50,7 +51,7 @@ func (s *Server) findPage(path string) endpoint {
 	return nil
 }
 
-// guard sets the headers of everything a browser gets to see. Whatever a client uploads or writes, it stays data.
+// guard sets the headers of all answers for browsers, so that no text or file of a client is ever run.
 func guard(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
 		"media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
@@ -61,7 +62,7 @@ func guard(h http.Header) {
 	h.Set("Cache-Control", "no-cache")
 }
 
-// asset serves a file of the page. Its type is said here, because the host's table might know another.
+// asset serves a file of the page with this MIME type, because the table of the host may have another one.
 func asset(name, mimeType string) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		guard(w.Header())
@@ -71,7 +72,7 @@ func asset(name, mimeType string) endpoint {
 	}
 }
 
-// showMedia serves /media/<upload>/<index>, in ranges if asked to, with the MIME type of our table and no other.
+// showMedia serves /media/<upload>/<index>, in ranges if they are asked for, with the MIME type of package media.
 func (s *Server) showMedia(rest string) endpoint {
 	number, index, _ := strings.Cut(rest, "/")
 	n, err1 := strconv.Atoi(number)
@@ -84,28 +85,28 @@ func (s *Server) showMedia(rest string) endpoint {
 		m := u.media[i]
 		f, err := os.Open(m.Path)
 		if err != nil {
-			return fmt.Errorf("cannot show %q: %w", file.Printable(m.Name), err)
+			return fmt.Errorf("cannot show %q: %w", text.Printable(m.Name), err)
 		}
 		defer f.Close()
 		guard(w.Header())
 		w.Header().Set("Content-Type", m.MIME)
 		w.Header().Set("Content-Disposition", shownAs(m))
-		w.Header().Set("ETag", `"`+m.SHA256+`"`) // a restarted sandbox gives its numbers to other files
+		w.Header().Set("ETag", `"`+m.SHA256+`"`) // a restarted sandbox gives the same numbers to other files
 		http.ServeContent(w, r, "", time.Time{}, f)
 		return nil
 	}
 }
 
-// shownAs says to download documents, which a browser might run something in, and to show the rest.
+// shownAs makes browsers download documents, which they might run something in, and show all other files.
 func shownAs(m Media) string {
 	how := "inline"
 	if typ, _ := media.ByName(m.Name); typ.Kind == media.Document {
 		how = "attachment"
 	}
-	return mime.FormatMediaType(how, map[string]string{"filename": file.Printable(m.Name)})
+	return mime.FormatMediaType(how, map[string]string{"filename": text.Printable(m.Name)})
 }
 
-// shownPost is a post as the page gets it. Number counts the posts of one group from 0.
+// shownPost is a post in the JSON for the page. Number counts the posts of one group from 0.
 type shownPost struct {
 	Number  int          `json:"n"`
 	Type    media.Kind   `json:"type"`
@@ -122,8 +123,8 @@ type shownMedia struct {
 	URL  string `json:"url"`
 }
 
-// showTimeline serves /timeline?group=ID, newest first: the newest screenful of what is before=N and after=N, each
-// optional and exclusive.
+// showTimeline serves /timeline?group=ID, the newest post first: at most a screenful of the posts with numbers below before=N
+// and above after=N. Either may be left out.
 func (s *Server) showTimeline(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	g := s.byID[query.Get("group")]
@@ -131,7 +132,7 @@ func (s *Server) showTimeline(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusNotFound, "there is no group %q here", query.Get("group"))
 	}
 	s.mu.Lock()
-	posts := g.posts // only ever appended to
+	posts := g.posts // its elements never change
 	s.mu.Unlock()
 	end := min(bound(query.Get("before"), len(posts)), len(posts))
 	start := max(bound(query.Get("after"), -1)+1, end-screenful, 0)
@@ -155,13 +156,14 @@ func bound(text string, otherwise int) int {
 func show(n int, p *post) shownPost {
 	files := make([]shownMedia, len(p.upload.media))
 	for i, m := range p.upload.media {
-		files[i] = shownMedia{file.Printable(m.Name), m.MIME, m.Size, fmt.Sprintf("/media/%d/%d", p.upload.number, i)}
+		files[i] = shownMedia{text.Printable(m.Name), m.MIME, m.Size, fmt.Sprintf("/media/%d/%d", p.upload.number, i)}
 	}
 	return shownPost{n, p.action, p.caption, p.ref, p.at.UnixMilli(), files}
 }
 
-// streamEvents serves /events: the state of all groups, at once, whenever it has changed and on every beat. An event
-// says how far each timeline reaches, not what is on it, so a page that missed some, or comes back, needs the last only.
+// streamEvents serves /events: the state of all groups, first at once, then whenever it has changed and after each
+// eventInterval. An event says how long each timeline is and what its last post is, so that a page which has missed events
+// needs the last one only.
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	guard(w.Header())
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -169,9 +171,9 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	out := http.NewResponseController(w)
-	_ = out.SetWriteDeadline(time.Time{}) // a stream outlives the server's timeout, where one can be set at all
+	_ = out.SetWriteDeadline(time.Time{}) // a stream outlives the server's timeout; not every writer has one
 	for {
-		changed, paced, beats := s.Changed(), time.After(pace), time.After(beat)
+		changed, paced, beats := s.Changed(), time.After(eventPause), time.After(eventInterval)
 		if _, err := fmt.Fprintf(w, "event: state\ndata: %s\n\n", s.state()); err != nil || out.Flush() != nil {
 			return nil
 		}
@@ -187,7 +189,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// state is the JSON of one event. Its size grows with the number of groups, never with that of posts.
+// state is the JSON of one event. Its size grows with the number of groups and not with that of posts.
 func (s *Server) state() []byte {
 	type entry struct {
 		ID    string     `json:"id"`
@@ -206,7 +208,7 @@ func (s *Server) state() []byte {
 	}
 	s.mu.Unlock()
 	state, err := json.Marshal(map[string]any{"run": s.run, "groups": entries})
-	if err != nil { // no value of this package's can do that
+	if err != nil { // no value of this package fails
 		return []byte("{}")
 	}
 	return state

@@ -15,6 +15,7 @@ import (
 	"time"
 )
 
+// TestPageIsGuarded shows that each part of the page has its type and the headers that keep uploaded files from running.
 func TestPageIsGuarded(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustPost(reception, "Image", "", filePart("a.jpg", "x"))
@@ -36,7 +37,7 @@ func TestPageIsGuarded(t *testing.T) {
 	}
 }
 
-// TestPageStandsAlone keeps the page working offline and under its own policy.
+// TestPageStandsAlone shows that the page refers to nothing outside of it, and obeys its own policy.
 func TestPageStandsAlone(t *testing.T) {
 	checked := 0
 	err := fs.WalkDir(pageFiles, "page", func(path string, d fs.DirEntry, err error) error {
@@ -71,6 +72,7 @@ func (b *bench) timeline(query string) (numbers []int, posts []shownPost) {
 	return numbers, got.Posts
 }
 
+// TestTimelineShowsWhatWasSent shows that odd captions and names reach the page as data.
 func TestTimelineShowsWhatWasSent(t *testing.T) {
 	b := newBench(t, nil)
 	const caption, name = "<script>alert('1')</script> & \"two\"\nline\u2028", "<img src=x>\"\n\xff\u202e.pdf"
@@ -94,7 +96,7 @@ func TestTimelineShowsWhatWasSent(t *testing.T) {
 	}
 }
 
-// TestTimelineShowsAnAlbum with each of its images, which the page shows in a grid and opens large.
+// TestTimelineShowsAnAlbum shows that an album is one post with each of its images.
 func TestTimelineShowsAnAlbum(t *testing.T) {
 	b := newBench(t, nil)
 	var parts []part
@@ -114,6 +116,7 @@ func TestTimelineShowsAnAlbum(t *testing.T) {
 	}
 }
 
+// TestTimelineIsBounded shows which posts a timeline has, whatever range is asked for.
 func TestTimelineIsBounded(t *testing.T) {
 	b := newBench(t, nil)
 	const count = screenful + 50
@@ -121,7 +124,7 @@ func TestTimelineIsBounded(t *testing.T) {
 	for range count {
 		b.act(reception, action("Image", resource, ""))
 	}
-	for query, want := range map[string][2]int{ // newest and oldest
+	for query, want := range map[string][2]int{ // the newest and the oldest post
 		"": {count - 1, count - screenful}, "&before=50": {49, 0}, "&before=1": {0, 0}, "&after=240": {count - 1, 241},
 		"&after=10": {count - 1, count - screenful}, "&before=100&after=90": {99, 91}, "&before=x": {count - 1, count - screenful},
 		"&before=99999": {count - 1, count - screenful}, "&before=-5": {count - 1, count - screenful},
@@ -138,6 +141,7 @@ func TestTimelineIsBounded(t *testing.T) {
 	}
 }
 
+// TestMediaRange shows that ranges, and requests for a changed file only, are answered.
 func TestMediaRange(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustPost(reception, "Audio", "", filePart("a.mp3", "0123456789"))
@@ -176,7 +180,7 @@ func (b *bench) stream(ctx context.Context) stream {
 	return stream{bufio.NewScanner(resp.Body)}
 }
 
-// next reads an event and returns the number of posts and the caption of the last one, of the first group.
+// next reads an event. It returns the number of posts of the first group and the caption of its last post.
 func (s stream) next(t *testing.T) (count int, caption string) {
 	t.Helper()
 	for s.Scan() {
@@ -203,6 +207,7 @@ func (s stream) next(t *testing.T) (count int, caption string) {
 	return 0, ""
 }
 
+// TestEvents shows that a stream tells of each post, and of many posts in few events.
 func TestEvents(t *testing.T) {
 	b := newBench(t, nil)
 	s := b.stream(t.Context())
@@ -229,13 +234,14 @@ func TestEvents(t *testing.T) {
 	}
 	b.Close()
 	b.Close()
-	for s.Scan() { // to its end, or the test hangs
+	for s.Scan() { // a stream that does not end hangs the test
 	}
 	if s.Err() != nil {
 		t.Errorf("ended by Close: %v", s.Err())
 	}
 }
 
+// TestEventsEndWithTheirReader shows that the handler of a stream ends when its client goes.
 func TestEventsEndWithTheirReader(t *testing.T) {
 	b := newBench(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -250,6 +256,7 @@ func TestEventsEndWithTheirReader(t *testing.T) {
 	}
 }
 
+// TestChanged shows that the channel is closed by a post and not before.
 func TestChanged(t *testing.T) {
 	b := newBench(t, nil)
 	changed := b.Changed()

@@ -9,28 +9,27 @@ import (
 	"math/rand/v2"
 )
 
-// mint turns the number of an upload into a mediaResource and back. Kaizala's are opaque, half a kilobyte and more, and
-// hold '+', '/' and '='; so are these. They are worked out anew whenever one is needed, because kept they would be most
-// of what a post costs in memory.
+// mint turns the number of an upload into a mediaResource and back. As Kaizala's, its resources are opaque, longer than half a
+// kilobyte, and hold '+', '/' and '='. They are computed each time, because they would be most of the memory that a post
+// needs.
 type mint struct{ key [32]byte }
 
-// numbered is how many bytes of a resource hold its number; unsafeTail is what spells "+/+/" and two '=' in base64.
 const (
-	numbered   = 8
-	unsafeTail = "\xfb\xff\xbf\x2a"
+	numberSize = 8                  // bytes of a resource that hold its number
+	unsafeTail = "\xfb\xff\xbf\x2a" // in base64 "+/+/" and an end with "=="
 )
 
 func newMint() mint {
 	var m mint
-	_, _ = crand.Read(m.key[:]) // never fails: it is documented to crash the program instead
+	_, _ = crand.Read(m.key[:]) // never fails: it crashes the program instead, as documented
 	return m
 }
 
-// resource spells the upload with that number in 616 to 972 characters of base64.
+// resource is the mediaResource of the upload with this number, in 616 to 972 characters of base64.
 func (m mint) resource(number int) string { return base64.StdEncoding.EncodeToString(m.raw(number)) }
 
 func (m mint) raw(number int) []byte {
-	var seed [len(m.key) + numbered]byte
+	var seed [len(m.key) + numberSize]byte
 	copy(seed[:], m.key[:])
 	binary.BigEndian.PutUint64(seed[len(m.key):], uint64(number))
 	noise := rand.NewChaCha8(sha256.Sum256(seed[:]))
@@ -41,10 +40,10 @@ func (m mint) raw(number int) []byte {
 	return append(b, unsafeTail...)
 }
 
-// number tells which upload a resource stands for. ok is false for every string that this mint did not make.
+// number returns the number of the upload of a resource. ok is false for every string that this mint did not make.
 func (m mint) number(resource string) (number int, ok bool) {
 	b, err := base64.StdEncoding.Strict().DecodeString(resource)
-	if err != nil || len(b) < numbered {
+	if err != nil || len(b) < numberSize {
 		return 0, false
 	}
 	number = int(binary.BigEndian.Uint64(b))

@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// endpoint answers one request, or says with an error, before anything was written, why not.
+// endpoint answers one request, or returns an error before it has written anything.
 type endpoint func(w http.ResponseWriter, r *http.Request) error
 
-// problem is an error that knows its answer.
+// problem is an error that knows the status of its answer.
 type problem struct {
 	status  int
 	message string
@@ -39,9 +39,9 @@ func (s *Server) counted(next http.Handler) http.Handler {
 	})
 }
 
-// ownHost refuses requests that were led here by a foreign name: with DNS rebinding, any web page could read what was
-// posted. An address cannot be rebound, nor can a name without a dot, which no stranger can own. Another name is
-// right when Options.Endpoint holds it.
+// ownHost refuses requests that came here under a foreign name, because with DNS rebinding any web page could read the posts.
+// It accepts addresses, which cannot be rebound, names without a dot, which no stranger can own, and the name in
+// Options.Endpoint.
 func (s *Server) ownHost(next http.Handler) http.Handler {
 	own := ""
 	if u, err := url.Parse(s.o.Endpoint); err == nil {
@@ -67,8 +67,8 @@ func hostname(hostport string) string {
 	return strings.Trim(hostport, "[]")
 }
 
-// route answers a request. It is no http.ServeMux because that one redirects an unclean path: a client that joins
-// "https://host/" and "/v1/media" has to see the 404 it would earn.
+// route answers a request. http.ServeMux is not used, because it redirects an unclean path: a client that joins
+// "https://host/" and "/v1/media" must get the 404 that the service would answer.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	serve, methods := s.find(r)
 	err := refuse(http.StatusNotFound, "no such path: %q", r.URL.EscapedPath())
@@ -108,8 +108,8 @@ func (s *Server) find(r *http.Request) (serve endpoint, methods []string) {
 	return s.findPage(path), []string{http.MethodGet, http.MethodHead}
 }
 
-// groupOf takes the group out of /v1/groups/{groupId}/actions. It looks at the path as it was sent, so that an escaped
-// slash is part of the ID.
+// groupOf returns the group in /v1/groups/{groupId}/actions. path is still escaped, so that an escaped slash is a part of the
+// ID.
 func groupOf(path string) (id string, ok bool) {
 	id, ok = strings.CutPrefix(path, "/v1/groups/")
 	if !ok {
@@ -123,7 +123,7 @@ func groupOf(path string) (id string, ok bool) {
 	return id, err == nil && id != ""
 }
 
-// authorized lets through what carries a good accessToken.
+// authorized refuses requests without a valid accessToken.
 func (s *Server) authorized(next endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		token := r.Header.Get("accessToken")
@@ -137,8 +137,8 @@ func (s *Server) authorized(next endpoint) endpoint {
 	}
 }
 
-// answerProblem writes the error body. InvalidToken and AuthException were seen on the real wire; the other codes are
-// this sandbox's own.
+// answerProblem answers with the service's error body. InvalidToken and AuthException were seen from the real service; the
+// other codes are made up.
 func answerProblem(w http.ResponseWriter, err error) {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
@@ -162,10 +162,10 @@ func answerProblem(w http.ResponseWriter, err error) {
 	}{p.message, code, category})
 }
 
-// answer writes v as the JSON body of an answer. That a client no longer listens is no concern of the server's.
+// answer writes v as the JSON body of an answer. It ignores a client that has gone.
 func answer(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
-	if err != nil { // no value of this package's can do that
+	if err != nil { // no value of this package fails
 		status, body = http.StatusInternalServerError, []byte("{}")
 	}
 	h := w.Header()

@@ -1,12 +1,13 @@
-// Package sandbox turns a folder into a server that speaks Kaizala's wire, and what was posted to it into a page: a
-// place to try, test and demonstrate a client without the service.
+// Package sandbox is a server that answers as Kaizala does, keeps uploaded files in a folder, and shows the posts on a page. It
+// is for trying, testing and demonstrating a client without the service.
 //
-// It is strict where the wire is documented (Microsoft's connector reference) and says in a comment where it had to
-// decide by itself. It is made for the loopback interface and for one person: there is no TLS, no limit on what may be
-// uploaded, and whoever reaches the page sees everything.
+// It is strict where Kaizala is documented (Microsoft's connector reference); comments say where it decides by itself. It is
+// meant for the loopback interface and for one person: there is no TLS, uploads have no limit, and anybody who reaches the page
+// sees everything.
 package sandbox
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -23,60 +24,60 @@ import (
 
 // Options say what a Server knows and accepts.
 type Options struct {
-	Dir    string  // media are kept here, never in memory; created if missing; the caller removes it
-	Groups []Group // the groups there are; every other one is answered with 404
+	Dir    string  // the folder for uploaded files, made if it is missing; the caller removes it
+	Groups []Group // all groups; an action for another one is answered with 404
 
-	// What GET /v1/accessToken accepts, and the login. Empty: any value but an empty one. The refresh tokens of logins are
-	// accepted as well.
+	// GET /v1/accessToken and the login accept these values. If one is empty, they accept any value that is not empty. The
+	// refresh token of a login is accepted too.
 	ApplicationID, ApplicationSecret, RefreshToken string
 
 	AccessToken string           // a fixed token, accepted beside the issued ones; empty: none
-	Endpoint    string           // endpointUrl given with a token; empty: scheme and host of the request
+	Endpoint    string           // the endpointUrl that comes with a token; empty: scheme and host of the request
 	Now         func() time.Time // nil: time.Now
-	Chaos       *Chaos           // how it misbehaves; nil: not at all
-	// OnPIN shows a PIN to whoever would have the phone; nil: nobody sees it. It may be called concurrently.
+	Chaos       *Chaos           // how the server misbehaves; nil: not at all
+	// OnPIN shows a PIN in place of the phone that it is for. It may be nil, and is called concurrently.
 	OnPIN func(mobileNumber, pin string)
 }
 
-// Group is a conversation that can be posted to.
+// Group is a conversation to which a client can post.
 type Group struct {
-	ID   string // any bytes but none; real ones look like "<guid>@2"
+	ID   string // not empty; Kaizala's look like "<guid>@2"
 	Name string // empty: the ID
 }
 
-// Post is one action that arrived.
+// Post is one action that was accepted.
 type Post struct {
 	GroupID     string
 	ActionType  string
 	Caption     string // empty: none
-	Resource    string // the mediaResource it was posted with
+	Resource    string // the mediaResource in the action
 	ReferenceID string
 	At          time.Time
-	Media       []Media // in the order of the upload; several in an album only
+	Media       []Media // in the order of the upload; only an album has several
 }
 
 // Media is one uploaded file.
 type Media struct {
-	Name   string // as the client sent it: untrusted bytes, perhaps not UTF-8
+	Name   string // the bytes that the client sent, perhaps not UTF-8
 	MIME   string
 	Size   int64  // bytes
 	SHA256 string // hex
-	Path   string // absolute, on disk, under a name of the server's own
+	Path   string // absolute; the server chose the name
 }
 
-// Stats count what was asked of a Server since New.
+// Stats count the requests to a Server since New.
 type Stats struct {
 	Calls   int // requests below /v1/, whatever the answer
 	Uploads int // media calls answered with 200
 	Posts   int // actions answered with 200
 }
 
-// Server is an http.Handler that answers as Kaizala does, and shows on its page what arrived. Its methods may be
-// called concurrently.
+// Server is an http.Handler that answers as Kaizala does, and shows on its page what was posted. It is safe for concurrent
+// use.
 type Server struct {
 	o       Options
 	dir     string
-	run     string // tells one Server from the next on the same address
+	run     string // tells this Server from the next one on the same address
 	handler http.Handler
 	calls   atomic.Int64
 	conns   conns
@@ -97,7 +98,7 @@ type Server struct {
 	changed chan struct{} // closed at the next post; nil while nobody waits
 }
 
-// group, upload and post are never changed once they are published, but for group.posts, which Server.mu guards.
+// group, like upload and post, never changes after it was published, except for group.posts, which Server.mu guards.
 type group struct {
 	Group
 	posts []*post
@@ -117,8 +118,8 @@ type post struct {
 	at      time.Time
 }
 
-// New makes a Server and its folder. It fails when the folder cannot be made or used, and on a group without an ID or
-// with one that was there already.
+// New makes a Server and its folder. It fails if the folder cannot be made, if the ID of a group is empty or given twice, or
+// if Options.Chaos is wrong.
 func New(o Options) (*Server, error) {
 	if o.Dir == "" {
 		return nil, errors.New("sandbox: no folder for the media: set Dir")
@@ -141,10 +142,10 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	if s.chaos, err = newChaos(s, *or(o.Chaos, &Chaos{})); err != nil {
+	if s.chaos, err = newChaos(s, *cmp.Or(o.Chaos, &Chaos{})); err != nil {
 		return nil, fmt.Errorf("sandbox: chaos: %w", err)
 	}
-	// The one chain every request goes through.
+	// Each request passes these handlers in this order.
 	s.handler = s.ownHost(s.counted(s.chaos.disturb(http.HandlerFunc(s.route))))
 	return s, nil
 }
@@ -165,11 +166,11 @@ func (s *Server) add(g Group) error {
 	return nil
 }
 
-// ServeHTTP answers the API below /v1/ and serves the page at /.
+// ServeHTTP answers the API below /v1/, and serves the page at /.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Close ends the pages' event streams, which http.Server.Shutdown would wait for: hand it to RegisterOnShutdown. It
-// touches nothing else, and may be called more than once.
+// Close ends the event streams of the pages, for which http.Server.Shutdown would wait: RegisterOnShutdown can call it. It
+// ends nothing else, and may be called many times.
 func (s *Server) Close() { s.close() }
 
 // Groups lists the groups in the order of Options.
@@ -181,10 +182,10 @@ func (s *Server) Groups() []Group {
 	return groups
 }
 
-// Posts returns a copy of what arrived, oldest first. Its cost grows with the number of posts; Stats only counts them.
+// Posts returns a copy of all posts, the oldest first. Its cost grows with their number; Stats only counts them.
 func (s *Server) Posts() []Post {
 	s.mu.Lock()
-	posts := slices.Clip(s.posts) // appending never touches what is below its length
+	posts := slices.Clip(s.posts) // appending never changes elements below the length
 	s.mu.Unlock()
 	copied := make([]Post, len(posts))
 	for i, p := range posts {
@@ -201,17 +202,19 @@ func (s *Server) Posts() []Post {
 	return copied
 }
 
-// Stats counts what has been asked so far.
+// Stats counts the requests so far.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Stats{Calls: int(s.calls.Load()), Uploads: len(s.uploads), Posts: len(s.posts)}
 }
 
-// Disturbed counts the calls that Options.Chaos disturbed, by what was done to them; "throttled" are those over the limit.
+// Disturbed counts the calls that Options.Chaos disturbed, by the name of the disturbance. "throttled" counts the calls over
+// the limit.
 func (s *Server) Disturbed() map[string]int { return s.chaos.counts() }
 
-// Changed returns a channel that is closed when the next post arrives. To miss none: take it, look, then wait.
+// Changed returns a channel that is closed at the next post. A caller that must miss no post gets the channel, then reads the
+// posts, then waits.
 func (s *Server) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,7 +233,7 @@ func (s *Server) keep(files []Media) int {
 	return u.number
 }
 
-// upload returns the one with that number; ok is false when there is none.
+// upload returns the upload with this number, if there is one.
 func (s *Server) upload(number int) (u *upload, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,11 +243,11 @@ func (s *Server) upload(number int) (u *upload, ok bool) {
 	return s.uploads[number], true
 }
 
-// publish puts a post on its group's timeline and wakes whoever waits for one.
+// publish adds a post to the timeline of its group, and wakes those who wait for one.
 func (s *Server) publish(p *post) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.at = s.o.Now() // under the lock, so that times never go back along a timeline
+	p.at = s.o.Now() // with the lock held, so that times never go back along a timeline
 	s.posts = append(s.posts, p)
 	p.group.posts = append(p.group.posts, p)
 	if s.changed != nil {

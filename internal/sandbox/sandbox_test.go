@@ -24,7 +24,7 @@ const (
 	oddGroup  = "a/b ü%2F\"?#@2"
 )
 
-// bench is a sandbox behind real HTTP and a client for it.
+// bench is a sandbox behind real HTTP, and a client for it.
 type bench struct {
 	testing.TB
 	*Server
@@ -76,7 +76,7 @@ func (b *bench) do(req *http.Request) reply {
 	return reply{resp, body}
 }
 
-// request makes one with the fixed token; headers come in pairs and replace it when named so.
+// request makes a request with the fixed token. Headers come in pairs, and may replace the token.
 func (b *bench) request(method, path string, body io.Reader, headers ...string) *http.Request {
 	b.Helper()
 	req, err := http.NewRequestWithContext(b.Context(), method, b.http.URL+path, body)
@@ -96,7 +96,7 @@ func (b *bench) get(path string, headers ...string) reply {
 }
 
 type part struct {
-	disposition, mime string // no header when empty
+	disposition, mime string // empty: no such header
 	body              string
 }
 
@@ -158,7 +158,7 @@ func (b *bench) mustPost(group, kind, caption string, parts ...part) {
 	}
 }
 
-// expectProblem checks the status, and that the error body is whole.
+// expectProblem fails the test unless the answer has this status and a whole error body.
 func (b *bench) expectProblem(r reply, status int) {
 	b.Helper()
 	if r.StatusCode != status {
@@ -184,6 +184,7 @@ func (b *bench) files() (names []string) {
 	return names
 }
 
+// TestNewRefuses shows that New refuses a missing or unusable folder, and a group without an ID or with the ID of another.
 func TestNewRefuses(t *testing.T) {
 	blocked := t.TempDir() + "/file"
 	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
@@ -201,6 +202,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// TestGroups shows how groups are listed.
 func TestGroups(t *testing.T) {
 	b := newBench(t, nil)
 	var got struct{ Groups []map[string]string }
@@ -216,6 +218,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// TestRouting shows the status for each path and method.
 func TestRouting(t *testing.T) {
 	b := newBench(t, nil)
 	for _, c := range []struct {
@@ -256,6 +259,7 @@ func TestRouting(t *testing.T) {
 	}
 }
 
+// TestForeignHost shows under which names of its host the sandbox answers.
 func TestForeignHost(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.Endpoint = "http://box.example:8080/" })
 	for host, status := range map[string]int{
@@ -272,6 +276,7 @@ func TestForeignHost(t *testing.T) {
 	}
 }
 
+// TestAccessToken shows which values get an access token, what the answer holds, and when the token ends.
 func TestAccessToken(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
 	b := newBench(t, func(o *Options) {
@@ -307,6 +312,7 @@ func TestAccessToken(t *testing.T) {
 	b.expectProblem(b.get("/v1/groups", "accessToken", token), 401)
 }
 
+// TestGivenEndpoint shows that the token call returns Options.Endpoint.
 func TestGivenEndpoint(t *testing.T) {
 	const endpoint = "https://elsewhere.example/"
 	b := newBench(t, func(o *Options) { o.Endpoint = endpoint })
@@ -316,6 +322,7 @@ func TestGivenEndpoint(t *testing.T) {
 	}
 }
 
+// TestStats shows what is counted.
 func TestStats(t *testing.T) {
 	b := newBench(t, nil)
 	b.mustPost(reception, "Document", "", filePart("a.pdf", "x"))
@@ -330,6 +337,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
+// TestResource shows that each resource leads back to its upload, and that no other string does.
 func TestResource(t *testing.T) {
 	m, other := newMint(), newMint()
 	for n := range 500 {
@@ -348,6 +356,7 @@ func TestResource(t *testing.T) {
 	}
 }
 
+// TestUUID shows that newUUID makes UUIDs of version 4.
 func TestUUID(t *testing.T) {
 	var a, b, c, d, e string
 	if _, err := fmt.Sscanf(strings.ReplaceAll(newUUID(), "-", " "), "%8s %4s %4s %4s %12s", &a, &b, &c, &d, &e); err != nil {

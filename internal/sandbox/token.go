@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// tokenLife is how long an access token is good, as documented.
+// tokenLife is how long an access token is valid, as documented.
 const tokenLife = 24 * time.Hour
 
 // tokens are the access tokens that were issued.
@@ -30,7 +30,7 @@ func (t *tokens) issue(now time.Time) (token string, expires time.Time) {
 func (t *tokens) valid(token string, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return now.Before(t.expires[token]) // the zero time for an unknown one
+	return now.Before(t.expires[token]) // an unknown token has the zero time
 }
 
 func (t *tokens) endAll() {
@@ -39,8 +39,8 @@ func (t *tokens) endAll() {
 	clear(t.expires)
 }
 
-// giveToken is GET /v1/accessToken. The refresh token in the answer is null: a new one comes only late in the life of
-// the old one.
+// giveToken is GET /v1/accessToken. The refresh token in the answer is null, because the service gives a new one only late in
+// the life of the old one.
 func (s *Server) giveToken(w http.ResponseWriter, r *http.Request) error {
 	for _, c := range []struct{ header, want string }{
 		{"applicationId", s.o.ApplicationID},

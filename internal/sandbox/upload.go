@@ -14,14 +14,14 @@ import (
 	"slices"
 	"strings"
 
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/text"
 )
 
 // takeMedia is POST /v1/media: one file, or the images of an album, as parts named "files".
 //
-// The reference does not say what becomes of a request without Content-Length. Here it is 411, so that a client that
-// sends chunks, which servers like Kaizala's often refuse, is found out early.
+// The reference does not say what the service answers without Content-Length. The sandbox answers 411, so that a client that
+// sends chunks, which servers like Kaizala's often refuse, is found early.
 func (s *Server) takeMedia(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength < 0 {
 		return refuse(http.StatusLengthRequired, "the header Content-Length is missing: the body must not be chunked")
@@ -50,12 +50,12 @@ func (s *Server) takeMedia(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// takeParts stores every part. What it returns beside an error is to be discarded.
+// takeParts stores every part. The caller discards the files that it returns with an error.
 func (s *Server) takeParts(t *transfer, parts *multipart.Reader) (files []Media, err error) {
 	for {
-		// Raw: a part must not be decoded, whatever its Content-Transfer-Encoding says.
+		// NextPart would decode a part by its Content-Transfer-Encoding.
 		part, err := parts.NextRawPart()
-		if err == io.EOF && len(files) > 0 { // not errors.Is: a form that is cut off wraps io.EOF
+		if err == io.EOF && len(files) > 0 { // errors.Is would accept a form that was cut off, whose error wraps io.EOF
 			return files, nil
 		}
 		if err == io.EOF {
@@ -75,12 +75,12 @@ func (s *Server) takeParts(t *transfer, parts *multipart.Reader) (files []Media,
 		files = append(files, m)
 		if len(files) > 1 && !allImages(files) {
 			return files, refuse(http.StatusBadRequest,
-				"several files make an album, and up to %q they are not all images", file.Printable(name))
+				"several files make an album, and up to %q they are not all images", text.Printable(name))
 		}
 	}
 }
 
-// identify tells the name and the type of a part, and refuses one that the reference does not allow.
+// identify returns the name and the type of a part, and refuses a part that the reference does not allow.
 func identify(part *multipart.Part) (name string, typ media.Type, err error) {
 	header := part.Header.Get("Content-Disposition")
 	d, ok := parseDisposition(header)
@@ -96,12 +96,12 @@ func identify(part *multipart.Part) (name string, typ media.Type, err error) {
 	typ, ok = media.ByName(d.filename)
 	if !ok || !slices.Contains(extensions(), typ.Ext) {
 		return "", typ, refuse(http.StatusUnsupportedMediaType, "the file %q is of no supported type: those are %s",
-			file.Printable(d.filename), strings.Join(extensions(), " "))
+			text.Printable(d.filename), strings.Join(extensions(), " "))
 	}
 	kind := part.Header.Get("Content-Type")
 	if parsed, _, _ := mime.ParseMediaType(kind); parsed != typ.MIME {
 		return "", typ, refuse(http.StatusUnsupportedMediaType, "the part for %q has the Content-Type %q, not %q",
-			file.Printable(d.filename), kind, typ.MIME)
+			text.Printable(d.filename), kind, typ.MIME)
 	}
 	return d.filename, typ, nil
 }
@@ -111,19 +111,19 @@ func extensions() []string {
 	return []string{".jpg", ".jpeg", ".png", ".mp3", ".wav", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".pdf", ".mp4", ".3gpp"}
 }
 
-// store writes a part to a file with a name of the server's own, and leaves none behind when it fails.
+// store writes a part to a file with a name of its own. If it fails, it leaves no file.
 func (s *Server) store(t *transfer, part io.Reader, name string, typ media.Type) (m Media, err error) {
 	f, err := os.CreateTemp(s.dir, "*"+typ.Ext)
 	if err != nil {
-		return Media{}, fmt.Errorf("cannot keep %q: %w", file.Printable(name), err)
+		return Media{}, fmt.Errorf("cannot keep %q: %w", text.Printable(name), err)
 	}
 	m = Media{Name: name, MIME: typ.MIME, Path: f.Name()}
 	m.Size, m.SHA256, err = t.copy(f, part)
 	if closed := f.Close(); err == nil && closed != nil {
-		err = fmt.Errorf("cannot keep %q: %w", file.Printable(name), closed)
+		err = fmt.Errorf("cannot keep %q: %w", text.Printable(name), closed)
 	}
 	if err == nil && m.Size == 0 {
-		err = refuse(http.StatusBadRequest, "the file %q is empty", file.Printable(name))
+		err = refuse(http.StatusBadRequest, "the file %q is empty", text.Printable(name))
 	}
 	if err != nil {
 		discard([]Media{m})
@@ -132,7 +132,7 @@ func (s *Server) store(t *transfer, part io.Reader, name string, typ media.Type)
 	return m, nil
 }
 
-// transfer holds what it takes to receive a file. Without its buffers, files would be read and written 4 KiB at a time.
+// transfer holds the buffers for receiving a file. Without them, files would be read and written 4 KiB at a time.
 type transfer struct {
 	in  *bufio.Reader
 	buf []byte
@@ -144,7 +144,8 @@ func newTransfer() any {
 	return &transfer{bufio.NewReaderSize(nil, size), make([]byte, size), sha256.New()}
 }
 
-// copy moves src to dst and returns its length and hash. Failing to read is the client's fault, to write the server's.
+// copy copies src to dst, and returns its length and hash. An error of reading is the client's fault, an error of writing the
+// server's.
 func (t *transfer) copy(dst io.Writer, src io.Reader) (size int64, sum string, err error) {
 	t.sum.Reset()
 	for err == nil {
@@ -162,7 +163,7 @@ func (t *transfer) copy(dst io.Writer, src io.Reader) (size int64, sum string, e
 	return size, hex.EncodeToString(t.sum.Sum(nil)), nil
 }
 
-// fill is io.ReadFull, but for the error: it is the reader's own, so that a broken-off upload differs from an end.
+// fill is io.ReadFull with the reader's own error, by which a broken-off upload differs from its end.
 func fill(buf []byte, r io.Reader) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var m int
@@ -174,7 +175,7 @@ func fill(buf []byte, r io.Reader) (n int, err error) {
 
 func discard(files []Media) {
 	for _, m := range files {
-		_ = os.Remove(m.Path) // what cannot be removed stays until the caller removes the folder
+		_ = os.Remove(m.Path) // a file that cannot be removed stays until the caller removes the folder
 	}
 }
 

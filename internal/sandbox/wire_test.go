@@ -20,6 +20,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
+// TestUploadRefused shows the status for each kind of wrong part.
 func TestUploadRefused(t *testing.T) {
 	b := newBench(t, nil)
 	pdf := filePart("a.pdf", "x")
@@ -56,6 +57,7 @@ func TestUploadRefused(t *testing.T) {
 	}
 }
 
+// TestUploadOfAnotherForm shows the status for each kind of wrong form.
 func TestUploadOfAnotherForm(t *testing.T) {
 	b := newBench(t, nil)
 	body, kind := form(filePart("a.pdf", "x"))
@@ -90,6 +92,7 @@ func TestUploadOfAnotherForm(t *testing.T) {
 	}
 }
 
+// TestEveryTypeIsTaken shows that a file of each type of package media can be uploaded and posted.
 func TestEveryTypeIsTaken(t *testing.T) {
 	b := newBench(t, nil)
 	for _, ext := range media.Extensions() {
@@ -102,13 +105,14 @@ func TestEveryTypeIsTaken(t *testing.T) {
 	}
 }
 
+// TestBytesAndSum shows that the bytes of a file are kept, and its size and sum are right, at each size around the buffer's.
 func TestBytesAndSum(t *testing.T) {
 	b := newBench(t, nil)
 	random := rand.NewChaCha8([32]byte{1})
 	for _, size := range []int{1, 4095, 4096, 4097, 65535, 65536, 65537, 1 << 20} {
 		data := make([]byte, size)
 		_, _ = random.Read(data)
-		data[size-1] = '\n' // ends that look like the beginning of a boundary
+		data[size-1] = '\n' // looks like the beginning of a boundary
 		b.mustPost(reception, "Video", "", filePart("clip.mp4", string(data)))
 		posts := b.Posts()
 		m := posts[len(posts)-1].Media[0]
@@ -123,6 +127,7 @@ func TestBytesAndSum(t *testing.T) {
 	}
 }
 
+// TestTransferEncodingIsNotApplied shows that the bytes of a part are kept although a header calls them encoded.
 func TestTransferEncodingIsNotApplied(t *testing.T) {
 	b := newBench(t, nil)
 	const text = "a=3Db=\r\n"
@@ -139,6 +144,7 @@ func TestTransferEncodingIsNotApplied(t *testing.T) {
 	}
 }
 
+// TestNames shows that any file name arrives as it is, and names no file on disk.
 func TestNames(t *testing.T) {
 	b := newBench(t, nil)
 	for _, name := range []string{
@@ -158,6 +164,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestDisposition shows how the Content-Disposition of different clients is read.
 func TestDisposition(t *testing.T) {
 	for header, want := range map[string]disposition{
 		`form-data; name="files"; filename="a.pdf"`:            {"files", "a.pdf"},
@@ -182,6 +189,7 @@ func TestDisposition(t *testing.T) {
 	}
 }
 
+// TestAlbum shows that several images can be posted as an album only, in their order, and that one image may be an album.
 func TestAlbum(t *testing.T) {
 	b := newBench(t, nil)
 	resource := b.mustUpload(filePart("1.jpg", "one"), filePart("2.PNG", "two"), filePart("3.jpeg", "three"))
@@ -207,6 +215,7 @@ func TestAlbum(t *testing.T) {
 	}
 }
 
+// TestActionRefused shows the status for each kind of wrong action.
 func TestActionRefused(t *testing.T) {
 	b := newBench(t, nil)
 	doc, image := b.mustUpload(filePart("a.pdf", "x")), b.mustUpload(filePart("a.jpg", "x"))
@@ -257,6 +266,7 @@ func TestActionRefused(t *testing.T) {
 	}
 }
 
+// TestActionTaken shows which actions are accepted, and that each gets a reference of its own.
 func TestActionTaken(t *testing.T) {
 	b := newBench(t, nil)
 	resource := b.mustUpload(filePart("a.pdf", "x"))
@@ -285,7 +295,7 @@ func TestActionTaken(t *testing.T) {
 	}
 }
 
-// TestUploadMemory sends 64 MiB from nowhere to the disk: what client and server allocate must not depend on it.
+// TestUploadMemory shows that the memory which client and server allocate does not depend on the size of an upload.
 func TestUploadMemory(t *testing.T) {
 	b := newBench(t, nil)
 	const size = 64 << 20
@@ -313,6 +323,7 @@ func TestUploadMemory(t *testing.T) {
 	}
 }
 
+// TestBrokenOffUploadLeavesNothing shows that an upload which is broken off leaves no file.
 func TestBrokenOffUploadLeavesNothing(t *testing.T) {
 	b := newBench(t, nil)
 	conn, err := net.Dial("tcp", b.http.Listener.Addr().String())
@@ -326,7 +337,7 @@ func TestBrokenOffUploadLeavesNothing(t *testing.T) {
 		fmt.Fprintf(conn, "--B\r\nContent-Disposition: form-data; name=\"files\"; filename=%q\r\nContent-Type: image/jpeg\r\n\r\n%s\r\n",
 			name, strings.Repeat("x", 100_000))
 	}
-	for len(b.files()) < 2 { // both are being received
+	for len(b.files()) < 2 { // until both are being received
 		runtime.Gosched()
 	}
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
@@ -341,6 +352,7 @@ func TestBrokenOffUploadLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestFolderGone shows that an upload is answered with 500 if the folder is gone.
 func TestFolderGone(t *testing.T) {
 	b := newBench(t, nil)
 	if err := os.RemoveAll(b.dir); err != nil {
@@ -349,6 +361,7 @@ func TestFolderGone(t *testing.T) {
 	b.expectProblem(b.upload(filePart("a.pdf", "x")), 500)
 }
 
+// TestConcurrentUse shows that uploads, posts and reads can be made at the same time.
 func TestConcurrentUse(t *testing.T) {
 	b := newBench(t, nil)
 	const clients, each = 8, 25
@@ -385,6 +398,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
+// TestConnStates shows how connections are counted.
 func TestConnStates(t *testing.T) {
 	s := newBench(t, nil).Server
 	one, two := net.Pipe()
@@ -406,7 +420,7 @@ func TestConnStates(t *testing.T) {
 	}
 }
 
-// BenchmarkUploadAndPost is one file of 20 kB from a single client: two calls.
+// BenchmarkUploadAndPost measures uploading and posting a file of 20 kB by a single client.
 func BenchmarkUploadAndPost(b *testing.B) {
 	w := newBench(b, nil)
 	body, kind := form(filePart("scan.pdf", strings.Repeat("x", 20_000)))
@@ -416,6 +430,7 @@ func BenchmarkUploadAndPost(b *testing.B) {
 	}
 }
 
+// BenchmarkUploadAndPostParallel measures the same by many clients.
 func BenchmarkUploadAndPostParallel(b *testing.B) {
 	w := newBench(b, nil)
 	body, kind := form(filePart("scan.pdf", strings.Repeat("x", 20_000)))

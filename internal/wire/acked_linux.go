@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ackedBytes is how many bytes the peer's kernel has acknowledged on a connection (tcp(7), TCP_INFO; Linux 4.1), or 0
-// where that cannot be known.
+// ackedBytes is the number of bytes that the peer's kernel has acknowledged on a connection (tcp(7), TCP_INFO; Linux 4.1), or
+// 0 if that is not known.
 func ackedBytes(c net.Conn) uint64 {
 	s, ok := c.(syscall.Conn)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// slowReader is a TCP connection whose other end has little room for what it has not read.
+// slowReader makes a TCP connection whose other end has a small buffer for unread bytes.
 func slowReader(t *testing.T) (ours, theirs *net.TCPConn) {
 	t.Helper()
 	small := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
@@ -36,9 +36,8 @@ func slowReader(t *testing.T) (ours, theirs *net.TCPConn) {
 	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
 }
 
-// TestAcknowledgedBytesAreProgress: all of a body is in this kernel's buffers long before it arrives. As long as the peer's
-// kernel takes some of it within the limit, nothing has stalled; once it takes nothing more, it has. The connection is
-// real, the clock is synctest's.
+// TestAcknowledgedBytesAreProgress shows that a call whose whole body is in this kernel's buffers stalls only when the peer's
+// kernel takes none of it for the limit. The connection is real, the clock is synctest's.
 func TestAcknowledgedBytesAreProgress(t *testing.T) {
 	const limit, size = time.Minute, 200_000
 	ours, theirs := slowReader(t)
@@ -65,7 +64,7 @@ func TestAcknowledgedBytesAreProgress(t *testing.T) {
 			if _, err := io.CopyN(io.Discard, theirs, min(size, 20_000)); err != nil {
 				t.Fatal(err)
 			}
-			for ackedBytes(ours) == before { // the kernel's clock, which goes on
+			for ackedBytes(ours) == before { // real time, which goes on
 				runtime.Gosched()
 			}
 			steps++

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// MayCarrySecrets reports whether nobody on the way can read what is sent to u: it goes over https, or over http that
-// stays on this machine.
+// MayCarrySecrets reports whether nobody on the way can read a request to u: it goes over https, or over http that stays on
+// this machine.
 func MayCarrySecrets(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
 }

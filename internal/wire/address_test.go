@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMayCarrySecrets: https goes anywhere, http nowhere but to this machine itself, and nothing else goes at all.
+// TestMayCarrySecrets shows that https may go anywhere, http to this machine only, and nothing else anywhere.
 func TestMayCarrySecrets(t *testing.T) {
 	for address, want := range map[string]bool{
 		"https://example.org":           true,

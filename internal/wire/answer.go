@@ -10,22 +10,24 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kaizala-drop/internal/text"
 )
 
-// Answer is what a call brought back: its headers at least.
+// Answer is what a call brought back: at least a status and headers.
 type Answer struct {
 	Status   int
 	Header   http.Header
-	Body     []byte // as far as it could be read, without a byte order mark; none of a status below 200
-	Err      error  // why Body is not whole: as in Error, or it is longer than the limit
-	Early    bool   // it came before all of the files were sent, so that no success can speak of them
-	BodySent bool   // bytes of the request's body had left before it, so that the call cost something
+	Body     []byte // as far as it could be read, without a byte order mark; empty for a status below 200
+	Err      error  // why Body is not whole: an error as in Error.Err, or the limit was exceeded
+	Early    bool   // the answer came before all files were sent, so that a success cannot be about all of them
+	BodySent bool   // bytes of the request's body left before the answer came, so that the call cost something
 
 	secrets secrets   // of the call
-	came    time.Time // by this machine's clock
+	came    time.Time // when the answer came, by this machine's clock
 }
 
-// readAnswer reads the answer to its end, so that its connection can be used again. With an error it is not whole.
+// readAnswer reads the answer to its end, so that its connection can be used again. With an error, the answer is not whole.
 func readAnswer(resp *http.Response, call Call, w *watchdog) (*Answer, error) {
 	defer resp.Body.Close()
 	a := &Answer{Status: resp.StatusCode, Header: resp.Header, secrets: call.Secrets, came: time.Now()}
@@ -46,7 +48,8 @@ func readAnswer(resp *http.Response, call Call, w *watchdog) (*Answer, error) {
 
 var errEarly = errors.New("the answer came before the whole request was sent")
 
-// JSON decodes a whole answer into v.
+// JSON decodes the answer into v. It fails if the answer is not whole, came early, or is not such JSON. The error shows no
+// secret.
 func (a *Answer) JSON(v any) error {
 	switch {
 	case a.Err != nil:
@@ -61,34 +64,36 @@ func (a *Answer) JSON(v any) error {
 	return nil
 }
 
-// Bounded takes the call's secrets out of a text of the answer and cuts it after 300 bytes.
+// Bounded takes the call's secrets out of a text of the answer, and cuts it after 300 bytes.
 func (a *Answer) Bounded(text string) string { return a.secrets.bounded(text) }
 
-// Clean does what Bounded does, and makes the text safe to print.
+// Clean is Bounded for a text that is printed: it replaces control characters as well.
 func (a *Answer) Clean(text string) string { return a.secrets.clean(text) }
 
-// CleanError does what Clean does with an error that shows a secret. It still unwraps to it.
+// CleanError returns err, or, if its text shows a secret, an error with a clean text that wraps err.
 func (a *Answer) CleanError(err error) error { return a.secrets.cleanError(err) }
 
-// Beginning is how the text of the answer begins, clean, in one line of 100 bytes. It is "" if the answer is not whole: the
-// end of what came may be the begin of a secret.
+// Beginning is the beginning of the answer's text, clean, in one line of at most 100 bytes. It is "" if the answer is not
+// whole, because the end of a broken text may be the beginning of a secret.
 func (a *Answer) Beginning() string {
 	if a.Err != nil {
 		return ""
 	}
-	return cut(a.Clean(strings.Join(strings.Fields(strings.ToValidUTF8(string(a.Body), "?")), " ")), 100)
+	return text.Shorten(a.Clean(strings.Join(strings.Fields(strings.ToValidUTF8(string(a.Body), "?")), " ")), 100)
 }
 
-// ServerTime is what the server's clock said when it answered (RFC 9110, 6.6.1), or what this machine's did.
+// ServerTime is the time at which the answer was made, by the server's clock (RFC 9110, 6.6.1), or else the time at which it
+// came by this machine's clock.
 func (a *Answer) ServerTime() time.Time { return serverTime(a.Header, a.came) }
 
-// RetryAfter is how long the answer asks to wait (RFC 9110, 10.2.3), at most 7 days; 0: it does not say.
+// RetryAfter is how long the answer asks to wait (RFC 9110, 10.2.3), at most 7 days. It is 0 if the answer does not say.
 func (a *Answer) RetryAfter() time.Duration { return retryAfter(a.Header, a.came) }
 
-// longestRetryAfter bounds what a wrong clock or a slip of a server can do. Who asks for more is asked again after it.
+// longestRetryAfter limits the effect of a wrong clock or a mistake of a server. A server that really wants more is asked
+// again after it.
 const longestRetryAfter = 7 * 24 * time.Hour
 
-// retryAfter reads Retry-After in both its forms.
+// retryAfter reads both forms of Retry-After: seconds and a date.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	said := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(said, 10, 63); err == nil {

@@ -13,6 +13,7 @@ import (
 	"kaizala-drop/internal/wire/wiretest"
 )
 
+// TestRetryAfter shows how both forms of Retry-After are read, and that a date is compared with the server's clock.
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 7, 27, 12, 0, 0, 0, time.UTC)
 	date := func(t time.Time) string { return t.Format(http.TimeFormat) }
@@ -26,7 +27,7 @@ func TestRetryAfter(t *testing.T) {
 		{"-5", "", 0},
 		{"1.5", "", 0},
 		{"soon", "", 0},
-		{"172800", "", 48 * time.Hour}, // never undercut
+		{"172800", "", 48 * time.Hour}, // a long wait is not shortened
 		{"9000000000000000000", "", longestRetryAfter},
 		{date(now.Add(time.Minute)), "", time.Minute},
 		{date(now.Add(-time.Minute)), "", 0},
@@ -41,6 +42,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// FuzzRetryAfter shows that any Retry-After gives a time from 0 to the longest one.
 func FuzzRetryAfter(f *testing.F) {
 	f.Add("30", "Mon, 27 Jul 2026 12:00:00 GMT")
 	f.Add("Mon, 27 Jul 2026 12:00:00 GMT", "")
@@ -53,7 +55,7 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// TestServerTime: the server's clock, and this machine's when the answer came where the server does not tell.
+// TestServerTime shows that the server's clock counts, and else the time at which the answer came.
 func TestServerTime(t *testing.T) {
 	said, came := time.Date(2026, 7, 27, 12, 0, 0, 0, time.UTC), time.Unix(0, 0)
 	for date, want := range map[string]time.Time{said.Format(http.TimeFormat): said, "": came, "noon": came} {
@@ -64,7 +66,7 @@ func TestServerTime(t *testing.T) {
 	}
 }
 
-// TestJSON: only a whole answer is decoded, and what is wrong with another is said in bounds.
+// TestJSON shows that only a whole answer is decoded, and what the bounded error of any other says.
 func TestJSON(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -91,7 +93,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestByteOrderMark: gateways put one before their JSON.
+// TestByteOrderMark shows that an answer is decoded although it begins with a byte order mark, as gateways send it.
 func TestByteOrderMark(t *testing.T) {
 	s := serve(t, say(200, "\uFEFF"+`"x"`))
 	a, err := callerTo(t, s.URL).do(t.Context(), "GET")
@@ -104,7 +106,7 @@ func TestByteOrderMark(t *testing.T) {
 	}
 }
 
-// TestBeginning: one short printable line of a whole answer, without its secrets.
+// TestBeginning shows that Beginning is one short printable line of a whole answer, without secrets.
 func TestBeginning(t *testing.T) {
 	for body, want := range map[string]string{
 		"":                              "",
@@ -124,14 +126,14 @@ func TestBeginning(t *testing.T) {
 	}
 }
 
-// TestAnswerCutOff: what came of it is there, and so is the reason why it is not more.
+// TestAnswerCutOff shows that the part of a broken answer is there, and the reason why it is not whole.
 func TestAnswerCutOff(t *testing.T) {
 	for _, sent := range []string{"Content-Length: 100\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n9\r\n"} {
 		s := wiretest.Serve(t, func(_ int, c net.Conn) {
 			wiretest.ReadRequest(c)
 			io.WriteString(c, "HTTP/1.1 404 Not Found\r\n"+sent+`{"a":"b"}`)
 		})
-		a, err := callerTo(t, s).do(t.Context(), "POST", text("x"))
+		a, err := callerTo(t, s).do(t.Context(), "POST", textPiece("x"))
 		if err != nil || a.Status != 404 || string(a.Body) != `{"a":"b"}` || !a.BodySent || a.Err == nil {
 			t.Fatalf("%q: got %+v, %v", sent, a, err)
 		}

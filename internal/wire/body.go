@@ -12,7 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
 // Body is the body of a call: texts and files, one after the other. It can be sent any number of times.
@@ -21,7 +21,7 @@ type Body struct {
 	Pieces      []Piece
 }
 
-// Piece is a text, or a file if there is one.
+// Piece is a file, or a text if File is nil.
 type Piece struct {
 	Text []byte
 	File *File
@@ -31,11 +31,12 @@ type Piece struct {
 type File struct {
 	Name string // for errors
 	Size int64  // bytes; not negative
-	// Open gives the content from its start, anew for each sending. Of the readers it gave, only the last is in use.
+	// Open returns a reader of the content from its start, once for each time that the body is sent. Only the last reader of
+	// one call is in use.
 	Open func() io.Reader
 }
 
-// JSON is v as a body. Its errors are those of json.Marshal.
+// JSON returns a body with v as JSON. Its errors are those of json.Marshal.
 func JSON(v any) (*Body, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -44,7 +45,7 @@ func JSON(v any) (*Body, error) {
 	return &Body{ContentType: "application/json", Pieces: []Piece{{Text: text}}}, nil
 }
 
-// Length is how many bytes the body has.
+// Length is the number of bytes of the body.
 func (b *Body) Length() int64 {
 	var n int64
 	for _, p := range b.Pieces {
@@ -60,22 +61,22 @@ func (p Piece) length() int64 {
 	return int64(len(p.Text))
 }
 
-// bodyReader is one sending of a body: what net/http reads and closes. The end of a file is handed over only when the file
-// is known to have exactly its size, so that a server never gets a whole request of a torn file.
+// bodyReader reads a body once, for net/http. It hands over the end of a file only when it knows that the file has exactly its
+// size, so that a server never gets a whole request with a torn file.
 type bodyReader struct {
 	body  *Body // nil: none
 	watch *watchdog
 
-	mu      sync.Mutex // held while a file is read: once stop returns, nobody reads any more
+	mu      sync.Mutex // held while a file is read, so that nobody reads any more once stop returns
 	piece   int
 	offset  int64     // in the piece
 	content io.Reader // of the file; nil: not opened yet
-	sent    int64     // bytes in all
-	err     error     // why the content could not be had
+	sent    int64     // bytes of all pieces
+	err     error     // why the content could not be read
 	closed  bool
 
 	started atomic.Bool // bytes of the body were handed over
-	early   atomic.Bool // the answer began before that: what is sent after it is broken off
+	early   atomic.Bool // the answer began before started, so that bytes sent after it are not counted
 }
 
 func newBodyReader(b *Body, w *watchdog) *bodyReader { return &bodyReader{body: b, watch: w} }
@@ -84,21 +85,21 @@ func newBodyReader(b *Body, w *watchdog) *bodyReader { return &bodyReader{body: 
 func (r *bodyReader) attach(req *http.Request) error {
 	req.Header.Set("Content-Type", r.body.ContentType)
 	req.ContentLength = r.body.Length()
-	if req.ContentLength == 0 { // net/http would read on and send it chunked
+	if req.ContentLength == 0 { // for an empty Body, net/http would read on and send it chunked
 		req.Body = http.NoBody
 		_, _ = r.Read(make([]byte, 1))
 		return r.failed()
 	}
 	req.Body = r
-	// With GetBody, net/http sends the request on a new connection if an idle one turned out to be closed, but only while
-	// not one byte was written; POST and PUT without Idempotency-Key are never repeated after that (http.Transport).
+	// With GetBody, net/http sends the request on a new connection if an idle one turns out to be closed. It never does that
+	// for a POST or PUT without Idempotency-Key of which a byte was written (http.Transport).
 	req.GetBody = func() (io.ReadCloser, error) { r.rewind(); return r, nil }
 	return nil
 }
 
 var errClosed = errors.New("the request was broken off")
 
-// Read reads the body. While it reads a file, the network is not blamed for standing still.
+// Read reads the body. The watchdog rests meanwhile, because the network does not stand still while a disk does.
 func (r *bodyReader) Read(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,7 +126,7 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// next reads from the piece at hand and goes to the following one at its end.
+// next reads from the present piece, and goes on to the next piece at its end.
 func (r *bodyReader) next(p []byte) int {
 	piece := r.body.Pieces[r.piece]
 	if piece.File != nil {
@@ -138,8 +139,8 @@ func (r *bodyReader) next(p []byte) int {
 	return n
 }
 
-// passEmpty goes on past pieces of no length, so that the last bytes of a body are not handed over before an empty file that
-// follows them is known to be empty.
+// passEmpty skips pieces of length 0. So the last bytes of a body are handed over only when an empty file after them is known
+// to be empty.
 func (r *bodyReader) passEmpty() {
 	for r.err == nil && r.piece < len(r.body.Pieces) && r.body.Pieces[r.piece].length() == 0 {
 		r.next(nil)
@@ -151,7 +152,7 @@ func (r *bodyReader) readFile(f *File, p []byte) int {
 		r.content = f.Open()
 	}
 	left := f.Size - r.offset
-	if left == 0 { // it is empty
+	if left == 0 { // the file should be empty
 		r.endFile(f)
 		return 0
 	}
@@ -171,7 +172,7 @@ func (r *bodyReader) readFile(f *File, p []byte) int {
 	return n
 }
 
-// endFile makes sure that nothing follows what was read.
+// endFile checks that the file has no byte after those that were read.
 func (r *bodyReader) endFile(f *File) {
 	switch _, err := io.ReadFull(r.content, make([]byte, 1)); err {
 	case io.EOF:
@@ -184,23 +185,23 @@ func (r *bodyReader) endFile(f *File) {
 }
 
 func contentError(f *File, err error) error {
-	return fmt.Errorf("%w of %s: %w", ErrContent, file.Printable(f.Name), err)
+	return fmt.Errorf("%w of %s: %w", ErrContent, text.Printable(f.Name), err)
 }
 
-// Close is what the transport calls when it wants no more.
+// Close is called by the transport when it wants no more.
 func (r *bodyReader) Close() error {
 	r.stop()
 	return nil
 }
 
-// stop waits for a Read under way and lets no other one touch a file. It may be called many times.
+// stop waits for a Read under way, and makes later ones fail. It may be called many times.
 func (r *bodyReader) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
 }
 
-// rewind begins again.
+// rewind makes Read start again at the beginning.
 func (r *bodyReader) rewind() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,25 +210,25 @@ func (r *bodyReader) rewind() {
 	r.early.Store(false)
 }
 
-// failed says why the content could not be had, or nil.
+// failed returns why the content could not be read, or nil.
 func (r *bodyReader) failed() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
 }
 
-// traced has net/http tell when an answer begins.
+// traced makes net/http report when an answer begins.
 func (r *bodyReader) traced(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotFirstResponseByte: func() { r.early.Store(!r.started.Load()) },
-		Got1xxResponse:       func(int, textproto.MIMEHeader) error { r.early.Store(false); return nil }, // it wants the body
+		Got1xxResponse:       func(int, textproto.MIMEHeader) error { r.early.Store(false); return nil }, // the server wants the body
 	})
 }
 
-// begun reports whether the body was handed to the network before its answer came.
+// begun reports whether bytes of the body were handed to the network before the answer came.
 func (r *bodyReader) begun() bool { return r.started.Load() && !r.early.Load() }
 
-// complete reports whether all of every file was handed to the network.
+// complete reports whether all bytes of all files were handed to the network.
 func (r *bodyReader) complete() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,7 +16,8 @@ import (
 	"kaizala-drop/internal/wire/wiretest"
 )
 
-// TestContent: a file that is not what it was said to be breaks the request off, and the server never gets a whole one.
+// TestContent shows that a file which has not its size, or cannot be read, breaks the request off, so that the server never
+// gets a whole one.
 func TestContent(t *testing.T) {
 	broken := errors.New("disk on fire")
 	for _, c := range []struct {
@@ -44,8 +45,8 @@ func TestContent(t *testing.T) {
 				pieces := []Piece{{File: &File{Name: "bad\nname.pdf", Size: c.size, Open: open}}}
 				method, more := strings.CutSuffix(form, ", with more")
 				if more {
-					pieces = []Piece{text("before"), {File: &File{Name: "first.pdf", Size: 1, Open: func() io.Reader { return strings.NewReader("x") }}},
-						pieces[0], text("after")}
+					pieces = []Piece{textPiece("before"), {File: &File{Name: "first.pdf", Size: 1, Open: func() io.Reader { return strings.NewReader("x") }}},
+						pieces[0], textPiece("after")}
 				}
 				_, err := callerTo(t, s.URL).do(t.Context(), method, pieces...)
 				e := wireError(t, err)
@@ -59,7 +60,7 @@ func TestContent(t *testing.T) {
 					t.Errorf("name not printable in %q", err)
 				}
 				s.CloseClientConnections()
-				s.Close() // waits for the handler, if there was one: a small broken-off request may not have left this machine
+				s.Close() // waits for the handler; a small request that was broken off may not have reached one
 				select {
 				case got := <-whole:
 					if got {
@@ -79,7 +80,7 @@ func errorOrEOF(err error) io.Reader {
 	return iotest.ErrReader(err)
 }
 
-// TestNoReaderInUseAfterDo: callers close their files when Do returns.
+// TestNoReaderInUseAfterDo shows that no reader is used after Do has returned, because callers close their files then.
 func TestNoReaderInUseAfterDo(t *testing.T) {
 	s := wiretest.Serve(t, func(_ int, c net.Conn) {
 		io.ReadFull(c, make([]byte, 2000))
@@ -116,8 +117,8 @@ func (r tattler) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// twice is a transport that reads some of a body, starts over with GetBody as net/http does on a connection that turned
-// out to be closed, and then reads all of it.
+// twice is a transport that reads some of a body, starts over with GetBody, as net/http does on a connection that turns out to
+// be closed, and then reads all of it.
 type twice struct {
 	t    *testing.T
 	some int64
@@ -137,10 +138,11 @@ func (tr twice) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody}, nil
 }
 
+// TestBodyStartsOver shows that a body can be read again from its beginning after a part of it was read.
 func TestBodyStartsOver(t *testing.T) {
 	for _, some := range []int64{0, 100, 5000, 100_000} {
 		c := callerTo(t, "https://calls.example", func(o *Options) { o.Transport = twice{t, some} })
-		if a, err := c.do(t.Context(), "POST", text("form"), bulk(1, nil), text("form"), bulk(10_000, nil), text("form")); err != nil || a.Early {
+		if a, err := c.do(t.Context(), "POST", textPiece("form"), bulk(1, nil), textPiece("form"), bulk(10_000, nil), textPiece("form")); err != nil || a.Early {
 			t.Errorf("got %+v, %v", a, err)
 		}
 	}
@@ -156,7 +158,7 @@ func (hasty) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}")), Request: r}, nil
 }
 
-// TestEarlyAnswer: a 200 before the whole file was sent cannot speak of the whole file.
+// TestEarlyAnswer shows that a 200 which came before the whole file was sent is marked as early.
 func TestEarlyAnswer(t *testing.T) {
 	c := callerTo(t, "https://calls.example", func(o *Options) { o.Transport = hasty{} })
 	for size, early := range map[int64]bool{1000: false, 1001: true, 100_000: true} {
@@ -167,7 +169,7 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
-// TestMemory: what a call allocates does not depend on its size.
+// TestMemory shows that the memory that a call allocates does not depend on its size.
 func TestMemory(t *testing.T) {
 	c := callerTo(t, serve(t, say(200, "{}")).URL)
 	const size = 256 << 20
@@ -187,8 +189,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestEmptyBody: it has its length too, and is not chunked. A file that is not as empty as it was said to be is found out
-// before anything is sent.
+// TestEmptyBody shows that an empty body is sent with its length and not chunked, and that an empty file which has grown is
+// noticed before anything is sent.
 func TestEmptyBody(t *testing.T) {
 	calls := 0
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -198,7 +200,7 @@ func TestEmptyBody(t *testing.T) {
 		}
 	})
 	for _, method := range []string{"POST", "PUT"} {
-		for _, empty := range []Piece{text(""), bulk(0, nil)} {
+		for _, empty := range []Piece{textPiece(""), bulk(0, nil)} {
 			a, err := callerTo(t, s.URL).do(t.Context(), method, empty)
 			if err != nil || a.Status != 200 || a.Early {
 				t.Errorf("%s: got %+v, %v", method, a, err)
@@ -216,14 +218,14 @@ func TestEmptyBody(t *testing.T) {
 	}
 }
 
-// TestBodyCanBeSentAgain: one that was sent can be sent again, and by several at once.
+// TestBodyCanBeSentAgain shows that a body can be sent several times, even at the same time.
 func TestBodyCanBeSentAgain(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, n)
 	})
 	c := callerTo(t, s.URL)
-	pieces := []Piece{text("begin"), bulk(100_000, nil), text("end")}
+	pieces := []Piece{textPiece("begin"), bulk(100_000, nil), textPiece("end")}
 	errs := make(chan error)
 	for range 4 {
 		go func() {
@@ -244,7 +246,7 @@ func TestBodyCanBeSentAgain(t *testing.T) {
 	}
 }
 
-// TestJSONBody: what cannot be JSON is no body.
+// TestJSONBody shows that a value which cannot be JSON is an error.
 func TestJSONBody(t *testing.T) {
 	b, err := JSON(map[string]string{"a": "<é>"})
 	if err != nil || b.ContentType != "application/json" || string(b.Pieces[0].Text) != `{"a":"\u003cé\u003e"}` || b.Length() != 22 {
@@ -255,8 +257,8 @@ func TestJSONBody(t *testing.T) {
 	}
 }
 
-// FuzzBody: whatever texts and files a body has, and in whatever portions they are read, all of it is handed over if each
-// file has its size; if one has not, that is said, and a server that was promised Length bytes does not get as many.
+// FuzzBody shows that any body, read in any portions, is handed over as a whole if each file has its size. Otherwise the error
+// says so, and fewer than Length bytes are handed over.
 func FuzzBody(f *testing.F) {
 	f.Add([]byte{3, 5, 5, 0, 4, 4, 2, 0, 0}, uint8(3), uint8(2))
 	f.Add([]byte{3, 0, 1}, uint8(9), uint8(9))          // an empty file at the end has grown
@@ -264,10 +266,10 @@ func FuzzBody(f *testing.F) {
 	f.Add([]byte{0, 7, 3, 1}, uint8(7), uint8(0))
 	f.Fuzz(func(t *testing.T, shape []byte, portion, chunk uint8) {
 		body, want, torn := &Body{}, "", false
-		for ; len(shape) >= 3; shape = shape[3:] { // a text, and a file with the size it is said to have and the one it has
+		for ; len(shape) >= 3; shape = shape[3:] { // the length of a text, the said size of a file, and its real size
 			before, content := strings.Repeat("t", int(shape[0])), strings.Repeat("f", int(shape[2]))
 			open := func() io.Reader { return &choppy{strings.NewReader(content), max(1, int(chunk)), false} }
-			body.Pieces = append(body.Pieces, text(before), Piece{File: &File{Name: "a", Size: int64(shape[1]), Open: open}})
+			body.Pieces = append(body.Pieces, textPiece(before), Piece{File: &File{Name: "a", Size: int64(shape[1]), Open: open}})
 			want += before + content
 			torn = torn || shape[1] != shape[2]
 		}
@@ -284,11 +286,11 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// choppy reads in portions, every other one empty, unless it must not be.
+// choppy reads in portions. Every other portion is empty, unless it must not be.
 type choppy struct {
 	io.Reader
 	most  int
-	never bool // empty, though something was asked for
+	never bool // no portion is empty
 }
 
 func (c *choppy) Read(p []byte) (int, error) {
@@ -300,6 +302,7 @@ func (c *choppy) Read(p []byte) (int, error) {
 	return c.Reader.Read(p[:min(len(p), c.most)])
 }
 
+// BenchmarkBody measures reading a body.
 func BenchmarkBody(b *testing.B) {
 	const size = 10 << 20
 	w := newWatchdog(time.Hour, func() {})
@@ -308,13 +311,14 @@ func BenchmarkBody(b *testing.B) {
 	b.ReportAllocs()
 	buf := make([]byte, 32<<10)
 	for b.Loop() {
-		body := &Body{Pieces: []Piece{text("begin"), bulk(size, nil), text("end")}}
+		body := &Body{Pieces: []Piece{textPiece("begin"), bulk(size, nil), textPiece("end")}}
 		if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, newBodyReader(body, w), buf); err != nil || n != body.Length() {
 			b.Fatal(n, err)
 		}
 	}
 }
 
+// BenchmarkDo measures sending a large file to a server on this machine.
 func BenchmarkDo(b *testing.B) {
 	const size = 64 << 20
 	c := callerTo(b, serve(b, say(200, "{}")).URL)

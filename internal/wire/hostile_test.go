@@ -21,8 +21,8 @@ import (
 	"kaizala-drop/internal/wire/wiretest"
 )
 
-// TestAnswerLost: the server takes a request and says nothing, or not all. It must never get it a second time, and may
-// have acted on it.
+// TestAnswerLost shows that a request whose answer is missing or broken may have been acted on, and is never sent a second
+// time.
 func TestAnswerLost(t *testing.T) {
 	for name, end := range map[string]func(c net.Conn){
 		"closed":         func(net.Conn) {},
@@ -33,7 +33,7 @@ func TestAnswerLost(t *testing.T) {
 		"endless header": func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\n"+strings.Repeat("A: b\r\n", 1<<17)) },
 	} {
 		for _, method := range []string{"POST", "PUT"} {
-			for _, warm := range []bool{false, true} { // on a fresh connection, on one that served before
+			for _, warm := range []bool{false, true} { // on a new connection, and on one that has served a call
 				t.Run(fmt.Sprintf("%s %s warm=%t", name, method, warm), func(t *testing.T) {
 					var taken atomic.Int64
 					s := wiretest.Serve(t, func(n int, c net.Conn) {
@@ -50,11 +50,11 @@ func TestAnswerLost(t *testing.T) {
 					})
 					c := callerTo(t, s)
 					if warm {
-						if _, err := c.do(t.Context(), method, text("first")); err != nil {
+						if _, err := c.do(t.Context(), method, textPiece("first")); err != nil {
 							t.Fatal(err)
 						}
 					}
-					a, err := c.do(t.Context(), method, text("second"))
+					a, err := c.do(t.Context(), method, textPiece("second"))
 					if err == nil && (a.Status != 200 || a.Err == nil || !a.BodySent) {
 						t.Errorf("got %+v", a)
 					} else if e, ok := errors.AsType[*Error](err); err != nil && (!ok || !e.MayHaveActed || !e.BodySent) {
@@ -69,8 +69,8 @@ func TestAnswerLost(t *testing.T) {
 	}
 }
 
-// TestStaleConnections: a server closes connections just after it answered, while the next call is being sent. Whatever
-// comes of that race, what is said of each call is true of it, and none is sent twice.
+// TestStaleConnections shows that the reported outcome of each call is true, and that no call is sent twice, while a server
+// closes connections just after its answers.
 func TestStaleConnections(t *testing.T) {
 	var (
 		mu    sync.Mutex
@@ -92,7 +92,7 @@ func TestStaleConnections(t *testing.T) {
 		good, lost := 0, 0
 		for i := range 1000 {
 			body := fmt.Sprint(method, i)
-			_, err := c.do(t.Context(), method, text(body))
+			_, err := c.do(t.Context(), method, textPiece(body))
 			mu.Lock()
 			n := taken[body]
 			mu.Unlock()
@@ -114,27 +114,28 @@ func TestStaleConnections(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionClosed: once the close was seen there is no race, and no error.
+// TestIdleConnectionClosed shows that a call does not fail if the close of its idle connection was seen before.
 func TestIdleConnectionClosed(t *testing.T) {
 	closed := make(chan struct{}, 100)
 	s := wiretest.Serve(t, func(_ int, c net.Conn) {
 		if _, err := wiretest.ReadRequest(c); err == nil {
 			wiretest.Answer(c, "{}")
 			c.(*net.TCPConn).CloseWrite()
-			io.Copy(io.Discard, c) // ends when the client has closed too
+			io.Copy(io.Discard, c) // ends when the client has closed its end
 			closed <- struct{}{}
 		}
 	})
 	c := callerTo(t, s)
 	for range 20 {
-		if _, err := c.do(t.Context(), "POST", text("x")); err != nil {
+		if _, err := c.do(t.Context(), "POST", textPiece("x")); err != nil {
 			t.Fatal(err)
 		}
 		<-closed
 	}
 }
 
-// TestEarlyRefusal: a server refuses a large body at its start and hangs up. The answer is seen, and little is sent.
+// TestEarlyRefusal shows that the answer of a server which refuses a large body at its start and hangs up is seen, and that
+// little is sent.
 func TestEarlyRefusal(t *testing.T) {
 	bubbled(t, "Go server", func(t *testing.T) {
 		c := serveOnPipes(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) })
@@ -172,9 +173,9 @@ func TestEarlyRefusal(t *testing.T) {
 	}
 }
 
-// seeEarly makes 100 calls to a server that refuses them early and resets the connection. Answers are seen: about half are
-// without what conn does, about 97 with it. The kernel drops the others for the reset, and they must come back as the
-// network's doing.
+// seeEarly makes 100 calls to a server that refuses them early and resets the connection. Without conn, the answers of about
+// half of them are seen, with it those of about 97. The kernel drops the others because of the reset, and they must be
+// reported as failures of the network.
 func seeEarly(t *testing.T, c caller, status int) {
 	t.Helper()
 	seen := 0
@@ -195,7 +196,7 @@ func seeEarly(t *testing.T, c caller, status int) {
 	}
 }
 
-// TestEarlyAnswerIsWaitedFor: writing fails, and the answer comes after that. It is seen, unless it comes too late.
+// TestEarlyAnswerIsWaitedFor shows that an answer which comes after a write has failed is seen, unless it comes too late.
 func TestEarlyAnswerIsWaitedFor(t *testing.T) {
 	for _, c := range []struct {
 		after  time.Duration
@@ -218,7 +219,7 @@ func TestEarlyAnswerIsWaitedFor(t *testing.T) {
 	}
 }
 
-// breaking is a connection that takes some bytes, and no more.
+// breaking is a connection that takes some bytes and then fails.
 type breaking struct {
 	net.Conn
 	left int
@@ -236,7 +237,7 @@ func (b *breaking) Write(p []byte) (int, error) {
 type blockFor struct{ d time.Duration }
 
 func (b blockFor) Read([]byte) (int, error) {
-	time.Sleep(b.d) // of the bubble
+	time.Sleep(b.d) // on the bubble's clock
 	return 0, io.EOF
 }
 
@@ -244,6 +245,8 @@ const shortStall = 20 * time.Second
 
 func stallSoon(o *Options) { o.StallTimeout = shortStall }
 
+// TestStall shows that a call is broken off when the server takes nothing, answers nothing, or stops in the middle of its
+// answer.
 func TestStall(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve func(c net.Conn)
@@ -260,7 +263,7 @@ func TestStall(t *testing.T) {
 			release := make(chan struct{})
 			k := rawOnPipes(t, func(_ int, conn net.Conn) { c.serve(conn); <-release }, stallSoon)
 			defer close(release)
-			for _, body := range []Piece{bulk(c.size, nil), text("{}")} {
+			for _, body := range []Piece{bulk(c.size, nil), textPiece("{}")} {
 				start := time.Now()
 				a, err := k.do(t.Context(), "POST", body)
 				if err == nil {
@@ -279,8 +282,7 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// TestSlowIsNotStalled: a server that takes its time, with pauses shorter than the limit, is never given up. Nor is one that
-// answers byte by byte.
+// TestSlowIsNotStalled shows that a server which pauses for less than the limit, or answers byte by byte, is not given up.
 func TestSlowIsNotStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size, pause = 800_000, shortStall * 9 / 10
@@ -310,7 +312,7 @@ func TestSlowIsNotStalled(t *testing.T) {
 	})
 }
 
-// TestSlowDiskIsNotAStall: the network stands still because the disk does.
+// TestSlowDiskIsNotAStall shows that a call does not stall while its file is read slowly.
 func TestSlowDiskIsNotAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serveOnPipes(t, say(200, "{}"), stallSoon)
@@ -323,11 +325,12 @@ func TestSlowDiskIsNotAStall(t *testing.T) {
 	})
 }
 
-// TestWaitingForAConnectionIsNotAStall: the only connection is busy for longer than the limit.
+// TestWaitingForAConnectionIsNotAStall shows that a call does not stall while it waits for longer than the limit for a busy
+// connection.
 func TestWaitingForAConnectionIsNotAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serveOnPipes(t, func(w http.ResponseWriter, _ *http.Request) {
-			for range 10 { // progress all the time
+			for range 10 { // bytes move all the time
 				time.Sleep(shortStall / 4)
 				io.WriteString(w, " ")
 				w.(http.Flusher).Flush()
@@ -337,7 +340,7 @@ func TestWaitingForAConnectionIsNotAStall(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				if a, err := c.do(t.Context(), "POST", text("{}")); err != nil || a.JSON(&struct{}{}) != nil {
+				if a, err := c.do(t.Context(), "POST", textPiece("{}")); err != nil || a.JSON(&struct{}{}) != nil {
 					t.Errorf("got %+v, %v", a, err)
 				}
 			})
@@ -346,7 +349,8 @@ func TestWaitingForAConnectionIsNotAStall(t *testing.T) {
 	})
 }
 
-// TestTLS: a stranger's certificate and an old version get not a byte of a request; all else goes over HTTP/1.1.
+// TestTLS shows that a server with an unknown certificate or an old version of TLS gets no byte of a request, and that others
+// are spoken to in HTTP/1.1.
 func TestTLS(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -358,19 +362,19 @@ func TestTLS(t *testing.T) {
 	s.Config.ErrorLog = quiet()
 	s.StartTLS()
 	defer s.Close()
-	_, err := callerTo(t, s.URL).do(t.Context(), "POST", text("x"))
+	_, err := callerTo(t, s.URL).do(t.Context(), "POST", textPiece("x"))
 	if e := wireError(t, err); e.MayHaveActed || e.BodySent {
 		t.Errorf("a stranger's certificate: got %+v", e)
 	}
 	c := callerTo(t, s.URL, trusting(s))
-	for _, body := range []Piece{text("x"), bulk(2<<20, nil)} {
+	for _, body := range []Piece{textPiece("x"), bulk(2<<20, nil)} {
 		if a, err := c.do(t.Context(), "POST", body); err != nil || a.Status != 200 {
 			t.Errorf("got %+v, %v", a, err)
 		}
 	}
 	s.TLS.MaxVersion = tls.VersionTLS11
 	c.Close()
-	_, err = c.do(t.Context(), "POST", text("x"))
+	_, err = c.do(t.Context(), "POST", textPiece("x"))
 	if e := wireError(t, err); e.MayHaveActed || e.BodySent {
 		t.Errorf("TLS 1.1: got %+v", e)
 	}
@@ -383,7 +387,7 @@ func trusting(s *httptest.Server) func(*Options) {
 	return func(o *Options) { o.Transport = transport }
 }
 
-// TestTLSEarlyRefusal: an early answer is seen through TLS too.
+// TestTLSEarlyRefusal shows that an early answer is seen through TLS as well.
 func TestTLSEarlyRefusal(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c, rw, _ := w.(http.Hijacker).Hijack()

@@ -12,12 +12,12 @@ import (
 	"kaizala-drop/internal/wire/wiretest"
 )
 
-// pipes is a network in memory: unlike sockets, it lets a test run on synctest's clock, where no machine is too slow.
+// pipes is a network in memory. Unlike sockets, it lets a test run on synctest's clock, on which no machine is too slow.
 type pipes struct {
 	dialed chan net.Conn
 	closed chan struct{}
 	once   sync.Once
-	wrap   func(net.Conn) net.Conn // what a client's end is seen through; nil: nothing
+	wrap   func(net.Conn) net.Conn // wraps a client's end; nil: it is not wrapped
 }
 
 func newPipes() *pipes { return &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})} }
@@ -38,7 +38,7 @@ func (p *pipes) Close() error {
 	return nil
 }
 
-// callerOf is a caller whose connections, real but for the network, lead to p.
+// callerOf is a caller with this package's connections over the network p.
 func (p *pipes) callerOf(t testing.TB, change ...func(*Options)) caller {
 	t.Helper()
 	o := Options{MaxConns: 4}

@@ -9,19 +9,19 @@ import (
 	"strconv"
 	"strings"
 
-	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/text"
 )
 
-// secrets are what no text may show.
+// secrets are texts that no text may show.
 type secrets []string
 
 // clean takes the secrets out of a text from the network, bounds it and makes it safe to print.
-func (s secrets) clean(text string) string { return file.Printable(s.bounded(strings.TrimSpace(text))) }
+func (s secrets) clean(said string) string { return text.Printable(s.bounded(strings.TrimSpace(said))) }
 
 // bounded takes the secrets out before it cuts: the begin of one would be left.
 func (s secrets) bounded(text string) string { return Bounded(s.takenOut(text)) }
 
-// cleanError takes the secrets out of an error's text, if there are any in it.
+// cleanError returns err, or, if its text shows a secret, an error with a clean text that wraps err.
 func (s secrets) cleanError(err error) error {
 	if err == nil || s.takenOut(err.Error()) == err.Error() {
 		return err
@@ -30,7 +30,7 @@ func (s secrets) cleanError(err error) error {
 }
 
 func (s secrets) takenOut(text string) string {
-	if text == "" { // as in every answer that went well
+	if text == "" { // as for every success
 		return ""
 	}
 	for _, form := range s.forms() {
@@ -39,8 +39,8 @@ func (s secrets) takenOut(text string) string {
 	return text
 }
 
-// forms are the spellings in which a server may repeat a secret, each also as an error quotes it. The longest come first: a
-// secret may be a part of another.
+// forms are the spellings in which a server may repeat a secret, each also as an error would quote it. The longest come first,
+// because a secret may be a part of another.
 func (s secrets) forms() []string {
 	var forms []string
 	for _, secret := range s {
@@ -66,15 +66,9 @@ func quoted(s string) []string {
 
 func unquoted(s string) string { return s[1 : len(s)-1] }
 
-// isSecret leaves out what is too short to be one: taking it out would take words apart, and so show it.
+// isSecret reports whether s is long enough to be hidden. Hiding shorter texts would cut words apart, and so show where they
+// are.
 func isSecret(s string) bool { return len(s) >= 4 }
 
 // Bounded keeps a text from the network from filling a log: it is cut after 300 bytes, between characters.
-func Bounded(s string) string { return cut(s, 300) }
-
-func cut(s string, longest int) string {
-	if len(s) <= longest {
-		return s
-	}
-	return strings.ToValidUTF8(s[:longest], "") + "…"
-}
+func Bounded(s string) string { return text.Shorten(s, 300) }

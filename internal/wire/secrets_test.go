@@ -19,7 +19,7 @@ import (
 	"kaizala-drop/internal/wire/wiretest"
 )
 
-// TestSecretsStayOut: whatever spelling a server repeats them in, and whatever part of an answer it does that in.
+// TestSecretsStayOut shows that no text shows a secret, in whatever spelling and part of its answer the server repeats it.
 func TestSecretsStayOut(t *testing.T) {
 	hidden := []string{token, `pass"word <für> 1/2+3`, "pass"}
 	var spelled []string
@@ -43,7 +43,7 @@ func TestSecretsStayOut(t *testing.T) {
 			io.WriteString(c, answer)
 		})
 		c := callerTo(t, s)
-		a, err := c.Do(t.Context(), Call{Method: "POST", URL: s, Body: &Body{Pieces: []Piece{text(said)}}, Secrets: hidden})
+		a, err := c.Do(t.Context(), Call{Method: "POST", URL: s, Body: &Body{Pieces: []Piece{textPiece(said)}}, Secrets: hidden})
 		var shown string
 		if err != nil {
 			shown = err.Error()
@@ -58,7 +58,8 @@ func TestSecretsStayOut(t *testing.T) {
 	}
 }
 
-// TestSecretsStayOutOfFailedRequests: those that do not leave this machine quote their address and what broke them off.
+// TestSecretsStayOutOfFailedRequests shows that the errors of requests which do not leave this machine show no secret,
+// although they quote the address.
 func TestSecretsStayOutOfFailedRequests(t *testing.T) {
 	echo := func(o *Options) {
 		o.Transport = transport(func(r *http.Request) (*http.Response, error) { return nil, errors.New("no " + r.URL.String()) })
@@ -76,8 +77,8 @@ func TestSecretsStayOutOfFailedRequests(t *testing.T) {
 	}
 }
 
-// TestLongestSecretFirst: one that is a part of another does not leave the rest of it, and a word too short to be a secret
-// takes no text apart.
+// TestLongestSecretFirst shows that hiding a secret which is a part of another leaves nothing of the other, and that words
+// which are too short to be secrets are not cut apart.
 func TestLongestSecretFirst(t *testing.T) {
 	for _, hidden := range []secrets{{"abcd", "abcdefgh", "fgh"}, {"abcdefgh", "", "fgh", "abcd"}} {
 		if got := hidden.clean("abcdefgh abcd fgh"); got != "[secret] [secret] fgh" {
@@ -86,7 +87,7 @@ func TestLongestSecretFirst(t *testing.T) {
 	}
 }
 
-// TestCutSecret: what is cut is cut after its secrets are taken out, so that no begin of one is left.
+// TestCutSecret shows that secrets are taken out before a text is cut, so that no beginning of one is left.
 func TestCutSecret(t *testing.T) {
 	long := strings.Repeat("0123456789", 40)
 	a := Answer{Header: http.Header{"Content-Type": {"x/" + strings.Repeat("y", 200) + long}}, secrets: secrets{long}}
@@ -97,7 +98,7 @@ func TestCutSecret(t *testing.T) {
 	}
 }
 
-// TestCleanErrorUnwraps: an error that shows no secret is given back as it is, and one that does still unwraps.
+// TestCleanErrorUnwraps shows that an error without a secret is returned as it is, and that one with a secret is wrapped.
 func TestCleanErrorUnwraps(t *testing.T) {
 	hidden := secrets{token}
 	plain, telling := errors.New("plain"), fmt.Errorf("with %s: %w", token, io.ErrUnexpectedEOF)
@@ -109,7 +110,7 @@ func TestCleanErrorUnwraps(t *testing.T) {
 	}
 }
 
-// FuzzClean: whatever the secret is, and whatever is said beside it, what is shown is bounded, printable and without it.
+// FuzzClean shows that a cleaned text is bounded, printable and without the secret, whatever the secret and the text are.
 func FuzzClean(f *testing.F) {
 	f.Add("bad token", "token")
 	f.Add("a\x1b\n", "a\"b\\c ü\u2028")

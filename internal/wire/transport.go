@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// newTransport speaks HTTP/1.1 only: one call then is one connection, so that "connections at once" limits calls, one
-// slow upload never holds up another on a shared connection, and what net/http repeats by itself stays simple (see
-// bodyReader.attach). There is no ResponseHeaderTimeout: the watchdog knows that bytes still in this kernel's buffer move.
+// newTransport makes a transport that speaks HTTP/1.1 only. So each call has a connection of its own: the limit of connections
+// limits calls, a slow upload does not slow others on a shared connection, and net/http repeats hardly anything
+// (bodyReader.attach says what). There is no ResponseHeaderTimeout, because the watchdog knows when bytes in this kernel's
+// buffer still move.
 func newTransport(conns int, connect time.Duration) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	dialer := &net.Dialer{
 		Timeout: connect,
-		// An idle connection whose peer is gone is found out before a call is entrusted to it.
+		// Keep-alive probes find an idle connection whose peer is gone before a call uses it.
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
 	}
 	return &http.Transport{
@@ -39,7 +40,7 @@ func newTransport(conns int, connect time.Duration) *http.Transport {
 		MaxIdleConnsPerHost:    conns,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
-		WriteBufferSize:        16 << 10, // a whole small request in one packet train
+		WriteBufferSize:        16 << 10, // a small request is written at once
 		DisableCompression:     true,
 	}
 }
@@ -47,15 +48,15 @@ func newTransport(conns int, connect time.Duration) *http.Transport {
 // answerGrace is how long a failed write waits for an answer that came before it.
 const answerGrace = time.Second
 
-// conn counts what it moves, and gives an early answer its chance: a server that answers 413 and closes makes writing
-// fail, and net/http would report that instead of the answer that it is just reading.
+// conn counts the bytes that it moves, and lets an early answer be read. When a server answers 413 and closes, writing fails,
+// and net/http would report that error instead of the answer that it is about to read.
 type conn struct {
 	net.Conn
 	read    atomic.Int64 // bytes
 	written atomic.Int64
-	blocked atomic.Bool // nothing more is to be written
+	blocked atomic.Bool // further writes fail
 	once    sync.Once
-	over    chan struct{} // closed once nothing more is to be read
+	over    chan struct{} // closed once nothing more can be read
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -85,7 +86,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close is what net/http does when it has the answer, and when a call is broken off.
+// Close is called by net/http after the answer, and when a call is broken off.
 func (c *conn) Close() error {
 	c.end()
 	return c.Conn.Close()

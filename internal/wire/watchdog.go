@@ -11,25 +11,28 @@ import (
 	"time"
 )
 
-// watchdog breaks a call off when no byte of it moved for a time, however long it takes in all. Bytes move when the
-// transport takes them from the body, when the peer's kernel acknowledges them (megabytes may wait in this one's), and
-// when bytes of the answer come. It rests while a connection is waited for, which has its own limit or should have none.
+// watchdog breaks a call off when no byte of it has moved for a time, however long the call takes. A byte moves when the
+// transport takes it from the body, when the peer's kernel acknowledges it (megabytes may wait in this kernel), and when it
+// comes with the answer. The watchdog rests while the call waits for a connection, which has its own time limit or needs none.
+//
+// The standard library has nothing like it: a deadline of a net.Conn takes bytes in this kernel's buffer for sent, and the
+// Timeout of an http.Client is for the whole call.
 type watchdog struct {
 	limit time.Duration
 	stall func()
 	start time.Time
-	last  atomic.Int64 // nanoseconds from start to the last progress; 0: resting
+	last  atomic.Int64 // nanoseconds from start to the last moved byte; 0: resting
 
 	mu      sync.Mutex
 	timer   *time.Timer
 	stopped bool
-	tells   bool     // the transport tells of its connections
-	conn    net.Conn // of the sending under way
-	written int64    // bytes it had written before
-	moved   uint64   // bytes that had moved on it at the last check
+	traces  bool     // the transport has reported a connection
+	conn    net.Conn // which the request is sent on
+	written int64    // bytes that had been written on conn before the request
+	moved   uint64   // bytes that had moved on conn at the last check
 }
 
-// newWatchdog begins resting. The caller calls stop.
+// newWatchdog starts a watchdog, which rests at first. The caller calls stop.
 func newWatchdog(limit time.Duration, stall func()) *watchdog {
 	w := &watchdog{limit: limit, stall: stall, start: time.Now()}
 	w.mu.Lock()
@@ -38,7 +41,7 @@ func newWatchdog(limit time.Duration, stall func()) *watchdog {
 	return w
 }
 
-// interval keeps a stall from being noticed later than a quarter of the limit after it is one.
+// interval is the time between checks: a stall is noticed at most a quarter of the limit late.
 func (w *watchdog) interval() time.Duration { return max(w.limit/4, time.Millisecond) }
 
 func (w *watchdog) stop() {
@@ -72,8 +75,8 @@ func (w *watchdog) check() {
 	w.timer.Reset(w.interval())
 }
 
-// traced has net/http tell the watchdog what happens. connected is called when there is a connection, before a byte of the
-// request is written to it; if it fails, none is.
+// traced makes net/http report to the watchdog. connected is called when there is a connection, before a byte of the request
+// is written to it; if it fails, no byte is written.
 func (w *watchdog) traced(ctx context.Context, connected func() error) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { w.use(nil); w.pause() },
@@ -91,11 +94,12 @@ func (w *watchdog) traced(ctx context.Context, connected func() error) context.C
 	})
 }
 
-// use notes the connection of a sending. net/http takes another one only while nothing was written on the last.
+// use notes the connection on which the request is sent. net/http takes another one only while nothing was written to the last
+// one.
 func (w *watchdog) use(c net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tells = true
+	w.traces = true
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
@@ -105,8 +109,7 @@ func (w *watchdog) use(c net.Conn) {
 	}
 }
 
-// block keeps the connection from being written to. net/http writes to one that it has even for a request whose context
-// has ended.
+// block makes writes to the connection fail. net/http writes to a connection even if the context of the request has ended.
 func (w *watchdog) block() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,7 +118,7 @@ func (w *watchdog) block() {
 	}
 }
 
-// movedBytes is how many bytes arrived at either end of this package's connections.
+// movedBytes is the number of bytes that have arrived at either end of a connection of this package.
 func movedBytes(c net.Conn) uint64 {
 	if own, ok := c.(*conn); ok {
 		return uint64(own.read.Load()) + ackedBytes(own.Conn)
@@ -123,18 +126,18 @@ func movedBytes(c net.Conn) uint64 {
 	return 0
 }
 
-// reached reports whether any byte of the request may have reached the server. A transport that does not tell of its
-// connections, or has others than this package's, may have sent them.
+// reached reports whether a byte of the request may have reached the server. That is assumed of a transport that does not
+// report its connections, or that has connections of another package.
 func (w *watchdog) reached() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if own, ok := w.conn.(*conn); ok {
 		return own.written.Load() > w.written
 	}
-	return w.conn != nil || !w.tells
+	return w.conn != nil || !w.traces
 }
 
-// watchedReader is progress wherever it brings bytes.
+// watchedReader reports each byte that it reads to the watchdog.
 type watchedReader struct {
 	io.Reader
 	watch *watchdog

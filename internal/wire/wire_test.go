@@ -51,13 +51,13 @@ func (c caller) do(ctx context.Context, method string, pieces ...Piece) (*Answer
 	return c.Do(ctx, call)
 }
 
-func text(s string) Piece { return Piece{Text: []byte(s)} }
+func textPiece(s string) Piece { return Piece{Text: []byte(s)} }
 
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// bulk is a file of zeros, as a sparse one. read counts what was taken from it.
+// bulk is a file of zeros; read counts the bytes that were read from it.
 func bulk(size int64, read *atomic.Int64) Piece {
 	return Piece{File: &File{Name: "bulk.mp4", Size: size, Open: func() io.Reader {
 		return io.LimitReader(counting{zeros{}, read}, size)
@@ -86,7 +86,7 @@ func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// say answers everything alike.
+// say gives every request the same answer.
 func say(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -109,7 +109,7 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestRequestOnTheWire looks at raw bytes: headers are spelled as the caller spells them, and nothing is chunked.
+// TestRequestOnTheWire shows the raw bytes of a request: headers have the caller's spelling, and nothing is chunked.
 func TestRequestOnTheWire(t *testing.T) {
 	heads := make(chan string, 1)
 	s := wiretest.Serve(t, func(_ int, c net.Conn) {
@@ -120,7 +120,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	agent := func(o *Options) { o.UserAgent = "an-agent/1" }
 	for _, method := range []string{"POST", "PUT"} {
 		c := callerTo(t, s, agent)
-		if _, err := c.do(t.Context(), method, text("begin "), bulk(3, nil), text(""), text(" end")); err != nil {
+		if _, err := c.do(t.Context(), method, textPiece("begin "), bulk(3, nil), textPiece(""), textPiece(" end")); err != nil {
 			t.Fatal(err)
 		}
 		got := <-heads
@@ -144,6 +144,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	}
 }
 
+// TestNewRefuses shows that negative numbers, and a user agent with a line break, are refused.
 func TestNewRefuses(t *testing.T) {
 	for name, o := range map[string]Options{
 		"conns": {MaxConns: -1}, "stall": {StallTimeout: -1}, "connect": {ConnectTimeout: -1}, "agent": {UserAgent: "a\nb"},
@@ -154,13 +155,13 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestNothingLeavesInTheClear: what is not https, nor http on this machine, is not called at all.
+// TestNothingLeavesInTheClear shows that a call over http to another machine, or over anything else, is not made.
 func TestNothingLeavesInTheClear(t *testing.T) {
 	sent := func(o *Options) {
 		o.Transport = transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("sent") })
 	}
 	for _, url := range []string{"http://example.org", "http://10.0.0.1", "http://127.0.0.1.evil.example", "ftp://h", "//h", "/", "", "://", "http://\x7f"} {
-		_, err := callerTo(t, url, sent).do(t.Context(), "POST", text("x"))
+		_, err := callerTo(t, url, sent).do(t.Context(), "POST", textPiece("x"))
 		if e := wireError(t, err); strings.HasSuffix(e.Error(), "sent") || e.MayHaveActed || e.BodySent {
 			t.Errorf("%q: got %+v", url, e)
 		}
@@ -172,7 +173,7 @@ func TestNothingLeavesInTheClear(t *testing.T) {
 	}
 }
 
-// TestKeepAlive: answers of every kind are read to their end, so that one connection serves all calls.
+// TestKeepAlive shows that answers of every kind are read to their end, so that one connection serves all calls.
 func TestKeepAlive(t *testing.T) {
 	var conns, calls atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -190,7 +191,7 @@ func TestKeepAlive(t *testing.T) {
 	defer s.Close()
 	c := callerTo(t, s.URL)
 	for i := range 100 {
-		if a, err := c.do(t.Context(), "POST", text("x")); err != nil || a.Err != nil || (a.Status == 400) != (i%10 == 9) {
+		if a, err := c.do(t.Context(), "POST", textPiece("x")); err != nil || a.Err != nil || (a.Status == 400) != (i%10 == 9) {
 			t.Fatalf("call %d: %+v, %v", i, a, err)
 		}
 	}
@@ -199,6 +200,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// TestConnectionsAtOnce shows that no more than MaxConns calls are under way at the same time.
 func TestConnectionsAtOnce(t *testing.T) {
 	var now, most atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -226,7 +228,7 @@ func TestConnectionsAtOnce(t *testing.T) {
 	}
 }
 
-// TestRedirectsAreNotFollowed: they would take the token elsewhere. Whoever calls sees them.
+// TestRedirectsAreNotFollowed shows that the caller sees a redirect, which would take the token elsewhere.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -243,7 +245,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestExpectationFailed: a server that does not know Expect gets the body without it.
+// TestExpectationFailed shows that a server which does not know Expect gets the body without it.
 func TestExpectationFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the wait for "100 Continue" ends by itself
 		var calls, asked int
@@ -263,8 +265,8 @@ func TestExpectationFailed(t *testing.T) {
 	})
 }
 
-// TestExpectationFailedInCircles: a server that answers 417 whatever it gets is asked twice, and that only if there was
-// something not to be expected.
+// TestExpectationFailedInCircles shows that a server which always answers 417 is asked twice if the call had Expect, else
+// once.
 func TestExpectationFailedInCircles(t *testing.T) {
 	calls := 0
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -279,6 +281,7 @@ func TestExpectationFailedInCircles(t *testing.T) {
 	}
 }
 
+// TestExpectOnlyForLargeBodies shows that only calls with a body of more than 1 MiB have Expect.
 func TestExpectOnlyForLargeBodies(t *testing.T) {
 	var expects []string
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -286,7 +289,7 @@ func TestExpectOnlyForLargeBodies(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 	})
 	c := callerTo(t, s.URL)
-	for _, pieces := range [][]Piece{{bulk(10, nil)}, {bulk(1<<20, nil)}, {text("x"), bulk(1<<20, nil)}, {text("{}")}, nil} {
+	for _, pieces := range [][]Piece{{bulk(10, nil)}, {bulk(1<<20, nil)}, {textPiece("x"), bulk(1<<20, nil)}, {textPiece("{}")}, nil} {
 		if _, err := c.do(t.Context(), "PUT", pieces...); err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +299,7 @@ func TestExpectOnlyForLargeBodies(t *testing.T) {
 	}
 }
 
-// counted is a budget without a limit that counts what is sent.
+// counted is a budget without a limit that counts the requests.
 func counted(n *int) Budget {
 	unlimited := budget.New(0)
 	return func(ctx context.Context, last budget.Permit) (budget.Permit, error) {
@@ -307,8 +310,8 @@ func counted(n *int) Budget {
 	}
 }
 
-// TestBudgetRefuses: at the first sending, when its connection is there, and at the second sending after 417. Nothing is
-// sent then, and so nothing may have been done; the connection that was there is not used for anything else.
+// TestBudgetRefuses shows that nothing is sent, and nothing may have been done, when the budget refuses the first sending, the
+// connection, or the second sending after 417. The connection is used for nothing else.
 func TestBudgetRefuses(t *testing.T) {
 	spent := errors.New("spent")
 	for asked, arrive := range map[int]int64{1: 0, 2: 0, 3: 1, 4: 1} {
@@ -331,7 +334,7 @@ func TestBudgetRefuses(t *testing.T) {
 				}
 			})
 			if warm {
-				if _, err := c.do(t.Context(), "POST", text("x")); err != nil {
+				if _, err := c.do(t.Context(), "POST", textPiece("x")); err != nil {
 					t.Fatal(err)
 				}
 				warming, n = false, 0
@@ -344,7 +347,8 @@ func TestBudgetRefuses(t *testing.T) {
 	}
 }
 
-// TestBudgetIsAskedTwice: without a permit at first, and with the one that it gave when the connection is there.
+// TestBudgetIsAskedTwice shows that the budget is first asked without a permit, and then, when there is a connection, with the
+// one that it gave.
 func TestBudgetIsAskedTwice(t *testing.T) {
 	s := serve(t, say(200, ""))
 	b := budget.New(0)
@@ -367,17 +371,19 @@ func TestBudgetIsAskedTwice(t *testing.T) {
 	}
 }
 
+// TestCanceledBeforehand shows that no call is made with a context that has ended, and that its error wraps the cause.
 func TestCanceledBeforehand(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("closing time")
 	cancel(why)
-	_, err := callerTo(t, s.URL).do(ctx, "POST", text("x"))
+	_, err := callerTo(t, s.URL).do(ctx, "POST", textPiece("x"))
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, why) || wireError(t, err).MayHaveActed {
 		t.Errorf("got %v", err)
 	}
 }
 
+// TestCanceledOnTheWay shows that a call whose context ends after it was sent may have been acted on, and is no stall.
 func TestCanceledOnTheWay(t *testing.T) {
 	for _, method := range []string{"GET", "POST", "PUT"} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -386,7 +392,7 @@ func TestCanceledOnTheWay(t *testing.T) {
 			cancel()
 			io.Copy(io.Discard, c) // until the client hangs up
 		})
-		_, err := callerTo(t, s).do(ctx, method, text("x"))
+		_, err := callerTo(t, s).do(ctx, method, textPiece("x"))
 		if e := wireError(t, err); !errors.Is(e, context.Canceled) || !e.MayHaveActed || !e.BodySent {
 			t.Errorf("%s: got %+v", method, e)
 		}
@@ -395,33 +401,33 @@ func TestCanceledOnTheWay(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		c := rawOnPipes(t, func(_ int, c net.Conn) { io.Copy(io.Discard, c) })
-		if _, err := c.do(ctx, "POST", text("x")); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStalled) {
+		if _, err := c.do(ctx, "POST", textPiece("x")); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStalled) {
 			t.Errorf("got %+v", err)
 		}
 	})
 }
 
-// TestNobodyThere: where no connection is made nothing was sent, and nothing is shown of the token.
+// TestNobodyThere shows that nothing was sent, and no token is shown, if no connection can be made.
 func TestNobodyThere(t *testing.T) {
 	for name, url := range map[string]string{"refused": "http://127.0.0.1:1", "dns": "https://nobody.invalid"} {
-		_, err := callerTo(t, url).do(t.Context(), "PUT", text("x"))
+		_, err := callerTo(t, url).do(t.Context(), "PUT", textPiece("x"))
 		if e := wireError(t, err); e.MayHaveActed || e.BodySent || errors.Is(e, ErrContent) || strings.Contains(e.Error(), token) {
 			t.Errorf("%s: got %+v", name, e)
 		}
 	}
 }
 
-// TestUntracedTransport: one that does not tell whether it sent anything may have.
+// TestUntracedTransport shows that a transport which does not report its connections may have sent the request.
 func TestUntracedTransport(t *testing.T) {
 	c := callerTo(t, "https://calls.example", func(o *Options) {
 		o.Transport = transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("gone") })
 	})
-	if _, err := c.do(t.Context(), "POST", text("x")); !wireError(t, err).MayHaveActed {
+	if _, err := c.do(t.Context(), "POST", textPiece("x")); !wireError(t, err).MayHaveActed {
 		t.Errorf("got %+v", err)
 	}
 }
 
-// TestBodySent: nothing of the file left where nobody listened, and where the headers alone were refused.
+// TestBodySent shows that no byte of the file counts as sent if nobody listened, or if the headers alone were refused.
 func TestBodySent(t *testing.T) {
 	large, small := bulk(2<<20, nil), bulk(1, nil)
 	for _, c := range []struct {
@@ -458,7 +464,7 @@ func TestBodySent(t *testing.T) {
 	}
 }
 
-// TestLimit: what is longer than the limit is not taken for an answer, and what is as long is.
+// TestLimit shows that an answer may be as long as the limit, and not longer.
 func TestLimit(t *testing.T) {
 	for _, limit := range []int{0, 100} {
 		for over := range 2 {

@@ -1,4 +1,4 @@
-// Package ledgertest holds to what every memory of deliveries must do: the real ledger, and the stand-ins of tests.
+// Package ledgertest checks that a memory of deliveries behaves as package ledger demands, be it the ledger or a fake of a test.
 package ledgertest
 
 import (
@@ -17,7 +17,7 @@ import (
 	"kaizala-drop/internal/media"
 )
 
-// Memory is what an uploader asks of a ledger.
+// Memory is what the uploader demands of a ledger.
 type Memory interface {
 	Unfinished(ctx context.Context, destination string) ([]ledger.Delivery, error)
 	Claim(ctx context.Context, d ledger.Delivery) (id int64, err error)
@@ -33,14 +33,15 @@ type Memory interface {
 	Withdraw(ctx context.Context, id int64) error
 }
 
-// Transition is a step, where it may be taken from, and where it leads to.
+// Transition is a step, the states in which it is allowed, and the state to which it leads.
 type Transition struct {
 	Step string
 	From string // states, separated by spaces
 	To   string // "": the state stays
 }
 
-// Transitions are all there are. Beside the states of the ledger there are two ends: "filed as failed" and "withdrawn".
+// Transitions are all transitions. Apart from the states of package ledger there are two ends: "filed as failed" and
+// "withdrawn".
 func Transitions() []Transition {
 	return []Transition{
 		{"Uploaded", "claimed uploaded posting", "uploaded"},
@@ -57,7 +58,7 @@ func Transitions() []Transition {
 	}
 }
 
-// ways lead to each state from the claim on.
+// ways are the steps that lead from the claim to each state.
 func ways() map[string][]string {
 	return map[string][]string{
 		"claimed":         nil,
@@ -76,7 +77,7 @@ func isEnd(state string) bool {
 	return slices.Contains([]string{"filed", "filed as failed", "withdrawn"}, state)
 }
 
-// take takes a step of a delivery of two files.
+// take takes one step of a delivery of two files.
 func take(ctx context.Context, m Memory, id int64, step string) error {
 	dests := []string{"/srv/drop/done/a.jpg", ""}
 	switch step {
@@ -105,8 +106,9 @@ func take(ctx context.Context, m Memory, id int64, step string) error {
 	panic("ledgertest: no step is named " + step)
 }
 
-// Conform tries each step in each state. One that is allowed leads where the table says; every other is an error that wraps
-// ledger.ErrState, or ledger.ErrUnknown of what was withdrawn, and leaves no trace.
+// Conform fails the test unless m allows exactly the steps in Transitions. It tries each step in each state. An allowed step
+// must lead to the state of the table. Any other step must fail with an error that wraps ledger.ErrState, or ledger.ErrUnknown
+// for a withdrawn delivery, and must change nothing.
 func Conform(t *testing.T, m Memory) {
 	t.Helper()
 	number := 0
@@ -138,7 +140,7 @@ func Conform(t *testing.T, m Memory) {
 					t.Errorf("got %v", err)
 				}
 				if !reflect.DeepEqual(before, after) {
-					t.Errorf("it left a trace:\n%+v\n%+v", before, after)
+					t.Errorf("the refused step changed the delivery:\n%+v\n%+v", before, after)
 				}
 			})
 		}
@@ -146,7 +148,7 @@ func Conform(t *testing.T, m Memory) {
 	t.Run("a file twice", func(t *testing.T) { claimTwice(t, m, number+1) })
 }
 
-// claimTwice: no other delivery gets a file that one has which is not at its end, whatever its destination.
+// claimTwice fails the test unless a file of an unfinished delivery can belong to no other delivery, whatever its destination.
 func claimTwice(t *testing.T, m Memory, number int) {
 	id := claim(t, m, number)
 	again := sample(number)
@@ -157,7 +159,7 @@ func claimTwice(t *testing.T, m Memory, number int) {
 	}
 	must(t, m.Withdraw(t.Context(), id))
 	if _, err := m.Claim(t.Context(), again); err != nil {
-		t.Errorf("when the other was withdrawn: %v", err)
+		t.Errorf("after the other delivery was withdrawn: %v", err)
 	}
 }
 
@@ -165,16 +167,16 @@ func wantState(t *testing.T, d *ledger.Delivery, state string) {
 	t.Helper()
 	if isEnd(state) {
 		if d != nil {
-			t.Errorf("it is not at its end: %+v", d)
+			t.Errorf("the delivery is not finished: %+v", d)
 		}
 		return
 	}
 	if d == nil || string(d.State) != state || d.Destination != "office" || d.Key == "" || len(d.Files) != 2 {
-		t.Errorf("got %+v, want it %s", d, state)
+		t.Errorf("got %+v, want a delivery that is %s", d, state)
 	}
 }
 
-// find is the delivery as Unfinished has it, but for times; nil: it is at its end.
+// find is the delivery as Unfinished returns it, without its times, or nil if it is finished.
 func find(t *testing.T, m Memory, id int64) *ledger.Delivery {
 	t.Helper()
 	open, err := m.Unfinished(t.Context(), "office")
@@ -187,11 +189,12 @@ func find(t *testing.T, m Memory, id int64) *ledger.Delivery {
 	return &open[i]
 }
 
-// sample is a delivery of two files such as no other number has.
+// sample is a delivery of two files; the files of each number are different ones.
 func sample(number int) ledger.Delivery {
 	id := file.Identity{Dev: 8, Ino: uint64(number), Size: 1, Mtime: 1, Ctime: 2}
 	return ledger.Delivery{
-		Destination: "office", Key: fmt.Sprint("key ", number), Folder: "/srv/drop", Kind: media.Album, SettledAt: time.UnixMilli(1_790_000_000_000),
+		Destination: "office", Key: fmt.Sprint("key ", number), Folder: "/srv/drop",
+		Kind: media.Album, SettledAt: time.UnixMilli(1_790_000_000_000),
 		Files: []ledger.File{{Name: fmt.Sprint(number, " a.jpg"), ID: id}, {Name: fmt.Sprint(number, " b.jpg"), ID: id}},
 	}
 }

@@ -31,7 +31,7 @@ func sums(n int) (all [][]byte) {
 	return all
 }
 
-// write makes a delivery for each way there is, with n files.
+// write makes a delivery of n files for each way that a delivery can go.
 func write(l *ledger.Ledger, part string, n int) {
 	resource := strings.Repeat("a+/=", 300)
 	dests := make([]string, n)
@@ -82,7 +82,7 @@ func write(l *ledger.Ledger, part string, n int) {
 
 func main() {
 	dir := os.Args[1]
-	for i, part := range []string{"file", "wal"} { // what is in the file itself, and what is in the -wal only
+	for i, part := range []string{"file", "wal"} { // the rows in the ledger's file, and the rows in the -wal
 		l, err := ledger.Open(dir)
 		must(err)
 		go l.Run(ctx)
@@ -92,7 +92,7 @@ func main() {
 			must(l.Close())
 			continue
 		}
-		// Further steps of what is in the file: they are in the -wal.
+		// Further steps of the rows in the ledger's file go to the -wal.
 		open, err := l.Unfinished(ctx)
 		must(err)
 		for _, d := range open[:2] {

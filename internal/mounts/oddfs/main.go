@@ -1,13 +1,14 @@
 //go:build linux
 
-// Command oddfs shows a folder through FUSE as a file system with other rules than ext4's, for the tests of internal/mounts.
+// Command oddfs shows a folder through FUSE as a file system whose rules differ from those of ext4. It is for the tests
+// of internal/mounts.
 //
-// It reads commands from its standard input, a line each, and answers each with one line:
+// It reads commands from its standard input, one on each line, and answers each with one line:
 //
-//	fail OPERATION SKIP COUNT ERRNO    let COUNT calls of the operation fail, after SKIP that work; "any" is every operation
-//	clear                              no more failures; answers with how many calls were made to fail
+//	fail OPERATION SKIP COUNT ERRNO    make COUNT calls of the operation fail, after SKIP calls that work; "any" is every operation
+//	clear                              no more failures; the answer has the number of calls that were made to fail
 //
-// OPERATION is a word of FUSE's: lookup, create, unlink, rename, link, mkdir, write, fsync, fsyncdir, ...
+// OPERATION is a word of FUSE: lookup, create, unlink, rename, link, mkdir, write, fsync, fsyncdir, ...
 package main
 
 import (

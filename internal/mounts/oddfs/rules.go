@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rules are how it differs from ext4.
+// rules are how oddfs differs from ext4.
 type rules struct {
 	max, says        int
 	noReplace, links bool
@@ -24,7 +24,7 @@ type rules struct {
 	nlink            uint
 }
 
-// check tells what the file system says of a name: ENAMETOOLONG, EINVAL or EILSEQ.
+// check gives the error of the file system for a name: ENAMETOOLONG, EINVAL or EILSEQ.
 func (r rules) check(name string) fuse.Status {
 	switch {
 	case len(name) > r.max:
@@ -37,7 +37,8 @@ func (r rules) check(name string) fuse.Status {
 	return fuse.OK
 }
 
-// isRefused is as in "Naming Files, Paths, and Namespaces" of Microsoft's Win32 documentation.
+// isRefused reports whether Windows refuses a name: "Naming Files, Paths, and Namespaces" in Microsoft's Win32
+// documentation.
 func isRefused(name string) bool {
 	control := func(r rune) bool { return r < ' ' }
 	if strings.ContainsAny(name, `<>:"\|?*`) || strings.ContainsFunc(name, control) || strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ") {
@@ -50,7 +51,7 @@ func isRefused(name string) bool {
 	return stem == "CON" || stem == "PRN" || stem == "AUX" || stem == "NUL"
 }
 
-// oddFS puts the rules, and failures that are asked for, before the calls of another file system.
+// oddFS applies the rules, and the failures that were asked for, before it makes a call of the file system below.
 type oddFS struct {
 	fuse.RawFileSystem
 	rules
@@ -61,7 +62,7 @@ type oddFS struct {
 	count  int
 	errno  syscall.Errno
 	hits   int
-	inodes map[uint64]uint64 // what is shown, by node
+	inodes map[uint64]uint64 // the inode number that is shown, by node
 }
 
 func (o *oddFS) command(line string) string {
@@ -85,7 +86,7 @@ func (o *oddFS) command(line string) string {
 	return "no such error"
 }
 
-// fail is the failure that is asked for, or OK.
+// fail gives the failure that was asked for, or OK.
 func (o *oddFS) fail(operation string) fuse.Status {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -100,7 +101,7 @@ func (o *oddFS) fail(operation string) fuse.Status {
 	return fuse.Status(o.errno)
 }
 
-// before is what keeps a call with these names from being made.
+// before gives the error that keeps a call with these names from being made, or OK.
 func (o *oddFS) before(operation string, names ...string) fuse.Status {
 	if s := o.fail(operation); !s.Ok() {
 		return s
@@ -118,7 +119,7 @@ func (o *oddFS) show(parent uint64, name string, out *fuse.EntryOut) {
 	if o.pathInodes {
 		o.mu.Lock()
 		h := fnv.New64a()
-		fmt.Fprint(h, o.inodes[parent], "/", name) // of the path, for the number of a node is not always the same
+		fmt.Fprint(h, o.inodes[parent], "/", name) // made of the path, because the number of a node is not always the same
 		o.inodes[out.NodeId] = h.Sum64()
 		o.mu.Unlock()
 	}

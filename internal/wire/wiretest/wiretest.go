@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// Serve hands every connection, numbered from 1, to serve in a goroutine of its own, and closes it afterwards. It ends with
-// the test and waits for all of them.
+// Serve accepts connections, numbered from 1. It hands each of them to serve in a goroutine of its own, and closes it
+// afterwards. It ends with the test, and waits for all goroutines.
 func Serve(t testing.TB, serve func(n int, c net.Conn)) (url string) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -58,7 +58,7 @@ func ServeOn(t testing.TB, l net.Listener, serve func(n int, c net.Conn)) (url s
 	return "http://" + l.Addr().String()
 }
 
-// ReadRequest reads one request with its body and brings all of it as text. It must be the only one sent up to now.
+// ReadRequest reads one request with its body, and returns it as text. The client must have sent nothing else.
 func ReadRequest(c net.Conn) (string, error) {
 	var text strings.Builder
 	r, err := http.ReadRequest(bufio.NewReader(io.TeeReader(c, &text)))
@@ -69,7 +69,7 @@ func ReadRequest(c net.Conn) (string, error) {
 	return text.String(), err
 }
 
-// Answer answers 200 with a body.
+// Answer sends an answer with status 200 and this body.
 func Answer(c net.Conn, body string) {
 	fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }

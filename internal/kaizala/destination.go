@@ -9,14 +9,14 @@ import (
 	"kaizala-drop/internal/wire"
 )
 
-// outward is an *Error in the words that every destination speaks, and every other error as it is.
-func outward(err error) error {
+// destinationError turns an *Error into the *destination.Error that wraps it. It returns any other error as it is.
+func destinationError(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return err
 	}
 	out := &destination.Error{
-		Fault: e.outwardFault(), Answered: e.Status != 0, Spoken: e.Spoken, OfItself: e.isOfItself(), BodySent: e.BodySent,
+		Fault: e.destinationFault(), Answered: e.Status != 0, Spoken: e.Spoken, OfItself: e.isOfItself(), BodySent: e.BodySent,
 		MayHaveActed: e.MayHaveActed, RetryAfter: e.RetryAfter, Answer: destination.Answer{Code: e.Code, Message: e.Message}, Err: e,
 	}
 	if e.Status != 0 {
@@ -26,7 +26,7 @@ func outward(err error) error {
 	return out
 }
 
-func (e *Error) outwardFault() destination.Fault {
+func (e *Error) destinationFault() destination.Fault {
 	switch {
 	case errors.Is(e, wire.ErrContent):
 		return destination.OfContent
@@ -42,7 +42,7 @@ func (e *Error) outwardFault() destination.Fault {
 	return destination.OfDestination
 }
 
-// isOfItself reports whether the answer may have to do with what was sent. 401, 429 and 503 say of themselves that they do not.
+// isOfItself reports whether there is an answer that may depend on what was sent. Answers 401, 429 and 503 do not.
 func (e *Error) isOfItself() bool {
 	switch e.Status {
 	case 0, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable:
@@ -55,7 +55,8 @@ func (e *Error) isOfItself() bool {
 const adviceAccess = "Look at application_id, application_secret and refresh_token (which ends after a year), or log in anew: " +
 	"kaizala-drop login"
 
-// explain says what a person is to read of a file that is given up for e: as Kaizala's word only what it said itself.
+// explain sets what a person reads about a file that is given up because of e. It calls the refusal Kaizala's only if Kaizala
+// itself has said so.
 func (e *Error) explain(out *destination.Error) {
 	switch {
 	case out.Fault == destination.OfAccess:

@@ -10,8 +10,8 @@ import (
 	"kaizala-drop/internal/wire"
 )
 
-// TestOutward: each kind of failure in the words of every destination.
-func TestOutward(t *testing.T) {
+// TestDestinationError shows each kind of failure as a *destination.Error.
+func TestDestinationError(t *testing.T) {
 	const dest, file, group = FaultDestination, FaultFile, FaultGroup
 	for _, c := range []struct {
 		e        Error
@@ -29,7 +29,7 @@ func TestOutward(t *testing.T) {
 		{Error{Call: callMedia, Fault: file, Err: fmt.Errorf("%w: EIO", wire.ErrContent)}, destination.OfContent, false},
 		{Error{Call: callActions, Status: 404, Fault: group}, destination.OfTarget, true},
 	} {
-		out, ok := errors.AsType[*destination.Error](outward(&c.e))
+		out, ok := errors.AsType[*destination.Error](destinationError(&c.e))
 		if !ok || out.Fault != c.fault || out.OfItself != c.ofItself || out.Answered != (c.e.Status != 0) || out.Proven() != c.e.Proven() ||
 			out.Error() != c.e.Error() || !errors.Is(out, &c.e) {
 			t.Errorf("%+v became %+v", c.e, out)
@@ -40,7 +40,7 @@ func TestOutward(t *testing.T) {
 	}
 }
 
-// TestReasonsAreKaizalasOwn: the note says that Kaizala refused a file only where it did, and then what helps.
+// TestReasonsAreKaizalasOwn shows that the note says that Kaizala refused a file only if it did, and what helps then.
 func TestReasonsAreKaizalasOwn(t *testing.T) {
 	for _, c := range []struct {
 		e       Error
@@ -56,7 +56,7 @@ func TestReasonsAreKaizalasOwn(t *testing.T) {
 		{Error{Call: callMedia, Status: 400, Fault: FaultFile}, "", false, false},
 		{Error{Call: callMedia, Status: 502, Spoken: true}, "", false, false},
 	} {
-		out, _ := errors.AsType[*destination.Error](outward(&c.e))
+		out, _ := errors.AsType[*destination.Error](destinationError(&c.e))
 		if out.Reason != c.reason || (out.Advice != "") != c.advises || out.Same != c.same {
 			t.Errorf("%+v: %q, advice %q, the same: %t", c.e, out.Reason, out.Advice, out.Same)
 		}

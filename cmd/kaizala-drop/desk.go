@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/control"
+	"kaizala-drop/internal/inquiry"
+	"kaizala-drop/internal/view"
+	"kaizala-drop/watcher"
+)
+
+// askTime is how long a part of the daemon is given to answer a question. They answer between two of their steps.
+const askTime = 2 * time.Second
+
+// live asks the parts of this process. It is safe for concurrent use.
+type live struct {
+	doors     chan view.Ask[[]view.Door]
+	pipelines []*pipeline
+	started   time.Time
+}
+
+// askPart puts a question to a part, and gives its answer. ok is false if it did not answer in time.
+func askPart[T any](ctx context.Context, asks chan<- view.Ask[T], folder, name string) (got T, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	answer := make(chan T, 1)
+	select {
+	case asks <- view.Ask[T]{Folder: folder, Name: name, Answer: answer}:
+	case <-ctx.Done():
+		return got, false
+	}
+	select {
+	case got = <-answer:
+		return got, true
+	case <-ctx.Done():
+		return got, false
+	}
+}
+
+// Watched asks the watcher that has the folder: only one of them knows it.
+func (l *live) Watched(ctx context.Context, folder, name string) (w view.Watched, ok bool) {
+	for _, p := range l.pipelines {
+		if p.watches(folder) {
+			return askPart(ctx, p.watchAsks, folder, name)
+		}
+	}
+	return w, false
+}
+
+// Posting asks the uploader of a destination.
+func (l *live) Posting(ctx context.Context, destination, folder, name string) (view.Posting, bool) {
+	for _, p := range l.pipelines {
+		if p.name == destination {
+			return askPart(ctx, p.uploadAsks, folder, name)
+		}
+	}
+	return view.Posting{}, false
+}
+
+// Doors asks who brings the folders up.
+func (l *live) Doors(ctx context.Context) ([]view.Door, bool) { return askPart(ctx, l.doors, "", "") }
+
+// Calls tells how many calls a minute may be made now, and how many are left.
+func (l *live) Calls(destination string) (perMinute float64, left int) {
+	for _, p := range l.pipelines {
+		if p.name == destination {
+			return p.calls.Left(time.Now())
+		}
+	}
+	return 0, 0
+}
+
+// Process tells which process answers, and since when it runs.
+func (l *live) Process() (pid int, started time.Time) { return os.Getpid(), l.started }
+
+// rules tells what names mean, as the watcher and the destinations know it.
+type rules struct{ services map[string]service }
+
+// LeftAlone tells the rule for which a name is left alone.
+func (rules) LeftAlone(f config.Folder, name string, isDir bool) (rule string, own bool) {
+	return watcher.LeftAlone(f.Ignore, name, isDir)
+}
+
+// Takes reports whether the destination of f takes files of that name.
+func (r rules) Takes(f config.Folder, name string) bool {
+	s, ok := r.services[f.Destination]
+	if !ok {
+		return true
+	}
+	_, ok = s.traits.TypeOf(name)
+	return ok
+}
+
+// Service is what people call a destination.
+func (r rules) Service(destination string) string {
+	if s, ok := r.services[destination]; ok {
+		return s.traits.Name
+	}
+	return destination
+}
+
+// newDesk makes the desk of the running daemon.
+func newDesk(configs *atomic.Pointer[config.Config], book inquiry.Ledger, pipelines []*pipeline, doors chan view.Ask[[]view.Door], r retries) *inquiry.Desk {
+	known := rules{map[string]service{}}
+	for _, p := range pipelines {
+		known.services[p.name] = p.service
+	}
+	return &inquiry.Desk{
+		Config: func() config.Config { return *configs.Load() }, Version: version(), Ledger: book, Rules: known,
+		Live: &live{doors: doors, pipelines: pipelines, started: time.Now()}, Retries: r.Do, Now: time.Now,
+	}
+}
+
+// serveControl answers at the control socket, if there is to be one.
+func serveControl(ctx context.Context, socket string, desk control.Desk, log zerolog.Logger) error {
+	if socket == "" { // nobody is to ask
+		<-ctx.Done()
+		return nil
+	}
+	server := control.Server{Socket: socket, Desk: desk, Log: log}
+	return server.Run(ctx)
+}
