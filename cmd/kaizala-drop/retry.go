@@ -15,11 +15,11 @@ import (
 
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/control"
-	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/inquiry"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/retry"
+	"kaizala-drop/internal/text"
 )
 
 func newRetry() *cobra.Command {
@@ -115,10 +115,10 @@ func (a *asker) retry(cmd *cobra.Command, r control.Retry) error {
 		case one.Error != "":
 			bad++
 			if !a.json {
-				fmt.Fprintln(cmd.ErrOrStderr(), "kaizala-drop: "+file.Printable(one.Error))
+				fmt.Fprintln(cmd.ErrOrStderr(), "kaizala-drop: "+text.Printable(one.Error))
 			}
 		case !a.json:
-			fmt.Fprintf(cmd.OutOrStdout(), "%s -> %s\n", file.Printable(one.Path), file.Printable(one.To))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s -> %s\n", text.Printable(one.Path), text.Printable(one.To))
 		}
 	}
 	switch {
@@ -164,7 +164,7 @@ func (r retries) Do(ctx context.Context, q control.Retry, by string) ([]control.
 			continue
 		}
 		if !filepath.IsAbs(path) {
-			return nil, &control.Refusal{Text: "paths must be absolute, not " + file.Printable(path)}
+			return nil, &control.Refusal{Text: "paths must be absolute, not " + text.Printable(path)}
 		}
 		got, err := r.retrier.Retry(ctx, retry.Request{Path: path, AsItIs: q.AsItIs, PostAgain: q.PostAgain, WasPosted: q.WasPosted, By: by})
 		switch {
