@@ -41,7 +41,8 @@ type handBack struct {
 	gone bool // it is not there any more: if nobody takes it, nothing is left
 }
 
-// onOutcome is the whole way from the end of a step to its last effect.
+// onOutcome is all that the end of one step changes: the delivery and the queue, the log, and what is given back. The ledger and the
+// files are changed by steps alone: by this one before it returned, and by later ones.
 func (l *loop) onOutcome(o outcome) {
 	l.queue.ended(o.d, o.result)
 	v := judge(o.d, o.result)
@@ -90,8 +91,8 @@ func (q *queue) free(d *delivery) {
 	}
 }
 
-// apply changes d and the queue as the verdict on the step of d demands, after ended took the step off what is under way. Nothing
-// else decides what comes next for d. What is to be done outside of the queue are the effects.
+// apply changes d and the queue as the verdict on the step of d demands, after ended took the step off what is under way. Whatever
+// sets a stage or a pause after a step is called from here. What is to be done outside of the queue are the effects.
 func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects {
 	e := effects{d: d, err: err}
 	if d.lane.hanging == 0 && swap(&d.lane.hangTold, false) {
@@ -121,12 +122,12 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 		q.success(d.stage)
 		q.posted(d)
 	case withdraw:
-		d.lane.keepUpload(d, e.err)
+		d.lane.keepIfTouched(d, e.err)
 		q.withdraw(d, errors.Is(e.err, errVanished))
 	case letGo:
 		q.letGo(d, e.err)
 	case refusedForGood:
-		return q.reject(d, e.err)
+		return q.refused(d, e.err)
 	case disowned:
 		q.giveUp(d, disownedNote(d, e.err))
 		e.tell(newsDisowned)
@@ -213,5 +214,53 @@ func (q *queue) posted(d *delivery) {
 func (e *effects) tell(n news) {
 	if n != noNews {
 		e.news = append(e.news, n)
+	}
+}
+
+// learn takes over what a step of d has learned.
+func (d *delivery) learn(r result) {
+	d.unknown = d.mayBePosted(r)
+	d.ledgerPosting = r.ledgerPosting
+	d.ledgerFailed = d.ledgerFailed || r.ledgerFailed
+	d.MaybeTwice = d.MaybeTwice || r.twice
+	if r.id != 0 {
+		d.ID, d.Key = r.id, r.key
+	}
+	if r.resource != "" {
+		d.Resource = r.resource
+	}
+	if r.sent {
+		d.Group = r.group
+		if d.PostingAt.IsZero() {
+			d.PostingAt = d.since
+		}
+	}
+	if r.posted {
+		d.Reference = r.reference
+	}
+	d.renamed = d.renamed[r.recognised:]
+	d.learnFiles(r.files)
+}
+
+// learnFiles takes over what was found of each file. The ledger must know new looks before the file is moved: what a move that is
+// broken off leaves behind is found by the looks of its file.
+func (d *delivery) learnFiles(files []found) {
+	d.landed = make([]bool, len(files))
+	for i, now := range files {
+		mine := &d.Files[i]
+		if now.sum != nil {
+			mine.SHA256 = now.sum
+		}
+		if now.dest != "" {
+			mine.Dest = now.dest
+		}
+		d.landed[i] = now.landed
+		if now.looks == (file.Identity{}) {
+			continue
+		}
+		if !looksSame(now.looks, mine.ID) {
+			d.renamed = append(d.renamed, renamed{i, *mine})
+		}
+		mine.ID = now.looks
 	}
 }

@@ -131,11 +131,11 @@ func newDelivery(l *lane, s file.Settled) *delivery {
 	d.Kind = t.Kind
 	switch {
 	case !ok:
-		d.reject(unsupported(s.Name, l.traits))
+		d.toFailed(unsupported(s.Name, l.traits))
 	case s.Torn != "":
-		d.reject(truncated(s.Torn))
+		d.toFailed(truncated(s.Torn))
 	case l.traits.IsTooLarge(s.ID.Size):
-		d.reject(tooLarge(s.ID.Size, l.traits))
+		d.toFailed(tooLarge(s.ID.Size, l.traits))
 	}
 	return d
 }
@@ -153,7 +153,7 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	switch state {
 	case ledger.Claimed:
 		if !sendable { // an earlier version had claimed it, and was stopped before it gave it up
-			d.reject(unsupported(d.name(), l.traits))
+			d.toFailed(unsupported(d.name(), l.traits))
 		}
 	case ledger.Uploaded:
 		d.stage = toPost
@@ -171,8 +171,8 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	return d
 }
 
-// reject sends the delivery to failed/.
-func (d *delivery) reject(n filing.Note) {
+// toFailed sends the delivery to failed/.
+func (d *delivery) toFailed(n filing.Note) {
 	d.stage, d.note, d.Reason = toFail, n, n.Reason
 }
 

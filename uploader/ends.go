@@ -28,7 +28,7 @@ func (q *queue) withdraw(d *delivery, gone bool) {
 // giveUp sends d to failed/.
 func (q *queue) giveUp(d *delivery, n filing.Note) {
 	wasOpen := d.isOpen()
-	d.reject(n)
+	d.toFailed(n)
 	if wasOpen {
 		q.localEnd(d)
 	}
@@ -103,7 +103,7 @@ func (q *queue) replace(d *delivery) {
 	for _, c := range d.division.culprits {
 		p := d.part(c.index)
 		p.Attempts = c.note.Attempts
-		p.reject(c.note)
+		p.toFailed(c.note)
 		l.own(p)
 		l.unfiled = append(l.unfiled, p)
 	}

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
-	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/text"
 )
 
@@ -71,13 +69,6 @@ func inLedger(err error) error {
 		return nil
 	}
 	return ledgerError{err}
-}
-
-func retryAfter(err error) time.Duration {
-	if answer, ok := errors.AsType[*destination.Error](err); ok {
-		return answer.RetryAfter
-	}
-	return 0
 }
 
 func reasonOf(err error) string { return text.Printable(err.Error()) }

@@ -31,8 +31,8 @@ func (w *work) isTouched() bool {
 	return !w.job.isAlbum() && !w.job.probe && !looksSame(w.job.Files[0].ID, w.want(0))
 }
 
-// keepUpload keeps what was uploaded of a file that is touched.
-func (l *lane) keepUpload(d *delivery, err error) {
+// keepIfTouched keeps what was uploaded of a file that is touched.
+func (l *lane) keepIfTouched(d *delivery, err error) {
 	if t, ok := errors.AsType[*touched](err); ok {
 		if len(l.uploads) >= keptMost {
 			clear(l.uploads) // of files that did not come back

@@ -68,13 +68,13 @@ func (s *search) refused(n filing.Note) (over bool) {
 	return hi-lo == 1
 }
 
-// reject deals with what the service will never take. What it may have taken before is neither rejected nor divided.
-func (q *queue) reject(d *delivery, err error) news {
+// refused deals with what the service will never take. What it may have taken before is neither rejected nor divided.
+func (q *queue) refused(d *delivery, err error) news {
 	switch {
 	case d.unknown:
 		q.giveUp(d, unknownNote(d, err))
 	case d.isAlbum():
-		return q.rejectAlbum(d, err)
+		return q.refusedAlbum(d, err)
 	default:
 		d.Attempts++
 		q.giveUp(d, noteOf(d, err))
@@ -82,8 +82,8 @@ func (q *queue) reject(d *delivery, err error) news {
 	return noNews
 }
 
-// rejectAlbum deals with an album, or some images of one, that the service will never take.
-func (q *queue) rejectAlbum(d *delivery, err error) news {
+// refusedAlbum deals with an album, or some images of one, that the service will never take.
+func (q *queue) refusedAlbum(d *delivery, err error) news {
 	switch {
 	case d.stage == toPost:
 		q.singly(d)

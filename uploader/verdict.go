@@ -3,6 +3,7 @@ package uploader
 import (
 	"context"
 	"errors"
+	"time"
 
 	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/filing"
@@ -15,9 +16,9 @@ type verdict int
 const (
 	advance        verdict = iota // the step is done
 	foundPosted                   // the destination has the post whose answer was lost
-	withdraw                      // the file changed or went away: forget the delivery, the file settles anew
+	withdraw                      // the file changed or went away: forget the delivery, and give its name back
 	letGo                         // some images of an album did: the others go on without them
-	refusedForGood                // this file's fault, for good: failed/
+	refusedForGood                // by the service's word, never as it is. A file: failed/; an album: a search, or one by one
 	unproven                      // refused as if it were this file's fault, and nobody's word for it
 	uploadAgain                   // the post was refused for a resource of an earlier run
 	uncertain                     // the post may have been made although no answer says so
@@ -91,7 +92,8 @@ func judge(d *delivery, r result) verdict {
 //	  the same, of several groups          none: no post passes              the destination's: their folders wait together
 //	everything else                        none is needed                    the destination's: everything waits; what fails
 //	                                                                         while others of its kind pass is the file's, after
-//	                                                                         max_attempts failures
+//	                                                                         max_attempts failures; a large upload in vain is
+//	                                                                         made three times, then held (hold.go)
 //
 // That others pass is counted where the verdict is applied (blame.go).
 func judgeCall(oldResource bool, answer *destination.Error) verdict {
@@ -184,4 +186,11 @@ func isForAll(err error) bool {
 // isAway reports whether err says that the posted file is not where it was, in its place or at all.
 func isAway(err error) bool {
 	return errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
+}
+
+func retryAfter(err error) time.Duration {
+	if answer, ok := errors.AsType[*destination.Error](err); ok {
+		return answer.RetryAfter
+	}
+	return 0
 }

@@ -23,7 +23,10 @@ func TestProgressStaysBelowTheLog(t *testing.T) {
 	log.Info().Msg("stopped")
 	var shown []string // as a terminal shows it: what was cleared is gone
 	for line := range strings.SplitSeq(screen.String(), "\n") {
-		shown = append(shown, line[strings.LastIndex(line, clearLine)+len(clearLine):])
+		if at := strings.LastIndex(line, clearLine); at >= 0 {
+			line = line[at+len(clearLine):]
+		}
+		shown = append(shown, line)
 	}
 	want := []string{`"started"`, `"delivered"`, `"failed"`, `"watching"`, `"stopped"`, ""}
 	for i := range want {
