@@ -16,6 +16,7 @@ import (
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/text"
 )
 
@@ -47,13 +48,14 @@ Credentials ("credential:NAME") are given out by systemd, to a service alone. El
 			}
 			r := report{out: cmd.OutOrStdout()}
 			r.config(c)
+			r.tokens(c)
 			switch {
 			case online && len(c.Unresolved) > 0:
-				r.problem("--online: Kaizala is not asked, as the credentials are not here. As root, run %s", asService(c))
+				r.problem("--online: Kaizala is not asked, as the credentials are not here. As root, run %s", asService(c, "--pipe", "check", "--online"))
 			case online:
 				r.online(cmd.Context(), c)
 			case len(c.Unresolved) > 0:
-				r.warning("the credentials are not checked. As root, run %s", asService(c))
+				r.warning("the credentials are not checked. As root, run %s", asService(c, "--pipe", "check", "--online"))
 			}
 			return r.result()
 		},
@@ -66,9 +68,9 @@ Credentials ("credential:NAME") are given out by systemd, to a service alone. El
 // unitStateDir is what the unit's StateDirectory= makes.
 const unitStateDir = "/var/lib/kaizala-drop"
 
-// asService is the command that checks c as a service, with the credentials that the unit has.
-func asService(c config.Config) string {
-	words := []string{"systemd-run", "--pipe", "--wait", "--collect", "--uid=kaizala-drop"}
+// asService is a command of this program as a service, with the credentials that the unit has. between is --pipe or --pty.
+func asService(c config.Config, between string, command ...string) string {
+	words := []string{"systemd-run", between, "--wait", "--collect", "--uid=kaizala-drop"}
 	if c.StateDir == unitStateDir {
 		words = append(words, "-p", "StateDirectory=kaizala-drop", "-p", "StateDirectoryMode=0700")
 	}
@@ -76,7 +78,7 @@ func asService(c config.Config) string {
 		words = append(words, "-p", fmt.Sprintf("LoadCredential=%s:kaizala-drop.%s", name, name))
 	}
 	self, _ := os.Executable()
-	words = append(words, cmp.Or(self, "kaizala-drop"), "check", "--online")
+	words = append(append(words, cmp.Or(self, "kaizala-drop")), command...)
 	if c.Path != defaultConfig {
 		path, _ := filepath.Abs(c.Path) // a service does not run in this directory
 		words = append(words, "--config", cmp.Or(path, c.Path))
@@ -102,6 +104,7 @@ func shellWord(word string) string {
 type report struct {
 	out      io.Writer
 	problems int
+	code     int // of the end, with problems; 0: exitFailed
 }
 
 func (r *report) good(format string, args ...any) {
@@ -117,7 +120,7 @@ func (r *report) problem(format string, args ...any) {
 
 func (r *report) result() error {
 	if r.problems > 0 {
-		return failed(errors.New(counted(r.problems, "problem")))
+		return &exitError{cmp.Or(r.code, exitFailed), errors.New(counted(r.problems, "problem"))}
 	}
 	return nil
 }
@@ -146,10 +149,25 @@ func (r *report) limit(name string, need int) {
 	}
 }
 
-// online asks every destination.
+// tokens looks whether each destination has something to get access with.
+func (r *report) tokens(c config.Config) {
+	for _, to := range c.Destinations {
+		switch err := withToken(c, to); {
+		case errors.Is(err, kaizala.ErrNoToken):
+			r.problem("%s: %v", to.Name, err)
+			r.code = exitConfig
+		case err != nil:
+			r.warning("%s: %v", to.Name, err)
+		}
+	}
+}
+
+// online asks every destination that can be asked.
 func (r *report) online(ctx context.Context, c config.Config) {
 	for _, to := range c.Destinations {
-		r.ask(ctx, c, to)
+		if withToken(c, to) == nil {
+			r.ask(ctx, c, to)
+		}
 	}
 }
 

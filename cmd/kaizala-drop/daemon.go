@@ -115,11 +115,7 @@ func (d *daemon) work(
 		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Asks: asks, Once: d.once, Log: d.log,
 	}
 	asked := make(chan struct{}) // closed when what was asked of failed files was tried
-	d.now.Store(&d.config)
-	back := newRetries(book, filer, func() []config.Folder { return d.now.Load().Folders }, d.log)
-	for _, p := range pipelines {
-		p.asItIs = back.retrier.AsItIs
-	}
+	back := d.retries(book, filer, pipelines)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	working, stopWorking := context.WithCancel(ctx)
@@ -140,10 +136,7 @@ func (d *daemon) work(
 	}
 	var uploading []part
 	for _, p := range pipelines {
-		parts = append(parts, part{"watching the folders", start(func() error { return p.watch.Run(working) })})
-		if p.renew != nil && !d.once { // a run with once is too short for that
-			parts = append(parts, part{"renewing the token", start(func() error { return p.renew(working) })})
-		}
+		parts = append(parts, d.watching(working, p)...)
 		uploading = append(uploading, part{"posting", start(func() error {
 			sum, err := p.upload.Run(ctx)
 			sums <- sum
@@ -161,6 +154,25 @@ func (d *daemon) work(
 	time.AfterFunc(leaveAfter, leaveNow)
 	late, others := await(leave, parts...)
 	return added(sums), slices.Concat(hanging, late, take(stuck)), errors.Join(err, others)
+}
+
+// watching lets the watcher of a pipeline work, and what keeps its token fresh.
+func (d *daemon) watching(ctx context.Context, p *pipeline) []part {
+	parts := []part{{"watching the folders", start(func() error { return p.watch.Run(ctx) })}}
+	if p.renew != nil && !d.once { // a run with once is too short for that
+		parts = append(parts, part{"renewing the token", start(func() error { return p.renew(ctx) })})
+	}
+	return parts
+}
+
+// retries makes what takes failed files back, and lets the watchers ask it.
+func (d *daemon) retries(book *ledger.Ledger, filer *filing.Filer, pipelines []*pipeline) retries {
+	d.now.Store(&d.config)
+	back := newRetries(book, filer, func() []config.Folder { return d.now.Load().Folders }, d.log)
+	for _, p := range pipelines {
+		p.asItIs = back.retrier.AsItIs
+	}
+	return back
 }
 
 // added adds up what is in sums.

@@ -56,12 +56,15 @@ moved to done/, or to failed/ with the reason beside it.
 Exit codes: 0 fine, 1 something failed, 2 wrong usage, 78 wrong configuration.`,
 		Example: `  kaizala-drop demo                              try it without an account: a server, folders and files to play with
   kaizala-drop check --config config.toml        is this configuration right?
+  kaizala-drop login --config config.toml        get a token with a phone number and a PIN
+  kaizala-drop groups --config config.toml       what can be posted to?
   kaizala-drop run --config config.toml          watch and post until stopped
   kaizala-drop run --config config.toml --once   post what is there, then exit`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newRun(), newCheck(), newDemo(), newSandbox(), newVersion(), newStatus(), newExplain(), newHistory(), newRetry())
+	root.AddCommand(newRun(), newCheck(), newDemo(), newSandbox(), newVersion(), newStatus(), newExplain(), newHistory(), newRetry(),
+		newLogin(), newLogout(), newGroups())
 	return root
 }
 

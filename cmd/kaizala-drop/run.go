@@ -49,6 +49,9 @@ func runUntilSignalled(ctx context.Context, path string, once bool, out io.Write
 	if err != nil {
 		return err
 	}
+	if err := withTokens(c); err != nil {
+		return err
+	}
 	ctx, stop := untilSignalled(ctx)
 	defer stop()
 	context.AfterFunc(ctx, func() { notifyStopping(c.ShutdownGrace + leaveAfter) })

@@ -25,6 +25,7 @@ func newSandbox() *cobra.Command {
 		Long: `sandbox runs a server that speaks Kaizala's wire as far as it is documented, and shows on a page what was posted. It
 is for trying and testing: it takes any application id, secret and refresh token, keeps the media in a folder that is
 removed at the end, and anyone who can reach it can read all of it. It listens on loopback unless told otherwise.
+It also takes "kaizala-drop login", with any phone number: the PIN is printed here.
 
 With --chaos it misbehaves: it fails, delays, loses answers, resets connections, refuses tokens, moves and throttles, as a
 file says (TOML). What it has taken it still shows. A file with every key:
@@ -62,7 +63,9 @@ func serveSandbox(ctx context.Context, out io.Writer, listen, dir string, names 
 	if err != nil {
 		return err
 	}
-	o := sandbox.Options{Dir: dir, Groups: groups}
+	o := sandbox.Options{Dir: dir, Groups: groups, OnPIN: func(mobileNumber, pin string) {
+		fmt.Fprintf(out, "PIN %s for %s\n", pin, mobileNumber)
+	}}
 	if chaosFile != "" {
 		if o.Chaos, err = sandbox.LoadChaos(chaosFile); err != nil {
 			return err

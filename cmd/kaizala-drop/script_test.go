@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -16,7 +17,8 @@ import (
 )
 
 // TestScripts runs the command line as its user would: each file of testdata/script is one session, with a sandbox at
-// $SANDBOX that knows the groups reception@2 and plant@2, and the example of a configuration at $EXAMPLE.
+// $SANDBOX that knows the groups reception@2 and plant@2 and writes the PINs that it sends to pins, a line each, and the example of a
+// configuration at $EXAMPLE.
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(scripts) == 0 {
@@ -34,6 +36,7 @@ func withSandbox(t *testing.T, env *testscript.Env) error {
 	s, err := sandbox.New(sandbox.Options{
 		Dir:    t.TempDir(),
 		Groups: []sandbox.Group{{ID: "reception@2", Name: "Reception"}, {ID: "plant@2", Name: "Plant"}},
+		OnPIN:  func(_, pin string) { appendLine(t, filepath.Join(env.WorkDir, "pins"), pin) },
 	})
 	if err != nil {
 		return err
@@ -47,6 +50,20 @@ func withSandbox(t *testing.T, env *testscript.Env) error {
 	env.Defer(func() { s.Close(); server.Close() })
 	env.Setenv("SANDBOX", server.URL)
 	return nil
+}
+
+func appendLine(t *testing.T, path, line string) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if _, err := f.WriteString(line + "\n"); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // exits runs a command and compares its exit code: exits CODE COMMAND ARG...

@@ -46,7 +46,7 @@ type Destination struct {
 }
 
 // Kaizala is the connector: where it is reached, as whom, and how hard it may be used. Either AccessToken is set, or
-// ApplicationID, ApplicationSecret and RefreshToken are, but for those that are Config.Unresolved.
+// ApplicationID and ApplicationSecret are, but for those that are Unresolved. Without RefreshToken, one comes from a login.
 type Kaizala struct {
 	Endpoint          string // the root that /v1/... is appended to: no trailing slash, no query; https, or http to loopback
 	ApplicationID     string
@@ -58,6 +58,7 @@ type Kaizala struct {
 	MaxAttempts       int           // of one file, at least 1
 	StallTimeout      time.Duration // of a call that makes no progress
 	ConnectTimeout    time.Duration
+	Unresolved        bool // a credential of it is among Config.Unresolved
 }
 
 // Folder is one watched directory and the group it stands for. Paths are absolute and clean. By their names no two folders
@@ -89,6 +90,9 @@ type Environment struct {
 	// Getenv is os.Getenv or a stand-in. Asked for are $STATE_DIRECTORY and $CREDENTIALS_DIRECTORY (systemd.exec(5)), and
 	// whatever an env: reference names.
 	Getenv func(string) string
+	// WithoutFolders takes a file also while its folders are not right, or not there yet: who asks for a destination's groups
+	// needs them for the folders. Config.Folders then holds those that have a path, a group and a destination.
+	WithoutFolders bool
 	// WithoutCredentials takes a file also where nobody gives out credentials, which systemd does for the service alone:
 	// while $CREDENTIALS_DIRECTORY is not set, a reference to one is a warning, and its secret is empty.
 	WithoutCredentials bool

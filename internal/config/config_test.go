@@ -124,8 +124,8 @@ func TestTableCoversConfig(t *testing.T) {
 	want := map[string][]string{
 		"":                 fields(Config{}, "Path", "Control", "Destinations", "Folders", "Warnings", "Unresolved"),
 		controlSection:     fields(Control{}),
-		kaizalaSection:     fields(Kaizala{}),
-		destinationSection: append(fields(Kaizala{}), "type"),
+		kaizalaSection:     fields(Kaizala{}, "Unresolved"),
+		destinationSection: append(fields(Kaizala{}, "Unresolved"), "type"),
 		folderSection:      fields(Folder{}),
 	}
 	for section, want := range want {

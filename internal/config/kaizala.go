@@ -14,6 +14,7 @@ import (
 // kaizala reads the connector in table, which stands at path.
 func (r *reader) kaizala(path keyPath, table map[string]any) (k Kaizala) {
 	section(r, path, table, kaizalaSettings(), &k)
+	k.Unresolved = r.postponed(table)
 	r.credentials(path, table)
 	r.literalSecrets(path, table)
 	return k
@@ -26,15 +27,27 @@ func given(table map[string]any, key string) bool {
 	return ok && value != ""
 }
 
-// credentials wants the fixed token, or all that is needed to get one.
+// postponed reports whether a credential in table was left to whoever can look it up.
+func (r *reader) postponed(table map[string]any) bool {
+	return r.withoutCredentials() && slices.ContainsFunc([]string{"application_secret", "refresh_token", "access_token"}, func(key string) bool {
+		s, _ := table[key].(string)
+		scheme, name, _ := cutReference(s)
+		return scheme == "credential" && isCredentialName(name)
+	})
+}
+
+// credentials wants the fixed token, or an application. Without a refresh token that comes from a login (package kaizala).
 func (r *reader) credentials(path keyPath, table map[string]any) {
 	var present, missing []string
-	for _, key := range []string{"application_id", "application_secret", "refresh_token"} {
+	for _, key := range []string{"application_id", "application_secret"} {
 		if given(table, key) {
 			present = append(present, key)
 		} else {
 			missing = append(missing, key)
 		}
+	}
+	if given(table, "refresh_token") {
+		present = append(present, "refresh_token")
 	}
 	line := r.lines.of(path)
 	switch {
@@ -43,8 +56,8 @@ func (r *reader) credentials(path keyPath, table map[string]any) {
 			"access_token stands instead of %s: remove one or the other", strings.Join(present, ", "))
 	case given(table, "access_token") || len(missing) == 0:
 	case len(present) == 0:
-		r.problem(line, "credentials are missing: give application_id, application_secret and refresh_token in %s, "+
-			"or access_token alone", path.header())
+		r.problem(line, "credentials are missing: give application_id and application_secret in %s, with refresh_token or "+
+			"a login (kaizala-drop login), or access_token alone", path.header())
 	default:
 		r.problem(line, "%s missing in %s, which must be given together with %s",
 			strings.Join(missing, " and "), path.header(), strings.Join(present, " and "))

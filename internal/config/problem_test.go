@@ -52,7 +52,7 @@ func mistakes() map[string]struct{ text, want string } {
 		"which destination":     {office + branch + strings.TrimSuffix(folderA, "\n") + " #!\n", `say to which one with destination = "branch" or destination = "office"`},
 		"destination untyped":   {token + "[destination.office] #!\naccess_token = 'env:TOKEN'\n" + folderA, `this [destination.office] has no type`},
 		"destination's type":    {token + "[destination.office]\ntype = 'matrux' #!\n" + folderA, `type must be one of "kaizala"`},
-		"none of its own":       {token + "[destination.office] #!\ntype = 'kaizala'\n" + folderA, "refresh_token in [destination.office], or access_token alone"},
+		"none of its own":       {token + "[destination.office] #!\ntype = 'kaizala'\n" + folderA, "application_secret in [destination.office], with refresh_token or a login"},
 		"half of them":          {token + "[destination.office] #!\ntype = 'kaizala'\napplication_id = 'x'\n" + folderA, "missing in [destination.office], which"},
 		"destination's name":    {token + "[destination.'a/b'] #!\ntype = 'kaizala'\naccess_token = 'env:TOKEN'\n" + folderA, `"a/b" cannot be the name`},
 		"named kaizala":         {token + "[destination.kaizala] #!\ntype = 'kaizala'\naccess_token = 'env:TOKEN'\n" + folderA, "take another name"},
@@ -152,9 +152,11 @@ func mistakes() map[string]struct{ text, want string } {
 		"second folder's line": {token + folderA + folderB + "settle = '' #!\n", "must be a number with its unit"},
 
 		// Credentials
-		"no kaizala":     {folderA, "credentials are missing: give application_id, application_secret and refresh_token"},
+		"no kaizala":     {folderA, "credentials are missing: give application_id and application_secret in [kaizala], with refresh_token or a login"},
 		"no credentials": {"[kaizala] #!\n" + folderA, "credentials are missing"},
-		"some missing":   {"[kaizala] #!\napplication_id = 'id'\n" + folderA, "application_secret and refresh_token missing in [kaizala]"},
+		"some missing":   {"[kaizala] #!\napplication_id = 'id'\n" + folderA, "application_secret missing in [kaizala], which must be given together with application_id"},
+		"token alone":    {"[kaizala] #!\nrefresh_token = 'x'\n" + folderA, "application_id and application_secret missing in [kaizala]"},
+		"token nowhere":  {"[kaizala]\napplication_id = 'id'\napplication_secret = 'x'\nrefresh_token = 'file:$DIR/nope' #!\n" + folderA, "Or leave refresh_token out and run kaizala-drop login"},
 		"token and others": {"[kaizala]\napplication_id = 'id'\naccess_token = 'env:TOKEN' #!\n" + folderA,
 			"access_token stands instead of application_id"},
 		"env unset":          {"[kaizala]\naccess_token = 'env:NOPE' #!\n" + folderA, `refers to the environment variable "NOPE", which is not set or empty: set it for the daemon`},

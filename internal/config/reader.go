@@ -116,9 +116,19 @@ func (r *reader) sections(root map[string]any) Config {
 	control, _ := r.table(root, controlSection)
 	section(r, keyPath{controlSection}, control, controlSettings(), &c.Control)
 	c.Destinations = r.destinations(root)
+	problems, warnings := len(r.problems), len(r.warnings)
 	base := r.defaults(root)
 	c.Folders = r.folders(root, base, c)
+	if r.env.WithoutFolders {
+		r.forgive(&c, problems, warnings)
+	}
 	return c
+}
+
+// forgive drops what was found since there were so many problems and warnings, and the folders that cannot be told.
+func (r *reader) forgive(c *Config, problems, warnings int) {
+	r.problems, r.warnings = r.problems[:problems], r.warnings[:warnings]
+	c.Folders = slices.DeleteFunc(c.Folders, func(f Folder) bool { return f.Path == "" || f.GroupID == "" || f.Destination == "" })
 }
 
 // The names of the sections; the keys above them have none.

@@ -30,7 +30,7 @@ func secret[T any](field func(*T) *Secret) read[T] {
 		if scheme, name, ok := cutReference(s); ok {
 			var err error
 			if s, err = at.resolve(scheme, name); err != nil {
-				at.problem("%v", err)
+				at.problem("%v%s", err, at.otherwise())
 				return
 			}
 		}
@@ -38,6 +38,14 @@ func secret[T any](field func(*T) *Secret) read[T] {
 			*field(into) = NewSecret(s)
 		}
 	}
+}
+
+// otherwise is another way to a refresh token than the reference to it.
+func (p place) otherwise() string {
+	if p.name != "refresh_token" {
+		return ""
+	}
+	return ". Or leave refresh_token out and run kaizala-drop login"
 }
 
 // cutReference takes apart env:NAME, file:/path and credential:NAME.
@@ -72,11 +80,11 @@ func (p place) resolve(scheme, name string) (string, error) {
 
 // credential is a file that systemd puts there for the service alone (systemd.exec(5), LoadCredential=).
 func (p place) credential(name string) (string, error) {
-	if strings.Contains(name, "/") || name == "." || name == ".." {
+	if !isCredentialName(name) {
 		return "", fmt.Errorf("refers to a credential %q, but the name of a credential holds no slash: correct it", name)
 	}
 	dir := p.r.env.get("CREDENTIALS_DIRECTORY")
-	if dir == "" && p.r.env.WithoutCredentials {
+	if p.r.withoutCredentials() {
 		p.postpone(name)
 		return "", nil
 	}
@@ -86,6 +94,15 @@ func (p place) credential(name string) (string, error) {
 	}
 	return p.secretFile(filepath.Join(dir, name), fmt.Sprintf("correct the name, or give the service LoadCredential=%s:/path, "+
 		"and the secret in that file", text.Printable(name)))
+}
+
+func isCredentialName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.Contains(name, "/")
+}
+
+// withoutCredentials reports whether references to credentials are left to whoever can look them up.
+func (r *reader) withoutCredentials() bool {
+	return r.env.WithoutCredentials && r.env.get("CREDENTIALS_DIRECTORY") == ""
 }
 
 // postpone leaves a credential to whoever can look it up.

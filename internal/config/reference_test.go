@@ -15,7 +15,7 @@ func TestWithoutCredentials(t *testing.T) {
 	outside := env()
 	outside.WithoutCredentials = true
 	c := mustLoad(t, dir, file, outside)
-	if len(c.Folders) != 1 || !slices.Equal(c.Unresolved, []string{"one", "two"}) || c.Destinations[0].Kaizala.RefreshToken != (Secret{}) {
+	if len(c.Folders) != 1 || !slices.Equal(c.Unresolved, []string{"one", "two"}) || c.Destinations[0].Kaizala.RefreshToken != (Secret{}) || !c.Destinations[0].Kaizala.Unresolved {
 		t.Errorf("got %+v", c)
 	}
 	for i, want := range []string{`application_secret refers to the credential "one"`, `refresh_token refers to the credential "two"`} {
@@ -73,5 +73,53 @@ func TestSecretsAsEditorsSaveThem(t *testing.T) {
 		if got := problemsOf(t, dir, file, env()); len(got) != 1 || !strings.Contains(got[0].Text, want) {
 			t.Errorf("%q: got %v, want %q", content, got, want)
 		}
+	}
+}
+
+// TestUnresolvedByDestination: a destination whose own secrets are here can be asked, whatever others lack.
+func TestUnresolvedByDestination(t *testing.T) {
+	outside := env("TOKEN", "x")
+	outside.WithoutCredentials = true
+	c := mustLoad(t, tree(t), office+"[kaizala]\napplication_id = 'id'\napplication_secret = 'credential:one'\n"+folderA, outside)
+	for _, d := range c.Destinations {
+		if d.Kaizala.Unresolved != (d.Name == "kaizala") {
+			t.Errorf("%s: got %+v", d.Name, d.Kaizala)
+		}
+	}
+}
+
+// TestNoRefreshToken: an application without one is right, for a login brings it.
+func TestNoRefreshToken(t *testing.T) {
+	c := mustLoad(t, tree(t), "[kaizala]\napplication_id = 'id'\napplication_secret = 'x'\n"+folderA, env())
+	if k := c.Destinations[0].Kaizala; k.RefreshToken != (Secret{}) || k.ApplicationID != "id" || k.Unresolved {
+		t.Errorf("got %+v", k)
+	}
+}
+
+// TestWithoutFolders: who asks for what folders need gets the destinations of a file whose folders are not right yet, and those
+// folders that can be told. What is wrong with the destinations stays a problem.
+func TestWithoutFolders(t *testing.T) {
+	dir, bare := tree(t), env("TOKEN", "x")
+	bare.WithoutFolders = true
+	for name, c := range map[string]struct {
+		text    string
+		folders int
+	}{
+		"none":           {token, 0},
+		"no group":       {token + "[[folder]]\npath = '$DIR/a'\n", 0},
+		"one of two":     {token + folderA + "[[folder]]\npath = '$DIR/b'\n", 1},
+		"no path":        {token + "[[folder]]\ngroup_id = 'g@2'\n", 0},
+		"two on one":     {token + folderA + folderA, 2},
+		"not a list":     {token + "[folder]\npath = '$DIR/a'\n", 0},
+		"defaults wrong": {token + "[defaults]\nsettle = 5\n" + folderA, 1},
+		"which":          {office + branch + folderA, 0},
+		"right":          {token + folderA, 1},
+	} {
+		if c2 := mustLoad(t, dir, c.text, bare); len(c2.Folders) != c.folders || len(c2.Destinations) == 0 {
+			t.Errorf("%s: got %+v", name, c2)
+		}
+	}
+	if got := problemsOf(t, dir, "[kaizala]\nendpoint = 'x'\n", bare); len(got) != 2 {
+		t.Errorf("got %v", got)
 	}
 }

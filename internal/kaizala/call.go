@@ -16,6 +16,8 @@ const (
 	callMedia   = "media"
 	callActions = "actions"
 	callGroups  = "groups"
+	callPIN     = "generatePin"
+	callLogin   = "loginWithPinAndApplicationId"
 )
 
 const (
@@ -30,7 +32,8 @@ type call struct {
 	path   string // escaped, from /v1 on
 	query  string // with its question mark
 	body   *wire.Body
-	limit  int // bytes that the answer may have; 0: the limit of package wire
+	limit  int      // bytes that the answer may have; 0: the limit of package wire
+	hidden []string // what the body holds and no text may repeat
 }
 
 // answer is what one request brought back, with what Kaizala says in it.
@@ -133,7 +136,7 @@ func (c *Client) deliver(ctx context.Context, k call, to *base, header http.Head
 
 func (c *Client) send(ctx context.Context, k call, to string, header http.Header) (*answer, error) {
 	a, err := c.wire.Do(ctx, wire.Call{
-		Method: k.method, URL: to + k.path + k.query, Header: header, Body: k.body, Limit: k.limit, Secrets: secretsOf(header),
+		Method: k.method, URL: to + k.path + k.query, Header: header, Body: k.body, Limit: k.limit, Secrets: append(secretsOf(header), k.hidden...),
 	})
 	if err != nil {
 		return nil, k.unanswered(err)

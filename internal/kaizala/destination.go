@@ -52,7 +52,8 @@ func (e *Error) isOfItself() bool {
 }
 
 // adviceAccess is what to do when the token is refused.
-const adviceAccess = "Look at application_id, application_secret and refresh_token (which ends after a year)"
+const adviceAccess = "Look at application_id, application_secret and refresh_token (which ends after a year), or log in anew: " +
+	"kaizala-drop login"
 
 // explain sets what a person reads about a file that is given up because of e. It calls the refusal Kaizala's only if Kaizala
 // itself has said so.

@@ -38,7 +38,8 @@ func (f Fault) String() string {
 
 // Error is the error of each failed call. It holds no secret, and its texts are safe to print.
 type Error struct {
-	Call       string        // the call that failed: "accessToken", "media", "actions" or "groups"
+	// Call is the call that failed: "accessToken", "media", "actions", "groups", "generatePin" or "loginWithPinAndApplicationId".
+	Call       string
 	Status     int           // of the answer; 0: there was none
 	Code       string        // errorCode of the answer, or ""; safe to print, at most some 300 bytes
 	Message    string        // message of the answer, or the beginning of its text; safe to print, at most some 300 bytes
@@ -59,6 +60,8 @@ func (e *Error) Error() string {
 		callMedia:   "cannot upload",
 		callActions: "cannot post",
 		callGroups:  "cannot list groups",
+		callPIN:     "cannot have a PIN sent",
+		callLogin:   "cannot log in",
 	}[e.Call])
 	if e.Status != 0 {
 		b.WriteString(": answered " + strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
@@ -95,7 +98,8 @@ func (e *Error) Proven() bool { return e.Spoken || e.Status == 0 }
 // Unauthorized reports whether the token, or the credentials of the token call, were refused. Waiting alone does not help
 // then.
 func (e *Error) Unauthorized() bool {
-	return e.Status == http.StatusUnauthorized || e.Code == "InvalidToken" || e.Call == callToken && e.Status == http.StatusForbidden
+	return e.Status == http.StatusUnauthorized || e.Code == "InvalidToken" || e.Call == callToken && e.Status == http.StatusForbidden ||
+		errors.Is(e.Err, ErrNoToken)
 }
 
 // Unwrap returns Err.
@@ -131,9 +135,11 @@ func (k call) unanswered(err error) *Error {
 // been taken. A status that is not listed is the destination's fault: then nothing is moved and nothing lost. A claim against
 // a file or a group needs evidence: Error.Spoken, or the caller's knowledge that others pass.
 //
-// status                          accessToken, groups   media         actions 400 411 413 414 415 422         destination
-// file          file 403                             destination           destination   group 404 410
-// destination           file          group every other, and no answer      destination           destination   destination
+//	status                          every other call      media         actions
+//	400 411 413 414 415 422         destination           file          file
+//	403                             destination           destination   group
+//	404 410                         destination           file          group
+//	every other, and no answer      destination           destination   destination
 //
 // IIS answers 404 on media when a request is too long, and a proxy when it knows no server. Any answer with errorCode
 // InvalidToken counts as 401. A 401 gets here only if a new token did not help.

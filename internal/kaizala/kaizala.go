@@ -29,13 +29,12 @@ import (
 	"kaizala-drop/internal/wire"
 )
 
-// Options say how to reach Kaizala and as whom. Either AccessToken is set, or ApplicationID, ApplicationSecret and
-// RefreshToken are.
+// Options say how to reach Kaizala and as whom. Either AccessToken is set, or ApplicationID and ApplicationSecret are.
 type Options struct {
 	Endpoint          string // gives tokens, or gets the calls if there is an AccessToken; a slash at its end is dropped
 	ApplicationID     string
 	ApplicationSecret string
-	RefreshToken      string // the configured one; one that is kept in StateDir replaces it
+	RefreshToken      string // the configured one; one that is kept in StateDir replaces it. "": only the kept one is used
 	AccessToken       string // a fixed token, which is never renewed
 
 	// Name is the name of the destination: each keeps its token in a file of its own. "" and "kaizala" are the one in [kaizala].
@@ -106,24 +105,18 @@ func New(o Options) (*Client, error) {
 	}
 	c.root.url, c.root.plainHTTP = endpoint.String(), endpoint.Scheme == "http"
 	c.calls.url, c.calls.plainHTTP = c.root.url, c.root.plainHTTP
-	c.access.refresh, c.unread = c.keeper.file.load()
+	c.access.refresh, c.unread = c.keeper.first()
 	c.access.turn = make(chan struct{}, 1)
 	return c, nil
 }
 
 func (o *Options) check() error {
-	three := []string{o.ApplicationID, o.ApplicationSecret, o.RefreshToken}
-	given := 0
-	for _, s := range three {
-		if s != "" {
-			given++
-		}
-	}
+	application := o.ApplicationID != "" || o.ApplicationSecret != "" || o.RefreshToken != ""
 	switch {
-	case o.AccessToken != "" && given > 0:
+	case o.AccessToken != "" && application:
 		return errors.New("an access token and an application are both given: leave one of them out")
-	case o.AccessToken == "" && given < len(three):
-		return errors.New("application id, application secret and refresh token are needed, or an access token instead")
+	case o.AccessToken == "" && (o.ApplicationID == "" || o.ApplicationSecret == ""):
+		return errors.New("application id and application secret are needed, or an access token instead")
 	}
 	return cmp.Or(
 		wire.CheckHeaderValue("application id", o.ApplicationID),
@@ -201,31 +194,6 @@ func (c *Client) post(ctx context.Context, m destination.Message) (receipt desti
 		return receipt, err
 	}
 	return destination.Receipt{ID: said.ReferenceID, Missed: a.missed(said.FailedResult)}, nil
-}
-
-// Group is a group of which the connector's user is a member. Its texts come from the network and may hold control characters.
-type Group struct {
-	ID   string `json:"groupId"`
-	Name string `json:"groupName"`
-	Role string `json:"callerRole"`
-	Type string `json:"groupType"`
-}
-
-// Groups lists all groups of the connector's user.
-//
-// Its errors are *Error.
-func (c *Client) Groups(ctx context.Context) ([]Group, error) {
-	k := call{name: callGroups, method: http.MethodGet, path: "/v1/groups", query: "?fetchAllGroups=true", limit: maxGroups}
-	var answer struct {
-		Groups []Group `json:"groups"`
-	}
-	_, err := c.result(ctx, k, &answer, func() error {
-		if answer.Groups == nil {
-			return errors.New("no groups in the answer")
-		}
-		return nil
-	})
-	return answer.Groups, err
 }
 
 // requireText fails if a field of the answer is missing or blank.

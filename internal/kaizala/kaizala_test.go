@@ -240,7 +240,9 @@ func TestNewRefuses(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"nothing":        func(o *Options) { *o = Options{} },
 		"both":           func(o *Options) { o.AccessToken = "x" },
-		"half":           func(o *Options) { o.RefreshToken = "" },
+		"no id":          func(o *Options) { o.ApplicationID = "" },
+		"no secret":      func(o *Options) { o.ApplicationSecret = "" },
+		"token alone":    func(o *Options) { o.ApplicationID, o.ApplicationSecret = "", "" },
 		"line break":     func(o *Options) { o.ApplicationSecret += "\n" },
 		"plain http":     func(o *Options) { o.Endpoint = "http://example.org" },
 		"plain http ip":  func(o *Options) { o.Endpoint = "http://10.0.0.1" },

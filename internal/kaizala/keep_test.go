@@ -193,7 +193,7 @@ func TestKeepTriesAgain(t *testing.T) {
 		must(t, os.Mkdir(dir, 0o700))
 		time.Sleep(tokenRetry + 1)
 		synctest.Wait()
-		kept, err := tokens.file.load()
+		kept, err := loaded(tokens.file)
 		must(t, err)
 		if log := root.logged(); kept != "the-one-after" || strings.Count(log, "\n") != 2 || !strings.Contains(log, "it is kept in state_dir") {
 			t.Errorf("kept %q, logged %s", kept, log)
@@ -223,7 +223,7 @@ func TestLastTryToKeep(t *testing.T) {
 			}
 			stop()
 			must(t, <-ended)
-			kept, err := tokens.file.load()
+			kept, err := loaded(tokens.file)
 			must(t, err)
 			lost := strings.Contains(root.log.String(), "is lost with this process")
 			if (kept == "the-next") != mended || lost == mended || strings.Contains(root.log.String(), "the-next") {
@@ -258,7 +258,7 @@ func TestKeepAfterTheEnd(t *testing.T) {
 		stop()
 		must(t, <-ended)
 		tokens.keep("the-next")
-		kept, err := tokens.file.load()
+		kept, err := loaded(tokens.file)
 		must(t, err)
 		if kept != "the-next" {
 			t.Errorf("kept %q", kept)

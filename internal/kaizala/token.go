@@ -61,8 +61,27 @@ func (c *Client) freshen(ctx context.Context) error {
 	return err
 }
 
+// takeUp goes on with the refresh token that another process stored meanwhile, or without the one that it removed, and reports
+// whether there was such a change. Its caller has the turn.
+func (c *Client) takeUp() bool {
+	if c.fixed != "" {
+		return false
+	}
+	token, changed := c.keeper.news()
+	if !changed || !c.access.startOver(token) {
+		return false
+	}
+	if token == "" {
+		c.log.Warn().Msg("the refresh token was removed from state_dir, and none is configured: nothing can be posted")
+	} else {
+		c.log.Info().Msg("another refresh token was stored, or the one in state_dir removed: going on with what there is now")
+	}
+	return true
+}
+
 // renew gets a new access token. Its caller has the turn.
 func (c *Client) renew(ctx context.Context, refused string) (string, error) {
+	c.takeUp()
 	g, err := c.fetch(ctx)
 	if err != nil {
 		return c.access.fail(err, refused, time.Now(), ctx.Err() == nil)
@@ -80,7 +99,7 @@ func (c *Client) keep(refreshToken string) {
 		c.keeper.keep(refreshToken)
 		return
 	}
-	c.onNewToken(func() error { return c.keeper.file.save(refreshToken) })
+	c.onNewToken(func() error { return c.keeper.store(refreshToken) })
 }
 
 // grant is the answer of the token call. RefreshToken is "" if it is null or missing.
@@ -95,10 +114,14 @@ type grant struct {
 
 func (c *Client) fetch(ctx context.Context) (grant, error) {
 	k := call{name: callToken, method: http.MethodGet, path: "/v1/accessToken"}
+	refresh := c.access.refreshToken()
+	if refresh == "" {
+		return grant{}, &Error{Call: callToken, Err: c.noToken()}
+	}
 	header := http.Header{
 		"applicationId":     {c.id},
 		"applicationSecret": {c.secret},
-		"refreshToken":      {c.access.refreshToken()},
+		"refreshToken":      {refresh},
 	}
 	a, err := c.deliver(ctx, k, &c.root, header)
 	if err != nil {
@@ -141,6 +164,17 @@ func (x *access) replaceRefresh(token string) bool {
 	changed := x.refresh != token
 	x.refresh = token
 	return changed
+}
+
+// startOver forgets the access token if it belongs to another refresh token, and reports whether it does.
+func (x *access) startOver(refresh string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.refresh == refresh {
+		return false
+	}
+	x.refresh, x.token, x.renewAt, x.endsAt = refresh, "", time.Time{}, time.Time{}
+	return true
 }
 
 // usable returns the token, or "" if it was refused or must be renewed, and the number of renewals so far.

@@ -388,7 +388,7 @@ func saved(t *testing.T, dir string, told *[]string) func(save func() error) {
 		if err := save(); err != nil {
 			t.Error(err)
 		}
-		token, err := tokenFile{dir: dir, configured: "the-refresh"}.load()
+		token, err := loaded(tokenFile{dir: dir, configured: "the-refresh"})
 		if err != nil {
 			t.Error(err)
 		}

@@ -6,12 +6,23 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 )
 
+// loaded is what a process uses that starts now.
+func loaded(f tokenFile) (string, error) { return newKeeper(f, zerolog.Nop()).first() }
+
+// save is what a process does that starts now and gets a new token.
+func save(f tokenFile, token string) error {
+	k := newKeeper(f, zerolog.Nop())
+	_, _ = k.first()
+	return k.store(token)
+}
+
 func wantLoaded(t *testing.T, f tokenFile, want string) {
 	t.Helper()
-	if got, err := f.load(); got != want || err != nil {
+	if got, err := loaded(f); got != want || err != nil {
 		t.Errorf("loaded %q, %v, want %q", got, err, want)
 	}
 }
@@ -22,13 +33,13 @@ func TestKeptTokenReplacesTheConfiguredOne(t *testing.T) {
 	f := tokenFile{dir: t.TempDir(), configured: "configured"}
 	wantLoaded(t, f, "configured")
 	for _, token := range []string{"second", "third"} {
-		if err := f.save(token); err != nil {
+		if err := save(f, token); err != nil {
 			t.Fatal(err)
 		}
 		wantLoaded(t, f, token)
 	}
 	wantLoaded(t, tokenFile{dir: f.dir, configured: "another"}, "another")
-	wantLoaded(t, tokenFile{dir: f.dir}, "")
+	wantLoaded(t, tokenFile{dir: f.dir}, "third") // who removes the configured one means nothing by it
 	info, err := os.Stat(filepath.Join(f.dir, "refresh-token.json"))
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
@@ -54,11 +65,11 @@ func TestDamagedTokenFile(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(f.dir, "refresh-token.json"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			token, err := f.load()
+			token, err := loaded(f)
 			if token != "configured" || err == nil || !strings.Contains(err.Error(), "refresh-token.json") || !strings.Contains(err.Error(), "damaged") {
 				t.Errorf("%q, %v", token, err)
 			}
-			if err := f.save("second"); err != nil {
+			if err := save(f, "second"); err != nil {
 				t.Fatal(err)
 			}
 			wantLoaded(t, f, "second")
@@ -70,14 +81,14 @@ func TestDamagedTokenFile(t *testing.T) {
 // save.
 func TestCrashWhileSavingToken(t *testing.T) {
 	f := tokenFile{dir: t.TempDir(), configured: "configured"}
-	if err := f.save("second"); err != nil {
+	if err := save(f, "second"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(f.dir, "refresh-token.json"+".new"), []byte(`{"repl`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	wantLoaded(t, f, "second")
-	if err := f.save("third"); err != nil {
+	if err := save(f, "third"); err != nil {
 		t.Fatal(err)
 	}
 	wantLoaded(t, f, "third")
@@ -91,12 +102,12 @@ func TestCannotSaveToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range []tokenFile{gone, inTheWay} {
-		err := f.save("very-secret")
+		err := save(f, "very-secret")
 		if err == nil || !strings.Contains(err.Error(), "refresh-token.json") || strings.Contains(err.Error(), "very-secret") {
 			t.Errorf("%v", err)
 		}
 	}
-	if _, err := inTheWay.load(); err == nil {
+	if _, err := loaded(inTheWay); err == nil {
 		t.Error("no error of a folder in its place")
 	}
 	if left, _ := os.ReadDir(inTheWay.dir); len(left) != 1 {
@@ -113,7 +124,7 @@ func TestOwnerOfTokenFile(t *testing.T) {
 	if err := os.Chown(f.dir, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.save("second"); err != nil {
+	if err := save(f, "second"); err != nil {
 		t.Fatal(err)
 	}
 	var st unix.Stat_t
@@ -126,7 +137,7 @@ func TestOwnerOfTokenFile(t *testing.T) {
 func TestTokensApart(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"kaizala", "office", "branch"} {
-		must(t, tokenFile{dir, name, "configured"}.save("new of "+name))
+		must(t, save(tokenFile{dir, name, "configured"}, "new of "+name))
 	}
 	for _, name := range []string{"kaizala", "office", "branch"} {
 		wantLoaded(t, tokenFile{dir, name, "configured"}, "new of "+name)

@@ -27,7 +27,7 @@ type Chaos struct {
 
 // Rule disturbs some calls.
 type Rule struct {
-	Call   string  // accessToken, media, actions or groups; "": each of them
+	Call   string  // accessToken, media, actions, groups, generatePin or loginWithPinAndApplicationId; "": each of them
 	Chance float64 // the chance of a call to be disturbed: above 0, up to 1
 	First  int     // how many calls are disturbed at most; 0: no limit
 	Do     string  // the disturbance, one of Disturbances
@@ -119,7 +119,7 @@ func (c *chaos) disturb(next http.Handler) http.Handler {
 
 func callOf(r *http.Request) string {
 	path := r.URL.EscapedPath()
-	for _, call := range []string{"accessToken", "media", "groups"} {
+	for _, call := range []string{"accessToken", "media", "groups", "generatePin", "loginWithPinAndApplicationId"} {
 		if path == "/v1/"+call {
 			return call
 		}
@@ -261,7 +261,7 @@ func reset(w http.ResponseWriter) {
 
 // check says what is wrong with a rule.
 func (r Rule) check(known map[string]disturbance) error {
-	calls := []string{"", "accessToken", "media", "actions", "groups"}
+	calls := []string{"", "accessToken", "media", "actions", "groups", "generatePin", "loginWithPinAndApplicationId"}
 	bodies := []string{"", "json", "html", "none", "cut", "empty", "array"}
 	switch {
 	case known[r.Do] == nil:

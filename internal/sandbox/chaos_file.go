@@ -70,7 +70,7 @@ calls_per_minute = 100    # more are answered with 429
 window = "1m"             # takes the place of a minute, for tests
 
 [[rule]]                  # at most one rule disturbs a call: the first that applies
-call = "actions"          # accessToken, media, actions or groups; left out: all
+call = "actions"          # accessToken, media, actions, groups or a call of a login; left out: all
 chance = 0.1              # of a call to be disturbed; left out: 1
 first = 20                # how many calls at most; left out: no limit
 do = "lose answer"        # the message is in the group, but the connection is reset

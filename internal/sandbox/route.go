@@ -20,12 +20,13 @@ type endpoint func(w http.ResponseWriter, r *http.Request) error
 type problem struct {
 	status  int
 	message string
+	code    string // ""; the status's
 }
 
 func (p *problem) Error() string { return p.message }
 
 func refuse(status int, format string, args ...any) error {
-	return &problem{status, fmt.Sprintf(format, args...)}
+	return &problem{status: status, message: fmt.Sprintf(format, args...)}
 }
 
 // counted counts the calls of the API.
@@ -91,6 +92,10 @@ func (s *Server) find(r *http.Request) (serve endpoint, methods []string) {
 	switch path {
 	case "/v1/accessToken":
 		return s.giveToken, get
+	case "/v1/generatePin":
+		return s.sendPIN, post
+	case "/v1/loginWithPinAndApplicationId":
+		return s.logIn, post
 	case "/v1/media":
 		return s.authorized(s.takeMedia), post
 	case "/v1/groups":
@@ -137,12 +142,15 @@ func (s *Server) authorized(next endpoint) endpoint {
 func answerProblem(w http.ResponseWriter, err error) {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
-		p = &problem{http.StatusInternalServerError, err.Error()}
+		p = &problem{status: http.StatusInternalServerError, message: err.Error()}
 	}
 	code, category := "InvalidToken", "AuthException"
 	if p.status != http.StatusUnauthorized {
 		code = strings.ReplaceAll(http.StatusText(p.status), " ", "")
 		category = "RequestException"
+	}
+	if p.code != "" {
+		code, category = p.code, "AuthException"
 	}
 	if p.status >= http.StatusInternalServerError {
 		category = "ServiceException"

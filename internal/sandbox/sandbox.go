@@ -27,13 +27,16 @@ type Options struct {
 	Dir    string  // the folder for uploaded files, made if it is missing; the caller removes it
 	Groups []Group // all groups; an action for another one is answered with 404
 
-	// GET /v1/accessToken accepts these values. If one is empty, it accepts any value that is not empty.
+	// GET /v1/accessToken and the login accept these values. If one is empty, they accept any value that is not empty. The
+	// refresh token of a login is accepted too.
 	ApplicationID, ApplicationSecret, RefreshToken string
 
 	AccessToken string           // a fixed token, accepted beside the issued ones; empty: none
 	Endpoint    string           // the endpointUrl that comes with a token; empty: scheme and host of the request
 	Now         func() time.Time // nil: time.Now
 	Chaos       *Chaos           // how the server misbehaves; nil: not at all
+	// OnPIN shows a PIN in place of the phone that it is for. It may be nil, and is called concurrently.
+	OnPIN func(mobileNumber, pin string)
 }
 
 // Group is a conversation to which a client can post.
@@ -79,6 +82,7 @@ type Server struct {
 	calls   atomic.Int64
 	conns   conns
 	tokens  tokens
+	logins  logins
 	mint    mint
 	chaos   *chaos
 	closing chan struct{}
