@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -132,19 +133,21 @@ func downloadVisitors() []visitor {
 	}
 }
 
-// resuming is a client that is killed half way and started again when the user has noticed: later than the file would
-// settle, sooner than it is given up.
+// resuming is a client that is killed half way and started again when the user has noticed, because the daemon says that it holds the
+// first half back.
 func resuming(name, program string, client func(v *visit, options string) *exec.Cmd, slowly, again string) visitor {
 	return visitor{name: name, file: "scan.pdf", needs: []string{program, "vsftpd"}, bring: func(v *visit) error {
 		if err := v.killHalfWay(client(v, slowly), killing{}); err != nil {
 			return err
 		}
-		time.Sleep(2 * time.Second) // this is the user, not a wait of the test
-		return v.finish(client(v, again))
-	}, after: func(t *testing.T, v *visit, _ sandbox.Post) {
-		if len(v.logged("left where it is")) == 0 {
-			t.Error("the first half was not seen alone")
+		for tick := time.Tick(100 * time.Millisecond); len(v.logged("left where it is")) == 0; {
+			select {
+			case <-tick:
+			case <-v.Done():
+				return errors.New("the first half was not seen alone")
+			}
 		}
+		return v.finish(client(v, again))
 	}}
 }
 
