@@ -152,13 +152,10 @@ func (q *queue) hasOther(d *delivery) bool {
 // failsAlone reports whether others got through since d failed last, with calls of the same kind: where uploads work and
 // actions do not, no post is to blame; nor is it where those of its group do not.
 func (q *queue) failsAlone(d *delivery) bool {
-	if !d.stage.isCall() {
-		return false
-	}
 	if d.stage == toPost {
 		return d.hasFailed && d.lane.posted > d.postedThen
 	}
-	return d.hasFailed && q.passed.of(d.stage) > d.passed.of(d.stage)
+	return q.othersPass(d)
 }
 
 // countAgainst counts a failure as one of d's own, if other deliveries got through since its last one. One that fails

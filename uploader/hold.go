@@ -89,12 +89,7 @@ func (d *delivery) letGoOn() {
 }
 
 // bytes is how many an upload of d sends.
-func (d *delivery) bytes() (n int64) {
-	for _, f := range d.toSend() {
-		n += f.ID.Size
-	}
-	return n
-}
+func (d *delivery) bytes() int64 { return bytesOf(d.toSend()) }
 
 // hold writes down why the delivery is held, and looks whether its files are still there. What is gone or was replaced is not held
 // any longer.

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/destination"
+	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
 )
@@ -61,6 +62,27 @@ func TestReasonOutlivesTroubles(t *testing.T) {
 			w.service.onUpload = func(context.Context, string, int) error { return ofFile(415) }
 			w.drop("a.pdf", "x")
 		},
+		"torn": func(w *world) {
+			torn := w.write("a.pdf", "x")
+			torn.Torn = "its end is missing"
+			w.settled <- file.Batch{torn}
+		},
+		"too large": func(w *world) {
+			w.drop("a.pdf", strings.Repeat("long", 10))
+		},
+		"one of an album": func(w *world) {
+			w.service.onUpload = func(_ context.Context, name string, _ int) error {
+				if strings.Contains(name, "1.jpg") {
+					return ofFile(415)
+				}
+				return nil
+			}
+			w.settled <- w.writeAlbum(images(3)...)
+		},
+		"in doubt": func(w *world) {
+			w.service.onPost = func(context.Context, destination.Message, int) error { return doubtful(504) }
+			w.drop("a.pdf", "x")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world, m *memory) {
@@ -74,14 +96,18 @@ func TestReasonOutlivesTroubles(t *testing.T) {
 					}
 					return nil
 				}
-				w.start(w.t.Context(), w.folder())
+				w.u.Traits.MaxBytes = 20
+				f := w.folder()
+				f.HoldUnknown = true
+				w.start(w.t.Context(), f)
 				drop(w)
 				if sum := w.end(); sum.Failed != 1 || failed != 2 {
 					t.Fatalf("%+v, the ledger failed %d times", sum, failed)
 				}
-				row := m.rows[m.last]
-				if strings.Contains(row.Reason, "disk is full") || row.Reason == "" {
-					t.Errorf("the ledger has the reason %q", row.Reason)
+				for _, row := range m.rows {
+					if row.State == ledger.Failed && (strings.Contains(row.Reason, "disk is full") || row.Reason == "") {
+						t.Errorf("the ledger has the reason %q", row.Reason)
+					}
 				}
 				for line := range strings.Lines(log.String()) {
 					if told := strings.Contains(line, `"message":"failed"`); told && strings.Contains(line, "disk is full") {

@@ -1,5 +1,7 @@
 package uploader
 
+import "kaizala-drop/internal/ledger"
+
 const (
 	// SmallUploads is how many uploads there may be beyond MaxUploads while long ones are under way. At least so many are small,
 	// which so never wait for long ones of other folders.
@@ -19,12 +21,12 @@ func (q *queue) mostUploads() int {
 }
 
 // isSmall reports whether all files of d together are small.
-func (d *delivery) isSmall() bool { return d.size() < smallUpload }
+func (d *delivery) isSmall() bool { return bytesOf(d.Files) < smallUpload }
 
-// size is how many bytes all files of d have together.
-func (d *delivery) size() (bytes int64) {
-	for i := range d.Files {
-		bytes += d.Files[i].ID.Size
+// bytesOf is how many bytes files have together.
+func bytesOf(files []ledger.File) (bytes int64) {
+	for i := range files {
+		bytes += files[i].ID.Size
 	}
 	return bytes
 }

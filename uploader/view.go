@@ -71,7 +71,7 @@ func (l *lane) shown(name string) iter.Seq2[int, *delivery] {
 func (q *queue) show(now time.Time, d *delivery, ahead int, names bool) view.Queued {
 	shown := view.Queued{
 		ID: d.ID, Name: d.name(), Files: len(d.Files), Kind: string(d.Kind), Stage: d.viewStage(), Busy: d.busy,
-		Since: d.SettledAt, Tries: d.pause.failures, Reason: text.Printable(d.Reason), Trouble: d.pause.reason, Ahead: ahead, Size: d.size(),
+		Since: d.SettledAt, Tries: d.pause.failures, Reason: text.Printable(d.Reason), Trouble: d.pause.reason, Ahead: ahead, Size: bytesOf(d.Files),
 	}
 	if names {
 		shown.Names = d.names()

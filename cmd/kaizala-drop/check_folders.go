@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/door"
 	"kaizala-drop/internal/file"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/overlap"
 	"kaizala-drop/internal/text"
 	"kaizala-drop/watcher"
@@ -81,7 +81,7 @@ func (r *report) config(c config.Config) {
 	late := make(chan struct{})
 	time.AfterFunc(checkPatience, func() { close(late) })
 	state := startLook(func(l *look) { l.writable("state_dir", c.StateDir) })
-	_, toWatch := stages(c.Folders, kaizala.Traits())
+	_, toWatch := stages(c.Folders, destination.Traits{}) // which folders are watched is no matter of types
 	looks := make([]*look, len(c.Folders))
 	for i, f := range c.Folders {
 		looks[i] = startLook(func(l *look) { l.folder(f, toWatch[i], c.StateDir) })

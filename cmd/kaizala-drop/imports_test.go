@@ -26,7 +26,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/overlap":           {"internal/file"},
 		"internal/filing":            {"internal/durable", "internal/file", "internal/text"},
 		"internal/hang":              {"internal/text"},
-		"internal/destination":       {"internal/media"},
+		"internal/destination":       {"internal/media", "internal/text"},
 		"internal/kaizala":           {"internal/destination", "internal/durable", "internal/media", "internal/text", "internal/wire"},
 		"internal/ledger/ledgertest": {"internal/file", "internal/ledger", "internal/media"},
 		"internal/ledger":            {"internal/durable", "internal/file", "internal/media", "internal/text"},

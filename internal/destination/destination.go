@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"kaizala-drop/internal/media"
+	"kaizala-drop/internal/text"
 )
 
 // File is one file of an upload.
@@ -58,19 +59,12 @@ func (t Traits) TypeOf(name string) (is media.Type, ok bool) {
 	return t.Accepts(name)
 }
 
-// Caption is text as far as it is taken.
-func (t Traits) Caption(text string) string {
+// Caption is caption as far as it is taken.
+func (t Traits) Caption(caption string) string {
 	if t.CaptionMax <= 0 {
-		return text
+		return caption
 	}
-	characters := 0
-	for i := range text {
-		if characters == t.CaptionMax {
-			return text[:i]
-		}
-		characters++
-	}
-	return text
+	return text.First(caption, t.CaptionMax)
 }
 
 // Album is how many images there may be in one post, of the number that was asked for.

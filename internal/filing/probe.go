@@ -128,7 +128,7 @@ func (m Move) missing() (paths []string) {
 // removeMadeFolders removes folders, the innermost first, up to the first one that is not empty.
 func removeMadeFolders(paths []string) {
 	for _, path := range paths {
-		if os.Remove(path) != nil {
+		if err := os.Remove(path); err != nil && !absent(err) {
 			return
 		}
 	}

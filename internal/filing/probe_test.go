@@ -166,6 +166,8 @@ func TestProbesOfOneTarget(t *testing.T) {
 	for name, probes := range map[string][2][2]string{
 		"shared":    {{dir + "/a", dir + "/done"}, {dir + "/b", dir + "/done"}},
 		"two names": {{dir + "/a", dir + "/a/done"}, {dir + "/link", dir + "/link/done"}},
+		"failed/":   {{dir + "/a", dir + "/failed"}, {dir + "/b", dir + "/failed"}},
+		"nested":    {{dir + "/a", dir + "/a/old/done"}, {dir + "/link", dir + "/link/old/done"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, met := realCalls(), false
