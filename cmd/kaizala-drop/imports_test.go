@@ -28,6 +28,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/hang":              {"internal/text"},
 		"internal/destination":       {"internal/media", "internal/text"},
 		"internal/kaizala":           {"internal/destination", "internal/durable", "internal/media", "internal/text", "internal/wire"},
+		"internal/matrix":            {"internal/destination", "internal/media", "internal/text", "internal/wire"},
 		"internal/ledger/ledgertest": {"internal/file", "internal/ledger", "internal/media"},
 		"internal/ledger":            {"internal/durable", "internal/file", "internal/media", "internal/text"},
 		"internal/retry":             {"internal/file", "internal/filing", "internal/ledger", "internal/text"},
@@ -53,7 +54,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			if ours && !slices.Contains(may[name], own) {
 				t.Errorf("%s imports %s", name, own)
 			}
-			if imported == "net/http" && !slices.Contains([]string{"internal/control", "internal/kaizala", "internal/wire", "internal/wire/wiretest", "internal/sandbox", "internal/sandbox/page", "cmd/kaizala-drop"}, name) {
+			if imported == "net/http" && !slices.Contains([]string{"internal/control", "internal/kaizala", "internal/matrix", "internal/matrix/dendritetest", "internal/wire", "internal/wire/wiretest", "internal/sandbox", "internal/sandbox/page", "cmd/kaizala-drop"}, name) {
 				t.Errorf("%s speaks HTTP", name)
 			}
 		}
