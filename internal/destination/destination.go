@@ -4,6 +4,7 @@ package destination
 
 import (
 	"io"
+	"time"
 
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/text"
@@ -18,6 +19,9 @@ type File struct {
 	// fail, and may give more or fewer bytes than Size: then the upload is broken off, by the fault
 	// OfContent.
 	Open func() io.Reader
+	// What a picture, a film or a sound shows; zero: not known.
+	Width, Height int // pixels, as it is to be shown
+	Duration      time.Duration
 }
 
 // Message is what a post shows.
@@ -27,12 +31,16 @@ type Message struct {
 	Ref     string // what Upload gave: opaque
 	Caption string // "": none
 	Key     string // the delivery's own, the same at each try; its files are KEY/0, KEY/1, ... "": none
+	// Shown are the ids of the posts of its files that are there already, from the first file on, as the last Receipt had them. They
+	// are not to be posted again.
+	Shown []string
 }
 
 // Receipt says what became of a post that was taken. Its texts are safe to print.
 type Receipt struct {
 	ID     string   // what the destination calls the post: opaque
 	Missed []Missed // who did not get it
+	Shown  []string // of a message that is there in part: as in Message
 }
 
 // Missed is somebody to whom a post was not delivered.

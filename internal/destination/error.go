@@ -46,7 +46,11 @@ type Error struct {
 	BodySent bool // bytes of a file had left, so that the call cost something
 	// MayHaveActed says that the post may have been made although no answer says so.
 	MayHaveActed bool
-	RetryAfter   time.Duration // how long the answer asks to wait; 0: it does not say
+	// Stale says that what Upload gave is of no use any more, and that nothing was done: it is to be uploaded again.
+	Stale bool
+	// Unknowable says, to whether a post was made, that the destination cannot tell, now or later.
+	Unknowable bool
+	RetryAfter time.Duration // how long the answer asks to wait; 0: it does not say
 
 	Advice string // what a person can do about it; "": nothing is known
 

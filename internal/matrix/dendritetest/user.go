@@ -11,7 +11,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 )
 
 // User is an account that is logged in.
@@ -184,8 +186,30 @@ func (u *User) Say(room, text string) {
 	u.must(http.MethodPut, roomPath(room)+"/send/m.room.message/"+random(), map[string]any{"msgtype": "m.text", "body": text}, nil)
 }
 
-// Messages gives all messages of a room that the user can see, oldest first.
-func (u *User) Messages(room string) (events []Event) {
+// Messages gives all messages of a room that the user is in, oldest first. The server shows some events only a while after it has
+// taken them, so a mark is sent first, and waited for: all that was taken before is shown then.
+func (u *User) Messages(room string) []Event {
+	u.s.t.Helper()
+	var mark struct {
+		EventID string `json:"event_id"`
+	}
+	u.must(http.MethodPut, roomPath(room)+"/send/test.mark/"+random(), map[string]any{}, &mark)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(patience); ; {
+		if events, ok := u.messages(room, mark.EventID); ok {
+			return events
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			u.s.t.Fatal("the server does not show what it took")
+		}
+	}
+}
+
+// messages gives what is shown now, and whether the mark is.
+func (u *User) messages(room, mark string) (events []Event, marked bool) {
 	u.s.t.Helper()
 	from := ""
 	for {
@@ -195,12 +219,14 @@ func (u *User) Messages(room string) (events []Event) {
 		}
 		u.must(http.MethodGet, roomPath(room)+"/messages?dir=b&limit=100"+from, nil, &page)
 		for _, e := range page.Chunk {
+			marked = marked || e.ID == mark
 			if e.Type == "m.room.message" {
-				events = append([]Event{e}, events...)
+				events = append(events, e)
 			}
 		}
 		if page.End == "" || len(page.Chunk) == 0 {
-			return events
+			slices.Reverse(events)
+			return events, marked
 		}
 		from = "&from=" + url.QueryEscape(page.End)
 	}

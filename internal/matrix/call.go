@@ -1,0 +1,128 @@
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"kaizala-drop/internal/wire"
+)
+
+const clientAPI = "/_matrix/client/v3"
+
+// The names of the calls in Error.
+const (
+	callWellKnown = "well-known"
+	callWhoAmI    = "whoami"
+	callLimit     = "limit"
+	callAlias     = "alias"
+	callJoin      = "join"
+	callState     = "state"
+	callRooms     = "rooms"
+	callUpload    = "upload"
+	callSend      = "send"
+	callFind      = "find"
+	callMark      = "mark"
+)
+
+const maxAnswer = 8 << 20 // bytes of an answer with many events
+
+// call is one call of the Client-Server API without address and token.
+type call struct {
+	name   string
+	method string
+	path   string // escaped
+	query  string // with its question mark
+	body   *wire.Body
+	limit  int // bytes that the answer may have; 0: the limit of package wire
+}
+
+// answer is what one request brought back, with what the server says in it.
+type answer struct {
+	*wire.Answer
+	code       string // errcode
+	message    string
+	retryAfter time.Duration
+	spoken     bool // the body is the homeserver's own error body
+}
+
+func newAnswer(got *wire.Answer) *answer {
+	a := &answer{Answer: got, retryAfter: got.RetryAfter()}
+	if got.Status/100 == 2 {
+		return a
+	}
+	var said struct {
+		Code         *string `json:"errcode"`
+		Message      any     `json:"error"`
+		RetryAfterMS float64 `json:"retry_after_ms"`
+	}
+	if json.Unmarshal(a.Body, &said) != nil || said.Code == nil || strings.TrimSpace(*said.Code) == "" {
+		a.message = a.Beginning()
+		return a
+	}
+	text, _ := said.Message.(string)
+	a.code, a.message, a.spoken = a.Clean(*said.Code), a.Clean(text), a.Err == nil
+	if a.retryAfter == 0 && said.RetryAfterMS > 0 {
+		a.retryAfter = time.Duration(min(said.RetryAfterMS, float64(longestRetryAfter/time.Millisecond))) * time.Millisecond
+	}
+	return a
+}
+
+// longestRetryAfter is the bound of package wire for the header.
+const longestRetryAfter = 7 * 24 * time.Hour
+
+func (a *answer) ok() bool { return a.Status/100 == 2 }
+
+// isThrottled reports whether these were too many calls: 429, or the code that some servers send with another status.
+func (a *answer) isThrottled() bool {
+	return a.Status == http.StatusTooManyRequests || a.code == "M_LIMIT_EXCEEDED"
+}
+
+// result makes a call and decodes its answer into v. usable then fails if v lacks what is needed.
+func (c *Client) result(ctx context.Context, k call, v any, usable func() error) (*answer, error) {
+	a, err := c.do(ctx, k)
+	switch {
+	case err != nil:
+		return nil, err
+	case !a.ok():
+		return a, k.errorOf(a, nil)
+	}
+	if err := a.JSON(v); err != nil {
+		return a, k.errorOf(a, err)
+	}
+	if err := usable(); err != nil {
+		return a, k.errorOf(a, err)
+	}
+	return a, nil
+}
+
+// do makes a call with the token. Its error is an *Error, for there is no answer then.
+func (c *Client) do(ctx context.Context, k call) (*answer, error) {
+	address, err := c.address(ctx)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.wire.Do(ctx, wire.Call{
+		Method: k.method, URL: address + k.path + k.query, Header: http.Header{"Authorization": {"Bearer " + c.token}},
+		Body: k.body, Limit: k.limit, Secrets: []string{c.token},
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			c.doubtAddress()
+		}
+		return nil, k.unanswered(err)
+	}
+	a := newAnswer(got)
+	switch {
+	case a.isThrottled():
+		c.onThrottled(a.retryAfter)
+	case !a.ok() && !a.spoken:
+		c.doubtAddress()
+	}
+	return a, nil
+}
+
+// changes reports whether the call does what must not be done twice.
+func (k call) changes() bool { return k.name == callSend }

@@ -1,0 +1,105 @@
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"kaizala-drop/internal/destination"
+	"kaizala-drop/internal/wire"
+)
+
+// Post shows uploaded files in a room: an event for each, one after the other, the caption with the first. Of a message that is there
+// in part (Message.Shown), only the rest is sent. Each event is sent with its own key as the transaction, so that a server that
+// remembers it makes no second one; they forget it with a restart, so that after a lost answer Find decides.
+//
+// Its errors are *destination.Error, each of which wraps an *Error. With an error, Receipt.Shown has the ids of the events that are
+// there.
+func (c *Client) Post(ctx context.Context, m destination.Message) (destination.Receipt, error) {
+	ids, err := c.post(ctx, m)
+	if err != nil {
+		if e, ok := errors.AsType[*Error](err); ok && e.MayHaveActed {
+			c.doubts.add(m.Key)
+		}
+		return destination.Receipt{Shown: ids}, c.destinationError(err)
+	}
+	return destination.Receipt{ID: strings.Join(ids, " ")}, nil
+}
+
+// post gives the ids of all events that are there.
+func (c *Client) post(ctx context.Context, m destination.Message) (ids []string, err error) {
+	ids = slices.Clone(m.Shown)
+	up, err := readRef(m.Ref)
+	if err != nil {
+		return ids, err
+	}
+	room, err := c.resolve(ctx, m.Target)
+	if err != nil {
+		return ids, err
+	}
+	if room != up.Room { // the address leads elsewhere by now, or another room is configured
+		return ids, &Error{Call: callSend, Fault: ofFile, Stale: true, Err: errors.New("what was uploaded is for another room: uploading it again")}
+	}
+	if err := c.readable(ctx, m.Target, room); err != nil {
+		return ids, err
+	}
+	for i := len(ids); i < len(up.Files); i++ {
+		caption := ""
+		if i == 0 {
+			caption = m.Caption
+		}
+		id, err := c.send(ctx, room, partKey(m.Key, i), newContent(m.Kind, up.Files[i], caption, partKey(m.Key, i)))
+		if err != nil {
+			return ids, c.refused(ctx, m.Target, room, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func readRef(text string) (up ref, err error) {
+	if json.Unmarshal([]byte(text), &up) != nil || up.Room == "" || len(up.Files) == 0 {
+		return up, &Error{Call: callSend, Fault: ofFile, Stale: true, Err: errors.New("what is known of the upload is not usable: uploading it again")}
+	}
+	return up, nil
+}
+
+// partKey is the key of a delivery's file, or "".
+func partKey(key string, file int) string {
+	if key == "" {
+		return ""
+	}
+	return key + "/" + strconv.Itoa(file)
+}
+
+func (c *Client) send(ctx context.Context, room, key string, v any) (id string, err error) {
+	body, err := wire.JSON(v)
+	if err != nil {
+		return "", &Error{Call: callSend, Fault: ofFile, Err: err}
+	}
+	if key == "" {
+		return "", &Error{Call: callSend, Fault: ofFile, Err: errors.New("the delivery has no key")}
+	}
+	k := call{name: callSend, method: http.MethodPut, path: roomPath(room) + "/send/m.room.message/" + url.PathEscape(transactionOf(key)), body: body}
+	var said struct {
+		EventID string `json:"event_id"`
+	}
+	_, err = c.result(ctx, k, &said, func() error {
+		if strings.TrimSpace(said.EventID) == "" {
+			return errors.New("no event_id in the answer")
+		}
+		return nil
+	})
+	return said.EventID, err
+}
+
+// transactionOf is the transaction of a file's event. Slashes in a path do not survive every proxy.
+func transactionOf(key string) string { return strings.ReplaceAll(key, "/", ".") }
+
+// keyOf is the key of the file whose event has that transaction.
+func keyOf(transaction string) string { return strings.ReplaceAll(transaction, ".", "/") }
