@@ -8,6 +8,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -40,33 +41,48 @@ type Control struct {
 
 // Destination is where files can be posted.
 type Destination struct {
-	Name    string // its own; that of [kaizala] is "kaizala"
-	Type    string // "kaizala"
-	Kaizala Kaizala
+	Name       string // its own; that of [kaizala] is "kaizala"
+	Type       string // "kaizala", "matrix"
+	Limits     Limits
+	Unresolved bool    // a credential of it is among Config.Unresolved
+	Kaizala    Kaizala // of that type alone
+	Matrix     Matrix  // of that type alone
 }
 
-// Kaizala is the connector: where it is reached, as whom, and how hard it may be used. Either AccessToken is set, or
-// ApplicationID and ApplicationSecret are, but for those that are Unresolved. Without RefreshToken, one comes from a login.
+// Limits say how hard a destination may be used.
+type Limits struct {
+	CallsPerMinute int           // 0 means no limit
+	MaxUploads     int           // at once, 1 to 64
+	MaxAttempts    int           // of one file, at least 1
+	StallTimeout   time.Duration // of a call that makes no progress
+	ConnectTimeout time.Duration
+}
+
+// Kaizala is the connector: where it is reached, and as whom. Either AccessToken is set, or ApplicationID and ApplicationSecret are,
+// but for those that are unresolved. Without RefreshToken, one comes from a login.
 type Kaizala struct {
 	Endpoint          string // the root that /v1/... is appended to: no trailing slash, no query; https, or http to loopback
 	ApplicationID     string
 	ApplicationSecret Secret
 	RefreshToken      Secret
 	AccessToken       Secret
-	CallsPerMinute    int           // 0 means no limit
-	MaxUploads        int           // at once, 1 to 64
-	MaxAttempts       int           // of one file, at least 1
-	StallTimeout      time.Duration // of a call that makes no progress
-	ConnectTimeout    time.Duration
-	Unresolved        bool // a credential of it is among Config.Unresolved
 }
 
-// Folder is one watched directory and the group it stands for. Paths are absolute and clean. By their names no two folders
+// Matrix is an account on a homeserver. Without AccessToken, one comes from a login.
+type Matrix struct {
+	Homeserver  string // its name, whose .well-known is asked, or its address: https, or http to loopback
+	User        string // @name:server; "": whoever the token belongs to
+	AccessToken Secret
+	Join        bool // enter the rooms of the folders
+}
+
+// Folder is one watched directory and the group or room it stands for. Paths are absolute and clean. By their names no two folders
 // are the same directory, and none takes what another one takes or files away; symbolic links and mounts may make it so.
 type Folder struct {
 	Path           string        // may not exist, now or ever
 	Destination    string        // the name of one
-	GroupID        string        // opaque: not a GUID, though it may begin with one
+	GroupID        string        // of Kaizala; opaque: not a GUID, though it may begin with one. "": Room
+	Room           string        // of Matrix: #alias:server or !id. "": GroupID
 	Recursive      bool          // also where Album is "subfolder", whatever the file says
 	Settle         time.Duration // a file must be quiet
 	SettleRemote   time.Duration // the same where open writers cannot be seen; never less than Settle
@@ -85,13 +101,16 @@ type Folder struct {
 	WhenUnknown    string // "repost", "hold"
 }
 
+// Target is the group or the room that it posts to.
+func (f Folder) Target() string { return cmp.Or(f.Room, f.GroupID) }
+
 // Environment is what Load asks of the process it runs in. Its zero value knows of nothing.
 type Environment struct {
 	// Getenv is os.Getenv or a stand-in. Asked for are $STATE_DIRECTORY and $CREDENTIALS_DIRECTORY (systemd.exec(5)), and
 	// whatever an env: reference names.
 	Getenv func(string) string
 	// WithoutFolders takes a file also while its folders are not right, or not there yet: who asks for a destination's groups
-	// needs them for the folders. Config.Folders then holds those that have a path, a group and a destination.
+	// needs them for the folders. Config.Folders then holds those that have a path, a group or room, and a destination.
 	WithoutFolders bool
 	// WithoutCredentials takes a file also where nobody gives out credentials, which systemd does for the service alone:
 	// while $CREDENTIALS_DIRECTORY is not set, a reference to one is a warning, and its secret is empty.

@@ -19,10 +19,10 @@ func TestDefaults(t *testing.T) {
 		Path: c.Path, StateDir: "/var/lib/kaizala-drop", LogLevel: "info", LogFormat: "auto",
 		KeepHistory: 90 * 24 * time.Hour, ShutdownGrace: 20 * time.Second,
 		Control: Control{Socket: "/run/kaizala-drop/control.sock"},
-		Destinations: []Destination{{Name: "kaizala", Type: "kaizala", Kaizala: Kaizala{
-			Endpoint: "https://api.kaiza.la", AccessToken: NewSecret("t0ken"),
-			CallsPerMinute: 100, MaxUploads: 4, MaxAttempts: 10, StallTimeout: time.Minute, ConnectTimeout: 10 * time.Second,
-		}}},
+		Destinations: []Destination{{
+			Name: "kaizala", Type: "kaizala", Kaizala: Kaizala{Endpoint: "https://api.kaiza.la", AccessToken: NewSecret("t0ken")},
+			Limits: Limits{CallsPerMinute: 100, MaxUploads: 4, MaxAttempts: 10, StallTimeout: time.Minute, ConnectTimeout: 10 * time.Second},
+		}},
 		Folders: []Folder{{
 			Path: dir + "/a", Destination: "kaizala", GroupID: "g@2",
 			Settle: 5 * time.Second, SettleRemote: 15 * time.Second, TruncatedAfter: 2 * time.Minute, Rescan: time.Minute,
@@ -99,10 +99,10 @@ when_unknown = "hold"
 	wantKaizala := Kaizala{
 		Endpoint: "http://127.0.0.1:8080/kaizala", ApplicationID: "id",
 		ApplicationSecret: NewSecret("s3cret"), RefreshToken: NewSecret("s3cret"),
-		CallsPerMinute: 0, MaxUploads: 64, MaxAttempts: 1, StallTimeout: 90 * time.Second, ConnectTimeout: time.Second,
 	}
-	if c.Destinations[0].Kaizala != wantKaizala {
-		t.Errorf("got  %+v\nwant %+v", c.Destinations[0].Kaizala, wantKaizala)
+	wantLimits := Limits{CallsPerMinute: 0, MaxUploads: 64, MaxAttempts: 1, StallTimeout: 90 * time.Second, ConnectTimeout: time.Second}
+	if c.Destinations[0].Kaizala != wantKaizala || c.Destinations[0].Limits != wantLimits {
+		t.Errorf("got  %+v\nwant %+v, %+v", c.Destinations[0], wantKaizala, wantLimits)
 	}
 	c.Destinations, c.Folders, c.Path = nil, nil, ""
 	want := Config{StateDir: "/var/lib/x", LogLevel: "debug", LogFormat: "json", KeepHistory: 36 * time.Hour, Control: Control{Socket: "/run/x"}}
@@ -124,8 +124,8 @@ func TestTableCoversConfig(t *testing.T) {
 	want := map[string][]string{
 		"":                 fields(Config{}, "Path", "Control", "Destinations", "Folders", "Warnings", "Unresolved"),
 		controlSection:     fields(Control{}),
-		kaizalaSection:     fields(Kaizala{}, "Unresolved"),
-		destinationSection: append(fields(Kaizala{}, "Unresolved"), "type"),
+		kaizalaSection:     append(fields(Kaizala{}), fields(Limits{})...),
+		destinationSection: slices.Concat(fields(Kaizala{}), fields(Matrix{}, "AccessToken"), fields(Limits{}), []string{"type"}),
 		folderSection:      fields(Folder{}),
 	}
 	for section, want := range want {

@@ -1,24 +1,39 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"kaizala-drop/internal/text"
 )
 
-// KaizalaType is the type of a destination, and the name of the one in [kaizala].
-const KaizalaType = "kaizala"
+// The types of destinations. KaizalaType is the name of the one in [kaizala], too.
+const (
+	KaizalaType = "kaizala"
+	MatrixType  = "matrix"
+)
+
+// settingsOf are the keys of a type; nil: there is no such type.
+func settingsOf(kind string) []setting[Destination] {
+	switch kind {
+	case KaizalaType:
+		return kaizalaSettings()
+	case MatrixType:
+		return matrixSettings()
+	}
+	return nil
+}
 
 // destinations reads [kaizala] and each [destination.NAME]. Without any, it is [kaizala] that is missing.
 func (r *reader) destinations(root map[string]any) (all []Destination) {
 	more, _ := r.table(root, destinationSection)
 	if _, ok := root[kaizalaSection]; ok || len(more) == 0 {
+		d := Destination{Name: kaizalaSection, Type: KaizalaType}
 		if table, ok := r.table(root, kaizalaSection); ok {
-			all = append(all, Destination{kaizalaSection, KaizalaType, r.kaizala(keyPath{kaizalaSection}, table)})
-		} else {
-			all = append(all, Destination{Name: kaizalaSection, Type: KaizalaType})
+			r.fill(&d, keyPath{kaizalaSection}, table)
 		}
+		all = append(all, d)
 	}
 	for _, name := range slices.Sorted(maps.Keys(more)) {
 		path := keyPath{destinationSection, name}
@@ -46,13 +61,74 @@ func (r *reader) destination(name string, path keyPath, table map[string]any) De
 		own["type"] = kind
 		delete(rest, "type")
 	} else {
-		r.problem(r.lines.of(path), "this %s has no type: write type = \"kaizala\"", path.header())
+		r.problem(r.lines.of(path), "this %s has no type: write type = \"kaizala\" or type = \"matrix\"", path.header())
 	}
 	overlay(r, path, own, destinationSettings(), &d)
-	if d.Type == KaizalaType {
-		d.Kaizala = r.kaizala(path, rest)
+	if d.Type != "" {
+		r.fill(&d, path, rest)
 	}
 	return d
+}
+
+// fill reads the keys of d's type from table, which stands at path.
+func (r *reader) fill(d *Destination, path keyPath, table map[string]any) {
+	rows := settingsOf(d.Type)
+	section(r, path, r.ofType(d.Type, rows, path, table), rows, d)
+	d.Unresolved = r.postponed(table)
+	switch d.Type {
+	case KaizalaType:
+		r.credentials(path, table)
+	case MatrixType:
+		if !given(table, "homeserver") {
+			r.problem(r.lines.of(path), "this %s has no homeserver: write its name, such as \"example.org\", or its address", path.header())
+		}
+	}
+	r.literalSecrets(path, table)
+}
+
+// ofType gives table without the keys that belong to another type, which it reports.
+func (r *reader) ofType(kind string, own []setting[Destination], path keyPath, table map[string]any) map[string]any {
+	rest := maps.Clone(table)
+	has := func(rows []setting[Destination], key string) bool {
+		return slices.ContainsFunc(rows, func(row setting[Destination]) bool { return row.name == key })
+	}
+	for _, other := range []string{KaizalaType, MatrixType} {
+		for _, key := range slices.Sorted(maps.Keys(table)) {
+			if other != kind && path[0] == destinationSection && has(settingsOf(other), key) && !has(own, key) {
+				r.problem(r.lines.of(path.child(key)), "%s belongs to a destination of type = %q, and this one has type = %q: remove it", key, other, kind)
+				delete(rest, key)
+			}
+		}
+	}
+	return rest
+}
+
+// secretKeys are those of all types.
+func secretKeys() []string { return []string{"application_secret", "refresh_token", "access_token"} }
+
+// postponed reports whether a credential in table was left to whoever can look it up.
+func (r *reader) postponed(table map[string]any) bool {
+	return r.withoutCredentials() && slices.ContainsFunc(secretKeys(), func(key string) bool {
+		s, _ := table[key].(string)
+		scheme, name, _ := cutReference(s)
+		return scheme == "credential" && isCredentialName(name)
+	})
+}
+
+// literalSecrets warns of secrets that anyone on the machine can read. The file's group may: it is the daemon's, where
+// the file belongs to root.
+func (r *reader) literalSecrets(path keyPath, table map[string]any) {
+	if r.mode&0o004 == 0 {
+		return
+	}
+	for _, key := range secretKeys() {
+		s, ok := table[key].(string)
+		if _, _, reference := cutReference(s); !ok || s == "" || reference {
+			continue
+		}
+		r.warn(r.lines.of(path.child(key)), "%s is written out in a file that others can read (mode %04o): "+
+			"run chmod o= %s, or write env:NAME, file:/path or credential:NAME instead", key, r.mode.Perm(), text.Printable(r.file))
+	}
 }
 
 // isDestinationName takes what can be part of the name of a file, in any case of its letters.
@@ -65,33 +141,3 @@ func isDestinationName(name string) bool {
 
 // header is a table as it stands in a file: [destination.office].
 func (p keyPath) header() string { return "[" + strings.Join(p, ".") + "]" }
-
-// chooseDestination gives the folder of that index the destination that it names, or else the only one there is. Where there are
-// several it is the one in [kaizala], so that nothing changes for a folder when another destination is added.
-func (r *reader) chooseDestination(index int, f *Folder, all []Destination) {
-	var names []string
-	for _, d := range all {
-		if d.Name == f.Destination {
-			return
-		}
-		names = append(names, d.Name)
-	}
-	known := strings.Join(names, ", ")
-	switch {
-	case f.Destination != "":
-		r.problem(r.folderLine(index, "destination"), "destination %q is not there: there is %s", shorten(f.Destination), known)
-	case len(all) == 1, len(all) > 1 && all[0].Name == kaizalaSection:
-		f.Destination = all[0].Name
-	case len(all) > 1:
-		r.problem(r.folderLine(index, "group_id"), "there are several destinations: say to which one with %s", oneOf(names))
-	}
-}
-
-// oneOf is how one of several destinations is named.
-func oneOf(names []string) string {
-	var ways []string
-	for _, name := range names {
-		ways = append(ways, fmt.Sprintf("destination = %q", name))
-	}
-	return strings.Join(ways, " or ")
-}

@@ -12,14 +12,14 @@ func (r *reader) folders(root map[string]any, base Folder, c Config) []Folder {
 		return nil
 	}
 	if len(tables) == 0 {
-		r.problem(0, "no folder is watched: add a [[folder]] with its path and group_id")
+		r.problem(0, "no folder is watched: add a [[folder]] with its path, and its group_id or room")
 		return nil
 	}
 	all := make([]Folder, len(tables))
 	var claims []claim
 	for i, table := range tables {
 		all[i] = r.folder(i, table, base)
-		r.chooseDestination(i, &all[i], c.Destinations)
+		r.chooseDestination(i, &all[i], table, c.Destinations)
 		if all[i].Path != "" {
 			claims = append(claims, r.claimOf(i, all[i]))
 		}
@@ -56,10 +56,8 @@ func (r *reader) folder(index int, table map[string]any, base Folder) Folder {
 	f.Ignore = slices.Clone(base.Ignore)
 	path := keyPath{folderSection}.item(index)
 	overlay(r, path, table, folderSettings(), &f)
-	for _, row := range folderSettings() {
-		if _, ok := table[row.name]; !ok && row.fallback == nil {
-			r.problem(r.lines.of(path), "this [[folder]] has no %s: add it (%s)", row.name, row.doc)
-		}
+	if _, ok := table["path"]; !ok {
+		r.problem(r.lines.of(path), "this [[folder]] has no path: add it (the directory to watch)")
 	}
 	r.patternsBelow(index, f)
 	if f.Album == "subfolder" { // the subfolders are what it is about

@@ -7,33 +7,14 @@ import (
 	"strconv"
 	"strings"
 
-	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/wire"
 )
-
-// kaizala reads the connector in table, which stands at path.
-func (r *reader) kaizala(path keyPath, table map[string]any) (k Kaizala) {
-	section(r, path, table, kaizalaSettings(), &k)
-	k.Unresolved = r.postponed(table)
-	r.credentials(path, table)
-	r.literalSecrets(path, table)
-	return k
-}
 
 // given tells whether the file says something for a key, right or wrong: a reference that leads nowhere is a problem of
 // its own.
 func given(table map[string]any, key string) bool {
 	value, ok := table[key]
 	return ok && value != ""
-}
-
-// postponed reports whether a credential in table was left to whoever can look it up.
-func (r *reader) postponed(table map[string]any) bool {
-	return r.withoutCredentials() && slices.ContainsFunc([]string{"application_secret", "refresh_token", "access_token"}, func(key string) bool {
-		s, _ := table[key].(string)
-		scheme, name, _ := cutReference(s)
-		return scheme == "credential" && isCredentialName(name)
-	})
 }
 
 // credentials wants the fixed token, or an application. Without a refresh token that comes from a login (package kaizala).
@@ -61,22 +42,6 @@ func (r *reader) credentials(path keyPath, table map[string]any) {
 	default:
 		r.problem(line, "%s missing in %s, which must be given together with %s",
 			strings.Join(missing, " and "), path.header(), strings.Join(present, " and "))
-	}
-}
-
-// literalSecrets warns of secrets that anyone on the machine can read. The file's group may: it is the daemon's, where
-// the file belongs to root.
-func (r *reader) literalSecrets(path keyPath, table map[string]any) {
-	if r.mode&0o004 == 0 {
-		return
-	}
-	for _, key := range []string{"application_secret", "refresh_token", "access_token"} {
-		s, ok := table[key].(string)
-		if _, _, reference := cutReference(s); !ok || s == "" || reference {
-			continue
-		}
-		r.warn(r.lines.of(path.child(key)), "%s is written out in a file that others can read (mode %04o): "+
-			"run chmod o= %s, or write env:NAME, file:/path or credential:NAME instead", key, r.mode.Perm(), text.Printable(r.file))
 	}
 }
 

@@ -181,7 +181,7 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
-		if len(c.Folders) == 0 || c.StateDir == "" || len(c.Destinations) == 0 || c.Destinations[0].Type == KaizalaType && c.Destinations[0].Kaizala.MaxUploads < 1 {
+		if len(c.Folders) == 0 || c.StateDir == "" || len(c.Destinations) == 0 || c.Destinations[0].Limits.MaxUploads < 1 {
 			t.Fatalf("no problems, and %+v", c)
 		}
 	})

@@ -128,7 +128,7 @@ func (r *reader) sections(root map[string]any) Config {
 // forgive drops what was found since there were so many problems and warnings, and the folders that cannot be told.
 func (r *reader) forgive(c *Config, problems, warnings int) {
 	r.problems, r.warnings = r.problems[:problems], r.warnings[:warnings]
-	c.Folders = slices.DeleteFunc(c.Folders, func(f Folder) bool { return f.Path == "" || f.GroupID == "" || f.Destination == "" })
+	c.Folders = slices.DeleteFunc(c.Folders, func(f Folder) bool { return f.Path == "" || f.Target() == "" || f.Destination == "" })
 }
 
 // The names of the sections; the keys above them have none.

@@ -15,7 +15,7 @@ func TestWithoutCredentials(t *testing.T) {
 	outside := env()
 	outside.WithoutCredentials = true
 	c := mustLoad(t, dir, file, outside)
-	if len(c.Folders) != 1 || !slices.Equal(c.Unresolved, []string{"one", "two"}) || c.Destinations[0].Kaizala.RefreshToken != (Secret{}) || !c.Destinations[0].Kaizala.Unresolved {
+	if len(c.Folders) != 1 || !slices.Equal(c.Unresolved, []string{"one", "two"}) || c.Destinations[0].Kaizala.RefreshToken != (Secret{}) || !c.Destinations[0].Unresolved {
 		t.Errorf("got %+v", c)
 	}
 	for i, want := range []string{`application_secret refers to the credential "one"`, `refresh_token refers to the credential "two"`} {
@@ -82,7 +82,7 @@ func TestUnresolvedByDestination(t *testing.T) {
 	outside.WithoutCredentials = true
 	c := mustLoad(t, tree(t), office+"[kaizala]\napplication_id = 'id'\napplication_secret = 'credential:one'\n"+folderA, outside)
 	for _, d := range c.Destinations {
-		if d.Kaizala.Unresolved != (d.Name == "kaizala") {
+		if d.Unresolved != (d.Name == "kaizala") {
 			t.Errorf("%s: got %+v", d.Name, d.Kaizala)
 		}
 	}
@@ -91,7 +91,7 @@ func TestUnresolvedByDestination(t *testing.T) {
 // TestNoRefreshToken: an application without one is right, for a login brings it.
 func TestNoRefreshToken(t *testing.T) {
 	c := mustLoad(t, tree(t), "[kaizala]\napplication_id = 'id'\napplication_secret = 'x'\n"+folderA, env())
-	if k := c.Destinations[0].Kaizala; k.RefreshToken != (Secret{}) || k.ApplicationID != "id" || k.Unresolved {
+	if k := c.Destinations[0].Kaizala; k.RefreshToken != (Secret{}) || k.ApplicationID != "id" || c.Destinations[0].Unresolved {
 		t.Errorf("got %+v", k)
 	}
 }

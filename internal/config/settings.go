@@ -43,33 +43,53 @@ func controlSettings() []setting[Control] {
 func destinationSettings() []setting[Destination] {
 	return []setting[Destination]{
 		{"type", "", "what kind of service it is",
-			choice(func(d *Destination) *string { return &d.Type }, KaizalaType)},
+			choice(func(d *Destination) *string { return &d.Type }, KaizalaType, MatrixType)},
 	}
 }
 
 // kaizalaSettings are the keys of [kaizala], and of a [destination.NAME] of that type.
-func kaizalaSettings() []setting[Kaizala] {
-	return []setting[Kaizala]{
+func kaizalaSettings() []setting[Destination] {
+	return append([]setting[Destination]{
 		{"endpoint", "https://api.kaiza.la", "where Kaizala is",
-			endpoint(func(k *Kaizala) *string { return &k.Endpoint })},
+			endpoint(func(d *Destination) *string { return &d.Kaizala.Endpoint })},
 		{"application_id", "", "the connector's id",
-			plain(func(k *Kaizala) *string { return &k.ApplicationID })},
+			plain(func(d *Destination) *string { return &d.Kaizala.ApplicationID })},
 		{"application_secret", "", "the connector's secret",
-			secret(func(k *Kaizala) *Secret { return &k.ApplicationSecret })},
+			secret(func(d *Destination) *Secret { return &d.Kaizala.ApplicationSecret })},
 		{"refresh_token", "", "what access tokens are got with",
-			secret(func(k *Kaizala) *Secret { return &k.RefreshToken })},
+			secret(func(d *Destination) *Secret { return &d.Kaizala.RefreshToken })},
 		{"access_token", "", "a fixed token, instead of the three above",
-			secret(func(k *Kaizala) *Secret { return &k.AccessToken })},
-		{"calls_per_minute", int64(100), "the most calls in a minute; 0 is no limit",
-			integer(func(k *Kaizala) *int { return &k.CallsPerMinute }, 0, anyInt)},
+			secret(func(d *Destination) *Secret { return &d.Kaizala.AccessToken })},
+	}, limitSettings(100)...)
+}
+
+// matrixSettings are the keys of a [destination.NAME] of that type.
+func matrixSettings() []setting[Destination] {
+	return append([]setting[Destination]{
+		{"homeserver", "", "the server of the account: its name, or its address",
+			homeserver(func(d *Destination) *string { return &d.Matrix.Homeserver })},
+		{"user", "", "the account that posts",
+			user(func(d *Destination) *string { return &d.Matrix.User })},
+		{"access_token", "", "the account's token, instead of a login",
+			secret(func(d *Destination) *Secret { return &d.Matrix.AccessToken })},
+		{"join", true, "whether rooms of the folders are entered that the account is invited to, or that are open to all",
+			boolean(func(d *Destination) *bool { return &d.Matrix.Join })},
+	}, limitSettings(0)...)
+}
+
+// limitSettings are the keys that every type of destination has.
+func limitSettings(callsPerMinute int64) []setting[Destination] {
+	return []setting[Destination]{
+		{"calls_per_minute", callsPerMinute, "the most calls in a minute; 0 is no limit",
+			integer(func(d *Destination) *int { return &d.Limits.CallsPerMinute }, 0, anyInt)},
 		{"max_uploads", int64(4), "how many files are uploaded at once",
-			integer(func(k *Kaizala) *int { return &k.MaxUploads }, 1, 64)},
+			integer(func(d *Destination) *int { return &d.Limits.MaxUploads }, 1, 64)},
 		{"stall_timeout", "1m", "how long a call may make no progress",
-			duration(func(k *Kaizala) *time.Duration { return &k.StallTimeout }, time.Nanosecond)},
+			duration(func(d *Destination) *time.Duration { return &d.Limits.StallTimeout }, time.Nanosecond)},
 		{"connect_timeout", "10s", "how long connecting may take",
-			duration(func(k *Kaizala) *time.Duration { return &k.ConnectTimeout }, time.Nanosecond)},
+			duration(func(d *Destination) *time.Duration { return &d.Limits.ConnectTimeout }, time.Nanosecond)},
 		{"max_attempts", int64(10), "how often one file is tried while others pass",
-			integer(func(k *Kaizala) *int { return &k.MaxAttempts }, 1, anyInt)},
+			integer(func(d *Destination) *int { return &d.Limits.MaxAttempts }, 1, anyInt)},
 	}
 }
 
@@ -80,7 +100,9 @@ func folderSettings() []setting[Folder] {
 			absolute(func(f *Folder) *string { return &f.Path })},
 		{"group_id", nil, "the Kaizala group to post to",
 			groupID(func(f *Folder) *string { return &f.GroupID })},
-		{"destination", "", "the name of the destination to post to; left out, it is the only one, or that of [kaizala]",
+		{"room", nil, "the Matrix room to post to",
+			room(func(f *Folder) *string { return &f.Room })},
+		{"destination", "", "the name of the destination to post to; left out, it is the only one that has such groups or rooms, or that of [kaizala]",
 			plain(func(f *Folder) *string { return &f.Destination })},
 		{"recursive", false, "whether directories inside count too",
 			boolean(func(f *Folder) *bool { return &f.Recursive })},

@@ -60,8 +60,10 @@ func vocabulary() (all []known) {
 	for _, row := range kaizalaSettings() {
 		all = append(all, known{[]string{kaizalaSection, destinationSection}, row.name})
 	}
-	for _, row := range destinationSettings() {
-		all = append(all, known{[]string{destinationSection}, row.name})
+	for _, row := range append(destinationSettings(), matrixSettings()...) {
+		if !slices.ContainsFunc(all, func(k known) bool { return k.name == row.name && k.in(destinationSection) }) {
+			all = append(all, known{[]string{destinationSection}, row.name})
+		}
 	}
 	for _, row := range controlSettings() {
 		all = append(all, known{[]string{controlSection}, row.name})
