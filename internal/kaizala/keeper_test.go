@@ -246,7 +246,7 @@ func TestCrashWhileStoring(t *testing.T) {
 		must(t, save(f, "before"))
 		must(t, left(f.path()+".new"))
 		wantLoaded(t, f, "before")
-		must(t, f.try())
+		must(t, f.file().Try())
 		wantLoaded(t, f, "before")
 		logIn(t, f, "of the login")
 		wantLoaded(t, f, "of the login")

@@ -47,7 +47,7 @@ func (c *Client) Ready() error {
 
 // CanStore finds out whether a refresh token could be stored now: a PIN is good for one login, and would be spent in vain.
 func (c *Client) CanStore() error {
-	if err := c.keeper.file.try(); err != nil {
+	if err := c.keeper.file.file().Try(); err != nil {
 		return fmt.Errorf("cannot store a refresh token in %q: %w", c.keeper.file.dir, err)
 	}
 	return nil
@@ -137,7 +137,7 @@ func (c *Client) askAuth(ctx context.Context, k call, v any, usable func() error
 // was one. A running client goes on with the configured token, or has none then.
 func Forget(stateDir, name string) (was bool, err error) {
 	f := tokenFile{dir: stateDir, destination: name}
-	if was, err = f.remove(); errors.Is(err, fs.ErrNotExist) {
+	if was, err = f.file().Remove(); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if errors.Is(err, os.ErrPermission) {
