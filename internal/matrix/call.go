@@ -25,6 +25,9 @@ const (
 	callSend      = "send"
 	callFind      = "find"
 	callMark      = "mark"
+	callLogin     = "login"
+	callRefresh   = "refresh"
+	callLogout    = "logout"
 )
 
 const maxAnswer = 8 << 20 // bytes of an answer with many events
@@ -36,7 +39,8 @@ type call struct {
 	path   string // escaped
 	query  string // with its question mark
 	body   *wire.Body
-	limit  int // bytes that the answer may have; 0: the limit of package wire
+	limit  int      // bytes that the answer may have; 0: the limit of package wire
+	hidden []string // what the body holds and no text may repeat
 }
 
 // answer is what one request brought back, with what the server says in it.
@@ -83,30 +87,54 @@ func (a *answer) isThrottled() bool {
 // result makes a call and decodes its answer into v. usable then fails if v lacks what is needed.
 func (c *Client) result(ctx context.Context, k call, v any, usable func() error) (*answer, error) {
 	a, err := c.do(ctx, k)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !a.ok():
-		return a, k.errorOf(a, nil)
 	}
-	if err := a.JSON(v); err != nil {
-		return a, k.errorOf(a, err)
-	}
-	if err := usable(); err != nil {
-		return a, k.errorOf(a, err)
-	}
-	return a, nil
+	return a, k.decode(a, v, usable)
 }
 
-// do makes a call with the token. Its error is an *Error, for there is no answer then.
+func (k call) decode(a *answer, v any, usable func() error) error {
+	if !a.ok() {
+		return k.errorOf(a, nil)
+	}
+	if err := a.JSON(v); err != nil {
+		return k.errorOf(a, err)
+	}
+	if err := usable(); err != nil {
+		return k.errorOf(a, err)
+	}
+	return nil
+}
+
+// do makes a call with the token, and once more with another one if that was refused and there is one.
 func (c *Client) do(ctx context.Context, k call) (*answer, error) {
+	token, err := c.token(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.deliver(ctx, k, token)
+	if err != nil || a.code != "M_UNKNOWN_TOKEN" {
+		return a, err
+	}
+	fresh, err := c.token(ctx, token)
+	if err != nil || fresh == "" {
+		return a, err
+	}
+	return c.deliver(ctx, k, fresh)
+}
+
+// deliver sends a call. Its error is an *Error, for there is no answer then.
+func (c *Client) deliver(ctx context.Context, k call, token string) (*answer, error) {
 	address, err := c.address(ctx)
 	if err != nil {
 		return nil, err
 	}
+	header := http.Header{}
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
 	got, err := c.wire.Do(ctx, wire.Call{
-		Method: k.method, URL: address + k.path + k.query, Header: http.Header{"Authorization": {"Bearer " + c.token}},
-		Body: k.body, Limit: k.limit, Secrets: []string{c.token},
+		Method: k.method, URL: address + k.path + k.query, Header: header, Body: k.body, Limit: k.limit, Secrets: append([]string{token}, k.hidden...),
 	})
 	if err != nil {
 		if ctx.Err() == nil {

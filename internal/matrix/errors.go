@@ -23,7 +23,8 @@ const (
 
 // Error is the error of each failed call. It holds no secret, and its texts are safe to print.
 type Error struct {
-	Call       string        // which: "well-known", "whoami", "limit", "alias", "join", "state", "rooms", "upload", "send", "find" or "mark"
+	Call string // which: "well-known", "whoami", "limit", "alias", "join", "state", "rooms", "upload", "send", "find", "mark", "login",
+	// "refresh" or "logout"
 	Status     int           // of the answer; 0: there was none
 	Code       string        // errcode of the answer, or ""; safe to print, at most some 300 bytes
 	Message    string        // error of the answer, or the beginning of its text; likewise
@@ -51,6 +52,7 @@ func (e *Error) Error() string {
 		callLimit: "cannot ask how large a file may be", callAlias: "cannot find the room", callJoin: "cannot enter the room",
 		callState: "cannot look at the room", callRooms: "cannot list the rooms", callUpload: "cannot upload", callSend: "cannot post",
 		callFind: "cannot look for the post", callMark: "cannot look for the post",
+		callLogin: "cannot log in", callRefresh: "cannot renew the token", callLogout: "cannot log out",
 	}[e.Call])
 	if e.told {
 		return b.String() + ": " + e.Err.Error()
@@ -133,7 +135,7 @@ func faultOf(name string, a *answer) destination.Fault {
 		return ofAccess
 	}
 	switch {
-	case a.Status == http.StatusUnauthorized:
+	case a.Status == http.StatusUnauthorized, (name == callRefresh || name == callLogin) && a.Status == http.StatusForbidden:
 		return ofAccess
 	case a.isThrottled():
 		return ofTraffic

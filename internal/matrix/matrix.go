@@ -32,8 +32,9 @@ type Options struct {
 	Name        string // of the destination, for advice; "": matrix
 	Homeserver  string // a server name, whose .well-known is asked, or an address of https or of http on loopback
 	User        string // whom the token must belong to; "": whoever it does
-	AccessToken string
-	Join        bool // enter a room that this account is invited to, or that is open to all
+	AccessToken string // "": that of a login
+	StateDir    string // the folder for the token of a login; "": there is none
+	Join        bool   // enter a room that this account is invited to, or that is open to all
 
 	MaxConns       int           // connections per host at the same time; 0: 4
 	StallTimeout   time.Duration // how long no byte of a call may move; 0: 1 minute
@@ -56,8 +57,7 @@ type Client struct {
 	name        string
 	onThrottled func(retryAfter time.Duration)
 	log         zerolog.Logger
-	user        string // whom the token must belong to, or ""
-	token       string
+	session     *session
 	join        bool
 
 	base   base
@@ -65,7 +65,6 @@ type Client struct {
 	doubts *doubts
 
 	mu    sync.Mutex
-	me    string // whose the token is; "": not asked yet
 	limit limit
 }
 
@@ -94,39 +93,54 @@ func New(o Options) (*Client, error) {
 		o.OnThrottled = func(time.Duration) {}
 	}
 	return &Client{
-		wire: calls, name: cmp.Or(o.Name, "matrix"), onThrottled: o.OnThrottled, log: o.Log, user: o.User, token: o.AccessToken,
-		join: o.Join, base: base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(),
+		wire: calls, name: cmp.Or(o.Name, "matrix"), onThrottled: o.OnThrottled, log: o.Log, join: o.Join,
+		session: &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
+		base:    base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(),
 	}, nil
 }
 
 // Close closes the idle connections. Calls under way go on.
 func (c *Client) Close() { c.wire.Close() }
 
-// WhoAmI gives the account that the token belongs to. It is asked of the server once.
+// WhoAmI gives the account that the token belongs to. It is asked of the server once for each token.
 //
 // Its errors are *Error.
 func (c *Client) WhoAmI(ctx context.Context) (user string, err error) {
-	c.mu.Lock()
-	me := c.me
-	c.mu.Unlock()
-	if me != "" {
+	if me := c.session.whose(); me != "" {
 		return me, nil
 	}
-	var said struct {
-		UserID string `json:"user_id"`
-	}
-	k := call{name: callWhoAmI, method: http.MethodGet, path: clientAPI + "/account/whoami"}
-	_, err = c.result(ctx, k, &said, func() error { return names.CheckUser(said.UserID) })
+	token, err := c.token(ctx, "")
 	if err != nil {
 		return "", err
 	}
-	if c.user != "" && c.user != said.UserID {
-		return "", &Error{Call: callWhoAmI, Fault: ofAccess, Err: fmt.Errorf("the token belongs to %s, and user says %s", said.UserID, c.user)}
+	said, err := c.ownerOf(ctx, token)
+	if answer, ok := errors.AsType[*Error](err); ok && answer.Code == "M_UNKNOWN_TOKEN" {
+		fresh, renewErr := c.token(ctx, token)
+		if renewErr != nil || fresh == "" {
+			return "", cmp.Or(renewErr, err)
+		}
+		token = fresh
+		said, err = c.ownerOf(ctx, token)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.me = said.UserID
-	return c.me, nil
+	if err != nil {
+		return "", err
+	}
+	if wanted := c.session.user; wanted != "" && wanted != said.UserID {
+		return "", &Error{Call: callWhoAmI, Fault: ofAccess, Err: fmt.Errorf("the token belongs to %s, and user says %s", said.UserID, wanted)}
+	}
+	c.session.isOf(token, said.UserID)
+	return said.UserID, nil
+}
+
+// ownerOf asks whose a token is.
+func (c *Client) ownerOf(ctx context.Context, token string) (said grant, err error) {
+	k := call{name: callWhoAmI, method: http.MethodGet, path: clientAPI + "/account/whoami"}
+	a, err := c.deliver(ctx, k, token)
+	if err != nil {
+		return said, err
+	}
+	err = k.decode(a, &said, func() error { return names.CheckUser(said.UserID) })
+	return said, err
 }
 
 // limit is the server's word on how large an upload may be.
