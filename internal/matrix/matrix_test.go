@@ -383,3 +383,49 @@ func TestServerGone(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 }
+
+// TestRooms shows which rooms are listed, with what is to be known of each, and that looking at one enters none.
+func TestRooms(t *testing.T) {
+	f := newOffice(t, dendritetest.Options{})
+	secret := f.reader.NewRoom(dendritetest.Room{Name: "secret", Users: []*dendritetest.User{f.bot}, State: map[string]map[string]any{
+		"m.room.encryption": {"algorithm": "m.megolm.v1.aes-sha2"},
+	}})
+	quiet := f.reader.NewRoom(dendritetest.Room{Name: "quiet", Users: []*dendritetest.User{f.bot}})
+	f.reader.SetLevel(quiet, 50)
+	invited := f.reader.NewRoom(dendritetest.Room{Name: "come in"})
+	f.reader.Invite(invited, f.bot)
+	f.reader.SetState(f.room, "m.room.canonical_alias", map[string]any{"alias": alias})
+	other := f.reader.NewRoom(dendritetest.Room{Name: "other"})
+	rooms, err := f.client.Rooms(t.Context())
+	must(t, err)
+	want := []Room{
+		{ID: f.room, Alias: alias, Name: "Scans"}, {ID: invited, Name: "come in", Invited: true},
+		{ID: quiet, Name: "quiet", Trouble: "may not post"}, {ID: secret, Name: "secret", Encrypted: true, Trouble: "is encrypted"},
+	}
+	if len(rooms) != len(want) {
+		t.Fatalf("got %+v", rooms)
+	}
+	same := func(got, want Room) {
+		t.Helper()
+		if !strings.Contains(got.Trouble, want.Trouble) || (got.Trouble == "") != (want.Trouble == "") {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		got.Trouble, want.Trouble = "", ""
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	for i := range rooms {
+		same(rooms[i], want[i])
+	}
+	for target, want := range map[string]Room{
+		alias: want[0], invited: {ID: invited, Invited: true}, secret: want[3], "#nobody:localhost": {Trouble: "leads to no room"}, other: {ID: other, Trouble: "was not invited"},
+	} {
+		got, err := f.client.Look(t.Context(), target)
+		must(t, err)
+		same(got, want)
+	}
+	if rooms, err := f.client.Rooms(t.Context()); err != nil || len(rooms) != len(want) || !rooms[1].Invited {
+		t.Errorf("got %+v, %v", rooms, err)
+	}
+}

@@ -90,6 +90,8 @@ type state struct {
 	Membership  string         `json:"membership"`
 	Reason      string         `json:"reason"`
 	Replacement string         `json:"replacement_room"`
+	Name        string         `json:"name"`
+	Alias       string         `json:"alias"`
 	Events      map[string]any `json:"events"`
 	Default     any            `json:"events_default"`
 	Users       map[string]any `json:"users"`
@@ -175,8 +177,12 @@ func (c *Client) readable(ctx context.Context, target, id string) error {
 	case err != nil:
 		return err
 	}
-	return (&Error{Call: callSend, Fault: ofTarget}).inWords("%s is encrypted, and this program does not encrypt: "+
-		"nothing is sent there in the clear. Name a room without encryption", target)
+	return encrypted(target)
+}
+
+func encrypted(target string) error {
+	return (&Error{Call: callSend, Fault: ofTarget}).inWords("%s is encrypted, and this program does not encrypt: nothing is sent there in "+
+		"the clear. Name a room without encryption", target)
 }
 
 // enter has this account be in the room. entered says that it was not before.

@@ -28,6 +28,8 @@ type Type struct {
 	Ext  string // lower case, with its dot
 	Kind Kind   // never Album
 	MIME string
+	// Guess says that the extension stands for nothing, so that the name may be a temporary one.
+	Guess bool
 }
 
 // ByName gives the type by the extension of a name, in any case: SCAN.PDF, a.b.c.Jpg. ok is false for every other
@@ -38,7 +40,7 @@ func ByName(name string) (t Type, ok bool) {
 	if mime == "" {
 		return Type{}, false
 	}
-	return Type{ext, kind, mime}, true
+	return Type{Ext: ext, Kind: kind, MIME: mime}, true
 }
 
 // byExtension gives "" for an extension that it does not know.
