@@ -7,11 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/rs/zerolog"
-
-	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/kaizala"
 )
 
 // account is a destination as login, logout and groups see it: of a configuration whose folders may not be there yet.
@@ -21,13 +17,17 @@ type account struct {
 }
 
 // loadAccount reads the configuration for the destination that args name, or the only one.
-func loadAccount(path string, args []string) (account, error) {
+func loadAccount(path string, args []string) (account, kind, error) {
 	c, err := loadConfigIn(path, config.Environment{Getenv: os.Getenv, WithoutCredentials: true, WithoutFolders: true})
 	if err != nil {
-		return account{}, err
+		return account{}, kind{}, err
 	}
 	to, err := chooseAccount(c.Destinations, args)
-	return account{c, to}, err
+	if err != nil {
+		return account{}, kind{}, err
+	}
+	k, err := kindOf(to)
+	return account{c, to}, k, err
 }
 
 func chooseAccount(all []config.Destination, args []string) (config.Destination, error) {
@@ -45,24 +45,20 @@ func chooseAccount(all []config.Destination, args []string) (config.Destination,
 	return config.Destination{}, fmt.Errorf("the destination %q is not in the configuration: there is %s", args[0], known)
 }
 
-// client makes the client of the account, which keeps a new refresh token as the daemon does. command is what it is for.
-func (a account) client(command ...string) (*kaizala.Client, error) {
-	if a.to.Kaizala.Unresolved {
-		return nil, failed(fmt.Errorf("the credentials of %s are not here: systemd gives them out to services alone. As root, run %s",
-			a.to.Name, asService(a.config, "--pty", append(command, a.to.Name)...)))
+// here makes sure that the credentials of the account are, which systemd gives out. command is what they are for.
+func (a account) here(command ...string) error {
+	if !a.to.Unresolved {
+		return nil
 	}
-	client, err := newClient(a.config, a.to, budget.New(a.to.Kaizala.CallsPerMinute), nil, zerolog.Nop())
-	if err != nil {
-		return nil, &exitError{exitConfig, err}
-	}
-	return client, nil
+	return failed(fmt.Errorf("the credentials of %s are not here: systemd gives them out to services alone. As root, run %s",
+		a.to.Name, asService(a.config, "--pty", append(command, a.to.Name)...)))
 }
 
 // withTokens wants each destination to have something to get access with: a token of the configuration, or that of a login.
 func withTokens(c config.Config) error {
 	var missing []string
 	for _, to := range c.Destinations {
-		if err := withToken(c, to); errors.Is(err, kaizala.ErrNoToken) {
+		if err := withToken(c, to); lacksToken(err) {
 			missing = append(missing, fmt.Sprintf("%s: %v", to.Name, err))
 		} else if err != nil {
 			return failed(err)
@@ -74,17 +70,16 @@ func withTokens(c config.Config) error {
 	return nil
 }
 
-// withToken gives an error that wraps kaizala.ErrNoToken if there is none, and another one if that cannot be seen.
+// withToken gives an error for which lacksToken holds if there is none, and another one if that cannot be seen.
 func withToken(c config.Config, to config.Destination) error {
-	if to.Kaizala.Unresolved {
+	if to.Unresolved {
 		return nil
 	}
-	client, err := newClient(c, to, budget.New(0), nil, zerolog.Nop())
+	k, err := kindOf(to)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	if err = client.Ready(); errors.Is(err, fs.ErrPermission) {
+	if err = k.ready(c, to); errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: run it as the daemon's user", err)
 	}
 	return err

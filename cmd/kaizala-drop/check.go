@@ -11,12 +11,9 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/text"
 )
 
@@ -28,9 +25,10 @@ func newCheck() *cobra.Command {
 		Short: "Check the configuration, the folders and the limits",
 		Long: `check reads the configuration and reports every problem in it at once, each with its line. It then looks at the
 folders and limits as the daemon will meet them: run it as the daemon's user. A folder that cannot be served, or does
-not answer within 10 seconds, is a problem, and the others are checked all the same. With --online it also gets an access
-token and asks for the groups. It posts nothing, and changes nothing but this: if Kaizala gives a new refresh token with
-the access token, it is kept in state_dir, as the daemon keeps it, and state_dir is made for it.
+not answer within 10 seconds, is a problem, and the others are checked all the same. With --online it also asks each
+destination: Kaizala for an access token and the groups, Matrix whose the token is, how large files may be, and whether each
+room can be posted to. It posts nothing, enters no room, and changes nothing but this: a new token that comes with an answer is
+kept in state_dir, as the daemon keeps it, and state_dir is made for it.
 
 Credentials ("credential:NAME") are given out by systemd, to a service alone. Elsewhere all but them is checked, and
 --online cannot ask; the last example is a service for that.`,
@@ -51,7 +49,7 @@ Credentials ("credential:NAME") are given out by systemd, to a service alone. El
 			r.tokens(c)
 			switch {
 			case online && len(c.Unresolved) > 0:
-				r.problem("--online: Kaizala is not asked, as the credentials are not here. As root, run %s", asService(c, "--pipe", "check", "--online"))
+				r.problem("--online: nobody is asked, as the credentials are not here. As root, run %s", asService(c, "--pipe", "check", "--online"))
 			case online:
 				r.online(cmd.Context(), c)
 			case len(c.Unresolved) > 0:
@@ -61,7 +59,7 @@ Credentials ("credential:NAME") are given out by systemd, to a service alone. El
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
-	cmd.Flags().BoolVar(&online, "online", false, "ask Kaizala for a token and the groups")
+	cmd.Flags().BoolVar(&online, "online", false, "ask each destination for what the folders post to")
 	return cmd
 }
 
@@ -153,7 +151,7 @@ func (r *report) limit(name string, need int) {
 func (r *report) tokens(c config.Config) {
 	for _, to := range c.Destinations {
 		switch err := withToken(c, to); {
-		case errors.Is(err, kaizala.ErrNoToken):
+		case lacksToken(err):
 			r.problem("%s: %v", to.Name, err)
 			r.code = exitConfig
 		case err != nil:
@@ -165,52 +163,8 @@ func (r *report) tokens(c config.Config) {
 // online asks every destination that can be asked.
 func (r *report) online(ctx context.Context, c config.Config) {
 	for _, to := range c.Destinations {
-		if withToken(c, to) == nil {
-			r.ask(ctx, c, to)
+		if k, err := kindOf(to); err == nil && withToken(c, to) == nil {
+			k.check(ctx, r, c, to)
 		}
 	}
-}
-
-// ask gets a token of a destination and compares its groups with those configured.
-func (r *report) ask(ctx context.Context, c config.Config, to config.Destination) {
-	keep := func(save func() error) { r.keep(c.StateDir, save) }
-	client, err := newClient(c, to, budget.New(to.Kaizala.CallsPerMinute), keep, zerolog.Nop())
-	if err != nil {
-		r.problem("%v", err)
-		return
-	}
-	defer client.Close()
-	if err := client.Unread(); err != nil {
-		r.warning("%v", err)
-	}
-	groups, err := client.Groups(ctx)
-	if err != nil {
-		r.problem("%s: %v", to.Kaizala.Endpoint, err)
-		return
-	}
-	names := map[string]string{}
-	for _, g := range groups {
-		names[g.ID] = g.Name
-	}
-	r.good("%s: answers, and knows %s of this connector", to.Kaizala.Endpoint, counted(len(groups), "group"))
-	for _, f := range foldersOf(to.Name, c.Folders) {
-		if name, ok := names[f.GroupID]; ok {
-			r.good("folder %q: posts to %q", f.Path, text.Printable(name))
-		} else {
-			r.problem("folder %q: group_id %q is not among the groups of this connector", f.Path, f.GroupID)
-		}
-	}
-}
-
-// keep keeps a new refresh token as the daemon does, which may not have made its state_dir yet.
-func (r *report) keep(stateDir string, save func() error) {
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		r.problem("the new refresh token that Kaizala gave is lost: cannot make state_dir: %v: check again as the daemon's user", err)
-		return
-	}
-	if err := save(); err != nil {
-		r.problem("%v", err)
-		return
-	}
-	r.good("Kaizala gave a new refresh token: it is kept in %q and used from now on instead of the configured one", stateDir)
 }

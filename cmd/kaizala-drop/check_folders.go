@@ -135,7 +135,7 @@ func (l *look) folder(f config.Folder, watch watcher.Folder, stateDir string) {
 	if holder != nil {
 		how = "served now by the daemon of this state_dir, " + how
 	}
-	l.good("folder %q: %s, posts to %q", f.Path, how, f.GroupID)
+	l.good("folder %q: %s, posts to %q", f.Path, how, f.Target())
 	for _, dir := range []string{f.Done, f.Failed} {
 		l.at("looking at " + text.Printable(dir))
 		l.writable("folder", dir)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/text"
 )
 
@@ -25,10 +23,12 @@ func newGroups() *cobra.Command {
 	var asTOML, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "groups [NAME]",
-		Short: "List the groups that can be posted to",
-		Long: `groups asks Kaizala for the groups of the account, and lists them with their type, the account's role in them, and the folders that
-post to them already. NAME is as for login. The configuration may have no folders yet. Who may post in a group is for its
-administrators to say: the role tells what the account is there.
+		Short: "List the groups or rooms that can be posted to",
+		Long: `groups asks a destination for the groups or rooms of the account, and lists them with their type, what the account is there, and
+the folders that post to them already. NAME is as for login. The configuration may have no folders yet.
+
+Kaizala: who may post in a group is for its administrators to say; the role tells what the account is there.
+Matrix: the rooms that the account is in, or invited to, and what stands against a post there.
 
 Run it as root or as the daemon's user, for the token lies in state_dir.`,
 		Example: `  kaizala-drop groups
@@ -36,13 +36,13 @@ Run it as root or as the daemon's user, for the token lies in state_dir.`,
   kaizala-drop groups --json | jq -r '.groups[].id'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := loadAccount(path, args)
+			a, k, err := loadAccount(path, args)
 			if err != nil {
 				return err
 			}
 			ctx, stop := untilSignalled(cmd.Context())
 			defer stop()
-			groups, err := a.groups(ctx, cmd.ErrOrStderr())
+			groups, err := k.groups(ctx, a, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -56,73 +56,66 @@ Run it as root or as the daemon's user, for the token lies in state_dir.`,
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
-	cmd.Flags().BoolVar(&asTOML, "toml", false, "print a line for the configuration for each group")
+	cmd.Flags().BoolVar(&asTOML, "toml", false, "print a line for the configuration for each")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("toml", "json")
 	return cmd
 }
 
-// listedGroup is a group as it is listed. Its texts are Kaizala's, but for Folders.
+// listedGroup is a group or room as it is listed. Its texts are the service's, but for Folders.
 type listedGroup struct {
 	ID      string   `json:"id"`
+	Alias   string   `json:"alias,omitempty"` // another name by which a folder can name it
 	Name    string   `json:"name"`
 	Type    string   `json:"type"`
 	Role    string   `json:"role"`
 	Folders []string `json:"folders"` // that post to it
+
+	key string // with which a folder names it
 }
 
-// groups asks for them. On warn it says what is configured and not among them.
-func (a account) groups(ctx context.Context, warn io.Writer) ([]listedGroup, error) {
-	client, err := a.client("groups")
-	if err != nil {
-		return nil, err
+// target is what a folder best names it by.
+func (g listedGroup) target() string { return cmp.Or(g.Alias, g.ID) }
+
+// listed joins the groups, by name, with the folders that post to them, and tells of folders that post elsewhere.
+func (a account) listed(groups []listedGroup) (listed []listedGroup, strange []string) {
+	for _, f := range foldersOf(a.to.Name, a.config.Folders) {
+		i := slices.IndexFunc(groups, func(g listedGroup) bool { return f.Target() == g.ID || f.Target() == g.Alias })
+		if i < 0 {
+			what := "group_id"
+			if f.Room != "" {
+				what = "room"
+			}
+			strange = append(strange, fmt.Sprintf("folder %q: %s %q is not among the %s of this account", f.Path, what, f.Target(),
+				map[string]string{"group_id": "groups", "room": "rooms"}[what]))
+			continue
+		}
+		groups[i].Folders = append(groups[i].Folders, f.Path)
 	}
-	defer client.Close()
-	if err := client.Ready(); err != nil {
-		return nil, &exitError{exitConfig, err}
-	}
-	if err := client.Unread(); err != nil {
-		fmt.Fprintf(warn, "kaizala-drop: %v\n", err)
-	}
-	groups, err := client.Groups(ctx)
-	if err != nil {
-		return nil, failed(fmt.Errorf("%s: %w", a.to.Kaizala.Endpoint, err))
-	}
-	listed, strange := a.list(groups)
+	slices.SortStableFunc(groups, func(x, y listedGroup) int {
+		return cmp.Or(cmp.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), cmp.Compare(x.ID, y.ID))
+	})
+	return groups, strange
+}
+
+// told is listed, with what is strange told on warn.
+func (a account) told(groups []listedGroup, warn io.Writer) []listedGroup {
+	groups, strange := a.listed(groups)
 	for _, line := range strange {
 		fmt.Fprintf(warn, "kaizala-drop: %s\n", line)
 	}
-	return listed, nil
-}
-
-// list joins the groups, by name, with the folders that post to them, and tells of folders that post elsewhere.
-func (a account) list(groups []kaizala.Group) (listed []listedGroup, strange []string) {
-	for _, g := range groups {
-		listed = append(listed, listedGroup{ID: g.ID, Name: g.Name, Type: g.Type, Role: g.Role, Folders: []string{}})
-	}
-	for _, f := range foldersOf(a.to.Name, a.config.Folders) {
-		i := slices.IndexFunc(listed, func(g listedGroup) bool { return g.ID == f.GroupID })
-		if i < 0 {
-			strange = append(strange, fmt.Sprintf("folder %q: group_id %q is not among the groups of this account", f.Path, f.GroupID))
-			continue
-		}
-		listed[i].Folders = append(listed[i].Folders, f.Path)
-	}
-	slices.SortStableFunc(listed, func(x, y listedGroup) int {
-		return cmp.Or(cmp.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), cmp.Compare(x.ID, y.ID))
-	})
-	return listed, strange
+	return groups
 }
 
 func groupsAsTable(out io.Writer, groups []listedGroup) error {
 	if len(groups) == 0 {
-		_, err := fmt.Fprintln(out, "the account is in no group: have it added to one in Kaizala")
+		_, err := fmt.Fprintln(out, "the account is in no group or room: have it added to one")
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tNAME\tTYPE\tROLE\tFOLDER")
 	for _, g := range groups {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", text.Printable(g.ID), shown(g.Name), shown(g.Type), shown(g.Role), shownFolders(g.Folders))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", text.Printable(g.target()), shown(g.Name), shown(g.Type), shown(g.Role), shownFolders(g.Folders))
 	}
 	return table.Flush()
 }
@@ -144,7 +137,7 @@ func shownFolders(folders []string) string {
 // groupsAsTOML prints a line for each group that can be pasted as it is: what is behind the id is a comment.
 func groupsAsTOML(out io.Writer, groups []listedGroup) error {
 	for _, g := range groups {
-		line, err := toml.Marshal(map[string]string{"group_id": g.ID})
+		line, err := toml.Marshal(map[string]string{cmp.Or(g.key, "group_id"): g.target()})
 		if err != nil {
 			return err
 		}

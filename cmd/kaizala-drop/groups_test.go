@@ -12,7 +12,6 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"kaizala-drop/internal/config"
-	"kaizala-drop/internal/kaizala"
 )
 
 // hostile are texts that would do something to a terminal, to a table or to a file of settings.
@@ -93,16 +92,18 @@ func TestGroupsAndFolders(t *testing.T) {
 	a := account{to: config.Destination{Name: "office"}, config: config.Config{Folders: []config.Folder{
 		{Path: "/a", GroupID: "1@2", Destination: "office"}, {Path: "/b", GroupID: "1@2", Destination: "office"},
 		{Path: "/c", GroupID: "1@2", Destination: "kaizala"}, {Path: "/d", GroupID: "1", Destination: "office"},
+		{Path: "/e", Room: "#c:here", Destination: "office"}, {Path: "/f", Room: "!d", Destination: "office"},
 	}}}
-	listed, strange := a.list([]kaizala.Group{{ID: "2@2", Name: "b"}, {ID: "1@2", Name: "C"}, {ID: "3@2", Name: "A"}, {ID: "0@2", Name: "C"}})
+	listed, strange := a.listed([]listedGroup{{ID: "2@2", Name: "b"}, {ID: "1@2", Name: "C"}, {ID: "3@2", Name: "A"}, {ID: "0@2", Name: "C", Alias: "#c:here"}})
 	var order []string
 	for _, g := range listed {
 		order = append(order, g.ID+" "+strings.Join(g.Folders, ","))
 	}
-	if got := strings.Join(order, "; "); got != "3@2 ; 2@2 ; 0@2 ; 1@2 /a,/b" {
+	if got := strings.Join(order, "; "); got != "3@2 ; 2@2 ; 0@2 /e; 1@2 /a,/b" {
 		t.Errorf("got %s", got)
 	}
-	if len(strange) != 1 || !strings.Contains(strange[0], `folder "/d": group_id "1"`) {
+	if len(strange) != 2 || !strings.Contains(strange[0], `folder "/d": group_id "1" is not among the groups`) ||
+		!strings.Contains(strange[1], `folder "/f": room "!d" is not among the rooms`) {
 		t.Errorf("got %q", strange)
 	}
 }

@@ -1,20 +1,24 @@
 package main
 
 import (
-	"time"
+	"context"
+	"fmt"
+	"io"
+	"os"
 
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/uploader"
 )
 
 // newKaizala makes a connector of Kaizala's.
 func newKaizala(c config.Config, to config.Destination, log zerolog.Logger) (service, error) {
-	calls := budget.New(to.Kaizala.CallsPerMinute)
-	client, err := newClient(c, to, calls, nil, log)
+	calls := budget.New(to.Limits.CallsPerMinute)
+	client, err := newKaizalaClient(c, to, calls, nil, log)
 	if err != nil {
 		return service{}, err
 	}
@@ -23,26 +27,108 @@ func newKaizala(c config.Config, to config.Destination, log zerolog.Logger) (ser
 	}
 	return service{
 		destination: client, traits: kaizala.Traits(), calls: calls,
-		maxUploads: to.Kaizala.MaxUploads, maxAttempts: to.Kaizala.MaxAttempts,
 		keep: client.Run, renew: client.KeepFresh, close: client.Close,
 	}, nil
 }
 
-// newClient makes the client of a destination. onNewToken keeps new refresh tokens; nil: the client does.
-func newClient(
+// newKaizalaClient makes the client of a destination. onNewToken keeps new refresh tokens; nil: the client does.
+func newKaizalaClient(
 	c config.Config, to config.Destination, calls *budget.Budget, onNewToken func(save func() error), log zerolog.Logger,
 ) (*kaizala.Client, error) {
 	k := to.Kaizala
-	throttled := func(retryAfter time.Duration) {
-		if perMinute, fewer := calls.Throttled(time.Now(), retryAfter); fewer {
-			log.Warn().Int("calls_per_minute", int(perMinute)).Stringer("retry_after", retryAfter).
-				Msg("Kaizala says that these are too many calls: making fewer for a while. Does another program use this connector?")
-		}
-	}
 	return kaizala.New(kaizala.Options{
 		Name: to.Name, Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
 		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: onNewToken,
-		MaxConns: k.MaxUploads + uploader.Connections, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
-		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled, Log: log,
+		MaxConns: to.Limits.MaxUploads + uploader.Connections, StallTimeout: to.Limits.StallTimeout, ConnectTimeout: to.Limits.ConnectTimeout,
+		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled(calls, "Kaizala", log), Log: log,
 	})
+}
+
+// checkKaizala gets a token and compares the groups with those configured.
+func checkKaizala(ctx context.Context, r *report, c config.Config, to config.Destination) {
+	keep := func(save func() error) { r.keep(c.StateDir, save) }
+	client, err := newKaizalaClient(c, to, budget.New(to.Limits.CallsPerMinute), keep, zerolog.Nop())
+	if err != nil {
+		r.problem("%v", err)
+		return
+	}
+	defer client.Close()
+	if err := client.Unread(); err != nil {
+		r.warning("%v", err)
+	}
+	groups, err := client.Groups(ctx)
+	if err != nil {
+		r.problem("%s: %v", to.Kaizala.Endpoint, err)
+		return
+	}
+	names := map[string]string{}
+	for _, g := range groups {
+		names[g.ID] = g.Name
+	}
+	r.good("%s: answers, and knows %s of this connector", to.Kaizala.Endpoint, counted(len(groups), "group"))
+	for _, f := range foldersOf(to.Name, c.Folders) {
+		if name, ok := names[f.GroupID]; ok {
+			r.good("folder %q: posts to %q", f.Path, text.Printable(name))
+		} else {
+			r.problem("folder %q: group_id %q is not among the groups of this connector", f.Path, f.GroupID)
+		}
+	}
+}
+
+// keep keeps a new refresh token as the daemon does, which may not have made its state_dir yet.
+func (r *report) keep(stateDir string, save func() error) {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		r.problem("the new refresh token that Kaizala gave is lost: cannot make state_dir: %v: check again as the daemon's user", err)
+		return
+	}
+	if err := save(); err != nil {
+		r.problem("%v", err)
+		return
+	}
+	r.good("Kaizala gave a new refresh token: it is kept in %q and used from now on instead of the configured one", stateDir)
+}
+
+func kaizalaReady(c config.Config, to config.Destination) error {
+	client, err := newKaizalaClient(c, to, budget.New(0), nil, zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Ready()
+}
+
+// kaizalaClient makes the client of the account, which keeps a new refresh token as the daemon does. command is what it is for.
+func kaizalaClient(a account, command ...string) (*kaizala.Client, error) {
+	if err := a.here(command...); err != nil {
+		return nil, err
+	}
+	client, err := newKaizalaClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), nil, zerolog.Nop())
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	return client, nil
+}
+
+// kaizalaGroups lists the groups of the account.
+func kaizalaGroups(ctx context.Context, a account, warn io.Writer) ([]listedGroup, error) {
+	client, err := kaizalaClient(a, "groups")
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	if err := client.Ready(); err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	if err := client.Unread(); err != nil {
+		fmt.Fprintf(warn, "kaizala-drop: %v\n", err)
+	}
+	groups, err := client.Groups(ctx)
+	if err != nil {
+		return nil, failed(fmt.Errorf("%s: %w", a.to.Kaizala.Endpoint, err))
+	}
+	var listed []listedGroup
+	for _, g := range groups {
+		listed = append(listed, listedGroup{ID: g.ID, Name: g.Name, Type: g.Type, Role: g.Role, Folders: []string{}, key: "group_id"})
+	}
+	return a.told(listed, warn), nil
 }

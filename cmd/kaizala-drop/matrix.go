@@ -1,11 +1,17 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/matrix"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/uploader"
 )
 
@@ -27,4 +33,91 @@ func newMatrixClient(c config.Config, to config.Destination, calls *budget.Budge
 		MaxConns: to.Limits.MaxUploads + uploader.Connections, StallTimeout: to.Limits.StallTimeout, ConnectTimeout: to.Limits.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled(calls, "Matrix", log), Log: log,
 	})
+}
+
+func matrixReady(c config.Config, to config.Destination) error {
+	client, err := newMatrixClient(c, to, budget.New(0), zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Ready()
+}
+
+// matrixClient makes the client of the account. command is what it is for.
+func matrixClient(a account, command ...string) (*matrix.Client, error) {
+	if err := a.here(command...); err != nil {
+		return nil, err
+	}
+	client, err := newMatrixClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), zerolog.Nop())
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	return client, nil
+}
+
+// checkMatrix asks whose the token is, how large files may be, and what stands against a post in each room.
+func checkMatrix(ctx context.Context, r *report, c config.Config, to config.Destination) {
+	client, err := newMatrixClient(c, to, budget.New(to.Limits.CallsPerMinute), zerolog.Nop())
+	if err != nil {
+		r.problem("%s: %v", to.Name, err)
+		return
+	}
+	defer client.Close()
+	me, err := client.WhoAmI(ctx)
+	if err != nil {
+		r.problem("%s: %v", to.Matrix.Homeserver, err)
+		return
+	}
+	limit, err := client.UploadLimit(ctx)
+	switch {
+	case err != nil:
+		r.problem("%s: %v", to.Matrix.Homeserver, err)
+		return
+	case limit == 0:
+		r.good("%s: answers %s, and does not say how large a file may be", to.Matrix.Homeserver, me)
+	default:
+		r.good("%s: answers %s, and takes files of up to %d bytes", to.Matrix.Homeserver, me, limit)
+	}
+	for _, f := range foldersOf(to.Name, c.Folders) {
+		switch room, err := client.Look(ctx, f.Room); {
+		case err != nil:
+			r.problem("folder %q: %v", f.Path, err)
+		case room.Trouble != "":
+			r.problem("folder %q: %s", f.Path, room.Trouble)
+		case room.Invited:
+			r.good("folder %q: is invited into %s, and enters it with the first file", f.Path, f.Room)
+		default:
+			r.good("folder %q: posts to %q", f.Path, text.Printable(cmp.Or(room.Name, room.Alias, room.ID)))
+		}
+	}
+}
+
+// matrixRooms lists the rooms of the account.
+func matrixRooms(ctx context.Context, a account, warn io.Writer) ([]listedGroup, error) {
+	client, err := matrixClient(a, "groups")
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	if err := client.Ready(); err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	rooms, err := client.Rooms(ctx)
+	if err != nil {
+		return nil, failed(fmt.Errorf("%s: %w", a.to.Matrix.Homeserver, err))
+	}
+	var listed []listedGroup
+	for _, r := range rooms {
+		g := listedGroup{ID: r.ID, Alias: r.Alias, Name: r.Name, Type: "room", Role: "may post", Folders: []string{}, key: "room"}
+		if r.Encrypted {
+			g.Type = "encrypted room"
+		}
+		if r.Invited {
+			g.Role = "invited"
+		}
+		g.Role = cmp.Or(r.Trouble, g.Role)
+		listed = append(listed, g)
+	}
+	return a.told(listed, warn), nil
 }

@@ -42,7 +42,7 @@ func stages(folders []config.Folder, traits destination.Traits) ([]uploader.Fold
 	toPost, toWatch := make([]uploader.Folder, len(folders)), make([]watcher.Folder, len(folders))
 	for i, f := range folders {
 		toPost[i] = uploader.Folder{
-			Path: f.Path, Group: f.GroupID, Caption: f.Caption.Render, Done: f.Done, Failed: f.Failed,
+			Path: f.Path, Group: f.Target(), Caption: f.Caption.Render, Done: f.Done, Failed: f.Failed,
 			HoldUnknown: f.WhenUnknown == "hold", RemoveEmptied: f.RemoveEmptied,
 		}
 		toWatch[i] = watcher.Folder{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync/atomic"
 
@@ -24,20 +23,9 @@ type service struct {
 	destination uploader.Destination
 	traits      destination.Traits
 	calls       *budget.Budget
-	maxUploads  int // at once
-	maxAttempts int // of one file
 	// keep and renew work until their context ends; nil: there is nothing to do. keep writes to state_dir, and ends last.
 	keep, renew func(ctx context.Context) error
 	close       func()
-}
-
-// newService makes what the type of the destination says. It starts nothing.
-func newService(c config.Config, to config.Destination, log zerolog.Logger) (service, error) {
-	switch to.Type {
-	case config.KaizalaType:
-		return newKaizala(c, to, log)
-	}
-	return service{}, fmt.Errorf("the destination %q has the type %q, which nobody speaks", to.Name, to.Type)
 }
 
 // pipeline is one destination with all that works for it alone: a client, a budget, a watcher and an uploader. So an outage of one
@@ -64,7 +52,11 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 	if len(c.Destinations) > 1 {
 		log = log.With().Str("destination", to.Name).Logger()
 	}
-	s, err := newService(c, to, log)
+	k, err := kindOf(to)
+	if err != nil {
+		return nil, err
+	}
+	s, err := k.service(c, to, log)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +67,7 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 	p.upload = uploader.Uploader{
 		Destination: s.destination, Name: to.Name, Traits: s.traits, Ledger: book, Filer: filer,
 		Folders: p.posted, Settled: settled, Released: released, Asks: p.uploadAsks,
-		MaxUploads: s.maxUploads, MaxAttempts: s.maxAttempts, Budget: s.calls, Grace: c.ShutdownGrace, Log: log,
+		MaxUploads: to.Limits.MaxUploads, MaxAttempts: to.Limits.MaxAttempts, Budget: s.calls, Grace: c.ShutdownGrace, Log: log,
 	}
 	return p, nil
 }

@@ -96,7 +96,7 @@ func (d *Desk) destination(ctx context.Context, to config.Destination, unfinishe
 
 // folder tells how a folder stands, but for its door.
 func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]view.Lane, unfinished []ledger.Delivery) (control.Folder, error) {
-	shown := control.Folder{Path: f.Path, Destination: f.Destination, Target: f.GroupID}
+	shown := control.Folder{Path: f.Path, Destination: f.Destination, Target: f.Target()}
 	var err error
 	if shown.Failed, err = d.failedIn(ctx, f.Path); err != nil {
 		return shown, err

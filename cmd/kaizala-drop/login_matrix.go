@@ -1,0 +1,121 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"kaizala-drop/internal/budget"
+	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/matrix"
+	"kaizala-drop/internal/text"
+)
+
+// loginMatrix is the whole dialogue. Until the token is on disk, nothing is changed but at the homeserver.
+func loginMatrix(ctx context.Context, a account, by loginFlags, d *dialogue, out io.Writer) error {
+	switch {
+	case by.phone != "":
+		return fmt.Errorf("%s is a Matrix server: --phone is for Kaizala", a.to.Name)
+	case a.to.Matrix.AccessToken != (config.Secret{}) || a.to.Unresolved:
+		return &exitError{exitConfig, fmt.Errorf("%s has a fixed access_token: there is nothing to log in for. Remove it to use a login", a.to.Name)}
+	}
+	client, err := matrixClient(a, "login")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := a.prepare(client); err != nil {
+		return failed(err)
+	}
+	who, err := "", error(nil)
+	if by.tokenStdin {
+		who, err = takeToken(ctx, d, client)
+	} else {
+		who, err = askPassword(ctx, a, by, d, client)
+	}
+	if err != nil {
+		return failed(stopped(ctx, err))
+	}
+	fmt.Fprintf(out, "logged in to %s as %s: the token is stored in %s\n", a.to.Name, text.Printable(who), filepath.Clean(a.config.StateDir))
+	fmt.Fprintln(out, "a running daemon takes it up by itself within a minute, and files that wait follow within 6 minutes; "+
+		"one that ended for want of a token is to be started")
+	return nil
+}
+
+func takeToken(ctx context.Context, d *dialogue, client *matrix.Client) (who string, err error) {
+	token, err := d.askHidden(ctx, "Access token (it is not shown)")
+	if err != nil {
+		return "", fmt.Errorf("no token: %w: write it as the first line", err)
+	}
+	return client.TakeToken(ctx, strings.TrimSpace(token))
+}
+
+// askPassword logs in with the password that it asks for. A wrong one may be typed again.
+func askPassword(ctx context.Context, a account, by loginFlags, d *dialogue, client *matrix.Client) (who string, err error) {
+	switch ok, others, err := client.TakesPasswords(ctx); {
+	case err != nil:
+		return "", err
+	case !ok:
+		return "", fmt.Errorf("%s takes no passwords, but %s: make an access token there, and give it with --token-stdin",
+			a.to.Matrix.Homeserver, cmp.Or(text.Printable(others), "nothing that it tells of"))
+	}
+	user := cmp.Or(by.user, a.to.Matrix.User)
+	if user == "" {
+		if user, err = d.ask(ctx, "Account, @name:server or the name alone"); err != nil {
+			return "", fmt.Errorf("no account: %w: give it with --user, or as the first line", err)
+		}
+	}
+	for try := 1; ; try++ {
+		password, err := d.askHidden(ctx, "Password (it is not shown)")
+		if err != nil {
+			return "", fmt.Errorf("no password: %w: write it as the next line", err)
+		}
+		who, err := client.LogIn(ctx, strings.TrimSpace(user), strings.TrimRight(password, "\r\n"), deviceName(a))
+		if err == nil || !d.terminal || try == tries || !errors.Is(err, matrix.ErrPassword) {
+			return who, err
+		}
+		d.say("%s\n", text.Printable(err.Error()))
+	}
+}
+
+// deviceName is what people see among the account's devices.
+func deviceName(a account) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	return fmt.Sprintf("kaizala-drop (%s) on %s", a.to.Name, host)
+}
+
+func logoutMatrix(ctx context.Context, a account, out io.Writer) error {
+	client, err := newMatrixClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	was, told, err := client.LogOut(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !was:
+		fmt.Fprintf(out, "no token of %s was stored in %s\n", a.to.Name, a.config.StateDir)
+	case told != nil:
+		fmt.Fprintf(out, "the token of %s is removed from %s, but the homeserver was not told (%s): end the session there with another client\n",
+			a.to.Name, a.config.StateDir, text.Printable(told.Error()))
+	default:
+		fmt.Fprintf(out, "the token of %s is ended, and removed from %s\n", a.to.Name, a.config.StateDir)
+	}
+	if a.to.Matrix.AccessToken != (config.Secret{}) || a.to.Unresolved {
+		fmt.Fprintln(out, "access_token stays in the configuration and is used: remove it there, too, if nothing is to be posted any more")
+	} else {
+		fmt.Fprintf(out, "nothing can be posted until there is another one: kaizala-drop login %s\n", a.to.Name)
+	}
+	return nil
+}
