@@ -136,9 +136,14 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 		e.tell(newsLeftAlone)
 	case uploadAgain:
 		d.uploadAgain()
+		if d.uploads++; d.uploads > uploadsMost {
+			d.pause.fail(now)
+		}
 		return newsWaits
 	case uncertain:
 		return q.answerLost(now, d, e.err)
+	case cannotTell:
+		q.cannotTell(d, e.err)
 	case elsewhere:
 		d.elsewhere = true
 		d.pause.fail(now)
@@ -181,7 +186,7 @@ func (q *queue) advance(now time.Time, d *delivery, e *effects) {
 		q.success(d.stage)
 		q.uploaded(d)
 	case toKeep:
-		d.stage = toPost
+		d.stage = d.stageOfPost()
 	case toPost:
 		d.lane.sick.end()
 		q.success(d.stage)
@@ -189,7 +194,7 @@ func (q *queue) advance(now time.Time, d *delivery, e *effects) {
 		q.posted(d)
 	case toFind:
 		q.success(d.stage)
-		d.stage = toPost
+		d.stage, d.toAsk = toPost, false
 	case toConfirm:
 		d.stage = toFile
 		if l := d.lane; !now.Before(l.moveAt) {
@@ -237,6 +242,9 @@ func (d *delivery) learn(r result) {
 	}
 	if r.posted {
 		d.Reference = r.reference
+	}
+	if r.sent || r.absent {
+		d.shown, d.shownAll = r.shown, len(r.shown) > 0 && !mayHaveActed(r.err)
 	}
 	d.renamed = d.renamed[r.recognised:]
 	d.learnFiles(r.files)

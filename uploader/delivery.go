@@ -66,11 +66,14 @@ type facts struct {
 	// Its row in the ledger. State, Finished and UpdatedAt stay zero, because stage says how far the delivery is.
 	ledger.Delivery
 	stage         stage
-	known         bool // to the ledger since an earlier run
-	ledgerPosting bool // the ledger has it as being posted
-	ledgerFailed  bool // the ledger knows that it failed
-	unknown       bool // it may have been posted: an answer to its post was lost
-	noted         bool // at toHold: the ledger knows why it is held
+	known         bool     // to the ledger since an earlier run
+	ledgerPosting bool     // the ledger has it as being posted
+	ledgerFailed  bool     // the ledger knows that it failed
+	unknown       bool     // it may have been posted: an answer to its post was lost, or some of it is there
+	shown         []string // the ids of the posts of its files that are there, from the first on
+	shownAll      bool     // nothing else of it is there: there is no doubt
+	toAsk         bool     // an earlier run left it as not posted: the destination is asked, as the ledger may be an older copy
+	noted         bool     // at toHold: the ledger knows why it is held
 	note          filing.Note
 
 	renamed   []renamed // files that were found under another name, which the ledger does not know yet
@@ -113,6 +116,7 @@ type delivery struct {
 	tries       int            // failed calls since it stood aside for others
 	passedBy    bool           // something passed since another post was tried for its sake
 	blamed      bool           // its last failure counted as its own
+	uploads     int            // how often it was uploaded again
 	stale       int            // refusals of its post with a resource of an earlier run, without anybody's word
 	sentInVain  int            // uploads in vain whose body had left
 	askedInVain int            // that were refused for their headers
@@ -150,18 +154,17 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	known.State = ""
 	d.facts = facts{Delivery: known, stage: toUpload, known: true}
 	_, sendable := l.traits.TypeOf(d.name())
+	d.toAsk = l.finds && known.Key != ""
 	switch state {
 	case ledger.Claimed:
 		if !sendable { // an earlier version had claimed it, and was stopped before it gave it up
 			d.toFailed(unsupported(d.name(), l.traits))
 		}
 	case ledger.Uploaded:
-		d.stage = toPost
+		d.stage = d.stageOfPost()
 	case ledger.Posting:
 		d.stage, d.unknown, d.ledgerPosting = toPost, true, true
-		if l.finds && known.Key != "" {
-			d.stage = toFind
-		}
+		d.stage = d.stageOfPost()
 	case ledger.Posted:
 		d.stage = toFile
 	case ledger.Failed:
@@ -170,6 +173,17 @@ func resume(l *lane, known ledger.Delivery) *delivery {
 	}
 	return d
 }
+
+// stageOfPost is the stage at which it is to be posted: if it may be there, the destination is asked first.
+func (d *delivery) stageOfPost() stage {
+	if d.toAsk {
+		return toFind
+	}
+	return toPost
+}
+
+// isInDoubt reports whether a post of it may be shown that nobody knows of.
+func (f *facts) isInDoubt() bool { return f.unknown && !f.shownAll }
 
 // toFailed sends the delivery to failed/.
 func (d *delivery) toFailed(n filing.Note) {
@@ -203,5 +217,8 @@ func (f *facts) mayBeFiled() bool { return f.isPosted() || f.unknown || f.copied
 
 func (f *facts) isPosted() bool { return f.stage == toConfirm || f.stage == toFile }
 
-// uploadAgain has d uploaded anew: what is refused is its resource, which is of an earlier run.
+// uploadsMost is how often a delivery is uploaded again at once; from then on it waits before.
+const uploadsMost = 3
+
+// uploadAgain has d uploaded anew: what is refused is its resource, which is of an earlier run, or of no use any more.
 func (d *delivery) uploadAgain() { d.stage, d.resumed, d.hasFailed = toUpload, false, false }

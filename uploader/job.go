@@ -44,14 +44,15 @@ type result struct {
 	resource      string
 	group         string // to which the post was sent
 	reference     string
-	files         []found // one for each file of the job, or none at all
-	recognised    int     // how many of the job's renamed files the ledger knows now, from the first on
-	ledgerPosting bool    // the ledger has it as being posted
-	ledgerFailed  bool    // the ledger knows that it failed
-	sent          bool    // a post was sent
-	posted        bool    // the destination has answered that it took the post, or has it
-	absent        bool    // the destination has answered that it does not have the post
-	twice         bool    // a post may be shown twice: the answer to an earlier one was lost
+	files         []found  // one for each file of the job, or none at all
+	recognised    int      // how many of the job's renamed files the ledger knows now, from the first on
+	ledgerPosting bool     // the ledger has it as being posted
+	ledgerFailed  bool     // the ledger knows that it failed
+	sent          bool     // a post was sent
+	posted        bool     // the destination has answered that it took the post, or has it
+	absent        bool     // the destination has answered that it does not have the post, or not all of it
+	shown         []string // posts of its files that are there, from the first on; of a post that was not made, or not found, wholly
+	twice         bool     // a post may be shown twice: the answer to an earlier one was lost
 }
 
 // found is what a step has learned of one file.

@@ -158,17 +158,20 @@ func (w *work) post(ctx context.Context) error {
 
 // announce tells the ledger that a post begins. After an answer that was lost, a folder that holds such posts makes no other.
 func (w *work) announce(ctx context.Context, caption string) error {
-	if w.job.unknown && w.job.to.HoldUnknown {
+	if w.job.isInDoubt() && w.job.to.HoldUnknown {
 		return errUnknown
+	}
+	if w.job.shownAll && w.job.ledgerPosting {
+		return nil
 	}
 	if err := w.takeBack(ctx, w.job.Reason); err != nil {
 		return err
 	}
-	if err := w.u.Ledger.Posting(ctx, w.job.ID, w.job.to.Group, caption, w.job.unknown); err != nil {
+	if err := w.u.Ledger.Posting(ctx, w.job.ID, w.job.to.Group, caption, w.job.isInDoubt()); err != nil {
 		return inLedger(err)
 	}
 	w.got.ledgerPosting = true
-	if w.job.unknown {
+	if w.job.isInDoubt() {
 		w.got.twice = true
 		w.log().Warn().Msg("posting again: the answer to the first try was lost, so the message may appear twice (when_unknown = \"repost\")")
 	}
@@ -180,6 +183,7 @@ func (w *work) act(ctx context.Context, caption string) error {
 	w.got.sent, w.got.group = true, w.job.to.Group
 	receipt, err := w.u.Destination.Post(ctx, w.message(w.job.to.Group, caption))
 	if err != nil {
+		w.got.shown = receipt.Shown
 		return err
 	}
 	w.got.posted, w.got.reference = true, receipt.ID
@@ -190,24 +194,8 @@ func (w *work) act(ctx context.Context, caption string) error {
 }
 
 func (w *work) message(group, caption string) destination.Message {
-	return destination.Message{Target: group, Kind: w.job.Kind, Ref: w.job.Resource, Caption: caption, Key: w.job.Key}
-}
-
-// find asks the destination whether the post was made, in the group to which it was sent.
-func (w *work) find(ctx context.Context) error {
-	finder := w.u.Destination.(Finder)
-	receipt, found, err := finder.Find(ctx, w.message(w.job.Group, w.job.Caption), w.job.PostingAt)
-	switch {
-	case err != nil:
-		return err
-	case found:
-		w.got.posted, w.got.reference = true, receipt.ID
-		w.log().Info().Msg("the answer to its post was lost, and it is posted")
-	default:
-		w.got.absent = true
-		w.log().Info().Msg("the answer to its post was lost, and it is not posted: posting it")
-	}
-	return nil
+	return destination.Message{Target: group, Kind: w.job.Kind, Ref: w.job.Resource, Caption: caption, Key: w.job.Key, Shown: w.job.shown,
+		Tried: w.job.unknown}
 }
 
 func (w *work) caption() string {

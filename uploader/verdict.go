@@ -22,6 +22,7 @@ const (
 	unproven                      // refused as if it were this file's fault, and nobody's word for it
 	uploadAgain                   // the post was refused for a resource of an earlier run
 	uncertain                     // the post may have been made although no answer says so
+	cannotTell                    // the destination was asked whether it was, and cannot say
 	retryFile                     // something about this file, here: it waits, others go on
 	retryEnd                      // its calls are over, and its local end failed: that is tried again until it works
 	retryFolder                   // the group or the folder: it waits, others go on
@@ -70,7 +71,7 @@ func judge(d *delivery, r result) verdict {
 		return retryFile
 	}
 	if d.stage == toFind { // a question is never the file's fault
-		return judgeFind(answer)
+		return judgeFind(d, answer)
 	}
 	return judgeCall(d.stage == toPost && d.resumed, answer)
 }
@@ -80,7 +81,8 @@ func judge(d *delivery, r result) verdict {
 // (destination.Error.Spoken).
 //
 //	the call failed with                   evidence                          it is
-//	an answer to a post that was lost      none is needed                    uncertain: when_unknown decides
+//	an answer to a post that was lost      none is needed                    uncertain: the destination is asked, or when_unknown decides
+//	a resource that is of no use any more  none is needed                    nobody's: it is uploaded again
 //	a refusal of the file or the message   the service's word                the file's: failed/ at once; of a post with a
 //	                                                                         resource of an earlier run, it is uploaded again
 //	  the same                             others of its kind pass between   the file's: failed/ after max_attempts such
@@ -100,6 +102,8 @@ func judgeCall(oldResource bool, answer *destination.Error) verdict {
 	switch {
 	case answer.MayHaveActed:
 		return uncertain
+	case answer.Stale:
+		return uploadAgain
 	case answer.Fault == destination.OfFile && !answer.Proven():
 		return unproven
 	case answer.Fault == destination.OfFile && oldResource:
@@ -115,8 +119,13 @@ func judgeCall(oldResource bool, answer *destination.Error) verdict {
 }
 
 // judgeFind is the part of the table that is about the question whether something is posted.
-func judgeFind(answer *destination.Error) verdict {
-	if answer.Fault == destination.OfTarget && answer.Proven() {
+func judgeFind(d *delivery, answer *destination.Error) verdict {
+	switch ofTarget := answer.Fault == destination.OfTarget && answer.Proven(); {
+	case answer.Unknowable:
+		return cannotTell
+	case ofTarget && d.Group != "" && d.Group != d.lane.folder.Group: // nothing is posted there any more, and nobody waits for it
+		return cannotTell
+	case ofTarget:
 		return retryFolder
 	}
 	return retryAll
@@ -128,10 +137,12 @@ func judgeFind(answer *destination.Error) verdict {
 func (f *facts) mayBePosted(r result) bool {
 	answer, onWire := errors.AsType[*destination.Error](r.err)
 	switch {
-	case r.posted, r.absent:
+	case r.posted:
 		return false
+	case r.absent:
+		return len(r.shown) > 0
 	case onWire:
-		return f.unknown || answer.MayHaveActed
+		return f.unknown || answer.MayHaveActed || len(r.shown) > 0
 	}
 	return f.unknown || r.sent && r.err != nil
 }

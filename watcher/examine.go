@@ -101,10 +101,24 @@ func (s *scout) wholeness(f *os.File, name string, info file.Info) (obstacle, er
 	switch {
 	case !known && s.folder.TruncatedAfter > 0:
 		return obstacle{reason: stateOf(kindUnknown).reason, torn: true, kind: kindUnknown}, nil
-	case !known || !s.folder.VerifyEnding:
+	case !known || !s.folder.VerifyEnding && !t.Guess:
 		return obstacle{}, nil
 	}
-	missing, err := media.MissingEnd(t, f, info.Size)
+	if hold, err := s.ending(t, f, info.Size); hold.reason != "" || err != nil {
+		return hold, err
+	}
+	if t.Guess && s.folder.TruncatedAfter > 0 {
+		return obstacle{reason: stateOf(kindStrange).reason, torn: true, kind: kindStrange}, nil
+	}
+	return obstacle{}, nil
+}
+
+// ending looks whether the file has the end of its format.
+func (s *scout) ending(t media.Type, f *os.File, size int64) (obstacle, error) {
+	if !s.folder.VerifyEnding {
+		return obstacle{}, nil
+	}
+	missing, err := media.MissingEnd(t, f, size)
 	if err != nil || missing == "" {
 		return obstacle{}, err
 	}

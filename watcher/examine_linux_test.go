@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/media"
 	"kaizala-drop/watcher"
 )
 
@@ -225,5 +226,36 @@ func TestHolesOfRsync(t *testing.T) {
 	must(t, file.Close())
 	if s := r.next(); s.Name != "written.mp3" || !strings.Contains(s.Torn, "holes") {
 		t.Fatalf("got %+v", s)
+	}
+}
+
+// TestStrangeNamesWait shows that a file whose extension says nothing is held back for truncated_after, and goes then as a whole one,
+// that one with a known name goes at once, and that a name which is nothing but such an extension is a hidden file like others.
+func TestStrangeNamesWait(t *testing.T) {
+	f := folder(t.TempDir())
+	f.VerifyEnding, f.TruncatedAfter = true, time.Second
+	f.Accepts = func(name string) (media.Type, bool) {
+		known, ok := media.ByName(name)
+		if !ok {
+			known = media.Type{Kind: media.Document, MIME: "application/octet-stream", Guess: true}
+		}
+		return known, true
+	}
+	write(t, f.Path+"/.bashrc", "hidden")
+	write(t, f.Path+"/plan.xyz", "any content at all")
+	write(t, f.Path+"/cut.xyz", "\xff\xd8\xff\xe0 a picture without its end")
+	r := start(t, f)
+	write(t, f.Path+"/other.mp3", "x")
+	got := map[string]string{}
+	for len(got) < 3 {
+		s := r.next()
+		got[s.Name] = s.Torn
+	}
+	r.waitFor("its extension is in no list of types")
+	if torn, ok := got["plan.xyz"]; !ok || torn != "" || got["cut.xyz"] == "" || got["other.mp3"] != "" {
+		t.Errorf("got %q", got)
+	}
+	if strings.Contains(r.log.String(), "nothing but an extension") {
+		t.Errorf("a hidden file was taken for one without a name:\n%s", r.log)
 	}
 }

@@ -45,7 +45,7 @@ func (s *settler) holdBack(now time.Time, c *candidate, reason string) verdict {
 	} else if s.truncatedAfter > 0 {
 		end = c.tornSince.Add(s.truncatedAfter)
 		if !end.After(now) {
-			return s.handOver(c, verdict{settled: true, torn: true, reason: reason})
+			return s.handOver(c, verdict{settled: true, torn: hold.kind != kindStrange, reason: reason})
 		}
 	}
 	most = max(cmp.Or(hold.recheck, most), s.patience.settle)

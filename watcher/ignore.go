@@ -152,8 +152,8 @@ func (f filter) builtin(lower string) (rule string) {
 // isNameless reports whether name is nothing but an extension of a type that would be sent.
 func (f Folder) isNameless(name string) bool {
 	base := filepath.Base(name)
-	_, known := f.typeOf(base)
-	return known && strings.LastIndexByte(base, '.') == 0
+	t, known := f.typeOf(base)
+	return known && !t.Guess && strings.LastIndexByte(base, '.') == 0
 }
 
 // LeftAlone tells the rule for which a name below a watched folder is left alone, or "": one of the built-in list, or with own a pattern

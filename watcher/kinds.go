@@ -19,6 +19,7 @@ const (
 	kindHoles    kind = "holes"
 	kindTorn     kind = "torn"
 	kindUnknown  kind = "unknown"
+	kindStrange  kind = "strange"
 	kindLinks    kind = "links"
 	kindSymlink  kind = "symlink"
 	kindSpecial  kind = "special"
@@ -56,7 +57,7 @@ type state struct {
 }
 
 // kindCount is how many kinds there are.
-const kindCount = 20
+const kindCount = 21
 
 // states is the table of all kinds, in the order in which they are logged. An array needs no memory of its own, for it is asked for
 // each file that is held back.
@@ -80,6 +81,8 @@ func states() [kindCount]state {
 			"it goes to failed/ after truncated_after; copy it in again"},
 		{kindUnknown, "files of this type are not sent; it may be a temporary name, so it is waited for", warnLate, false, false,
 			"it goes to failed/ after truncated_after; rename it, or add its name to ignore"},
+		{kindStrange, "its extension is in no list of types; it may be a temporary name, so it is waited for", warnLate, false, false,
+			"it is sent after truncated_after; add its name to ignore if it is not to be"},
 		{kindLinks, "it has several names (hard links)", warnLate, false, false,
 			"copy it in instead, or set allow_hardlinks = true"},
 		{kindSymlink, "symbolic link: only regular files are sent", warnLate, false, false,

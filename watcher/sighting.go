@@ -62,7 +62,7 @@ func (l *loop) onFile(now time.Time, s sighting) {
 
 // isTornByHoles reports whether the holes of a file prove that its writer died.
 func (l *loop) isTornByHoles(s sighting) bool {
-	if s.look.obstacle.kind != "" && s.look.obstacle.kind != kindTorn && s.look.obstacle.kind != kindUnknown { // something else holds it back, such as a program that has it open
+	if k := s.look.obstacle.kind; k != "" && k != kindTorn && k != kindUnknown && k != kindStrange { // something else holds it back, such as a program that has it open
 		return false
 	}
 	switch how := l.files.originOf(s.name, s.look); s.look.holes {

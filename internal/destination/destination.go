@@ -34,6 +34,8 @@ type Message struct {
 	// Shown are the ids of the posts of its files that are there already, from the first file on, as the last Receipt had them. They
 	// are not to be posted again.
 	Shown []string
+	// Tried says, to Find, that its post was begun before, so that it may be there since a moment ago.
+	Tried bool
 }
 
 // Receipt says what became of a post that was taken. Its texts are safe to print.

@@ -31,6 +31,8 @@ const markType = "kaizala-drop.mark"
 // Find tells whether the events of a message are in the room for which it was uploaded. It pages back to the time of the upload, or
 // of since if that is earlier, by the server's clock. It looks at all events itself: what a server filters, it may lose.
 //
+// What was never tried can be there only if it was sent long ago, in a life that the ledger has forgotten: then no mark is sent.
+//
 // A message of several files that is there in part is not found, and Receipt.Shown has what is. Where an own event of that time was
 // redacted, its key is gone with it, and the error is Unknowable; so it is where the history ends before that time, and where the room
 // cannot be read any more, unless it is the one to post to: that is waited for.
@@ -68,7 +70,7 @@ func (c *Client) find(ctx context.Context, up ref, m destination.Message, since 
 	if err := h.look(ctx); err != nil || h.all() {
 		return h.ids, err
 	}
-	if !c.doubts.areOver(m.Key, up.Room) {
+	if m.Tried && !c.doubts.areOver(m.Key, up.Room) {
 		if err := h.awaitMark(ctx, m.Target); err != nil || h.all() {
 			return h.ids, err
 		}
