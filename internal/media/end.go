@@ -62,9 +62,9 @@ func missingEnd(t Type, s *source) (string, error) {
 	if check := checkFor(t, head); check != nil {
 		return check(s, head)
 	}
-	switch {
-	case t.Ext == ".mp3":
-		return mp3End(s, head)
+	switch _, known := byExtension(t.Ext); {
+	case t.Ext == ".mp3", known == "": // text may be short, and other formats may begin with zeros
+		return zerosEnd(s, head)
 	case s.size <= shortest:
 		return "the file has only " + plural(s.size, "byte"), nil
 	case allZero(head[:shortest]) || allZero(head[shortest:]):
@@ -96,8 +96,8 @@ func checkFor(t Type, head []byte) func(*source, []byte) (string, error) {
 	return nil
 }
 
-// mp3End holds a file back that is all zeros, as far as three samples show. Zeros before the first frame are lawful.
-func mp3End(s *source, head []byte) (string, error) {
+// zerosEnd holds a file back that is all zeros, as far as three samples show. Zeros before the first frame of an MP3 are lawful.
+func zerosEnd(s *source, head []byte) (string, error) {
 	if !allZero(head) {
 		return "", nil
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"kaizala-drop/internal/media"
@@ -189,6 +190,26 @@ func TestSamplesCut(t *testing.T) {
 		want := map[string]int{".mp3": cuts, ".pdf": 3}[ext] // no end; the line ends after the table's offset and after %%EOF
 		if passed != want {
 			t.Errorf("%s: %d of %d cuts pass, want %d", s.Name, passed, cuts, want)
+		}
+	}
+}
+
+// TestOtherFormats: of a format that is not known by its extension nothing is asked but that it is not all zeros, and that of a format
+// which its first bytes show the end is there.
+func TestOtherFormats(t *testing.T) {
+	zeros := func(n int) string { return strings.Repeat("\x00", n) }
+	for _, c := range []struct {
+		ext, content string
+		whole        bool
+	}{
+		{".txt", "x", true}, {".csv", "a;b\n1;2\n", true}, {"", "ok", true}, {".dcm", zeros(128) + "DICM and more of it", true},
+		{".iso", zeros(32<<10) + "\x01CD001" + zeros(2000) + "x", true}, {".ico", "\x00\x00\x01\x00\x01\x00\x10\x10\x00\x00\x01\x00\x20\x00", true},
+		{".txt", zeros(5), false}, {".xyz", zeros(1 << 20), false}, {".zip", "PK\x03\x04 cut off", false}, {".heic", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", false},
+		{".pdf", "x", false}, {".doc", zeros(20) + "x", false},
+	} {
+		missing, err := media.MissingEnd(media.Type{Ext: c.ext, Kind: media.Document}, strings.NewReader(c.content), int64(len(c.content)))
+		if err != nil || (missing == "") != c.whole {
+			t.Errorf("%s, %d bytes: %q, %v", c.ext, len(c.content), missing, err)
 		}
 	}
 }

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"kaizala-drop/internal/matrix/dendritetest"
+	"kaizala-drop/internal/samples"
+)
+
+// TestMatrixPosts: every kind of file that Kaizala takes, and a dozen that it does not, dropped into two folders, comes to the room of its
+// folder and to no other, and somebody else reads it back byte for byte, with its name, its type, its size and its caption.
+func TestMatrixPosts(t *testing.T) {
+	t.Parallel()
+	w := newMatrixWorld(t, dendritetest.Options{}, "plain: caption = \"from {{.Folder}}: {{.Name}}\"\n", "plain", "bare")
+	type drop struct{ content, msgtype, mime string }
+	drops := map[string]drop{
+		"notes.txt": {"some notes\n", "m.file", "text/plain"}, "list.csv": {"a;b\n1;2\n", "m.file", "text/csv"},
+		"plan.dwg": {"AC1032 drawing", "m.file", "image/vnd.dwg"}, "logo.svg": {"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "m.file", "image/svg+xml"},
+		"talk.ogg": {"OggS and more of it", "m.audio", "audio/ogg"}, "dance.gif": {"GIF89a and more of it", "m.image", "image/gif"},
+		"web.webp": {"RIFF\x10\x00\x00\x00WEBPVP8 and", "m.image", "image/webp"}, "all.7z": {"7z\xbc\xaf\x27\x1c and more", "m.file", "application/x-7z-compressed"},
+		"old.rar": {"Rar!\x1a\x07\x01\x00 and more", "m.file", "application/vnd.rar"}, "a.tar.gz": {"\x1f\x8b\x08 and more of it", "m.file", "application/gzip"},
+		"letter.rtf": {"{\\rtf1 hello}", "m.file", "application/rtf"}, "page.html": {"<!doctype html><p>x", "m.file", "text/html"},
+		"film.mkv": {"\x1a\x45\xdf\xa3 and more of it", "m.video", "video/matroska"}, "strange.xyz": {"nobody knows", "m.file", "application/octet-stream"},
+		"no extension": {"nobody knows this either", "m.file", "application/octet-stream"},
+	}
+	for _, s := range samples.All() {
+		drops[s.Name] = drop{content: string(s.Bytes)}
+	}
+	p := w.daemon()
+	for name, d := range drops {
+		w.drop("plain", name, d.content)
+		w.drop("bare", name, d.content)
+	}
+	for _, folder := range []string{"plain", "bare"} {
+		w.filed(folder, len(drops))
+		events := w.shown(folder)
+		if len(events) != len(drops) {
+			t.Errorf("%s: %d messages of %d files", folder, len(events), len(drops))
+		}
+		for _, e := range events {
+			name, _ := e.Content["filename"].(string)
+			d, ok := drops[name]
+			about, _ := e.Content["info"].(map[string]any)
+			switch {
+			case !ok || e.Sender != w.bot.ID:
+				t.Errorf("%s: %+v is none of ours", folder, e)
+			case w.sumOf(e) != digest(d.content) || about["size"] != float64(len(d.content)):
+				t.Errorf("%s: %s was not read back: %v", folder, name, e.Content)
+			case d.mime != "" && (about["mimetype"] != d.mime || e.Content["msgtype"] != d.msgtype):
+				t.Errorf("%s: %s is shown as %v, want %+v", folder, name, e.Content, d)
+			}
+			if want := map[string]string{"plain": "from plain: " + name, "bare": name}[folder]; e.Content["body"] != want {
+				t.Errorf("%s: the body of %s is %q", folder, name, e.Content["body"])
+			}
+			if about["mimetype"] == "image/jpeg" && e.Content["msgtype"] != "m.image" || about["mimetype"] == "video/mp4" && e.Content["msgtype"] != "m.video" {
+				t.Errorf("%s: %v", folder, e.Content)
+			}
+		}
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestMatrixBesideKaizala: one daemon posts to both, each folder to its own, and an outage of the homeserver holds up nothing of Kaizala's.
+func TestMatrixBesideKaizala(t *testing.T) {
+	t.Parallel()
+	k := newWorld(t, "", "group")
+	w := newMatrixWorld(t, dendritetest.Options{}, "", "room")
+	both, err := os.ReadFile(k.config)
+	must(t, err)
+	destination := fmt.Sprintf("[destination.chat]\ntype = \"matrix\"\nhomeserver = %q\naccess_token = %q\n[defaults]\n", w.url, w.bot.Token)
+	text := strings.Replace(string(both), "[defaults]\n", destination, 1) + fmt.Sprintf("[[folder]]\npath = %q\nroom = \"#room:localhost\"\n", w.folder("room"))
+	must(t, os.WriteFile(k.config, []byte(text), 0o600))
+	w.server.Kill()
+	p := k.daemon()
+	for i := range 5 {
+		w.drop("room", fmt.Sprint(i, ".txt"), fmt.Sprint("room ", i))
+		must(t, os.WriteFile(k.folder("group")+fmt.Sprintf("/%d.pdf", i), []byte(fmt.Sprint("group ", i)), 0o644))
+	}
+	k.filed("group", 5)
+	if left := len(files(t, w.folder("room"))); left != 5 {
+		t.Errorf("%d files wait for the homeserver", left)
+	}
+	w.server.Begin()
+	w.filed("room", 5)
+	if shown, posts := len(w.shown("room")), k.sandbox.Stats().Posts; shown != 5 || posts != 5 {
+		t.Errorf("%d messages in the room, %d in the group", shown, posts)
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestMatrixLostAnswers: of every third post the answer is lost, half of those the homeserver never had. Every file is shown once, also
+// where a folder does not post again, and images that go together stay in their order.
+func TestMatrixLostAnswers(t *testing.T) {
+	t.Parallel()
+	w := newMatrixWorld(t, dendritetest.Options{}, "hold: when_unknown = \"hold\"\nalbum: album = \"window\"\nalbum: when_unknown = \"hold\"\n", "near", "hold", "album")
+	var sends atomic.Int64
+	w.between(func(_ http.ResponseWriter, r *http.Request) bool {
+		if n := sends.Add(1); !isSend(r) || n%3 != 0 {
+			return false
+		}
+		w.lose(r, sends.Load()%2 == 0)
+		return true
+	})
+	p := w.daemon()
+	const each = 8
+	for i := range each {
+		for _, folder := range []string{"near", "hold"} {
+			w.drop(folder, fmt.Sprint(i, ".txt"), fmt.Sprint(folder, " ", i))
+		}
+		must(t, os.WriteFile(w.folder("album")+fmt.Sprintf("/%d.gif", i), []byte(fmt.Sprint("GIF89a picture ", i)), 0o644))
+	}
+	for _, folder := range []string{"near", "hold", "album"} {
+		w.filed(folder, each)
+		w.wantOnce(folder)
+	}
+	last := ""
+	for _, e := range w.shown("album") {
+		if name := e.Content["filename"].(string); name <= last {
+			t.Errorf("%s comes after %s", name, last)
+		} else {
+			last = name
+		}
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// wantOnce compares what a room shows with what lies in done/ of its folder.
+func (w *matrixWorld) wantOnce(folder string) {
+	w.t.Helper()
+	times := map[string]int{}
+	for _, e := range w.shown(folder) {
+		times[w.sumOf(e)]++
+	}
+	for name, content := range files(w.t, w.folder(folder)) {
+		if sum := digest(content); times[sum] != 1 || !strings.HasPrefix(name, "done/") {
+			w.t.Errorf("%s: %s is shown %d times", folder, name, times[sum])
+		}
+		delete(times, digest(content))
+	}
+	for sum, n := range times {
+		w.t.Errorf("%s: %s is shown %d times, and no file of it is in done/", folder, sum, n)
+	}
+}
+
+// TestMatrixRooms: what is refused for its room waits with the reason that a person needs, the other folder goes on, and once it is mended
+// the files follow by themselves.
+func TestMatrixRooms(t *testing.T) {
+	t.Parallel()
+	w := newMatrixWorld(t, dendritetest.Options{}, "", "good", "kicked", "level", "encrypted", "replaced")
+	w.reader.Kick(w.rooms["kicked"], w.bot, "be quiet")
+	w.reader.SetLevel(w.rooms["level"], 50)
+	w.reader.SetState(w.rooms["encrypted"], "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
+	next := w.reader.NewRoom(dendritetest.Room{Name: "next", Users: []*dendritetest.User{w.bot}})
+	w.reader.SetState(w.rooms["replaced"], "m.room.tombstone", map[string]any{"replacement_room": next})
+	bad := map[string]string{"kicked": `be quiet`, "level": "needs the power level 50, and it has 0", "encrypted": "is encrypted", "replaced": "was replaced by the room " + next}
+	check := w.says(1, "", "check", "--online")
+	p := w.daemon()
+	for folder, want := range bad {
+		w.drop(folder, "a.txt", folder)
+		if !strings.Contains(check, want) {
+			t.Errorf("check --online does not say %q:\n%s", want, check)
+		}
+	}
+	for folder, want := range bad {
+		eventually(t, func() error {
+			if !strings.Contains(strings.ReplaceAll(p.log(), `\"`, ""), want) {
+				return fmt.Errorf("%q was not said of %s", want, folder)
+			}
+			return nil
+		})
+	}
+	w.drop("good", "a.txt", "good")
+	w.filed("good", 1)
+	for folder := range bad {
+		if found := files(t, w.folder(folder)); len(found) != 1 || found["a.txt"] == "" {
+			t.Errorf("%s: %v", folder, found)
+		}
+	}
+	if n := len(w.shown("encrypted")); n != 0 {
+		t.Errorf("%d messages in the encrypted room", n)
+	}
+	w.reader.Invite(w.rooms["kicked"], w.bot)
+	w.reader.SetLevel(w.rooms["level"], 0)
+	w.reader.SetAlias("#replaced:localhost", next)
+	w.rooms["replaced"] = next
+	for _, folder := range []string{"kicked", "level", "replaced"} {
+		w.filed(folder, 1)
+		w.wantOnce(folder)
+	}
+	if n := len(w.shown("encrypted")); n != 0 || len(files(t, w.folder("encrypted"))) != 1 {
+		t.Errorf("%d messages in the encrypted room", n)
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestMatrixCommands: from a configuration without a token to a posted file, with what a person types; and a token that is revoked while
+// the daemon runs is replaced by a login.
+func TestMatrixCommands(t *testing.T) {
+	t.Parallel()
+	w := newMatrixWorld(t, dendritetest.Options{}, "", "in")
+	text, err := os.ReadFile(w.config)
+	must(t, err)
+	must(t, os.WriteFile(w.config, []byte(strings.Replace(string(text), fmt.Sprintf("access_token = %q\n", w.bot.Token), "", 1)), 0o600))
+	must(t, os.Mkdir(w.dir+"/state", 0o700))
+	wants := func(said string, wants ...string) {
+		t.Helper()
+		for _, want := range wants {
+			if !strings.Contains(said, want) {
+				t.Errorf("%q is not in\n%s", want, said)
+			}
+		}
+		if strings.Contains(said, w.bot.Password) {
+			t.Errorf("it shows the password:\n%s", said)
+		}
+	}
+	wants(w.says(78, "", "run"), "chat: no access token: run kaizala-drop login chat")
+	wants(w.says(78, "", "check", "--online"), "no access token")
+	wants(w.says(78, "", "groups"), "no access token")
+	wants(w.says(1, "bot\nwrong\n", "login"), "the account or its password is wrong")
+	wants(w.says(1, "bot\n", "login"), "no password")
+	wants(w.says(1, "no token\n", "login", "--token-stdin"), "401")
+	wants(w.says(0, "bot\n"+w.bot.Password+"\n", "login"), "logged in to chat as @bot:localhost")
+	wants(w.says(0, "", "check", "--online"), "answers @bot:localhost, and takes files of up to 10485760 bytes", `posts to "in"`)
+	wants(w.says(0, "", "groups"), "#in:localhost", "may post", w.folder("in"))
+	wants(w.says(0, "", "groups", "--toml"), `room = "#in:localhost"   # in (room, may post)`)
+	p := w.daemon()
+	w.drop("in", "a.txt", "a")
+	w.filed("in", 1)
+	wants(w.says(0, "", "logout"), "the token of chat is ended")
+	w.drop("in", "b.txt", "b")
+	p.waitFor("run kaizala-drop login chat")
+	wants(w.says(0, w.bot.Token+"\n", "login", "chat", "--token-stdin"), "logged in to chat as @bot:localhost")
+	w.filed("in", 2)
+	w.wantOnce("in")
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
