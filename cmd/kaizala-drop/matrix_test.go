@@ -241,7 +241,7 @@ func TestMatrixCommands(t *testing.T) {
 	w.filed("in", 1)
 	wants(w.says(0, "", "logout"), "the token of chat is ended")
 	w.drop("in", "b.txt", "b")
-	p.waitFor("run kaizala-drop login chat")
+	p.waitFor("or log in anew: kaizala-drop login chat")
 	wants(w.says(0, w.bot.Token+"\n", "login", "chat", "--token-stdin"), "logged in to chat as @bot:localhost")
 	w.filed("in", 2)
 	w.wantOnce("in")

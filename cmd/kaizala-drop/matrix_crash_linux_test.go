@@ -1,0 +1,338 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"kaizala-drop/internal/matrix/dendritetest"
+)
+
+// TestMatrixCrash kills the daemon at every boundary between two steps, and at random moments, and the homeserver now and then, over a
+// stream of files and albums. Every file is shown once: not twice, and none is missing.
+func TestMatrixCrash(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("strace"); err != nil {
+		needs(t, "strace")
+	}
+	rounds := 1
+	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+		rounds = 15 // for 300 kills and more
+	}
+	c := &matrixCrash{
+		matrixWorld: newMatrixWorld(t, dendritetest.Options{}, "near: when_unknown = \"hold\"\nalbum: album = \"window\"\nalbum: when_unknown = \"hold\"\nalbum: album_max = 4\n", "near", "album"),
+		rand:        rand.New(rand.NewPCG(firstSeed(t), 2)), kills: map[string]int{}, left: map[string]int{},
+	}
+	for range rounds {
+		for _, k := range c.killers() {
+			c.round(k)
+		}
+	}
+	c.finish()
+	total := 0
+	for _, name := range slices.Sorted(maps.Keys(c.kills)) {
+		t.Logf("%4d kills %s", c.kills[name], name)
+		total += c.kills[name]
+	}
+	t.Logf("%4d in all; deliveries that they left: %v; the homeserver was killed %d times", total, c.left, c.serverKills)
+	if rounds > 10 && (total < 300 || c.serverKills < 10) {
+		t.Errorf("%d kills, and %d of the homeserver, are too few to tell", total, c.serverKills)
+	}
+	for _, state := range []string{"claimed", "uploaded", "posting", "posted"} {
+		if c.left[state] == 0 && rounds > 10 {
+			t.Errorf("no kill left a delivery that is %s: the matrix has a hole", state)
+		}
+	}
+}
+
+// matrixCrash is a world whose daemon does not live long.
+type matrixCrash struct {
+	*matrixWorld
+	rand        *rand.Rand
+	number      int            // of files
+	kills       map[string]int // by where
+	left        map[string]int // deliveries that kills left unfinished, by state
+	serverKills int
+	log         sharedLog // of all daemons
+}
+
+// matrixKiller kills one daemon. It gives the command to start, and is told of the process then.
+type matrixKiller struct {
+	name   string
+	wrap   []string // put before the program
+	start  func(kill func())
+	server bool // the homeserver is killed with it
+}
+
+func (c *matrixCrash) killers() (all []matrixKiller) {
+	for _, path := range []string{"/upload", "/send/m.room.message/"} {
+		for _, at := range []string{"before it is read", "in the middle of it", "before its answer", "after its answer"} {
+			all = append(all, matrixKiller{name: "at " + path + ", " + at, start: c.atCall(path, at, 1+c.rand.IntN(4))})
+		}
+	}
+	for _, at := range []string{"before its answer", "after its answer"} {
+		all = append(all, matrixKiller{name: "at a post, " + at + ", with the homeserver", start: c.atCall("/send/m.room.message/", at, 1+c.rand.IntN(4)), server: true})
+	}
+	for _, call := range []struct {
+		name string
+		most int
+	}{{"pwrite64", 60}, {"fdatasync", 12}, {"renameat2", 4}, {"fsync", 6}, {"linkat", 3}, {"unlinkat", 4}, {"write", 40}} {
+		all = append(all, matrixKiller{name: "at " + call.name, wrap: []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call.name,
+			"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call.name, 1+c.rand.IntN(call.most))}})
+	}
+	for _, server := range []bool{false, true} {
+		after := time.Duration(c.rand.IntN(1500)) * time.Millisecond
+		name := map[bool]string{false: "at random", true: "at random, with the homeserver"}[server]
+		all = append(all, matrixKiller{name: name, server: server, start: func(kill func()) { time.AfterFunc(after, kill) }})
+	}
+	return all
+}
+
+// atCall kills at the nth call to such a path.
+func (c *matrixCrash) atCall(path, at string, nth int) func(kill func()) {
+	return func(kill func()) {
+		var mu sync.Mutex
+		c.between(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, path) {
+				return false
+			}
+			mu.Lock()
+			nth--
+			now := nth == 0
+			mu.Unlock()
+			if !now {
+				return false
+			}
+			switch at {
+			case "before it is read":
+				kill()
+			case "in the middle of it":
+				_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
+				kill()
+			case "before its answer":
+				c.forward.ServeHTTP(httptest.NewRecorder(), r)
+				kill()
+			case "after its answer":
+				c.forward.ServeHTTP(rw, r)
+				_ = http.NewResponseController(rw).Flush()
+				kill()
+				return true
+			}
+			panic(http.ErrAbortHandler)
+		})
+	}
+}
+
+// round drops files, starts a daemon, and waits until it was killed. One that has nothing left to do is killed as well.
+func (c *matrixCrash) round(k matrixKiller) {
+	c.t.Helper()
+	for range 3 {
+		c.make("near", ".txt")
+		c.make("album", ".gif")
+	}
+	args := append(slices.Clone(k.wrap), os.Args[0], "run", "--config", c.config)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), runMain+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // strace is not killed alone: the daemon would live on
+	cmd.Stdout, cmd.Stderr = &c.log, &c.log
+	must(c.t, cmd.Start())
+	kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	if k.start != nil {
+		k.start(kill)
+	}
+	c.untilKilled(cmd, k.name, kill)
+	c.between(nil)
+	for state, n := range ledgerStates(c.t, c.ledgerCopy()) {
+		c.left[state] += n
+	}
+	if k.server {
+		c.server.Kill()
+		c.serverKills++
+		c.server.Begin()
+	}
+}
+
+func (c *matrixCrash) untilKilled(cmd *exec.Cmd, name string, kill func()) {
+	c.t.Helper()
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	idle := time.NewTicker(20 * time.Millisecond)
+	defer idle.Stop()
+	enough := time.After(5 * time.Minute)
+	for {
+		select {
+		case err := <-exited:
+			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
+				c.t.Fatalf("the daemon ended by itself: %v\n%s", err, firstAndLast(c.log.String()))
+			}
+			c.kills[name]++
+			fmt.Fprintln(&c.log, "killed", name)
+			return
+		case <-idle.C:
+			if !c.empty() {
+				continue
+			}
+			name = "with nothing left to do"
+			kill()
+		case <-enough:
+			kill()
+			<-exited
+			c.t.Fatalf("the daemon has not come to the end in five minutes:\n%s", firstAndLast(c.log.String()))
+		}
+	}
+}
+
+func (c *matrixCrash) empty() bool {
+	for folder := range c.rooms {
+		entries, err := os.ReadDir(c.folder(folder))
+		must(c.t, err)
+		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() }) {
+			return false
+		}
+	}
+	return true
+}
+
+// make drops a file of which there is no other.
+func (c *matrixCrash) make(folder, ext string) {
+	c.t.Helper()
+	c.number++
+	c.drop(folder, fmt.Sprint(c.number, ext), fmt.Sprintf("GIF89a %s %d %s", folder, c.number, strings.Repeat("x", c.rand.IntN(30_000))))
+}
+
+func (w *matrixWorld) ledgerCopy() string {
+	w.t.Helper()
+	to := w.t.TempDir()
+	copyState(w.t, w.dir+"/state", to)
+	return to + "/ledger.db"
+}
+
+// copyState copies the ledger, as far as there is one.
+func copyState(t testing.TB, from, to string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal"} {
+		text, err := os.ReadFile(from + "/ledger.db" + suffix)
+		if os.IsNotExist(err) {
+			continue
+		}
+		must(t, err)
+		must(t, os.WriteFile(to+"/ledger.db"+suffix, text, 0o600))
+	}
+}
+
+// finish lets a last daemon bring all to its end, and holds what came of it against the promise.
+func (c *matrixCrash) finish() {
+	c.t.Helper()
+	p := c.start("run", "--once")
+	if code := p.within(10 * time.Minute); code != 0 {
+		c.t.Fatalf("exit code %d\n%s", code, firstAndLast(c.log.String()))
+	}
+	if states := ledgerStates(c.t, c.dir+"/state/ledger.db"); len(states) > 0 {
+		c.t.Errorf("not at their end: %v", states)
+	}
+	done := 0
+	for folder := range c.rooms {
+		c.wantOnce(folder)
+		done += len(files(c.t, c.folder(folder)))
+	}
+	if done != c.number {
+		c.t.Errorf("%d of %d files are there", done, c.number)
+	}
+	c.t.Logf("%d files", c.number)
+	if c.t.Failed() {
+		c.t.Logf("%s", c.log.String()[max(0, len(c.log.String())-20000):])
+	}
+}
+
+// TestMatrixOldState: state_dir is put back from a copy that knows of files which were posted since, as being uploaded or not even that,
+// and the daemon was killed before it moved them. None of them is shown twice.
+func TestMatrixOldState(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"claimed", "uploaded"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			folders := []string{"a", "b", "c", "d"}
+			w := newMatrixWorld(t, dendritetest.Options{}, "", folders...)
+			copied, killed := make(chan struct{}), make(chan struct{})
+			w.between(func(_ http.ResponseWriter, r *http.Request) bool {
+				if state == "claimed" && strings.Contains(r.URL.Path, "/upload") || state == "uploaded" && isSend(r) {
+					<-copied
+				}
+				if !isSend(r) {
+					return false
+				}
+				w.forward.ServeHTTP(httptest.NewRecorder(), r)
+				<-killed
+				panic(http.ErrAbortHandler)
+			})
+			var copyOnce, killOnce sync.Once
+			copy, kill := func() { copyOnce.Do(func() { close(copied) }) }, func() { killOnce.Do(func() { close(killed) }) }
+			t.Cleanup(func() { copy(); kill() }) // before the proxy is closed, which waits for its answers
+			for _, folder := range folders {
+				w.drop(folder, "x.txt", "content of "+folder)
+			}
+			p := w.start("run")
+			in := map[string]string{"claimed": "claimed", "uploaded": "posting"}[state]
+			eventually(t, func() error {
+				if got := ledgerStates(t, w.ledgerCopy()); got[in] < len(folders) {
+					return fmt.Errorf("the ledger has %v", got)
+				}
+				return nil
+			})
+			before := t.TempDir()
+			copyState(t, w.dir+"/state", before)
+			copy()
+			for _, folder := range folders {
+				eventually(t, func() error { return wantShown(w, folder, 1) })
+			}
+			must(t, p.Process.Kill())
+			p.wait()
+			kill()
+			w.between(nil)
+			for _, suffix := range []string{"", "-wal", "-shm"} {
+				must(t, os.RemoveAll(w.dir+"/state/ledger.db"+suffix))
+			}
+			copyState(t, before, w.dir+"/state")
+			if state == "uploaded" { // a state that lasts too short a time to be copied
+				editLedger(t, w.dir+"/state/ledger.db", "UPDATE delivery SET state = 'uploaded', posting_at = NULL, group_id = '', caption = ''")
+			}
+			last := w.start("run", "--once")
+			if code := last.wait(); code != 0 || strings.Count(last.log(), "it is posted already, and the ledger did not know") != len(folders) {
+				t.Errorf("exit code %d\n%s", code, last.log())
+			}
+			for _, folder := range folders {
+				w.filed(folder, 1)
+				w.wantOnce(folder)
+			}
+		})
+	}
+}
+
+func wantShown(w *matrixWorld, folder string, n int) error {
+	if got := len(w.shown(folder)); got != n {
+		return fmt.Errorf("%s shows %d messages", folder, got)
+	}
+	return nil
+}
+
+// editLedger changes a ledger that nobody has open.
+func editLedger(t testing.TB, path, text string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), text)
+	must(t, err)
+}
