@@ -81,7 +81,7 @@ func TestMatrixBesideKaizala(t *testing.T) {
 	p := k.daemon()
 	for i := range 5 {
 		w.drop("room", fmt.Sprint(i, ".txt"), fmt.Sprint("room ", i))
-		must(t, os.WriteFile(k.folder("group")+fmt.Sprintf("/%d.pdf", i), []byte(fmt.Sprint("group ", i)), 0o644))
+		must(t, os.WriteFile(k.folder("group")+fmt.Sprintf("/%d.pdf", i), fmt.Append(nil, "group ", i), 0o644))
 	}
 	k.filed("group", 5)
 	if left := len(files(t, w.folder("room"))); left != 5 {
@@ -116,7 +116,7 @@ func TestMatrixLostAnswers(t *testing.T) {
 		for _, folder := range []string{"near", "hold"} {
 			w.drop(folder, fmt.Sprint(i, ".txt"), fmt.Sprint(folder, " ", i))
 		}
-		must(t, os.WriteFile(w.folder("album")+fmt.Sprintf("/%d.gif", i), []byte(fmt.Sprint("GIF89a picture ", i)), 0o644))
+		must(t, os.WriteFile(w.folder("album")+fmt.Sprintf("/%d.gif", i), fmt.Append(nil, "GIF89a picture ", i), 0o644))
 	}
 	for _, folder := range []string{"near", "hold", "album"} {
 		w.filed(folder, each)

@@ -107,3 +107,29 @@ func TestExampleCommentsOutDefaults(t *testing.T) {
 		}
 	}
 }
+
+// TestExampleShowsMatrix: each setting of a Matrix destination is in the example, with its default, and the example of a room is one.
+func TestExampleShowsMatrix(t *testing.T) {
+	lines := regexp.MustCompile(`(?m)^#   ((?:\[destination\.chat\]|[a-z_]+ = ).*)$`)
+	var shown []string
+	for _, match := range lines.FindAllStringSubmatch(example(t), -1) {
+		shown = append(shown, match[1])
+	}
+	from := slices.Index(shown, "[destination.chat]")
+	to := slices.IndexFunc(shown, func(line string) bool { return strings.HasPrefix(line, "max_attempts") })
+	room := slices.IndexFunc(shown, func(line string) bool { return strings.HasPrefix(line, "room = ") })
+	if from < 0 || to < from || room < to {
+		t.Fatalf("got %q", shown)
+	}
+	text := strings.Join(shown[from:to+1], "\n") + "\n[[folder]]\npath = '$DIR/a'\n" + shown[room] + "\n"
+	spelled := mustLoad(t, tree(t), text, env()).Destinations[0]
+	least := mustLoad(t, tree(t), server+"[[folder]]\npath = '$DIR/a'\nroom = '!x'\n", env()).Destinations[0]
+	if !reflect.DeepEqual(spelled, least) {
+		t.Errorf("spelled out %+v\nleft out    %+v", spelled, least)
+	}
+	for _, row := range matrixSettings() {
+		if !slices.ContainsFunc(shown[from:to+1], func(line string) bool { return strings.HasPrefix(line, row.name+" = ") }) {
+			t.Errorf("%s is not in the example", row.name)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,12 +141,7 @@ func (c *Client) serverTime(ctx context.Context) (time.Time, error) {
 }
 
 func (h *hunt) all() bool {
-	for _, id := range h.ids {
-		if id == "" {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(h.ids, "")
 }
 
 // conclude says what is there, from the first file on, or that it cannot be told.

@@ -29,7 +29,7 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	for _, ext := range strings.Fields(".gif .mkv .txt .odt .zip .jxl .sig .vsdx .conf .mts .wma") {
+	for ext := range strings.FieldsSeq(".gif .mkv .txt .odt .zip .jxl .sig .vsdx .conf .mts .wma") {
 		got, ok := typeOf("x" + ext)
 		if _, _, err := mime.ParseMediaType(got.MIME); !ok || got.Guess || err != nil {
 			t.Errorf("%s: %+v, %v", ext, got, err)
