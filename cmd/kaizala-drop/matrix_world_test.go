@@ -30,6 +30,7 @@ type matrixWorld struct {
 
 	mu      sync.Mutex
 	onCall  func(rw http.ResponseWriter, r *http.Request) bool
+	calls   []string // the last ones
 	forward *httputil.ReverseProxy
 
 	read map[string]string // sums of media that were read back, by address
@@ -53,6 +54,13 @@ func newMatrixWorld(t testing.TB, o dendritetest.Options, settings string, folde
 	t.Cleanup(front.Close)
 	w.url = front.URL
 	w.configure(settings, folders...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			t.Logf("the last calls:\n%s", strings.Join(w.calls, "\n"))
+		}
+	})
 	return w
 }
 
@@ -60,6 +68,7 @@ func newMatrixWorld(t testing.TB, o dendritetest.Options, settings string, folde
 func (w *matrixWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	onCall := w.onCall
+	w.calls = append(w.calls[max(0, len(w.calls)-99):], r.Method+" "+r.URL.String())
 	w.mu.Unlock()
 	if onCall == nil || !onCall(rw, r) {
 		w.forward.ServeHTTP(rw, r)

@@ -1,19 +1,12 @@
 package matrix
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"kaizala-drop/internal/destination"
-	"kaizala-drop/internal/wire"
 )
 
 const (
@@ -68,10 +61,13 @@ func (c *Client) find(ctx context.Context, up ref, m destination.Message, since 
 	if err != nil {
 		return nil, err
 	}
+	if !m.Tried {
+		return c.findOld(ctx, h)
+	}
 	if err := h.look(ctx); err != nil || h.all() {
 		return h.ids, err
 	}
-	if m.Tried && !c.doubts.areOver(m.Key, up.Room) {
+	if !c.doubts.areOver(m.Key, up.Room) {
 		if err := h.awaitMark(ctx, m.Target); err != nil || h.all() {
 			return h.ids, err
 		}
@@ -90,195 +86,4 @@ func (c *Client) mayRead(ctx context.Context, target, room string) error {
 	}
 	_, err = c.enter(ctx, target, room)
 	return err
-}
-
-// hunt looks for the events of one delivery.
-type hunt struct {
-	c        *Client
-	room, me string
-	keys     map[string]int // to the number of the file
-	first    time.Time      // by the server's clock: it was not posted before
-
-	ids      []string // by file; "": not found
-	mark     string   // the event to see; "": none
-	marked   bool     // it was seen
-	redacted string   // an own event that may have been one of them; "": none
-	whole    bool     // everything since first was seen
-}
-
-func (c *Client) newHunt(ctx context.Context, up ref, key string, since time.Time) (*hunt, error) {
-	me, err := c.WhoAmI(ctx)
-	if err != nil {
-		return nil, err
-	}
-	h := &hunt{c: c, room: up.Room, me: me, keys: map[string]int{}, ids: make([]string, len(up.Files)), first: time.UnixMilli(up.At)}
-	for i := range up.Files {
-		h.keys[partKey(key, i)] = i
-	}
-	if !since.IsZero() {
-		now, err := c.serverTime(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if first := now.Add(-max(0, time.Since(since))); first.Before(h.first) {
-			h.first = first
-		}
-	}
-	return h, nil
-}
-
-// serverTime is the time by the server's clock.
-func (c *Client) serverTime(ctx context.Context) (time.Time, error) {
-	k := call{name: callFind, method: http.MethodGet, path: clientAPI + "/account/whoami"}
-	a, err := c.do(ctx, k)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if !a.ok() {
-		return time.Time{}, k.errorOf(a, nil)
-	}
-	return a.ServerTime(), nil
-}
-
-func (h *hunt) all() bool {
-	return !slices.Contains(h.ids, "")
-}
-
-// conclude says what is there, from the first file on, or that it cannot be told.
-func (h *hunt) conclude() ([]string, error) {
-	shown := 0
-	for shown < len(h.ids) && h.ids[shown] != "" {
-		shown++
-	}
-	for _, id := range h.ids[shown:] {
-		if id != "" {
-			return nil, unknowable("of its events the one of file %d is missing, and a later one is there", shown+1)
-		}
-	}
-	switch {
-	case h.redacted != "":
-		return nil, unknowable("the event %s of this account was removed by somebody, and may have been it", h.redacted)
-	case !h.whole:
-		return nil, unknowable("the room's history cannot be read back to the time of the post")
-	}
-	return h.ids[:shown], nil
-}
-
-// awaitMark sends a mark and looks again until it is seen.
-func (h *hunt) awaitMark(ctx context.Context, target string) (err error) {
-	sent := time.Now()
-	if h.mark, err = h.c.sendMark(ctx, h.room); err != nil {
-		return h.c.refused(ctx, target, h.room, err)
-	}
-	wait := 50 * time.Millisecond
-	for end := sent.Add(catchUp); ; wait = min(2*wait, 5*time.Second) {
-		if err := h.look(ctx); err != nil || h.all() {
-			return err
-		}
-		if h.marked {
-			h.c.doubts.seen(h.room, sent)
-			return nil
-		}
-		if time.Now().After(end) {
-			return &Error{Call: callFind, Err: errors.New("the homeserver has not yet shown what it took a minute ago")}
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return &Error{Call: callFind, Err: wire.Canceled(ctx)}
-		}
-	}
-}
-
-func (c *Client) sendMark(ctx context.Context, room string) (id string, err error) {
-	body, err := wire.JSON(struct{}{})
-	if err != nil {
-		return "", err
-	}
-	k := call{name: callMark, method: http.MethodPut, path: roomPath(room) + "/send/" + markType + "/" + rand.Text(), body: body}
-	var said struct {
-		EventID string `json:"event_id"`
-	}
-	_, err = c.result(ctx, k, &said, func() error {
-		if said.EventID == "" {
-			return errors.New("no event_id in the answer")
-		}
-		return nil
-	})
-	return said.EventID, err
-}
-
-// look pages back once.
-func (h *hunt) look(ctx context.Context) error {
-	h.redacted, h.marked, h.whole = "", false, false
-	from := ""
-	for range pagesMost {
-		var page struct {
-			Chunk []event `json:"chunk"`
-			End   string  `json:"end"`
-		}
-		k := call{name: callFind, method: http.MethodGet, path: roomPath(h.room) + "/messages", limit: maxAnswer,
-			query: fmt.Sprintf("?dir=b&limit=%d%s", pageEvents, from)}
-		if _, err := h.c.result(ctx, k, &page, func() error { return nil }); err != nil {
-			return err
-		}
-		for _, e := range page.Chunk {
-			h.see(e)
-		}
-		next := "&from=" + url.QueryEscape(page.End)
-		if h.whole || h.all() || page.End == "" || next == from {
-			return nil
-		}
-		from = next
-	}
-	return nil
-}
-
-// event is one of a room's history.
-type event struct {
-	ID      string  `json:"event_id"`
-	Type    string  `json:"type"`
-	Sender  string  `json:"sender"`
-	Subject *string `json:"state_key"`
-	Time    int64   `json:"origin_server_ts"`
-	Content struct {
-		Key        any `json:"kaizala-drop.key"`
-		Kind       any `json:"msgtype"`
-		Algorithm  any `json:"algorithm"`
-		Membership any `json:"membership"`
-	} `json:"content"`
-	Unsigned struct {
-		Transaction string `json:"transaction_id"`
-	} `json:"unsigned"`
-}
-
-// see takes in one event, on the way back.
-func (h *hunt) see(e event) {
-	at := time.UnixMilli(e.Time)
-	switch {
-	case e.ID == h.mark && e.ID != "":
-		h.marked = true
-	case e.Type == "m.room.create":
-		h.whole = true
-	case serverOf(e.Sender) == serverOf(h.me) && at.Before(h.first.Add(-findMargin)): // another server's clock proves nothing
-		h.whole = true
-	case e.Type == "m.room.member" && e.Subject != nil && *e.Subject == h.me && e.Content.Membership == "join" && !at.After(h.first):
-		h.whole = true // it was posted from within the room
-	}
-	if e.Sender != h.me || e.Type != "m.room.message" && e.Type != "m.room.encrypted" {
-		return
-	}
-	key, _ := e.Content.Key.(string)
-	if i, ours := h.keys[cmp.Or(key, keyOf(e.Unsigned.Transaction))]; ours {
-		h.ids[i] = e.ID
-		return
-	}
-	if isRedacted := e.Content.Kind == nil && e.Content.Algorithm == nil; isRedacted && e.Unsigned.Transaction == "" {
-		h.redacted = e.ID
-	}
-}
-
-func serverOf(user string) string {
-	_, server, _ := strings.Cut(user, ":")
-	return server
 }

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -65,7 +66,7 @@ func uploadOne(t *testing.T, c *Client, target, key string) destination.Message 
 	t.Helper()
 	ref, err := c.Upload(t.Context(), target, []destination.File{fileOf(key+".txt", "text/plain", key)})
 	must(t, err)
-	return destination.Message{Target: target, Kind: media.Document, Ref: ref, Key: key}
+	return destination.Message{Target: target, Kind: media.Document, Ref: ref, Key: key, Tried: true}
 }
 
 // TestFind shows that a post whose answer was lost is found if it is there, and only then, also by another process, after the
@@ -151,7 +152,7 @@ func TestFindAlbum(t *testing.T) {
 	}
 	ref, err := client.Upload(t.Context(), alias, files)
 	must(t, err)
-	m := destination.Message{Target: alias, Kind: media.Album, Ref: ref, Key: "KEY", Caption: "four"}
+	m := destination.Message{Target: alias, Kind: media.Album, Ref: ref, Key: "KEY", Caption: "four", Tried: true}
 	cut := func(lost bool) {
 		t.Helper()
 		if lost {
@@ -305,4 +306,63 @@ func TestHunt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFindOld shows that what an earlier run left is found in one look through the room, however much that is, that what is not there is
+// not, and that an older one is looked for anew.
+func TestFindOld(t *testing.T) {
+	f := newOffice(t, dendritetest.Options{})
+	calls := 0
+	client := f.newClient(t, func(o *Options) {
+		o.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, "/messages") {
+				calls++
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})
+	})
+	var left []destination.Message
+	begun := time.Now()
+	for i := range 12 {
+		m := uploadOne(t, f.client, alias, fmt.Sprint("OLD", i))
+		if i%3 != 0 {
+			_, err := f.client.Post(t.Context(), m)
+			must(t, err)
+		}
+		m.Tried = false
+		left = append(left, m)
+	}
+	f.reader.Messages(f.room) // and so wait until all is shown
+	for i, m := range left {
+		r, found, err := client.Find(t.Context(), m, begun.Add(time.Duration(i)*time.Second))
+		must(t, err)
+		if found != (i%3 != 0) || found == (r.ID == "") {
+			t.Errorf("%s: %t, %+v", m.Key, found, r)
+		}
+	}
+	if calls > 3 {
+		t.Errorf("%d calls for one look", calls)
+	}
+	once := calls
+	if _, found, err := client.Find(t.Context(), left[1], begun.Add(-time.Hour)); err != nil || !found || calls == once {
+		t.Errorf("an older one: %t, %v, %d calls", found, err, calls-once)
+	}
+	if marks := f.marks(); marks != 0 {
+		t.Errorf("%d marks were sent", marks)
+	}
+}
+
+// marks counts the marks that the room shows.
+func (f *office) marks() (n int) {
+	var page struct{ Chunk []dendritetest.Event }
+	_, _, body := f.reader.Do("GET", "/_matrix/client/v3/rooms/"+url.PathEscape(f.room)+"/messages?dir=b&limit=100", nil)
+	if err := json.Unmarshal(body, &page); err != nil {
+		panic(err)
+	}
+	for _, e := range page.Chunk {
+		if e.Type == markType {
+			n++
+		}
+	}
+	return n
 }

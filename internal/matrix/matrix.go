@@ -63,6 +63,7 @@ type Client struct {
 	base   base
 	rooms  rooms
 	doubts *doubts
+	pasts  *pasts
 
 	mu    sync.Mutex
 	limit limit
@@ -95,7 +96,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		wire: calls, name: cmp.Or(o.Name, "matrix"), onThrottled: o.OnThrottled, log: o.Log, join: o.Join,
 		session: &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
-		base:    base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(),
+		base:    base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(), pasts: newPasts(),
 	}, nil
 }
 
