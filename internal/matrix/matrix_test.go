@@ -333,9 +333,17 @@ func TestTokens(t *testing.T) {
 	if _, err := other.WhoAmI(t.Context()); err == nil || !strings.Contains(err.Error(), "the token belongs to @bot:localhost, and user says @somebody:localhost") {
 		t.Errorf("got %v", err)
 	}
+	ref, err := f.client.Upload(t.Context(), alias, []destination.File{fileOf("a.txt", "text/plain", "x")})
+	must(t, err)
+	if _, err := other.Upload(t.Context(), alias, []destination.File{fileOf("a.txt", "text/plain", "x")}); fault(t, err).Fault != destination.OfAccess {
+		t.Errorf("got %v", err)
+	}
+	if _, err := other.Post(t.Context(), destination.Message{Target: alias, Kind: media.Document, Ref: ref, Key: "K"}); fault(t, err).Fault != destination.OfAccess {
+		t.Errorf("got %v", err)
+	}
 	token := f.bot.Token
 	f.bot.LogOut()
-	_, err := f.client.Upload(t.Context(), alias, []destination.File{fileOf("a.txt", "text/plain", "x")})
+	_, err = f.client.Upload(t.Context(), alias, []destination.File{fileOf("a.txt", "text/plain", "x")})
 	e := fault(t, err)
 	if e.Fault != destination.OfAccess || !e.Spoken || !strings.Contains(e.Advice, "kaizala-drop login matrix") || strings.Contains(err.Error(), token) {
 		t.Errorf("got %+v", e)

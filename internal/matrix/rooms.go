@@ -16,10 +16,14 @@ import (
 // aliasLife is how long the room that an alias leads to is not asked again, unless something fails.
 const aliasLife = 5 * time.Minute
 
-// rooms is what is known of where aliases lead. It is safe for concurrent use.
+// openLife is how long a room that was not replaced by another one is taken to be so, unless it refuses something.
+const openLife = time.Minute
+
+// rooms is what is known of where aliases lead, and of rooms. It is safe for concurrent use.
 type rooms struct {
 	mu      *sync.Mutex
 	byAlias map[string]led
+	open    map[string]time.Time // when it was seen last that no other room has replaced one, by its id
 }
 
 type led struct {
@@ -27,7 +31,20 @@ type led struct {
 	at time.Time
 }
 
-func newRooms() rooms { return rooms{new(sync.Mutex), map[string]led{}} }
+func newRooms() rooms { return rooms{new(sync.Mutex), map[string]led{}, map[string]time.Time{}} }
+
+// isOpen reports whether it was seen just now that no other room has replaced this one.
+func (r rooms) isOpen(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.open[id]) < openLife
+}
+
+func (r rooms) sawOpen(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open[id] = time.Now()
+}
 
 func (r rooms) get(alias string) led {
 	r.mu.Lock()
@@ -41,19 +58,24 @@ func (r rooms) set(alias, id string) {
 	r.byAlias[alias] = led{id, time.Now()}
 }
 
-// doubt has the alias asked again. What it led to stays known, for the time in which nobody can be asked.
+// doubt has the alias, and the room that it leads to, asked again. What it led to stays known, for the time in which nobody can be asked.
 func (r rooms) doubt(alias string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.open, alias) // which may be an id
 	if known, ok := r.byAlias[alias]; ok {
+		delete(r.open, known.to)
 		r.byAlias[alias] = led{to: known.to}
 	}
 }
 
-// resolve gives the id of the room that target names.
+// resolve gives the id of the room that target names. Before any other call it makes sure that the token is the configured account's.
 func (c *Client) resolve(ctx context.Context, target string) (id string, err error) {
 	if err := names.CheckRoom(target); err != nil {
 		return "", &Error{Call: callAlias, Fault: ofTarget, Err: err}
+	}
+	if _, err := c.WhoAmI(ctx); err != nil {
+		return "", err
 	}
 	if strings.HasPrefix(target, "!") {
 		return target, nil
@@ -139,7 +161,13 @@ func (c *Client) look(ctx context.Context, target, id string) (moved bool, err e
 		answer, _ := errors.AsType[*Error](err)
 		return answer != nil && answer.Fault == ofTarget, err
 	}
+	if c.rooms.isOpen(id) {
+		return false, nil
+	}
 	s, replaced, err := c.ask(ctx, id, "m.room.tombstone", "")
+	if err == nil && !replaced {
+		c.rooms.sawOpen(id)
+	}
 	if err != nil || !replaced {
 		return false, err
 	}
