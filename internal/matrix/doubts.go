@@ -12,11 +12,18 @@ type doubts struct {
 
 	mu    sync.Mutex
 	last  map[string]time.Time // by the delivery's key: when the answer to its last post was lost
-	marks map[string]time.Time // by room: when the last mark that was seen was sent
+	marks map[string]mark      // by room: the last one
+}
+
+// mark is an event that was sent to see when it is shown.
+type mark struct {
+	id   string
+	sent time.Time
+	seen bool
 }
 
 func newDoubts() *doubts {
-	return &doubts{began: time.Now(), last: map[string]time.Time{}, marks: map[string]time.Time{}}
+	return &doubts{began: time.Now(), last: map[string]time.Time{}, marks: map[string]mark{}}
 }
 
 // add notes that the answer to a post was lost now.
@@ -33,21 +40,21 @@ func (d *doubts) settle(key string) {
 	delete(d.last, key)
 }
 
-// seen notes that the room shows a mark that was sent at that time.
-func (d *doubts) seen(room string, sent time.Time) {
+// put notes the last mark of a room.
+func (d *doubts) put(room string, m mark) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.marks[room] = sent
+	d.marks[room] = m
 }
 
-// areOver reports whether the room shows everything that can have been sent of the delivery: a mark was sent after its last post, or,
-// if this process made none, in this process.
-func (d *doubts) areOver(key, room string) bool {
+// after gives the last mark of a room if it was sent after everything that this process, or one before, may have sent of the delivery.
+func (d *doubts) after(key, room string) (m mark, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	last, ok := d.last[key]
-	if !ok {
+	last, tried := d.last[key]
+	if !tried {
 		last = d.began
 	}
-	return d.marks[room].After(last)
+	m = d.marks[room]
+	return m, m.id != "" && !m.sent.Before(last)
 }

@@ -67,10 +67,8 @@ func (c *Client) find(ctx context.Context, up ref, m destination.Message, since 
 	if err := h.look(ctx); err != nil || h.all() {
 		return h.ids, err
 	}
-	if !c.doubts.areOver(m.Key, up.Room) {
-		if err := h.awaitMark(ctx, m.Target); err != nil || h.all() {
-			return h.ids, err
-		}
+	if err := h.awaitMark(ctx, m); err != nil || h.all() {
+		return h.ids, err
 	}
 	return h.conclude()
 }

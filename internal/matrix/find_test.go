@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kaizala-drop/internal/destination"
@@ -365,4 +367,50 @@ func (f *office) marks() (n int) {
 		}
 	}
 	return n
+}
+
+// TestServerThatLags shows that a homeserver which does not show what it took is not believed, that no second mark is sent meanwhile, and
+// that the answer comes once it has caught up.
+func TestServerThatLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var shown []string
+		marks := 0
+		event := func(id, kind, key string) string {
+			return fmt.Sprintf(`{"event_id":%q,"type":%q,"sender":"@bot:here","origin_server_ts":%d,"content":{"msgtype":"m.file","kaizala-drop.key":%q}}`, id, kind, time.Now().UnixMilli(), key)
+		}
+		shows := func() string {
+			old := fmt.Sprintf(`{"event_id":"$old","type":"m.room.create","sender":"@a:here","origin_server_ts":%d,"content":{}}`, 1)
+			return `{"chunk":[` + strings.Join(append(slices.Clone(shown), old), ",") + `]}`
+		}
+		lagging := true
+		c, err := New(Options{Homeserver: "https://here.example", AccessToken: "t", Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			body := `{}`
+			switch path := r.URL.Path; {
+			case strings.Contains(path, "/whoami"):
+				body = `{"user_id":"@bot:here"}`
+			case strings.Contains(path, "/state/m.room.member"):
+				body = `{"membership":"join"}`
+			case strings.Contains(path, "/send/"+markType):
+				marks++
+				body = `{"event_id":"$mark"}`
+			case strings.Contains(path, "/messages"):
+				body = shows()
+				if !lagging {
+					shown = []string{event("$mark", markType, ""), event("$late", "m.room.message", "K/0")}
+				}
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		})})
+		must(t, err)
+		m := destination.Message{Target: "!r", Ref: `{"room":"!r","at":1,"files":[{"url":"mxc://a/b"}]}`, Key: "K", Tried: true}
+		for range 3 {
+			if _, found, err := c.Find(t.Context(), m, time.Now()); err == nil || found || fault(t, err).Unknowable || !strings.Contains(err.Error(), "catching up") {
+				t.Errorf("%t, %v", found, err)
+			}
+		}
+		lagging = false
+		if r, found, err := c.Find(t.Context(), m, time.Now()); err != nil || !found || r.ID != "$late" || marks != 1 {
+			t.Errorf("%+v, %t, %v, %d marks", r, found, err, marks)
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/wire"
 )
 
@@ -88,23 +89,33 @@ func (h *hunt) conclude() ([]string, error) {
 	return h.ids[:shown], nil
 }
 
-// awaitMark sends a mark and looks again until it is seen.
-func (h *hunt) awaitMark(ctx context.Context, target string) (err error) {
-	sent := time.Now()
-	if h.mark, err = h.c.sendMark(ctx, h.room); err != nil {
-		return h.c.refused(ctx, target, h.room, err)
+// awaitMark looks again until a mark is seen that was sent after the last post of m, and sends one if there is none.
+func (h *hunt) awaitMark(ctx context.Context, m destination.Message) error {
+	last, ok := h.c.doubts.after(m.Key, h.room)
+	switch {
+	case ok && last.seen:
+		return nil
+	case !ok:
+		last = mark{sent: time.Now()}
+		var err error
+		if last.id, err = h.c.sendMark(ctx, h.room); err != nil {
+			return h.c.refused(ctx, m.Target, h.room, err)
+		}
+		h.c.doubts.put(h.room, last)
 	}
-	wait := 50 * time.Millisecond
-	for end := sent.Add(catchUp); ; wait = min(2*wait, 5*time.Second) {
+	h.mark = last.id
+	end := time.Now().Add(catchUp)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		if err := h.look(ctx); err != nil || h.all() {
 			return err
 		}
 		if h.marked {
-			h.c.doubts.seen(h.room, sent)
+			last.seen = true
+			h.c.doubts.put(h.room, last)
 			return nil
 		}
 		if time.Now().After(end) {
-			return &Error{Call: callFind, Err: errors.New("the homeserver has not yet shown what it took a minute ago")}
+			return &Error{Call: callFind, Err: errors.New("the homeserver does not show yet what it took a minute ago: is it catching up?")}
 		}
 		select {
 		case <-time.After(wait):
