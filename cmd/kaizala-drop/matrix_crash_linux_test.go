@@ -46,7 +46,7 @@ func TestMatrixCrash(t *testing.T) {
 		t.Logf("%4d kills %s", c.kills[name], name)
 		total += c.kills[name]
 	}
-	t.Logf("%4d in all; deliveries that they left: %v; the homeserver was killed %d times", total, c.left, c.serverKills)
+	t.Logf("%4d in all; deliveries that they left: %v; the homeserver was killed %d times, and restarted %d times to be of use", total, c.left, c.serverKills, c.mended)
 	if rounds > 10 && (total < 300 || c.serverKills < 10) {
 		t.Errorf("%d kills, and %d of the homeserver, are too few to tell", total, c.serverKills)
 	}
@@ -65,6 +65,7 @@ type matrixCrash struct {
 	kills       map[string]int // by where
 	left        map[string]int // deliveries that kills left unfinished, by state
 	serverKills int
+	mended      int       // restarts that this took
 	log         sharedLog // of all daemons
 }
 
@@ -161,6 +162,7 @@ func (c *matrixCrash) round(k matrixKiller) {
 		c.server.Kill()
 		c.serverKills++
 		c.server.Begin()
+		c.mended += c.reader.Mend(c.rooms["near"])
 	}
 }
 
@@ -170,7 +172,7 @@ func (c *matrixCrash) untilKilled(cmd *exec.Cmd, name string, kill func()) {
 	go func() { exited <- cmd.Wait() }()
 	idle := time.NewTicker(20 * time.Millisecond)
 	defer idle.Stop()
-	enough := time.After(100 * time.Second)
+	enough := time.After(5 * time.Minute)
 	for {
 		select {
 		case err := <-exited:

@@ -15,7 +15,7 @@ const (
 	findMargin = 10 * time.Minute
 	pagesMost  = 1000 // of one look
 	pageEvents = 100
-	catchUp    = time.Minute // how long the server may take to show what it has taken
+	catchUp    = 20 * time.Second // how long the server may take to show what it has taken, before it counts as failing
 )
 
 // markType is the type of an event that no client shows. It is sent where a lost post is not found, once for all that is looked for

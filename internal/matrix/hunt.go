@@ -115,7 +115,7 @@ func (h *hunt) awaitMark(ctx context.Context, m destination.Message) error {
 			return nil
 		}
 		if time.Now().After(end) {
-			return &Error{Call: callFind, Err: errors.New("the homeserver does not show yet what it took a minute ago: is it catching up?")}
+			return &Error{Call: callFind, Err: errors.New("the homeserver does not show yet what it has taken: it is catching up, or is to be restarted")}
 		}
 		select {
 		case <-time.After(wait):

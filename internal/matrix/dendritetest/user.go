@@ -190,6 +190,30 @@ func (u *User) Say(room, text string) {
 // taken them, so a mark is sent first, and waited for: all that was taken before is shown then.
 func (u *User) Messages(room string) []Event {
 	u.s.t.Helper()
+	events, ok := u.messagesWithin(room, patience)
+	if !ok {
+		u.s.t.Fatal("the server does not show what it took")
+	}
+	return events
+}
+
+// Mend restarts the server until it shows in a room what it takes: after a kill it may show nothing more, for as long as it runs. It gives
+// the number of restarts that this took.
+func (u *User) Mend(room string) (restarts int) {
+	u.s.t.Helper()
+	for ; restarts < 10; restarts++ {
+		if _, ok := u.messagesWithin(room, 10*time.Second); ok {
+			return restarts
+		}
+		u.s.Stop()
+		u.s.Begin()
+	}
+	u.s.t.Fatal("the server shows nothing any more")
+	return restarts
+}
+
+func (u *User) messagesWithin(room string, patience time.Duration) (events []Event, ok bool) {
+	u.s.t.Helper()
 	var mark struct {
 		EventID string `json:"event_id"`
 	}
@@ -198,12 +222,12 @@ func (u *User) Messages(room string) []Event {
 	defer tick.Stop()
 	for end := time.After(patience); ; {
 		if events, ok := u.messages(room, mark.EventID); ok {
-			return events
+			return events, true
 		}
 		select {
 		case <-tick.C:
 		case <-end:
-			u.s.t.Fatal("the server does not show what it took")
+			return nil, false
 		}
 	}
 }
