@@ -24,7 +24,7 @@ const (
 	callUpload    = "upload"
 	callSend      = "send"
 	callFind      = "find"
-	callMark      = "mark"
+	callBeacon    = "beacon"
 	callLogin     = "login"
 	callRefresh   = "refresh"
 	callLogout    = "logout"

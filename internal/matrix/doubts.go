@@ -10,20 +10,20 @@ import (
 type doubts struct {
 	began time.Time // no post of this process is older
 
-	mu    sync.Mutex
-	last  map[string]time.Time // by the delivery's key: when the answer to its last post was lost
-	marks map[string]mark      // by room: the last one
+	mu      sync.Mutex
+	last    map[string]time.Time // by the delivery's key: when the answer to its last post was lost
+	beacons map[string]beacon    // by room: the last one
 }
 
-// mark is an event that was sent to see when it is shown.
-type mark struct {
+// beacon is an event that was sent to see when it is shown.
+type beacon struct {
 	id   string
 	sent time.Time
 	seen bool
 }
 
 func newDoubts() *doubts {
-	return &doubts{began: time.Now(), last: map[string]time.Time{}, marks: map[string]mark{}}
+	return &doubts{began: time.Now(), last: map[string]time.Time{}, beacons: map[string]beacon{}}
 }
 
 // add notes that the answer to a post was lost now.
@@ -40,21 +40,21 @@ func (d *doubts) settle(key string) {
 	delete(d.last, key)
 }
 
-// put notes the last mark of a room.
-func (d *doubts) put(room string, m mark) {
+// put notes the last beacon of a room.
+func (d *doubts) put(room string, b beacon) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.marks[room] = m
+	d.beacons[room] = b
 }
 
-// after gives the last mark of a room if it was sent after everything that this process, or one before, may have sent of the delivery.
-func (d *doubts) after(key, room string) (m mark, ok bool) {
+// after gives the last beacon of a room if it was sent after everything that this process, or one before, may have sent of the delivery.
+func (d *doubts) after(key, room string) (b beacon, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	last, tried := d.last[key]
 	if !tried {
 		last = d.began
 	}
-	m = d.marks[room]
-	return m, m.id != "" && !m.sent.Before(last)
+	b = d.beacons[room]
+	return b, b.id != "" && !b.sent.Before(last)
 }

@@ -23,7 +23,7 @@ const (
 
 // Error is the error of each failed call. It holds no secret, and its texts are safe to print.
 type Error struct {
-	Call string // which: "well-known", "whoami", "limit", "alias", "join", "state", "rooms", "upload", "send", "find", "mark", "login",
+	Call string // which: "well-known", "whoami", "limit", "alias", "join", "state", "rooms", "upload", "send", "find", "beacon", "login",
 	// "refresh" or "logout"
 	Status     int           // of the answer; 0: there was none
 	Code       string        // errcode of the answer, or ""; safe to print, at most some 300 bytes
@@ -51,7 +51,7 @@ func (e *Error) Error() string {
 		callWellKnown: "cannot read the server's .well-known/matrix/client", callWhoAmI: "cannot use the token",
 		callLimit: "cannot ask how large a file may be", callAlias: "cannot find the room", callJoin: "cannot enter the room",
 		callState: "cannot look at the room", callRooms: "cannot list the rooms", callUpload: "cannot upload", callSend: "cannot post",
-		callFind: "cannot look for the post", callMark: "cannot look for the post",
+		callFind: "cannot look for the post", callBeacon: "cannot look for the post",
 		callLogin: "cannot log in", callRefresh: "cannot renew the token", callLogout: "cannot log out",
 	}[e.Call])
 	if e.told {
@@ -147,7 +147,7 @@ func faultOf(name string, a *answer) destination.Fault {
 		}
 	}
 	switch name {
-	case callSend, callAlias, callJoin, callState, callFind, callMark:
+	case callSend, callAlias, callJoin, callState, callFind, callBeacon:
 		if isOfRoom(a) {
 			return ofTarget
 		}

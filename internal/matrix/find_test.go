@@ -349,32 +349,32 @@ func TestFindOld(t *testing.T) {
 	if _, found, err := client.Find(t.Context(), left[1], begun.Add(-time.Hour)); err != nil || !found || calls == once {
 		t.Errorf("an older one: %t, %v, %d calls", found, err, calls-once)
 	}
-	if marks := f.marks(); marks != 0 {
-		t.Errorf("%d marks were sent", marks)
+	if beacons := f.beacons(); beacons != 0 {
+		t.Errorf("%d beacons were sent", beacons)
 	}
 }
 
-// marks counts the marks that the room shows.
-func (f *office) marks() (n int) {
+// beacons counts the beacons that the room shows.
+func (f *office) beacons() (n int) {
 	var page struct{ Chunk []dendritetest.Event }
 	_, _, body := f.reader.Do("GET", "/_matrix/client/v3/rooms/"+url.PathEscape(f.room)+"/messages?dir=b&limit=100", nil)
 	if err := json.Unmarshal(body, &page); err != nil {
 		panic(err)
 	}
 	for _, e := range page.Chunk {
-		if e.Type == markType {
+		if e.Type == beaconType {
 			n++
 		}
 	}
 	return n
 }
 
-// TestServerThatLags shows that a homeserver which does not show what it took is not believed, that no second mark is sent meanwhile, and
+// TestServerThatLags shows that a homeserver which does not show what it took is not believed, that no second beacon is sent meanwhile, and
 // that the answer comes once it has caught up.
 func TestServerThatLags(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var shown []string
-		marks := 0
+		beacons := 0
 		event := func(id, kind, key string) string {
 			return fmt.Sprintf(`{"event_id":%q,"type":%q,"sender":"@bot:here","origin_server_ts":%d,"content":{"msgtype":"m.file","kaizala-drop.key":%q}}`, id, kind, time.Now().UnixMilli(), key)
 		}
@@ -390,13 +390,13 @@ func TestServerThatLags(t *testing.T) {
 				body = `{"user_id":"@bot:here"}`
 			case strings.Contains(path, "/state/m.room.member"):
 				body = `{"membership":"join"}`
-			case strings.Contains(path, "/send/"+markType):
-				marks++
-				body = `{"event_id":"$mark"}`
+			case strings.Contains(path, "/send/"+beaconType):
+				beacons++
+				body = `{"event_id":"$beacon"}`
 			case strings.Contains(path, "/messages"):
 				body = shows()
 				if !lagging {
-					shown = []string{event("$mark", markType, ""), event("$late", "m.room.message", "K/0")}
+					shown = []string{event("$beacon", beaconType, ""), event("$late", "m.room.message", "K/0")}
 				}
 			}
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
@@ -409,8 +409,8 @@ func TestServerThatLags(t *testing.T) {
 			}
 		}
 		lagging = false
-		if r, found, err := c.Find(t.Context(), m, time.Now()); err != nil || !found || r.ID != "$late" || marks != 1 {
-			t.Errorf("%+v, %t, %v, %d marks", r, found, err, marks)
+		if r, found, err := c.Find(t.Context(), m, time.Now()); err != nil || !found || r.ID != "$late" || beacons != 1 {
+			t.Errorf("%+v, %t, %v, %d beacons", r, found, err, beacons)
 		}
 	})
 }

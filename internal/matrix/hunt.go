@@ -24,8 +24,8 @@ type hunt struct {
 	first    time.Time      // by the server's clock: it was not posted before
 
 	ids      []string          // by file; "": not found
-	mark     string            // the event to see; "": none
-	marked   bool              // it was seen
+	beacon   string            // the event to see; "": none
+	lit      bool              // it was seen
 	redacted string            // an own event that may have been one of them; "": none
 	others   map[string]string // ids of own events by their keys; nil: they are not noted
 	whole    bool              // everything since first was seen
@@ -89,27 +89,27 @@ func (h *hunt) conclude() ([]string, error) {
 	return h.ids[:shown], nil
 }
 
-// awaitMark looks again until a mark is seen that was sent after the last post of m, and sends one if there is none.
-func (h *hunt) awaitMark(ctx context.Context, m destination.Message) error {
+// awaitBeacon looks again until a beacon is seen that was sent after the last post of m, and sends one if there is none.
+func (h *hunt) awaitBeacon(ctx context.Context, m destination.Message) error {
 	last, ok := h.c.doubts.after(m.Key, h.room)
 	switch {
 	case ok && last.seen:
 		return nil
 	case !ok:
-		last = mark{sent: time.Now()}
+		last = beacon{sent: time.Now()}
 		var err error
-		if last.id, err = h.c.sendMark(ctx, h.room); err != nil {
+		if last.id, err = h.c.sendBeacon(ctx, h.room); err != nil {
 			return h.c.refused(ctx, m.Target, h.room, err)
 		}
 		h.c.doubts.put(h.room, last)
 	}
-	h.mark = last.id
+	h.beacon = last.id
 	end := time.Now().Add(catchUp)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		if err := h.look(ctx); err != nil || h.all() {
 			return err
 		}
-		if h.marked {
+		if h.lit {
 			last.seen = true
 			h.c.doubts.put(h.room, last)
 			return nil
@@ -125,12 +125,12 @@ func (h *hunt) awaitMark(ctx context.Context, m destination.Message) error {
 	}
 }
 
-func (c *Client) sendMark(ctx context.Context, room string) (id string, err error) {
+func (c *Client) sendBeacon(ctx context.Context, room string) (id string, err error) {
 	body, err := wire.JSON(struct{}{})
 	if err != nil {
 		return "", err
 	}
-	k := call{name: callMark, method: http.MethodPut, path: roomPath(room) + "/send/" + markType + "/" + rand.Text(), body: body}
+	k := call{name: callBeacon, method: http.MethodPut, path: roomPath(room) + "/send/" + beaconType + "/" + rand.Text(), body: body}
 	var said struct {
 		EventID string `json:"event_id"`
 	}
@@ -145,7 +145,7 @@ func (c *Client) sendMark(ctx context.Context, room string) (id string, err erro
 
 // look pages back once.
 func (h *hunt) look(ctx context.Context) error {
-	h.redacted, h.marked, h.whole = "", false, false
+	h.redacted, h.lit, h.whole = "", false, false
 	from := ""
 	for range pagesMost {
 		var page struct {
@@ -191,8 +191,8 @@ type event struct {
 func (h *hunt) see(e event) {
 	at := time.UnixMilli(e.Time)
 	switch {
-	case e.ID == h.mark && e.ID != "":
-		h.marked = true
+	case e.ID == h.beacon && e.ID != "":
+		h.lit = true
 	case e.Type == "m.room.create":
 		h.whole = true
 	case serverOf(e.Sender) == serverOf(h.me) && at.Before(h.first.Add(-findMargin)): // another server's clock proves nothing
