@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -245,6 +246,51 @@ func TestMatrixCommands(t *testing.T) {
 	wants(w.says(0, w.bot.Token+"\n", "login", "chat", "--token-stdin"), "logged in to chat as @bot:localhost")
 	w.filed("in", 2)
 	w.wantOnce("in")
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestMatrixOutage: while the homeserver's disk is full, a proxy in front of it has nobody to ask, or there are too many calls, files
+// stay where they are, and go on by themselves; and a proxy's error after the homeserver took the post makes no second one.
+func TestMatrixOutage(t *testing.T) {
+	t.Parallel()
+	w := newMatrixWorld(t, dendritetest.Options{}, "in: when_unknown = \"hold\"\n", "in")
+	var uploads, sends atomic.Int64
+	w.between(func(rw http.ResponseWriter, r *http.Request) bool {
+		n, answer := int64(0), ""
+		switch {
+		case strings.Contains(r.URL.Path, "/upload"):
+			n = uploads.Add(1)
+			answer = map[int64]string{
+				1: `507 {"errcode":"M_UNKNOWN","error":"no space left on device"}`, 2: "502 <html>bad gateway</html>",
+				3: `429 {"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":300}`, 4: "413 <html>too large</html>", 5: "404 <html>nginx</html>",
+			}[n]
+		case isSend(r):
+			n = sends.Add(1)
+			answer = map[int64]string{1: "502 <html>bad gateway</html>", 3: `500 {"errcode":"M_UNKNOWN","error":"oh"}`, 5: "403 <html>portal</html>"}[n]
+			if n == 1 || n == 3 { // and the homeserver has it
+				w.forward.ServeHTTP(httptest.NewRecorder(), r)
+			}
+		}
+		if answer == "" {
+			return false
+		}
+		var status int
+		_, _ = fmt.Sscan(answer, &status)
+		rw.WriteHeader(status)
+		fmt.Fprint(rw, answer[4:])
+		return true
+	})
+	p := w.daemon()
+	for i := range 5 {
+		w.drop("in", fmt.Sprint(i, ".txt"), fmt.Sprint("content ", i))
+	}
+	w.filed("in", 5)
+	w.wantOnce("in")
+	if uploads.Load() < 6 || sends.Load() < 6 {
+		t.Errorf("%d uploads, %d posts: nothing went wrong", uploads.Load(), sends.Load())
+	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
