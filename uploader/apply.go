@@ -119,8 +119,7 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 	case advance:
 		q.advance(now, d, e)
 	case foundPosted:
-		q.success(d.stage)
-		q.posted(d)
+		q.foundPosted(d)
 	case withdraw:
 		d.lane.keepIfTouched(d, e.err)
 		q.withdraw(d, errors.Is(e.err, errVanished))
@@ -135,11 +134,7 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 		q.leaveAlone(d, e.err)
 		e.tell(newsLeftAlone)
 	case uploadAgain:
-		d.uploadAgain()
-		if d.uploads++; d.uploads > uploadsMost {
-			d.pause.fail(now)
-		}
-		return newsWaits
+		return d.uploadAgain(now)
 	case uncertain:
 		return q.answerLost(now, d, e.err)
 	case cannotTell:

@@ -52,7 +52,7 @@ func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 		if d.stale++; d.stale >= staleTries || q.failsAlone(d) {
 			q.pauseAll(now, d, err)
 			q.letFirstAgain(now)
-			d.uploadAgain()
+			d.uploadAgain(now)
 			return newsOutage
 		}
 	}

@@ -221,4 +221,10 @@ func (f *facts) isPosted() bool { return f.stage == toConfirm || f.stage == toFi
 const uploadsMost = 3
 
 // uploadAgain has d uploaded anew: what is refused is its resource, which is of an earlier run, or of no use any more.
-func (d *delivery) uploadAgain() { d.stage, d.resumed, d.hasFailed = toUpload, false, false }
+func (d *delivery) uploadAgain(now time.Time) news {
+	d.stage, d.resumed, d.hasFailed = toUpload, false, false
+	if d.uploads++; d.uploads > uploadsMost {
+		d.pause.fail(now)
+	}
+	return newsWaits
+}

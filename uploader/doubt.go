@@ -37,16 +37,21 @@ func (q *queue) answerLost(now time.Time, d *delivery, err error) news {
 	return newsOutage
 }
 
+// foundPosted has d, which the destination has, go on to its local end.
+func (q *queue) foundPosted(d *delivery) {
+	q.success(d.stage)
+	q.posted(d)
+}
+
 // cannotTell deals with a post of which the destination cannot say whether it was made. What was never sent in this life of the ledger is
 // taken to be new.
 func (q *queue) cannotTell(d *delivery, err error) {
 	d.toAsk = false
-	switch {
-	case d.unknown && d.lane.folder.HoldUnknown:
+	if d.unknown && d.lane.folder.HoldUnknown {
 		q.giveUp(d, unknownNote(d, err))
-	default:
-		d.stage = toPost
+		return
 	}
+	d.stage = toPost
 }
 
 // What is posted again may be shown again: a service that takes it and answers with an error makes a message of each try.
