@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,7 @@ and tells what the ledger knows.`,
 			defer done()
 			var stories []control.Story
 			for i, arg := range args {
-				s, err := desk.Explain(cmd.Context(), pathOf(arg))
+				s, err := desk.Explain(cmd.Context(), pathOf(arg), control.LocalZone(time.Now()))
 				if err != nil {
 					return failed(err)
 				}
