@@ -17,7 +17,7 @@ func (d *Desk) Explain(ctx context.Context, path string, z control.Zone) (contro
 	switch {
 	case path == "" || strings.ContainsRune(path, 0):
 		return control.Story{}, &control.Refusal{Text: "explain takes the path of a file, or a name"}
-	case !strings.HasPrefix(path, "/") && strings.Contains(path, "/"):
+	case !strings.HasPrefix(path, "/") && strings.Contains(path, "/"), path == ".", path == "..":
 		return control.Story{}, &control.Refusal{Text: "explain takes an absolute path, or a name without a folder, not " + quote(path)}
 	case !strings.HasPrefix(path, "/"):
 		return d.explainName(ctx, path, z)

@@ -113,7 +113,7 @@ func renamedIn(dirs map[string]map[string]bool, absent []ledger.File, stop *stop
 				continue
 			}
 			is := func(f ledger.File) bool {
-				return f.ID.Size == info.Size() && near(f.ID.Mtime, info.ModTime().UnixNano())
+				return f.ID.Size == info.Size() && isKept(f.ID.Mtime, info.ModTime().UnixNano())
 			}
 			if i := slices.IndexFunc(absent, is); i >= 0 {
 				all = append(all, absent[i])

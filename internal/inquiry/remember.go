@@ -60,7 +60,6 @@ func (d *Desk) rememberFolder(ctx context.Context, k *facts) error {
 	}
 	k.choose(rows)
 	if k.own != nil {
-		k.origin = k.own.Origin
 		return nil
 	}
 	asked, err := d.Ledger.Asked(ctx, ledger.Questions{To: k.path})
@@ -142,24 +141,54 @@ func (d *Desk) recognise(ctx context.Context, k *facts) error {
 	if !k.info.Mode.IsRegular() || k.info.Size == 0 {
 		return nil
 	}
-	found, err := d.Ledger.Like(ctx, k.info.Identity, nil)
-	if err != nil {
+	rows, err := d.alike(ctx, k.info, nil, func(r row) bool { return r.id.Ino == k.info.Ino && r.id.Mtime == k.info.Mtime })
+	if err != nil || len(rows) > 0 {
+		d.recognised(k, rows)
 		return err
 	}
-	if len(found) == 0 && k.info.Size <= sumMost {
-		sum, err := ask(&d.disk, k.folder.Path, func(stop *stopped) ([]byte, error) { return sumOf(k.path, stop) })
-		if err != nil {
-			return nil //nolint:nilerr // what cannot be read is not known
+	var sum []byte
+	if k.info.Size <= sumMost {
+		sum, _ = ask(&d.disk, k.folder.Path, func(stop *stopped) ([]byte, error) { return sumOf(k.path, stop) })
+	}
+	rows, err = d.alike(ctx, k.info, sum, func(r row) bool {
+		if r.sum != nil && sum != nil {
+			return slices.Equal(r.sum, sum)
 		}
-		if found, err = d.Ledger.Like(ctx, k.info.Identity, sum); err != nil {
-			return err
+		return isKept(r.id.Mtime, k.info.Mtime)
+	})
+	d.recognised(k, rows)
+	return err
+}
+
+// alike finds rows of files that were moved away and look like info, for which is is so.
+func (d *Desk) alike(ctx context.Context, info file.Info, sum []byte, is func(row) bool) (all []row, err error) {
+	found, err := d.Ledger.Like(ctx, info.Identity, sum)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range found {
+		for _, f := range one.Files {
+			if f.Dest == "" || f.ID.Size != info.Size {
+				continue
+			}
+			rows, err := d.rows(ctx, []ledger.Delivery{one}, isAt(f.Dest))
+			if err != nil {
+				return nil, err
+			}
+			if is(rows[0]) {
+				all = append(all, rows[0])
+			}
 		}
 	}
-	rows, err := d.rowsLike(ctx, found, k.info)
+	return all, nil
+}
+
+// recognised takes the row of the file at k.path from those that may be its: it is that of one that is not where it was moved; if all are,
+// it is a copy.
+func (d *Desk) recognised(k *facts, rows []row) {
 	for i := range rows {
 		d.lookAt(&rows[i])
 	}
-	// the one that is not where it was moved is the one that lies here; else this is a copy
 	if i := slices.IndexFunc(rows, func(r row) bool { return r.lies == liesGone || r.lies == liesOther }); i >= 0 {
 		k.own = &rows[i]
 		k.own.lies, k.own.at = liesMoved, k.path
@@ -167,28 +196,6 @@ func (d *Desk) recognise(ctx context.Context, k *facts) error {
 	} else if len(rows) > 0 {
 		k.own, k.copied = &rows[0], true
 	}
-	return err
-}
-
-// rowsLike makes rows of deliveries, each of the file that looks most as info does.
-func (d *Desk) rowsLike(ctx context.Context, found []ledger.Delivery, info file.Info) (all []row, err error) {
-	for _, one := range found {
-		best := -1
-		for i, f := range one.Files {
-			if f.Dest != "" && f.ID.Size == info.Size && (best < 0 || f.ID.Ino == info.Ino) {
-				best = i
-			}
-		}
-		if best < 0 {
-			continue
-		}
-		some, err := d.rows(ctx, []ledger.Delivery{one}, isAt(one.Files[best].Dest))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-	}
-	return all, nil
 }
 
 func sumOf(path string, stop *stopped) ([]byte, error) {
@@ -214,12 +221,13 @@ const chainMost = 5
 // fillChain finds how the file fared before it was put back, and after that, and looks where it lies now.
 func (d *Desk) fillChain(ctx context.Context, k *facts) error {
 	var err error
+	if k.origin == nil && k.own != nil {
+		k.origin = k.own.Origin
+	}
 	for range chainMost {
 		origin, last := k.origin, len(k.before)-1
 		if last >= 0 {
 			origin = k.before[last].Origin
-		} else if origin == nil && k.own != nil {
-			origin = k.own.Origin
 		}
 		if origin == nil {
 			break

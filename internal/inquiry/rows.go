@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/file"
@@ -18,6 +19,7 @@ const entriesMost = 20
 type row struct {
 	control.Entry
 	id   file.Identity // when it was claimed, or last recognised
+	sum  []byte        // of what was uploaded; nil: nothing was
 	help filing.Note   // of one that failed: what can be done
 
 	lies lies
@@ -113,7 +115,7 @@ func (d *Desk) rows(ctx context.Context, found []ledger.Delivery, is func(contro
 				break
 			}
 		}
-		r := row{Entry: entries[i][at], id: one.Files[at].ID}
+		r := row{Entry: entries[i][at], id: one.Files[at].ID, sum: one.Files[at].SHA256}
 		if one.State == ledger.Failed {
 			r.help = d.Rules.Recall(one)
 		}
@@ -171,7 +173,7 @@ func (d *Desk) lookAt(r *row) {
 		r.lies = liesGone
 	case err != nil:
 		r.lies = liesDark
-	case info.Mode.IsRegular() && info.Size == r.id.Size && (info.Ino == r.id.Ino || near(info.Mtime, r.id.Mtime)):
+	case info.Mode.IsRegular() && info.Size == r.id.Size && (info.Ino == r.id.Ino || isKept(r.id.Mtime, info.Mtime)):
 		r.lies = liesThere
 	default:
 		r.lies = liesOther
@@ -185,8 +187,10 @@ func (d *Desk) readNote(r *row) {
 		return
 	}
 	n, err := ask(&d.disk, r.Folder, func(*stopped) (filing.Note, error) {
-		if n, ok := filing.ReadNote(r.at); ok {
-			return n, nil
+		for _, path := range []string{r.at, r.Dest} { // who renames the file may leave the note as it was
+			if n, ok := filing.ReadNote(path); ok {
+				return n, nil
+			}
 		}
 		return filing.Note{}, errSilent
 	})
@@ -195,7 +199,13 @@ func (d *Desk) readNote(r *row) {
 	}
 }
 
-// near reports whether two modification times can be of one file, as file systems keep them.
-func near(a, b int64) bool { return -coarse <= a-b && a-b <= coarse }
-
-const coarse = 2_000_000_000 // nanoseconds: the step of FAT
+// isKept reports whether a modification time is another one as a file system or a copy keeps it: to the nanosecond, or in coarser steps,
+// up to those of FAT.
+func isKept(mtime, kept int64) bool {
+	for _, step := range []time.Duration{1, 100, time.Microsecond, time.Millisecond, 10 * time.Millisecond, time.Second, 2 * time.Second} {
+		if off := time.Duration(kept - mtime); kept%int64(step) == 0 && -step < off && off < step {
+			return true
+		}
+	}
+	return false
+}
