@@ -76,6 +76,7 @@ func ParseZone(written string) (z Zone, err error) {
 	if written == "" {
 		return nil, nil
 	}
+	written = strings.ReplaceAll(written, " ", "+") // a query in which nobody has escaped it
 	for one := range strings.SplitSeq(written, ",") {
 		offset, from, _ := strings.Cut(one, "@")
 		var o Offset

@@ -235,7 +235,8 @@ func TestNameIsLookedForEverywhere(t *testing.T) {
 	}
 	must(t, os.Remove(done))
 	o.says("scan.pdf", TellsHeld, `!safe to delete "/a/done/scan.pdf"`, "not there any more")
-	o.says("scan (2).pdf", TellsDelivered, "This is about", "scan (2).pdf", `safe to delete`)
+	o.says("scan (2).pdf", TellsDelivered, `It was moved to "/a/done/scan (2).pdf"`, "!It is about", `safe to delete`)
+	o.says("deep", TellsFolder)
 	o.says("nobody.pdf", TellsAbsent, "Nothing is known", "history --name nobody.pdf")
 }
 

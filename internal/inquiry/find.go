@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"kaizala-drop/internal/config"
@@ -61,15 +62,15 @@ func (d *Desk) explainName(ctx context.Context, name string, z control.Zone) (co
 		if slices.ContainsFunc(told, func(o row) bool { return o.ID == r.ID && o.Name == r.Name }) {
 			continue
 		}
-		if err := tell(cmp.Or(r.Dest, r.wasPut(), filepath.Join(r.Folder, r.Name))); err != nil {
+		if err := tell(cmp.Or(r.Dest, r.lay(), filepath.Join(r.Folder, r.Name))); err != nil {
 			return control.Story{}, err
 		}
 	}
 	return d.tellName(name, all, whole), nil
 }
 
-// wasPut is where a file was put back; "": nowhere.
-func (r row) wasPut() string {
+// lay is where a file lay that was put back; "": it was not.
+func (r row) lay() string {
 	a, _ := r.putBack()
 	return a.From
 }
@@ -156,8 +157,8 @@ func (d *Desk) tellName(name string, all []foundFile, whole bool) control.Story 
 		s.Advice = []string{"Give its whole path, or look for a part of its name: " + history}
 	case 1:
 		s = all[0].story
-		if s.Path != "" {
-			s.Lines = append([]string{"This is about " + quote(s.Path) + "."}, s.Lines...)
+		if at := quote(s.Path); !strings.Contains(strings.Join(append(slices.Clone(s.Lines), s.Title), "\n"), at) {
+			s.Lines = append([]string{"It is about " + at + "."}, s.Lines...)
 		}
 	default:
 		s.State, s.Title = all[0].story.State, fmt.Sprintf("%d files called %s are known.", len(all), quote(name))

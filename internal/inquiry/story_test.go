@@ -102,10 +102,12 @@ func TestStories(t *testing.T) {
 		"held, its reason says what to do": {func(k *facts) {
 			k.held = &view.Held{Kind: "links", Reason: "it has 2 names: copy it in", Since: at(), Advice: "copy it in"}
 		}, TellsHeld, []string{"is held back: it has 2 names.", "Copy it in."}, "names: copy"},
-		"a link":            {func(k *facts) { k.held = &view.Held{Kind: "symlink", Reason: "symbolic link", Since: at()} }, TellsHeld, []string{"To delete the link loses nothing"}, "is to lose it"},
-		"an empty one":      {func(k *facts) { k.held = &view.Held{Kind: "empty", Reason: "it is empty", Since: at()} }, TellsHeld, []string{"nothing in it that could be lost"}, "is to lose it"},
-		"a subfolder":       {func(k *facts) { k.held = &view.Held{Kind: "folder", Reason: "it is a folder", Since: at()} }, TellsIgnored, []string{"left alone: it is a folder"}, "is to lose it"},
-		"it was just seen":  {func(k *facts) { k.held = &view.Held{Kind: "settling", Since: at()} }, TellsHeld, []string{"taken once it has been quiet"}, ""},
+		"a link":       {func(k *facts) { k.held = &view.Held{Kind: "symlink", Reason: "symbolic link", Since: at()} }, TellsHeld, []string{"To delete the link loses nothing"}, "is to lose it"},
+		"an empty one": {func(k *facts) { k.held = &view.Held{Kind: "empty", Reason: "it is empty", Since: at()} }, TellsHeld, []string{"nothing in it that could be lost"}, "is to lose it"},
+		"a subfolder":  {func(k *facts) { k.held = &view.Held{Kind: "folder", Reason: "it is a folder", Since: at()} }, TellsIgnored, []string{"left alone: it is a folder"}, "is to lose it"},
+		"it was just seen": {func(k *facts) {
+			k.held = &view.Held{Kind: "settling", Reason: "it was seen, and must be quiet for a while", Since: at()}
+		}, TellsHeld, []string{"is held back: it was seen, and must be quiet"}, ""},
 		"uploading":         {queued(view.Queued{Stage: view.Claimed, Busy: true, Sent: 2_500_000}), TellsUploading, []string{"2.5 MB of 10.0 MB", "not in the group yet", `for the group "g@2"`}, ""},
 		"all of it is sent": {queued(view.Queued{Stage: view.Claimed, Busy: true, Sent: 10_000_000}), TellsUploading, []string{"is sent, and waits for the answer"}, "10.0 MB of"},
 		"an outage": {func(k *facts) {

@@ -16,8 +16,6 @@ func (k *facts) tellHeld() control.Story {
 	h := k.held
 	s := control.Story{State: TellsHeld, Title: fmt.Sprintf("%s is held back: %s.", k.base(), reasonWithout(h.Reason, h.Advice))}
 	switch h.Kind {
-	case "settling":
-		s.Title = k.base() + " was seen, and is taken once it has been quiet for a while."
 	case "note", "removed note", "folder", "filed":
 		s.State, s.Title = TellsIgnored, fmt.Sprintf("%s is left alone: %s.", k.base(), h.Reason)
 	}
@@ -37,8 +35,10 @@ func (k *facts) tellHeld() control.Story {
 		s.Advice = append(s.Advice, capital(h.Advice)+".")
 	}
 	if lost := losing(h.Kind); lost != "" {
-		s.Lines = append(s.Lines, k.goesTo())
 		s.Advice = append(s.Advice, lost)
+		if h.Kind != "symlink" {
+			s.Lines = append(s.Lines, k.goesTo())
+		}
 	}
 	s.Lines = append(s.Lines, k.history()...)
 	return k.withDoor(s)
