@@ -1,6 +1,7 @@
 package inquiry
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -35,9 +36,14 @@ type stopped = atomic.Bool
 
 // disk looks at files, below each folder for itself, with a bound on the time and on what may hang. It is safe for concurrent use.
 type disk struct {
+	most int // names of a folder that are looked through; 0: namesSought
+
 	mu     sync.Mutex
 	places map[string]*looks
 }
+
+// sought is how many names of a folder are looked through.
+func (d *disk) sought() int { return cmp.Or(d.most, namesSought) }
 
 // looks are those under way below one folder.
 type looks struct {
@@ -118,15 +124,22 @@ func (d *disk) missing(folder, path string) string {
 	return got
 }
 
-// list gives the names in a folder, at most namesSought.
-func (d *disk) list(folder, dir string) (map[string]bool, error) {
-	return ask(d, folder, func(stop *stopped) (map[string]bool, error) {
-		names := map[string]bool{}
+// listing are the names in a folder.
+type listing struct {
+	names map[string]bool
+	cut   bool // there may be more
+}
+
+// list gives the names in a folder, not more than are sought.
+func (d *disk) list(folder, dir string) (listing, error) {
+	return ask(d, folder, func(stop *stopped) (listing, error) {
+		l := listing{names: map[string]bool{}}
 		err := each(dir, stop, func(e fs.DirEntry) bool {
-			names[e.Name()] = true
-			return len(names) < namesSought
+			l.names[e.Name()] = true
+			l.cut = len(l.names) >= d.sought()
+			return !l.cut
 		})
-		return names, err
+		return l, err
 	})
 }
 
@@ -151,9 +164,9 @@ func (d *disk) find(folder, dir, base string, but ...string) (paths []string, al
 					dirs = append(dirs, path)
 				}
 				seen++
-				return seen < namesSought
+				return seen < d.sought()
 			})
-			if seen >= namesSought || stop.Load() || err != nil && !isAbsent(err) {
+			if seen >= d.sought() || stop.Load() || err != nil && !isAbsent(err) {
 				f.all = false
 				return f, nil
 			}

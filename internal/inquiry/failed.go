@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"kaizala-drop/internal/config"
@@ -75,7 +76,7 @@ func (d *Desk) failedIn(ctx context.Context, f config.Folder) (s seen) {
 
 // lying gives those of the failed files that lie where they were moved, or that somebody renamed there.
 func (d *Desk) lying(folder string, files []ledger.File) (all []ledger.File, err error) {
-	dirs := map[string]map[string]bool{}
+	dirs := map[string]listing{}
 	var absent []ledger.File
 	for _, file := range files {
 		dir, base := filepath.Split(file.Dest)
@@ -84,11 +85,11 @@ func (d *Desk) lying(folder string, files []ledger.File) (all []ledger.File, err
 				return nil, err
 			}
 		}
-		names, listed := dirs[dir]
+		there, listed := dirs[dir]
 		switch {
-		case !listed || names[base] || len(names) >= namesSought:
+		case !listed || there.cut || there.names[base]:
 			all = append(all, file)
-			delete(names, base)
+			delete(there.names, base)
 		default:
 			absent = append(absent, file)
 		}
@@ -101,10 +102,10 @@ func (d *Desk) lying(folder string, files []ledger.File) (all []ledger.File, err
 }
 
 // renamedIn gives those files that are not under their names, but under others of the folders' that nobody else is known by.
-func renamedIn(dirs map[string]map[string]bool, absent []ledger.File, stop *stopped) (all []ledger.File) {
+func renamedIn(dirs map[string]listing, absent []ledger.File, stop *stopped) (all []ledger.File) {
 	looked := 0
-	for dir, names := range dirs {
-		for name := range names {
+	for dir, there := range dirs {
+		for name := range there.names {
 			if looked++; looked > lookedMost || stop.Load() {
 				return all
 			}
@@ -124,8 +125,16 @@ func renamedIn(dirs map[string]map[string]bool, absent []ledger.File, stop *stop
 	return all
 }
 
-// markGone finds which of the files that wait in a folder are not under their names any more.
-func (d *Desk) markGone(f *control.Folder) {
+// markGone finds which of the files that wait are not under their names any more.
+func (d *Desk) markGone(folders []control.Folder) {
+	var looking sync.WaitGroup
+	for i := range folders {
+		looking.Go(func() { d.markGoneIn(&folders[i]) })
+	}
+	looking.Wait()
+}
+
+func (d *Desk) markGoneIn(f *control.Folder) {
 	var open []int
 	for i, q := range f.Queue {
 		if isOpen(q) && !q.Busy && q.Files == 1 && len(open) < lookedMost {

@@ -61,6 +61,7 @@ func (d *Desk) status(ctx context.Context) (control.Status, error) {
 		}
 		s.Folders = append(s.Folders, shown)
 	}
+	d.markGone(s.Folders)
 	return s, nil
 }
 
@@ -118,7 +119,6 @@ func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]vie
 	}
 	if l, ok := lanes[f.Destination+"\x00"+f.Path]; ok {
 		shown.Pause, shown.Filing, shown.Queue, shown.Deliveries = l.Group, l.Filing, l.Queue, l.Deliveries
-		d.markGone(&shown)
 		if l.Hangs != "" {
 			shown.Trouble, shown.Advice = "its file system does not answer: "+l.Hangs, "look at the server of the share, or at the disk"
 		}
