@@ -89,11 +89,11 @@ func TestQueueShowsANameBelow(t *testing.T) {
 		q.add(file.Batch{version("/a", name, 1)})
 	}
 	got := q.view(time.Now(), view.Ask[view.Posting]{Folder: "/a", Name: "x.pdf", Below: true}).Lanes[0].Queue
-	names := ""
+	var names []string
 	for _, one := range got {
-		names += one.Name + " "
+		names = append(names, one.Name)
 	}
-	if names != "x.pdf one/x.pdf one/two/x.pdf " {
+	if fmt.Sprint(names) != "[x.pdf one/x.pdf one/two/x.pdf]" {
 		t.Errorf("shown are %s", names)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
@@ -173,7 +174,9 @@ func (o *office) fail(folder, name, content string, n filing.Note) (dest string)
 }
 
 // retry has a failed file put back.
-func (o *office) retry(path string) (to string) {
+func (o *office) retry(path string) (to string) { return o.ask(retry.Request{Path: path}) }
+
+func (o *office) ask(q retry.Request) (to string) {
 	o.t.Helper()
 	r := retry.Retrier{Ledger: o.ledger, Filer: o.filer, Log: zerolog.Nop(), Folders: func() (all []retry.Folder) {
 		for _, f := range o.folders {
@@ -181,7 +184,8 @@ func (o *office) retry(path string) (to string) {
 		}
 		return all
 	}}
-	got, err := r.Retry(o.t.Context(), retry.Request{Path: path, By: "eve (uid 7)"})
+	q.By = "eve (uid 7)"
+	got, err := r.Retry(o.t.Context(), q)
 	must(o.t, err)
 	return got.To
 }
@@ -291,6 +295,50 @@ func TestPutBackIsTold(t *testing.T) {
 	o.says(failed, TellsFailed, "torn", "kaizala-drop retry /a/failed/x.pdf")
 }
 
+// TestPutBackInOddWays: the same is told of a file that got a number when it was put back, that failed and was put back again and again, that was
+// deleted before it was taken, and of one that somebody said was posted.
+func TestPutBackInOddWays(t *testing.T) {
+	o := newOffice(t, "a")
+	failed := o.fail("a", "x.pdf", "content", filing.Note{Reason: "refused"})
+	other := o.write("another", "a", "x.pdf")
+	back := o.retry(failed)
+	if back == other {
+		t.Fatal("it was put over another file")
+	}
+	for _, path := range []string{failed, back, filepath.Base(back)} {
+		o.says(path, TellsUnseen, "put back by eve (uid 7)", "x (2).pdf", "refused")
+	}
+	o.says(other, TellsUnseen, "!put back by", "was not taken yet")
+	o.says("x.pdf", TellsUnseen, `2 files called "x.pdf"`, "put back by eve (uid 7)")
+	must(t, os.Remove(back))
+	for _, path := range []string{failed, back, filepath.Base(back)} {
+		o.says(path, TellsFailed, "put back by eve (uid 7)", "not there any more", "!retry ")
+	}
+
+	for _, reason := range []string{"first", "second", "third"} {
+		o.retry(o.fail("a", "often.pdf", "o", filing.Note{Reason: reason}))
+		must(t, os.Remove(o.path("a", "often.pdf"))) // to be written anew, with the very looks
+	}
+	again := o.fail("a", "more.pdf", "more", filing.Note{Reason: "first"})
+	o.retry(again)
+	id, identity := o.claim("a", "more.pdf")
+	must(t, o.ledger.Failed(t.Context(), id, "second"))
+	dest, err := o.filer.Fail(filing.Move{Folder: o.path("a"), Name: "more.pdf", Want: identity, Dir: o.path("a", "failed")}, filing.Note{Reason: "second"})
+	must(t, err)
+	must(t, o.ledger.FailedFiled(t.Context(), id, []string{dest}))
+	o.says(dest, TellsFailed, "failed today", ": second.", "put back by eve (uid 7)", ": first.", "kaizala-drop retry /a/failed/more.pdf", "!Another file")
+	o.retry(dest)
+	o.says(dest, TellsUnseen, ": second.", ": first.", "!retry ")
+	o.says("more.pdf", TellsUnseen, ": second.", ": first.", "!files called")
+
+	doubt := o.fail("a", "doubt.pdf", "doubt", filing.Note{Reason: ledger.MayBePosted + ": no answer", Unknown: true})
+	o.says(doubt, TellsFailed, "--was-posted", "--post-again", "Do not delete it", "!Nothing of it was posted")
+	done := o.ask(retry.Request{Path: doubt, WasPosted: true})
+	for _, path := range []string{doubt, done, o.path("a", "doubt.pdf"), "doubt.pdf"} {
+		o.says(path, TellsDelivered, "eve (uid 7) said that it is in the group", `safe to delete "/a/done/doubt.pdf": it is in the group, as eve (uid 7) said`, "!retry ")
+	}
+}
+
 // TestAdviceIsThatOfTheNote: what is advised for a failed file is what the note beside it says, also when somebody has changed the note or
 // deleted it; then the ledger tells.
 func TestAdviceIsThatOfTheNote(t *testing.T) {
@@ -388,7 +436,7 @@ func TestEveryPathHasAStory(t *testing.T) {
 		if s.State != state || s.Title == "" {
 			t.Errorf("%q is %q: %s", path, s.State, text)
 		}
-		if strings.ContainsAny(text, "\x1b\u202e\xff\r") || strings.Contains(text, "\n  line") {
+		if !utf8.ValidString(text) || strings.ContainsAny(text, "\x1b\u202e\r") || strings.Contains(text, "\n  line") {
 			t.Errorf("%q does harm: %q", path, text)
 		}
 		if strings.Contains(text, "safe to delete") != (state == TellsDelivered) {

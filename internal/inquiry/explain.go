@@ -112,9 +112,12 @@ func (d *Desk) facts(ctx context.Context, path string, z control.Zone) (k facts,
 	return k, nil
 }
 
-// followed gives the facts of the file that was put back from k.path to a path.
+// followed gives the facts of the file that was put back from k.path to a path, if it is there still.
 func (d *Desk) followed(ctx context.Context, k facts, to string) (facts, error) {
 	is, err := d.facts(ctx, to, k.zone)
+	if isAbsent(is.looked) && is.queued == nil && is.held == nil {
+		return k, err
+	}
 	is.asked = k.path
 	return is, err
 }

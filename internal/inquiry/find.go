@@ -46,9 +46,7 @@ func (d *Desk) explainName(ctx context.Context, name string, z control.Zone) (co
 			return err
 		}
 		seen[k.path] = true
-		for _, r := range slices.Concat(k.before, present(k.own), present(k.then)) {
-			told = append(told, r)
-		}
+		told = slices.Concat(told, k.before, present(k.own), present(k.then))
 		k.others = nil // each is told by itself
 		all = append(all, foundFile{k.story(), k.when()})
 		return nil
@@ -64,6 +62,13 @@ func (d *Desk) explainName(ctx context.Context, name string, z control.Zone) (co
 		}
 		if err := tell(cmp.Or(r.Dest, r.lay(), filepath.Join(r.Folder, r.Name))); err != nil {
 			return control.Story{}, err
+		}
+	}
+	if len(all) == 0 { // it had the name for a while only
+		for _, f := range d.Config().Folders {
+			if err := tell(filepath.Join(f.Path, name)); err != nil {
+				return control.Story{}, err
+			}
 		}
 	}
 	return d.tellName(name, all, whole), nil

@@ -74,6 +74,9 @@ func (k *facts) chain() control.Story {
 		r = *k.then
 	}
 	s := k.rowed(r)
+	if a, back := r.putBack(); back && a.Became == 0 && isAbsent(k.looked) {
+		s.Lines = append(s.Lines, "It was not taken up there, and is not there any more: somebody has moved or deleted it.")
+	}
 	if k.then != nil {
 		s.Lines = append(s.Lines, fmt.Sprintf("It had failed %s: %s.", k.moment(k.own.At), k.own.Reason))
 		if a, ok := k.own.putBack(); ok {
@@ -141,7 +144,7 @@ func (k *facts) tellOutside() control.Story {
 	case k.looked != nil:
 		s.Lines = append(s.Lines, "It cannot be looked at: "+reasonOf(k.looked)+".")
 	case k.info.Mode.IsDir():
-		s.Title = k.base() + " is a folder, and none that is watched: nothing in it is posted."
+		s.Title = k.base() + " is a folder that is not watched itself: what lies in it, and in none that is watched, is not posted."
 	}
 	for _, f := range k.folders {
 		s.Lines = append(s.Lines, "Watched is "+quote(f.Path)+".")

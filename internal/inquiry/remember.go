@@ -69,6 +69,14 @@ func (d *Desk) rememberFolder(ctx context.Context, k *facts) error {
 			k.origin = &said
 		}
 	}
+	if len(asked) == 0 || !isAbsent(k.looked) || err != nil {
+		return err
+	}
+	last := asked[len(asked)-1]
+	r, ok, err := d.get(ctx, last.Delivery, func(e control.Entry) bool { return e.Name == last.Name })
+	if ok {
+		k.own = &r
+	}
 	return err
 }
 
