@@ -26,7 +26,7 @@ import (
 
 // office is a desk with a ledger and folders that are real, and parts of a daemon that show what a test has them show.
 type office struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	desk    *Desk
 	ledger  *ledger.Ledger
@@ -36,7 +36,7 @@ type office struct {
 	queue   map[string][]view.Queued // by folder
 }
 
-func newOffice(t *testing.T, names ...string) *office {
+func newOffice(t testing.TB, names ...string) *office {
 	t.Helper()
 	o := &office{t: t, dir: t.TempDir(), filer: filing.New(), held: map[string][]view.Held{}, queue: map[string][]view.Queued{}}
 	state := filepath.Join(o.dir, "state")
@@ -113,7 +113,7 @@ func (o *office) Doors(context.Context) (all []view.Door, _ bool) {
 func (*office) Calls(string) (float64, int) { return 0, 0 }
 func (*office) Process() (int, time.Time)   { return 1, time.Now() }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
