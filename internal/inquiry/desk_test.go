@@ -256,7 +256,7 @@ func TestRenamedInDoneIsKnown(t *testing.T) {
 	}
 	o.says(move(o.deliver("a", "1.pdf", "one"), "a", "done", "bill.pdf"), TellsDelivered, `"1.pdf" was posted`, "moved it on", `safe to delete "/a/done/bill.pdf"`, "!foreign", "!ove it into")
 	o.says(move(o.deliver("a", "2.pdf", "two"), "b", "done", "sub", "x.pdf"), TellsDelivered, `"2.pdf" was posted`, `safe to delete "/b/done/sub/x.pdf"`)
-	o.says(move(o.deliver("a", "3.pdf", "three"), "elsewhere", "y.pdf"), TellsDelivered, `"3.pdf" was posted`, "in no folder that is watched now")
+	o.says(move(o.deliver("a", "3.pdf", "three"), "elsewhere", "y.pdf"), TellsDelivered, `"3.pdf" was posted`, "in no folder that is watched now", "!safe to delete")
 	torn := filing.Note{Reason: "truncated: no end", Advice: "Scan it again.", Same: true, AsItIs: true}
 	o.says(move(o.fail("a", "4.pdf", "four", torn), "a", "failed", "z.pdf"), TellsFailed, `"4.pdf" failed`, "retry --as-it-is "+"/a/failed/z.pdf")
 	copied := o.deliver("a", "5.pdf", "five")
@@ -265,7 +265,42 @@ func TestRenamedInDoneIsKnown(t *testing.T) {
 	twin := o.write("five", "a", "done", "twin.pdf")
 	must(t, os.Chtimes(twin, time.Time{}, info.ModTime()))
 	o.says(twin, TellsOutside, `looks like a copy of "/a/done/5.pdf"`, "post it once more")
-	o.says(o.write("of somebody", "a", "done", "own.pdf"), TellsOutside, "was not moved there by kaizala-drop")
+	o.says(o.write("of somebody", "a", "done", "own.pdf"), TellsOutside, "was not moved there by kaizala-drop", "!Another file")
+	must(t, os.Remove(copied))
+	o.says(o.write("another one", "a", "done", "5.pdf"), TellsOutside, "was not moved there by kaizala-drop", "Another file of this name", "was posted")
+}
+
+// TestSafeToDelete: that is said of what was posted and lies in done/, also after it was touched, and not once somebody has written into it, has put
+// another file there, or a link.
+func TestSafeToDelete(t *testing.T) {
+	o := newOffice(t, "a")
+	for name, c := range map[string]struct {
+		change func(path string)
+		safe   bool
+	}{
+		"as it was": {func(string) {}, true},
+		"touched":   {func(path string) { must(t, os.Chtimes(path, time.Time{}, time.Unix(1, 1))) }, true},
+		"written": {func(path string) {
+			must(t, os.WriteFile(path, []byte("other"), 0o600))
+			must(t, os.Chtimes(path, time.Time{}, time.Unix(1, 1)))
+		}, false},
+		"longer": {func(path string) { must(t, os.WriteFile(path, []byte("bytes and more"), 0o600)) }, false},
+		"replaced": {func(path string) {
+			must(t, os.Remove(path))
+			must(t, os.WriteFile(path, []byte("other"), 0o600))
+		}, false},
+		"a link":   {func(path string) { must(t, os.Rename(path, path+"2")); must(t, os.Symlink(path+"2", path)) }, false},
+		"a folder": {func(path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o755)) }, false},
+		"gone":     {func(path string) { must(t, os.Remove(path)) }, false},
+	} {
+		path := o.deliver("a", name+".pdf", "bytes")
+		c.change(path)
+		for _, asked := range []string{path, o.path("a", name+".pdf"), name + ".pdf"} {
+			if _, text := o.explain(asked); strings.Contains(text, "safe to delete") != c.safe {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+	}
 }
 
 // TestPutBackIsTold: of a file that was put back it is told who did that and when, by its name, by its path in failed/, and by its path in the
