@@ -15,13 +15,10 @@ type Step struct {
 	Args []string // of kaizala-drop, to be run on the server; nil: there is no command
 }
 
-// Command is the command line of a step; options follow the name of the command.
+// Command is the command line of a step; options stand before its path.
 func (s Step) Command(options string) string {
-	words := []string{"kaizala-drop", s.Args[0] + options}
-	for _, arg := range s.Args[1:] {
-		words = append(words, text.Quoted(arg))
-	}
-	return strings.Join(words, " ")
+	last := len(s.Args) - 1
+	return "kaizala-drop " + strings.Join(s.Args[:last], " ") + options + " " + text.Quoted(s.Args[last])
 }
 
 const (
