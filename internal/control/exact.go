@@ -103,6 +103,9 @@ func read(text []byte, into any, strict bool) (err error) {
 	if err := d.Decode(into); err != nil {
 		return err
 	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON value")
+	}
 	value := reflect.ValueOf(into).Elem()
 	value.Set(mapped(value, func(s string) string {
 		exact, wrong := unescape(s)

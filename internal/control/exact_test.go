@@ -45,6 +45,7 @@ func FuzzExact(f *testing.F) {
 	for _, name := range hostile() {
 		f.Add(name, []byte(`["`+name+`"]`))
 	}
+	f.Add("", []byte("[]0"))
 	f.Fuzz(func(t *testing.T, name string, text []byte) {
 		if got, err := unescape(escape(name)); err != nil || got != name {
 			t.Errorf("%q became %q, %v", name, got, err)
