@@ -55,18 +55,20 @@ func (n Note) text(name string, local *time.Location) string {
 
 // again says how the file is sent again.
 func (n Note) again() string {
-	command := func(option string) string { return "    kaizala-drop retry " + option + text.Quoted(n.path) + "\n" }
+	command := func(option string) string {
+		return "    kaizala-drop retry" + option + n.options + " " + text.Quoted(n.path) + "\n"
+	}
 	switch {
 	case n.path == "" && n.Same:
 		return "Put into the folder again as it is, it would only come back here. "
 	case n.path == "":
 		return "To send the file, put it into the folder again. "
 	case n.Unknown:
-		return "If it is not there, put the file into the folder again, or run on the server:\n" + command("--post-again ") +
-			"If it is there, this moves the file to done/, and sends nothing:\n" + command("--was-posted ")
+		return "If it is not there, put the file into the folder again, or run on the server:\n" + command(" --post-again") +
+			"If it is there, this moves the file to done/, and sends nothing:\n" + command(" --was-posted")
 	case n.AsItIs:
 		return "Put into the folder again as it is, it would only come back here. This sends it as it is, if run on the server:\n" +
-			command("--as-it-is ")
+			command(" --as-it-is")
 	case n.Same:
 		return "Put into the folder again as it is, it would only come back here. "
 	}
@@ -168,7 +170,7 @@ func (f *Filer) unreserveNote(path string) {
 // by more than a number.
 func (t *transfer) textFor(path string) string {
 	n := *t.noted
-	n.path = path
+	n.path, n.options = path, t.filer.Options
 	if n.as = ""; !t.keepsName(path) {
 		n.as, _ = filepath.Rel(t.move.Dir, path)
 	}

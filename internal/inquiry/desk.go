@@ -54,6 +54,8 @@ type Desk struct {
 	Ledger  Ledger
 	Rules   Rules
 	Live    Live // nil: no daemon runs
+	// Options follow the name of each command that is advised: " --config FILE", if the commands would not find it.
+	Options string
 	// Retries takes failed files back; nil: nobody can here.
 	Retries func(ctx context.Context, r control.Retry, by string) ([]control.Retried, error)
 	Now     func() time.Time

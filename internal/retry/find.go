@@ -179,7 +179,7 @@ func (r *Retrier) describeGone(ctx context.Context, path string, known []ledger.
 		return fmt.Errorf("%w: nothing lies there, and no file of that name is known; failed files lie in the failed/ of their folder", ErrNotFailed)
 	}
 	return fmt.Errorf("%w: nothing lies there; what became of files of that name: %s", ErrNotFailed,
-		text.Command(r.Config, "history", "--name", filepath.Base(path)))
+		text.Command(r.Options, "history", "--name", filepath.Base(path)))
 }
 
 func day(t time.Time) string { return t.Local().Format("2 January 2006 at 15:04 MST") }
@@ -212,7 +212,7 @@ func (r *Retrier) describe(ctx context.Context, path string, info file.Info) err
 	for _, p := range paths {
 		for _, f := range r.Folders() {
 			if isIn(f.Path, p) {
-				return fmt.Errorf("%w: it lies in its folder, from where it is sent by itself; what it waits for: %s", ErrNotFailed, text.Command(r.Config, "explain", p))
+				return fmt.Errorf("%w: it lies in its folder, from where it is sent by itself; what it waits for: %s", ErrNotFailed, text.Command(r.Options, "explain", p))
 			}
 		}
 	}

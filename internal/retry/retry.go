@@ -55,9 +55,9 @@ type Retrier struct {
 	Folders func() []Folder
 	// Takes is an error, with what helps, about a file that would not be sent from the watched folder at path, where it is to be called
 	// name, relative to it. nil: all are taken.
-	Takes  func(path, name string, size int64) error
-	Config string // path of the configuration for the commands that errors name; "": the default one
-	Log    zerolog.Logger
+	Takes   func(path, name string, size int64) error
+	Options string // of the commands that errors name (text.Options)
+	Log     zerolog.Logger
 
 	mu   sync.Mutex
 	busy map[place]bool

@@ -2,15 +2,21 @@ package text
 
 import "strings"
 
-// Command is a command line of this program to be pasted into a shell, as whoever reads it needs it: with the configuration, unless
-// that is the default one (""), behind the name of the command. words are that name, flags and arguments.
-func Command(config string, words ...string) string {
-	line := []string{"kaizala-drop"}
-	for i, word := range words {
-		line = append(line, Quoted(word))
-		if i == 0 && config != "" {
-			line = append(line, "--config", Quoted(config))
-		}
+// Options are what a command line that is advised needs behind the name of its command, so that it finds the configuration that is
+// meant: none for the default one, "".
+func Options(config string) string {
+	if config == "" {
+		return ""
 	}
-	return strings.Join(line, " ")
+	return " --config " + Quoted(config)
+}
+
+// Command is a command line of this program to be pasted into a shell: its name, the options, and flags and arguments.
+func Command(options, name string, args ...string) string {
+	var b strings.Builder
+	b.WriteString("kaizala-drop " + name + options)
+	for _, arg := range args {
+		b.WriteString(" " + Quoted(arg))
+	}
+	return b.String()
 }

@@ -16,7 +16,7 @@ func TestCommand(t *testing.T) {
 		{"", []string{"retry", "--as-it-is", "/a b"}, "kaizala-drop retry --as-it-is '/a b'"},
 		{"/etc/it's.toml", []string{"retry", "/a\n"}, `kaizala-drop retry --config '/etc/it'\''s.toml' $'/a\n'`},
 	} {
-		if got := text.Command(c.config, c.words...); got != c.want {
+		if got := text.Command(text.Options(c.config), c.words[0], c.words[1:]...); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
 		}
 	}
