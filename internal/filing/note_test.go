@@ -86,7 +86,7 @@ func TestNoteNamesTheCommand(t *testing.T) {
 `},
 		"another configuration, as it is": {Note{options: " --config /c", Same: true, AsItIs: true}, "/f/a.pdf",
 			`Put into the folder again as it is, it would only come back here. This sends it as it is, if run on the server:
-    kaizala-drop retry --as-it-is --config /c /f/a.pdf
+    kaizala-drop retry --config /c --as-it-is /f/a.pdf
 `},
 		"hostile": {Note{}, "/srv/failed/it's\n\x1b[31m.pdf", `To send the file, put it into the folder again, or run on the server:
     kaizala-drop retry $'/srv/failed/it\'s\n\033[31m.pdf'
