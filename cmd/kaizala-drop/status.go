@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -116,7 +115,5 @@ func writeLines(out io.Writer, lines []string) error {
 }
 
 func writeJSON(out io.Writer, value any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return failed(e.Encode(value))
+	return failed(control.Write(out, value, "  "))
 }

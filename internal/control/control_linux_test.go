@@ -249,7 +249,8 @@ func TestHostileQuestions(t *testing.T) {
 	defer c.Close()
 	for _, q := range []struct{ method, path, body string }{
 		{"GET", "/", ""}, {"GET", "/v2/status", ""}, {"DELETE", "/v1/status", ""}, {"POST", "/v1/retry", ""}, {"POST", "/v1/retry", "{"},
-		{"POST", "/v1/retry", `{"pathz":[]}`}, {"POST", "/v1/retry", `{"paths":["` + strings.Repeat("x", 2<<20) + `"]}`},
+		{"POST", "/v1/retry", `{"pathz":[]}`}, {"POST", "/v1/retry", "{\"paths\":[\"/a\xff.pdf\"]}"}, {"POST", "/v1/retry", `{"paths":["/a\udcff.pdf"]}`},
+		{"POST", "/v1/retry", `{"paths":["/a\ufffd.pdf"]}`}, {"POST", "/v1/retry", `{"paths":["/a\ufffd41.pdf"]}`}, {"POST", "/v1/retry", `{"paths":["` + strings.Repeat("x", maxQuestion) + `"]}`},
 		{"GET", "/v1/history?since=yesterday", ""}, {"GET", "/v1/history?limit=-1", ""}, {"GET", "/v1/history?limit=99999999999999999999", ""},
 		{"GET", "/v1/../../etc/passwd", ""},
 	} {

@@ -15,11 +15,8 @@ type Step struct {
 	Args []string // of kaizala-drop, to be run on the server; nil: there is no command
 }
 
-// Command is the command line of a step; options stand before its path.
-func (s Step) Command(options string) string {
-	last := len(s.Args) - 1
-	return "kaizala-drop " + strings.Join(s.Args[:last], " ") + options + " " + text.Quoted(s.Args[last])
-}
+// Command is the command line of a step; options follow the name of the command.
+func (s Step) Command(options string) string { return text.Command(options, s.Args[0], s.Args[1:]...) }
 
 const (
 	stepSame    = "Put into the folder again as it is, it would only come back here"

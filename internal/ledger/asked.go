@@ -109,7 +109,8 @@ func (w *writer) askOf(a Asked) (int64, error) {
 }
 
 // AskDone records that what was asked is done: the file lies at dest, an absolute path, and is as there. What was put back into its
-// folder has no Dest in the delivery that failed any more. A delivery of which each file was said to be posted is filed, from then on.
+// folder has no Dest in the delivery that failed any more. A delivery of which each file was said to be posted is filed, and came to
+// its end then.
 func (l *Ledger) AskDone(ctx context.Context, id int64, dest string, as file.Identity) error {
 	return l.ask(ctx, func(w *writer) error {
 		err := w.endAsk(id, "state = 'done', done_at = ?, dest = ?, dev = ?, ino = ?, size = ?, mtime_ns = ?",
@@ -122,7 +123,7 @@ func (l *Ledger) AskDone(ctx context.Context, id int64, dest string, as file.Ide
 		if err != nil {
 			return err
 		}
-		return w.exec(`UPDATE delivery SET state = 'filed', resource = '', reason = 'was posted, says ' || a.asked_by, updated_at = ?2
+		return w.exec(`UPDATE delivery SET state = 'filed', resource = '', reason = 'was posted, says ' || a.asked_by, updated_at = ?2, finished_at = ?2
 			FROM asked a WHERE a.id = ?1 AND a.what = 'was-posted' AND delivery.id = a.delivery AND delivery.state = 'failed'
 			AND NOT EXISTS (SELECT 1 FROM file f WHERE f.delivery = a.delivery AND NOT EXISTS (SELECT 1 FROM asked b
 				WHERE b.delivery = f.delivery AND b.position = f.position AND b.what = 'was-posted' AND b.state = 'done'))`,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
@@ -63,6 +64,9 @@ func (r *Retrier) goOn(ctx context.Context, q Request, f found) (Result, bool, e
 			return Result{}, false, err
 		}
 		result, err := r.carry(context.WithoutCancel(ctx), a, true)
+		if err == nil {
+			result, err = asAsked(q, result)
+		}
 		return result, true, err
 	}
 	return Result{}, false, nil
@@ -104,7 +108,7 @@ func (r *Retrier) end(ctx context.Context, a ledger.Asked, dest string, as file.
 		return Result{}, err
 	}
 	r.pass("done")
-	a.Dest = dest
+	a.Dest, a.DoneAt = dest, time.Now()
 	result := resultOf(a, false)
 	result.NoteLeft = left
 	r.Log.Info().Str("folder", text.Printable(a.Folder)).Str("file", text.Printable(a.Path)).Str("asked", string(a.What)).
@@ -181,13 +185,11 @@ func (r *Retrier) moveOf(ctx context.Context, a ledger.Asked, folder Folder) (fi
 		return filing.Move{}, err
 	}
 	m := filing.Move{
-		Folder: filepath.Dir(a.Path), Name: filepath.Base(a.Path), Want: a.File, As: nameFor(d.Files[a.Position], a.Path),
+		Folder: filepath.Dir(a.Path), Name: filepath.Base(a.Path), Want: a.File, As: folder.nameFor(d.Files[a.Position], a.Path),
 		Dir: folder.Path, Back: true,
 	}
 	if a.What == ledger.WasPosted {
-		m.Dir, m.Back = folder.Done, false
-	} else if !folder.Recursive { // nobody looks into subfolders any more
-		m.As = filepath.Base(m.As)
+		m.As, m.Dir, m.Back = nameFor(d.Files[a.Position], a.Path), folder.Done, false
 	}
 	return m, nil
 }
@@ -198,6 +200,14 @@ func nameFor(f ledger.File, path string) string {
 		return filepath.Join(filepath.Dir(f.Name), base)
 	}
 	return f.Name
+}
+
+// nameFor is the name that a file is to have in the folder. Where nobody looks into subfolders any more, it is in none.
+func (f Folder) nameFor(one ledger.File, path string) string {
+	if !f.Recursive {
+		return filepath.Base(nameFor(one, path))
+	}
+	return nameFor(one, path)
 }
 
 // liesAs reports whether a file in that state lies at path.
@@ -255,5 +265,5 @@ func (r *Retrier) question(ctx context.Context, q ledger.Questions) (ledger.Aske
 }
 
 func resultOf(a ledger.Asked, already bool) Result {
-	return Result{Delivery: a.Delivery, What: a.What, By: a.By, From: a.Path, To: a.Dest, Already: already}
+	return Result{Delivery: a.Delivery, What: a.What, By: a.By, From: a.Path, To: a.Dest, Already: already, At: a.DoneAt}
 }
