@@ -31,7 +31,7 @@ func (d *Desk) Explain(ctx context.Context, path string) (control.Story, error) 
 		return control.Story{}, err
 	}
 	s := known.tell()
-	s.Path, s.Running, s.Held, s.Queued, s.Entries = path, d.Live != nil, known.held, known.queued, known.entries
+	s.Path, s.Running, s.Unasked, s.Held, s.Queued, s.Entries = path, d.Live != nil, d.unasked(), known.held, known.queued, known.entries
 	return s, nil
 }
 
@@ -39,6 +39,7 @@ func (d *Desk) Explain(ctx context.Context, path string) (control.Story, error) 
 type facts struct {
 	now     time.Time
 	running bool
+	unasked string // why no daemon is asked
 	path    string // as it was asked for
 	name    string // relative to the folder; of a bare name, that
 	place   place
@@ -82,7 +83,7 @@ const noteEnd = ".reason.txt"
 
 func (d *Desk) facts(ctx context.Context, path string) (k facts, err error) {
 	c := d.Config()
-	k = facts{now: d.Now(), running: d.Live != nil, path: path, name: path, place: placeName, folders: c.Folders}
+	k = facts{now: d.Now(), running: d.Live != nil, unasked: d.unasked(), path: path, name: path, place: placeName, folders: c.Folders}
 	if filepath.IsAbs(path) {
 		k.path = filepath.Clean(path)
 		k.locate()
@@ -184,6 +185,8 @@ func (d *Desk) askLive(ctx context.Context, k *facts) {
 	if d.Live == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, partsTime)
+	defer cancel()
 	if doors, ok := d.Live.Doors(ctx); ok {
 		for i := range doors {
 			if doors[i].Folder == k.folder.Path {

@@ -208,6 +208,8 @@ func (k *facts) tellAbsent() control.Story {
 // withDoor adds why the folder is not served, if it is not.
 func (k *facts) withDoor(s control.Story) control.Story {
 	switch {
+	case !k.running && k.unasked != NotRunning:
+		s.Lines = append(s.Lines, capital(k.unasked)+".")
 	case !k.running:
 		s.Lines = append(s.Lines, "The daemon does not run: nothing is taken, and nothing is posted.")
 		s.Advice = append(s.Advice, "Start it: systemctl start kaizala-drop")

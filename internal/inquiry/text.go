@@ -24,7 +24,7 @@ func StoryText(s control.Story) (lines []string) {
 		lines = append(lines, "  -> "+line)
 	}
 	if !s.Running {
-		lines = append(lines, "  (No daemon answers: this is what the ledger and the folder show.)")
+		lines = append(lines, "  ("+capital(cmp.Or(s.Unasked, NotRunning))+": this is what the ledger and the folder show.)")
 	}
 	return printable(lines)
 }
