@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,12 +25,29 @@ type asker struct {
 	config string // path
 	json   bool
 	cmd    *cobra.Command
+	quiet  bool // there is no room for warnings: they are part of the answer
 }
 
 func (a *asker) flags(cmd *cobra.Command) {
 	a.cmd = cmd
 	cmd.Flags().StringVarP(&a.config, "config", "c", defaultConfig, "the configuration `FILE`")
 	cmd.Flags().BoolVar(&a.json, "json", false, "for programs: one JSON value (docs/control.md)")
+}
+
+// command spells a command of this program with the same configuration, as it can be pasted into a shell.
+func (a *asker) command(args ...string) string {
+	words := []string{"kaizala-drop", args[0]}
+	if a.config != defaultConfig {
+		path, err := filepath.Abs(a.config)
+		if err != nil {
+			path = a.config
+		}
+		words = append(words, "--config", text.Quoted(path))
+	}
+	for _, arg := range args[1:] {
+		words = append(words, text.Quoted(arg))
+	}
+	return strings.Join(words, " ")
 }
 
 // warn says something beside the answer.
@@ -111,7 +130,9 @@ func answer[T any](
 		return got, failed(errors.Join(without.quiet, err))
 	}
 	defer book.Close()
-	if without.quiet != nil {
+	if without.quiet != nil && r.quiet {
+		without.text = without.quiet.Error()
+	} else if without.quiet != nil {
 		r.warn(without.quiet)
 	}
 	return ask(ctx, offline(r.c, book, without.text))

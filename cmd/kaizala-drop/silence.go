@@ -88,9 +88,11 @@ func patiently[T any](ctx context.Context, d *asked, ask question[T]) (got T, er
 var errSilent = errors.New("it does not answer")
 
 // silentError is errSilent in the words of a person.
-type silentError struct{ text string }
+type silentError struct {
+	who, why string // why: and what to do
+}
 
-func (e *silentError) Error() string   { return e.text }
+func (e *silentError) Error() string   { return e.who + ": " + e.why }
 func (e *silentError) Unwrap() []error { return []error{errSilent, control.ErrNoDaemon} }
 
 // inWords says to a person what went wrong with a question, and what to do.
@@ -101,7 +103,7 @@ func (d *asked) inWords(asking context.Context, err error) error {
 		return nil
 	case errors.Is(context.Cause(asking), errSilent),
 		errors.Is(err, control.ErrNoDaemon) && errors.As(err, &slow) && slow.Timeout(): // so many ask that there is no room for another one
-		return &silentError{"the daemon" + withPID(d.PID()) + " does not answer: " + whatItDoes(d.PID())}
+		return &silentError{"the daemon" + withPID(d.PID()) + " does not answer", whatItDoes(d.PID())}
 	case errors.Is(err, fs.ErrPermission):
 		return mayNotAsk(d.socket)
 	}
@@ -167,7 +169,7 @@ type absence struct {
 // without says why no daemon is asked, given the error of who asked. It is inquiry.NotRunning only if none runs.
 func (r *reading) without(err error) absence {
 	if silent, ok := errors.AsType[*silentError](err); ok {
-		return absence{text: silent.text, runs: true, quiet: err}
+		return absence{text: silent.who, runs: true, quiet: err}
 	}
 	pid := holder(r.c.StateDir)
 	switch {

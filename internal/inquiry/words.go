@@ -26,6 +26,23 @@ func moment(at, now time.Time) string {
 	}
 }
 
+// clock says when something was in few characters, for a table: the time of today, else the day.
+func clock(at, now time.Time) string {
+	at, now = at.Local(), now.Local()
+	if at.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return at.Format(time.TimeOnly)
+	}
+	return at.Format(time.DateOnly)
+}
+
+// count says how many there are of something.
+func count(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
 // span says how long something has lasted or will last, in its two largest units.
 func span(d time.Duration) string {
 	d = d.Round(time.Second)
@@ -48,7 +65,7 @@ func bytes(n int64) string {
 	const kilo = 1000
 	switch {
 	case n < kilo:
-		return fmt.Sprintf("%d bytes", n)
+		return count(int(n), "byte", "bytes")
 	case n < kilo*kilo:
 		return fmt.Sprintf("%.1f kB", float64(n)/kilo)
 	case n < kilo*kilo*kilo:
