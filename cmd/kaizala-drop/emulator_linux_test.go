@@ -57,13 +57,18 @@ func blankLine(columns int) []string {
 func (e *emulator) resize(columns, rows int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	old := e.cells
 	e.columns, e.rows = columns, rows
-	e.cells = e.blank()
-	for i := range min(len(old), rows) {
-		copy(e.cells[i], old[i])
-	}
+	e.cells = e.fitted(e.cells)
 	e.row, e.column = min(e.row, rows-1), min(e.column, columns-1)
+}
+
+// fitted is a page in the size of now.
+func (e *emulator) fitted(page [][]string) [][]string {
+	now := e.blank()
+	for i := range min(len(page), e.rows) {
+		copy(now[i], page[i])
+	}
+	return now
 }
 
 // lines are what is shown, without the blanks at the end.
@@ -135,9 +140,9 @@ func (e *emulator) put(char string) {
 		e.column = 0
 		e.feed()
 	}
-	at := min(e.column, e.columns-width)
+	at := max(0, min(e.column, e.columns-width))
 	e.cells[e.row][at] = char
-	if width == 2 {
+	if width == 2 && at+1 < e.columns {
 		e.cells[e.row][at+1] = ""
 	}
 	e.column = at + width
@@ -192,7 +197,7 @@ func (e *emulator) mode(arg string, on bool) {
 		if on && e.main == nil {
 			e.main, e.cells = e.cells, e.blank()
 		} else if !on && e.main != nil {
-			e.cells, e.main = e.main, nil
+			e.cells, e.main = e.fitted(e.main), nil
 		}
 	default:
 		e.strange = append(e.strange, arg)

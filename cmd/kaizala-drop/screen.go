@@ -48,7 +48,11 @@ func (s screen) write(lines []inquiry.Line) error {
 	columns, _ := s.size()
 	var b bytes.Buffer
 	for _, l := range lines {
-		for _, line := range s.broken(l, columns) {
+		lines := []string{l.Text + l.Path}
+		if columns > 0 && l.Path == "" && !l.Whole {
+			lines = text.Wrap(l.Text, columns, hanging)
+		}
+		for _, line := range lines {
 			b.WriteString(s.painted(l.Weight, line) + "\n")
 		}
 	}
@@ -58,14 +62,6 @@ func (s screen) write(lines []inquiry.Line) error {
 
 // hanging is by how much what did not fit into a line is indented below it.
 const hanging = 6
-
-// broken gives the lines that l takes. A row of a table stays whole.
-func (s screen) broken(l inquiry.Line, columns int) []string {
-	if columns == 0 || l.Path != "" {
-		return []string{l.Text + l.Path}
-	}
-	return text.Wrap(l.Text, columns, hanging)
-}
 
 // painted adds the colour (ECMA-48: SGR).
 func (s screen) painted(w inquiry.Weight, line string) string {
@@ -138,7 +134,7 @@ func (s screen) picture(lines []inquiry.Line, columns, rows int) []byte {
 			shown = append(shown, s.painted(l.Weight, text.Fit(l.Text+text.FitEnd(l.Path, max(1, columns-text.Width(l.Text))), columns)))
 			continue
 		}
-		for _, line := range s.broken(l, columns) {
+		for _, line := range text.Wrap(l.Text, columns, hanging) {
 			shown = append(shown, s.painted(l.Weight, text.Fit(line, columns)))
 		}
 	}

@@ -26,6 +26,7 @@ type Line struct {
 	Weight Weight
 	Text   string
 	Path   string // behind Text in a row of a table, which keeps to one line
+	Whole  bool   // it is to be copied: where lines can be of any length it is not broken
 }
 
 // statusText makes the lines of a status.
@@ -73,7 +74,7 @@ func (t *statusText) row(path, format string, args ...any) {
 func (t *statusText) alarm(todo, format string, args ...any) {
 	t.add(Alarm, "! "+format, args...)
 	if todo != "" {
-		t.add(Plain, "    %s", todo)
+		t.lines = append(t.lines, Line{Text: "    " + todo, Whole: strings.HasPrefix(todo, "kaizala-drop ")})
 	}
 }
 
@@ -118,8 +119,8 @@ func (t *statusText) needs() {
 		}
 	}
 	for _, o := range t.Orphans {
-		t.alarm("configure them again, under these names", "%s of %s wait for %q: one of the two is not configured any more",
-			count(o.Deliveries, "delivery", "deliveries"), text.Quoted(o.Folder), o.Destination)
+		t.alarm("configure them again, under these names", "%s: %s to %q cannot go on: the folder or the destination is not configured any more",
+			text.Quoted(o.Folder), count(o.Deliveries, "delivery", "deliveries"), o.Destination)
 	}
 }
 

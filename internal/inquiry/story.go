@@ -208,7 +208,7 @@ func (k *facts) tellAbsent() control.Story {
 // withDoor adds why the folder is not served, if it is not.
 func (k *facts) withDoor(s control.Story) control.Story {
 	switch {
-	case !k.running && k.unasked != NotRunning:
+	case !k.running && k.unasked != "" && k.unasked != NotRunning:
 		s.Lines = append(s.Lines, capital(k.unasked)+".")
 	case !k.running:
 		s.Lines = append(s.Lines, "The daemon does not run: nothing is taken, and nothing is posted.")

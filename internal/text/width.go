@@ -52,7 +52,7 @@ func FitEnd(s string, columns int) string {
 }
 
 // Wrap breaks s at spaces into lines of at most columns of a terminal; those after the first begin with indent spaces. A word that has
-// no room in any line is broken within.
+// no room in any line is broken at its edge.
 func Wrap(s string, columns, indent int) (lines []string) {
 	indent = min(indent, columns/2)
 	margin := strings.Repeat(" ", indent)
@@ -61,7 +61,7 @@ func Wrap(s string, columns, indent int) (lines []string) {
 		switch {
 		case i == 0:
 			line, empty = word, word == ""
-		case empty || Width(line)+1+Width(word) <= columns:
+		case empty || Width(line)+1+Width(word) <= columns, Width(word) > columns-indent:
 			line, empty = line+" "+word, empty && word == ""
 		default:
 			lines, line = append(lines, line), margin+word

@@ -54,6 +54,7 @@ func TestWrap(t *testing.T) {
 		{"! a folder is not served", 13, "! a folder is|  not served"},
 		{"    indented is what it was", 14, "    indented|  is what it|  was"},
 		{"a/very/long/path/without/spaces", 12, "a/very/long/|  path/witho|  ut/spaces"},
+		{"! a/very/long/path is not served", 14, "! a/very/long/|  path is not|  served"},
 		{"", 5, ""},
 		{"請求書請求書", 5, "請求|  書|  請|  求|  書"},
 	} {
