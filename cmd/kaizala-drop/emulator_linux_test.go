@@ -234,6 +234,12 @@ func (w *world) onScreen(columns, rows int, args ...string) *emulated {
 	cmd.Env = append(os.Environ(), runMain+"=1", "TERM=xterm")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = screen, screen, screen
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	return w.emulate(cmd, columns, rows, keyboard, screen)
+}
+
+// emulate starts what has the screen.
+func (w *world) emulate(cmd *exec.Cmd, columns, rows int, keyboard, screen *os.File) *emulated {
+	w.t.Helper()
 	c := &emulated{&process{Cmd: cmd, t: w.t, exited: make(chan error, 1)}, newEmulator(columns, rows), keyboard, screen}
 	must(w.t, cmd.Start())
 	go func() { c.exited <- cmd.Wait() }()

@@ -56,6 +56,8 @@ Run it as root or as the daemon's user, for the token lies in state_dir.`,
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
+	cmd.ValidArgsFunction = completeAccount(&path)
 	cmd.Flags().BoolVar(&asTOML, "toml", false, "print a line for the configuration for each group")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("toml", "json")

@@ -18,6 +18,7 @@ func plainly(root *cobra.Command) {
 	root.SetHelpCommand(newHelp(root))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd("completion") // else only when it is executed
+	quoteInBash(root)
 	root.SetFlagErrorFunc(flagRefused)
 	root.SuggestionsMinimumDistance = 2
 	root.DisableFlagsInUseLine = true
