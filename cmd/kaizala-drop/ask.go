@@ -99,8 +99,8 @@ func (r *reading) Status(ctx context.Context) (control.Status, error) {
 	return answer(ctx, r, briefly, func(ctx context.Context, d control.Desk) (control.Status, error) { return d.Status(ctx) })
 }
 
-func (r *reading) Explain(ctx context.Context, path string) (control.Story, error) {
-	return answer(ctx, r, briefly, func(ctx context.Context, d control.Desk) (control.Story, error) { return d.Explain(ctx, path) })
+func (r *reading) Explain(ctx context.Context, path string, z control.Zone) (control.Story, error) {
+	return answer(ctx, r, briefly, func(ctx context.Context, d control.Desk) (control.Story, error) { return d.Explain(ctx, path, z) })
 }
 
 func (r *reading) History(ctx context.Context, f control.Filter) ([]control.Entry, error) {

@@ -86,11 +86,13 @@ const (
 // watch shows one status after the other, until ctx ends. It is drawn anew when the terminal gets another size. The terminal is given
 // back at the end, and while the process is suspended.
 func (s screen) watch(ctx context.Context, asked <-chan statusOrError, command func(args ...string) string) (err error) {
-	resized, suspended := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	resized, suspended, continued := make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH)
 	signal.Notify(suspended, syscall.SIGTSTP)
+	signal.Notify(continued, syscall.SIGCONT)
 	defer signal.Stop(resized)
 	defer signal.Stop(suspended)
+	defer signal.Stop(continued)
 	if _, err := io.WriteString(s.out, takeOver); err != nil {
 		return err
 	}
@@ -106,7 +108,9 @@ func (s screen) watch(ctx context.Context, asked <-chan statusOrError, command f
 		case <-resized:
 		case <-suspended:
 			_, _ = io.WriteString(s.out, giveBack)
-			_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+			if syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) == nil {
+				<-continued // other threads are stopped a little later
+			}
 			_, _ = io.WriteString(s.out, takeOver)
 		case <-ctx.Done():
 			return nil

@@ -156,7 +156,7 @@ as cora 4003 --clear-groups
 		name, group      string
 		anna, bert, cora string
 	}{
-		{"with the group", "kaizala-drop-admin:x:4000:anna,cora", "up          -", "or as a member of the group kaizala-drop-admin (usermod -aG kaizala-drop-admin bert, then log in anew)",
+		{"with the group", "kaizala-drop-admin:x:4000:anna,cora", "kaizala-drop " + version() + ", pid ", "or as a member of the group kaizala-drop-admin (usermod -aG kaizala-drop-admin bert, then log in anew)",
 			"the group kaizala-drop-admin counts from the next login on"},
 		{"without it", "nobody-else:x:4000:anna", "only root and the daemon's user may", "Ask as root: sudo kaizala-drop", "only root and the daemon's user may"},
 	} {
@@ -169,7 +169,7 @@ as cora 4003 --clear-groups
 				t.Fatalf("said %q, and beside it %s", out, log)
 			}
 			for i, want := range []string{c.anna, c.bert, c.cora} {
-				if !strings.Contains(parts[i+1], want) || strings.Contains(parts[i+1], "http://") || strings.Contains(parts[i+1], "code 1") != (!strings.HasPrefix(want, "up ")) {
+				if !strings.Contains(parts[i+1], want) || strings.Contains(parts[i+1], "http://") || strings.Contains(parts[i+1], "code 1") != (!strings.HasPrefix(want, "kaizala-drop ")) {
 					t.Errorf("it says %q, want %q", parts[i+1], want)
 				}
 			}

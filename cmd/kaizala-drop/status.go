@@ -99,7 +99,7 @@ func (a *asker) writeBlock(screen screen, got statusOrError, first bool) error {
 	case got.err != nil:
 		return got.err
 	case a.json:
-		return json.NewEncoder(screen.out).Encode(got.status)
+		return encodeJSON(screen.out, got.status, "")
 	case !first:
 		if _, err := fmt.Fprintln(screen.out); err != nil {
 			return err
@@ -145,9 +145,19 @@ func writeLines(out io.Writer, lines []string) error {
 }
 
 func writeJSON(out io.Writer, value any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return unlessGone(e.Encode(value))
+	return unlessGone(encodeJSON(out, value, "  "))
+}
+
+// encodeJSON writes one value, and a line break behind it.
+func encodeJSON(out io.Writer, value any, indent string) error {
+	var plain bytes.Buffer
+	e := json.NewEncoder(&plain)
+	e.SetIndent("", indent)
+	if err := e.Encode(value); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, harmlessJSON(plain.String()))
+	return err
 }
 
 // unlessGone is the error of a command that could not write its answer. A reader who has gone, as head(1) does, has what it wants.

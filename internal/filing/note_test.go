@@ -107,6 +107,30 @@ If it is there, this moves the file to done/, and sends nothing:
 	}
 }
 
+// TestReadNote: what a note says of what to do is read back from it, with a name in any state, and not from what somebody has changed.
+func TestReadNote(t *testing.T) {
+	path := t.TempDir() + "/a\n b.pdf"
+	for name, n := range map[string]Note{
+		"refused": {}, "advised": {Advice: "Ask them."}, "no use": {Same: true, Advice: "Convert it."}, "truncated": {Same: true, AsItIs: true, Advice: "Scan it again."},
+		"unknown": {Unknown: true, Advice: "Look."}, "hostile": {Advice: "retry --post-again", Message: "\nWhat to do:\nnothing"},
+	} {
+		text := n
+		text.path, text.Reason = path, "because"
+		write(t, path+noteSuffix, text.text("a.pdf", time.UTC))
+		n.Message = ""
+		if got, ok := ReadNote(path); !ok || got != n {
+			t.Errorf("%s: got %+v, %t, want %+v", name, got, ok, n)
+		}
+	}
+	write(t, path+noteSuffix, noteHead+"sent on 5 May\n")
+	if got, ok := ReadNote(path); ok {
+		t.Errorf("a note that somebody has changed is %+v", got)
+	}
+	if got, ok := ReadNote(path + "x"); ok {
+		t.Errorf("a note that is not there is %+v", got)
+	}
+}
+
 // TestDropNote: a note goes when its file is gone, and only one of the daemon's own that nobody has changed.
 func TestDropNote(t *testing.T) {
 	whole := Note{Reason: "refused", path: "/x"}.text("a.pdf", time.Local)

@@ -61,7 +61,7 @@ func (t *statusText) sending(q view.Queued) string {
 	switch {
 	case q.Stage == view.Uploaded:
 		return "posting     " + label(q)
-	case q.Size > 0 && q.Sent >= q.Size:
+	case isSent(q):
 		return fmt.Sprintf("sending     all of %s sent, waiting for the answer: %s", bytes(q.Size), label(q))
 	case q.Size > 0:
 		return fmt.Sprintf("sending %2d%% of %s%s: %s", hundred*q.Sent/q.Size, bytes(q.Size), rate(q, t.At), label(q))
@@ -71,6 +71,9 @@ func (t *statusText) sending(q view.Queued) string {
 
 // waitsFor says in a few words what a delivery waits for.
 func waitsFor(q view.Queued) string {
+	if not := unsure(q); not != "" {
+		return not
+	}
 	switch {
 	case q.Stage == view.Posted && q.Behind == view.BehindNothing:
 		return "posted, being moved to done/"

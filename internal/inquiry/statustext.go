@@ -115,7 +115,8 @@ func (t *statusText) needs() {
 			}
 		}
 		if f.Failed > 0 {
-			t.alarm(t.command("history", "--state", "failed", "--folder", f.Path), "%s: %s failed", text.Quoted(f.Path), count(f.Failed, "file", "files"))
+			t.alarm(t.command("history", "--state", "failed", "--folder", f.Path), "%s: %s failed: %s", text.Quoted(f.Path), count(f.Failed, "file", "files"),
+				someNames(f.FailedNames, f.Failed))
 		}
 	}
 	for _, o := range t.Orphans {
@@ -147,7 +148,7 @@ func (t *statusText) held(r control.Reason) string {
 	if stays(r.Kind) {
 		what = "left alone"
 	}
-	return fmt.Sprintf("%d %s for %s: %s: %s", r.Files, what, t.since(r.Since), r.Reason, someNames(r.Names, r.Files))
+	return fmt.Sprintf("%d %s for %s: %s: %s", r.Files, what, t.since(r.Since), r.Reason, someNames(r.Names, r.Files)) + goesAway(r, t.At)
 }
 
 // stays reports whether what is held back for a kind of reason may stay as it is.

@@ -28,13 +28,14 @@ func busy() control.Status {
 			{Name: "office", Service: "Kaizala", Pause: &view.Pause{Reason: "connection refused", Since: ago(20 * time.Minute), Until: at().Add(time.Minute)}},
 		},
 		Folders: []control.Folder{
-			{Path: "/srv/drop/in", Destination: "kaizala", Up: true, Failed: 1200, Deliveries: 207, Queue: queue, Last: &control.Entry{At: ago(time.Minute)},
+			{Path: "/srv/drop/in", Destination: "kaizala", Up: true, Failed: 1200, FailedNames: []string{"w.xyz", "v.xyz"}, Deliveries: 207, Queue: queue, Last: &control.Entry{At: ago(time.Minute)},
 				Held: []control.Reason{
-					{Kind: "torn", Reason: "its end is missing", Files: 7, Since: ago(time.Hour), Names: []string{"1.pdf", "2.pdf", "3.pdf", "4.pdf", "5\n.pdf"}, Late: true},
+					{Kind: "torn", Reason: "its end is missing", Files: 7, Since: ago(time.Hour), Names: []string{"1.pdf", "2.pdf", "3.pdf", "4.pdf", "5\n.pdf"}, Late: true,
+						Fails: at().Add(time.Minute)},
 					{Kind: "settling", Reason: "it must be quiet for a while", Files: 2, Since: ago(time.Second), Names: []string{"x.pdf", "y.pdf"}},
 					{Kind: "folder", Reason: "it is a folder, and recursive = false", Files: 1, Since: ago(time.Hour), Names: []string{"sub"}, Late: true},
 				}},
-			{Path: "/mnt/my stick", Destination: "kaizala", Trouble: "it is not there", Advice: "plug it in", Next: at().Add(30 * time.Second), Failed: 1},
+			{Path: "/mnt/my stick", Destination: "kaizala", Trouble: "it is not there", Advice: "plug it in", Next: at().Add(30 * time.Second), Failed: 1, FailedNames: []string{"z.xyz"}},
 			{Path: "/srv/drop/office", Destination: "office", Up: true, Last: &control.Entry{At: ago(48 * time.Hour)},
 				Pause: &view.Pause{Reason: "403", Since: ago(time.Minute), Until: at()}},
 		},
@@ -61,11 +62,11 @@ func TestStatusText(t *testing.T) {
     plug it in; it is tried again today at 10:15:30
 ! /srv/drop/office: its group refuses for 1 min 0 s: 403
     it is tried again now
-! /srv/drop/in: 7 held back for 1 h 0 min: its end is missing: 1.pdf, 2.pdf, 3.pdf, 4.pdf, 5\n.pdf and 2 more
+! /srv/drop/in: 7 held back for 1 h 0 min: its end is missing: 1.pdf, 2.pdf, 3.pdf, 4.pdf, 5\n.pdf and 2 more; to failed/ from today at 10:16:00 on
     kaizala-drop explain /srv/drop/in/1.pdf
-! /srv/drop/in: 1200 files failed
+! /srv/drop/in: 1200 files failed: w.xyz, v.xyz and 1198 more
     kaizala-drop history --state failed --folder /srv/drop/in
-! '/mnt/my stick': 1 file failed
+! '/mnt/my stick': 1 file failed: z.xyz
     kaizala-drop history --state failed --folder /mnt/my stick
 ! /srv/gone: 1 delivery to "old" cannot go on: the folder or the destination is not configured any more
     configure them again, under these names
@@ -114,12 +115,12 @@ func TestStatusTextNarrow(t *testing.T) {
 // daemon knows is not shown.
 func TestStatusTextWithoutADaemon(t *testing.T) {
 	for why, want := range map[string]string{
-		"":         "! no daemon runs: nothing is posted. This is what the ledger knows\n    to start it: systemctl start kaizala-drop\n\n! /srv: 3 files failed",
-		"it naps":  "! it naps. This is what the ledger knows\n\n! /srv: 3 files failed",
+		"":         "! no daemon runs: nothing is posted. This is what the ledger knows\n    to start it: systemctl start kaizala-drop\n\n! /srv: 3 files failed: a, b, c",
+		"it naps":  "! it naps. This is what the ledger knows\n\n! /srv: 3 files failed: a, b, c",
 		NotRunning: "! no daemon runs: nothing is posted",
 	} {
 		got := shown(control.Status{At: at(), Unasked: why, Destinations: []control.Destination{{Name: "kaizala"}},
-			Folders: []control.Folder{{Path: "/srv", Destination: "kaizala", Deliveries: 5, Failed: 3}}}, 0)
+			Folders: []control.Folder{{Path: "/srv", Destination: "kaizala", Deliveries: 5, Failed: 3, FailedNames: []string{"a", "b", "c"}}}}, 0)
 		if !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "UNDER WAY FAILED  LAST POST   FOLDER\n        5      3  never       /srv\n") {
 			t.Errorf("%q: %s", why, got)
 		}

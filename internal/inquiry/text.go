@@ -13,9 +13,21 @@ import (
 
 // What a person reads. Names are made harmless for a terminal here, as the last thing before they are shown.
 
-// StoryText is a story as lines of text.
+// StoryText is a story as lines of text, with a paragraph for each file if there are several.
 func StoryText(s control.Story) (lines []string) {
 	lines = append(lines, s.Title)
+	for _, f := range s.Files {
+		lines = append(lines, "", f.Path)
+		for _, line := range append([]string{f.Title}, f.Lines...) {
+			lines = append(lines, "  "+line)
+		}
+		for _, line := range f.Advice {
+			lines = append(lines, "  -> "+line)
+		}
+	}
+	if len(s.Files) > 0 {
+		lines = append(lines, "")
+	}
 	for _, line := range s.Lines {
 		lines = append(lines, "  "+line)
 	}
@@ -52,6 +64,9 @@ func HistoryText(rows []control.Entry, now time.Time) (lines []string) {
 		}
 		if e.State == "failed" && e.Dest != "" {
 			line += ": " + e.Reason
+		}
+		if back, ok := (row{Entry: e}).putBack(); ok {
+			line += fmt.Sprintf("; put back by %s on %s", back.By, back.At.In(now.Location()).Format(time.DateTime))
 		}
 		if e.MaybeTwice {
 			line += " (it may be in the group twice)"
