@@ -36,6 +36,7 @@ type facts struct {
 	now      time.Time
 	zone     control.Zone
 	running  bool
+	unasked  string // why no daemon is asked
 	options  string // of the commands that are advised
 	path     string // where the file lies, or would lie
 	name     string // relative to the folder
@@ -88,7 +89,7 @@ const (
 func (d *Desk) facts(ctx context.Context, path string, z control.Zone) (k facts, err error) {
 	c := d.Config()
 	k = facts{
-		now: d.Now(), zone: z, running: d.Live != nil, options: d.Options, path: filepath.Clean(path), folders: c.Folders, stateDir: c.StateDir,
+		now: d.Now(), zone: z, running: d.Live != nil, unasked: d.unasked(), options: d.Options, path: filepath.Clean(path), folders: c.Folders, stateDir: c.StateDir,
 	}
 	if !k.locate(k.path) {
 		if real := d.disk.real(k.path); k.locate(real) {

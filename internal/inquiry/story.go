@@ -30,7 +30,7 @@ const (
 // story tells the story, with what programs want to know beside it.
 func (k *facts) story() control.Story {
 	s := k.tell()
-	s.Path, s.Running, s.Held, s.Queued = k.path, k.running, k.held, k.queued
+	s.Path, s.Running, s.Unasked, s.Held, s.Queued = k.path, k.running, k.unasked, k.held, k.queued
 	if k.asked != "" {
 		s.Lines = append([]string{"It lay at " + quote(k.asked) + ", and lies at " + quote(k.path) + " now."}, s.Lines...)
 	}

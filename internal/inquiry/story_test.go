@@ -134,7 +134,7 @@ func TestStories(t *testing.T) {
 		"ignored and not there":      {func(k *facts) { k.rule = "*.tmp"; gone(k) }, TellsAbsent, []string{`There is no "a.pdf"`, `Names as "*.tmp" are left alone`}, "is left alone:"},
 		"below":                      {func(k *facts) { k.place = placeBelow }, TellsIgnored, []string{"recursive = false", `Move it into "/srv/drop"`}, ""},
 		"not seen yet":               {func(*facts) {}, TellsUnseen, []string{"was not taken yet", `for the group "g@2"`, "not in the group yet"}, ""},
-		"empty, no daemon":           {func(k *facts) { k.running, k.info.Size = false, 0 }, TellsUnseen, []string{"It is empty", "No daemon answers", "systemctl start"}, ""},
+		"empty, no daemon":           {func(k *facts) { k.running, k.info.Size = false, 0 }, TellsUnseen, []string{"It is empty", "No daemon runs", "systemctl start"}, ""},
 		"not its type":               {func(k *facts) { k.taken = false }, TellsUnseen, []string{"Kaizala does not take files of its type"}, "Leave it there"},
 		"unreadable":                 {func(k *facts) { k.looked = errors.New("permission denied") }, TellsUnseen, []string{"cannot be looked at: permission denied"}, ""},
 		"never there":                {gone, TellsAbsent, []string{`There is no "a.pdf", and none was ever taken`, "history --name a.pdf", "explain a.pdf"}, ""},
