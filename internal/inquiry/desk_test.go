@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -434,6 +435,52 @@ func TestStatusCountsWhatIsStillFailed(t *testing.T) {
 	if s, err = o.desk.Status(t.Context()); err != nil || s.Folders[0].Failed != 5 {
 		t.Errorf("%d failed, %v", s.Folders[0].Failed, err)
 	}
+}
+
+// TestNameIsAnsweredInTime: while no part of the daemon answers, a name that many files have is answered all the same, from the disk and the ledger,
+// and each part is waited for once at most.
+func TestNameIsAnsweredInTime(t *testing.T) {
+	o := newOffice(t, "a", "b", "c")
+	for _, folder := range []string{"a", "b", "c"} {
+		for range 3 {
+			o.deliver(folder, "x.pdf", folder)
+		}
+	}
+	silent := &mute{office: o}
+	o.desk.Live = silent
+	began := time.Now()
+	o.says("x.pdf", TellsDelivered, `9 files called "x.pdf"`, "there may be more of this name")
+	if took := time.Since(began); silent.waited.Load() > int64(len(o.folders))*2+1 {
+		t.Errorf("the parts were waited for %d times, %s", silent.waited.Load(), took)
+	}
+}
+
+// mute is an office of which no part answers.
+type mute struct {
+	*office
+	waited atomic.Int64
+}
+
+func (m *mute) wait(ctx context.Context) {
+	if ctx.Err() == nil {
+		m.waited.Add(1)
+	}
+	<-ctx.Done()
+}
+
+func (m *mute) Watched(ctx context.Context, _, _ string, _ bool) (w view.Watched, _ bool) {
+	m.wait(ctx)
+	return w, false
+}
+
+func (m *mute) Posting(ctx context.Context, _, _, _ string, _ bool) (p view.Posting, _ bool) {
+	m.wait(ctx)
+	return p, false
+}
+
+func (m *mute) Doors(ctx context.Context) ([]view.Door, bool) {
+	m.wait(ctx)
+	return nil, false
 }
 
 // TestEveryPathHasAStory: whatever is asked for, the answer is a story, harmless for a terminal, that never advises to move into a folder what was
