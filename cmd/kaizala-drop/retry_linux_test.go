@@ -233,12 +233,13 @@ func (c *retryWorld) asked(folder, path, when string) {
 // changing are the calls that change something on the disk, or tell somebody of it.
 const changing = "renameat2 linkat unlinkat mkdirat fsync fdatasync pwrite64 ftruncate utimensat fchmod fchown sendfile copy_file_range write"
 
-// kinds gives what is tried, in few steps where not all tests must run.
+// steps gives what is tried: so many files of each folder, and of each kind of call every so manieth, up to so many. Where not all
+// tests must run these are few.
 func steps() (files, step, most int) {
 	if os.Getenv("KAIZALA_DROP_CI") != "" {
-		return 70, 1, 8
+		return 40, 2, 4
 	}
-	return 14, 4, 2
+	return 13, 1, 1
 }
 
 // ends wants every file to be posted once, to lie in done/ and nowhere else, and to be taken back once, as the ledger says.
@@ -342,13 +343,14 @@ func TestRetryIsKilled(t *testing.T) {
 		}
 	}
 	c.ends(failed)
-	c.tell(4 * n)
+	c.tell(3 * n)
 }
 
 // TestRetryKillsTheDaemon: the daemon does what the command asks, and is killed at each call that changes something; it starts again,
 // and the command is repeated. No file is lost, and none is posted twice.
 func TestRetryKillsTheDaemon(t *testing.T) {
 	t.Parallel()
+	takesLong(t)
 	if _, err := exec.LookPath("strace"); err != nil {
 		needs(t, "strace")
 	}
