@@ -260,9 +260,8 @@ func TestRetryFolder(t *testing.T) {
 			for _, post := range c.sandbox.Posts() {
 				posted = append(posted, filepath.Join(c.folder("plain"), "failed", post.Media[0].Name))
 			}
-			slices.Sort(posted)
-			if want := slices.Sorted(slices.Values(order)); !slices.Equal(posted, want) {
-				t.Errorf("%d were posted, of %d", len(posted), len(want))
+			if !slices.Equal(posted, order) {
+				t.Errorf("%d were posted, of %d, or in another order: %q", len(posted), len(order), posted)
 			}
 		})
 	}
