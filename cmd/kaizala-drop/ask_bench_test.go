@@ -59,7 +59,7 @@ func BenchmarkAsked(b *testing.B) {
 					if i%2 == 0 {
 						_, err = c.Status(ctx)
 					} else {
-						_, err = c.Explain(ctx, filepath.Join(w.folder("one"), fmt.Sprintf("%d 0001.pdf", rounds)))
+						_, err = c.Explain(ctx, filepath.Join(w.folder("one"), fmt.Sprintf("%d 0001.pdf", rounds)), nil)
 					}
 					if err == nil {
 						answers.Add(1)

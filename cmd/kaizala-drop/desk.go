@@ -10,8 +10,11 @@ import (
 
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/control"
+	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/inquiry"
+	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/view"
+	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
 )
 
@@ -26,12 +29,13 @@ type live struct {
 }
 
 // askPart puts a question to a part, and gives its answer. ok is false if it did not answer in time.
-func askPart[T any](ctx context.Context, asks chan<- view.Ask[T], folder, name string) (got T, ok bool) {
+func askPart[T any](ctx context.Context, asks chan<- view.Ask[T], ask view.Ask[T]) (got T, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	answer := make(chan T, 1)
+	ask.Answer = answer
 	select {
-	case asks <- view.Ask[T]{Folder: folder, Name: name, Answer: answer}:
+	case asks <- ask:
 	case <-ctx.Done():
 		return got, false
 	}
@@ -44,27 +48,29 @@ func askPart[T any](ctx context.Context, asks chan<- view.Ask[T], folder, name s
 }
 
 // Watched asks the watcher that has the folder: only one of them knows it.
-func (l *live) Watched(ctx context.Context, folder, name string) (w view.Watched, ok bool) {
+func (l *live) Watched(ctx context.Context, folder, name string, below bool) (w view.Watched, ok bool) {
 	for _, p := range l.pipelines {
 		if p.watches(folder) {
-			return askPart(ctx, p.watchAsks, folder, name)
+			return askPart(ctx, p.watchAsks, view.Ask[view.Watched]{Folder: folder, Name: name, Below: below})
 		}
 	}
 	return w, false
 }
 
 // Posting asks the uploader of a destination.
-func (l *live) Posting(ctx context.Context, destination, folder, name string) (view.Posting, bool) {
+func (l *live) Posting(ctx context.Context, destination, folder, name string, below bool) (view.Posting, bool) {
 	for _, p := range l.pipelines {
 		if p.name == destination {
-			return askPart(ctx, p.uploadAsks, folder, name)
+			return askPart(ctx, p.uploadAsks, view.Ask[view.Posting]{Folder: folder, Name: name, Below: below})
 		}
 	}
 	return view.Posting{}, false
 }
 
 // Doors asks who brings the folders up.
-func (l *live) Doors(ctx context.Context) ([]view.Door, bool) { return askPart(ctx, l.doors, "", "") }
+func (l *live) Doors(ctx context.Context) ([]view.Door, bool) {
+	return askPart(ctx, l.doors, view.Ask[[]view.Door]{})
+}
 
 // Calls tells how many calls a minute may be made now, and how many are left.
 func (l *live) Calls(destination string) (perMinute float64, left int) {
@@ -95,6 +101,14 @@ func (r rules) Takes(f config.Folder, name string) bool {
 	}
 	_, ok = s.traits.TypeOf(name)
 	return ok
+}
+
+// Recall tells what helps against what made a delivery fail.
+func (r rules) Recall(d ledger.Delivery) filing.Note {
+	if s, ok := r.services[d.Destination]; ok {
+		return uploader.Recall(d, s.traits)
+	}
+	return filing.Note{Reason: d.Reason, Unknown: d.MayBePosted()}
 }
 
 // Service is what people call a destination.

@@ -45,8 +45,8 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 }
 
 // Explain is the daemon's Desk.Explain.
-func (c *Client) Explain(ctx context.Context, path string) (s Story, err error) {
-	return s, c.get(ctx, "explain", url.Values{"path": {path}}, &s)
+func (c *Client) Explain(ctx context.Context, path string, z Zone) (s Story, err error) {
+	return s, c.get(ctx, "explain", url.Values{"path": {path}, "zone": {z.String()}}, &s)
 }
 
 // History is the daemon's Desk.History.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,24 +66,28 @@ func FuzzExact(f *testing.F) {
 	})
 }
 
-// fill puts a hostile name into each string of a value, however deep.
-func fill(v reflect.Value, n *int) {
+// fill puts a hostile name into each string of a value. A type that holds itself is filled twice.
+func fill(v reflect.Value, n *int, outer ...reflect.Type) {
+	if first := slices.Index(outer, v.Type()); v.Kind() == reflect.Struct && first >= 0 && slices.Contains(outer[first+1:], v.Type()) {
+		return
+	}
+	outer = append(slices.Clip(outer), v.Type())
 	switch v.Kind() {
 	case reflect.String:
 		*n++
 		v.SetString(hostile()[*n%len(hostile())] + "x")
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), n)
+		fill(v.Elem(), n, outer...)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		for i := range 2 {
-			fill(v.Index(i), n)
+			fill(v.Index(i), n, outer...)
 		}
 	case reflect.Map:
 		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-		fill(key, n)
-		fill(value, n)
+		fill(key, n, outer...)
+		fill(value, n, outer...)
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(key, value)
 	case reflect.Struct:
@@ -91,7 +96,7 @@ func fill(v reflect.Value, n *int) {
 			return
 		}
 		for _, field := range v.Fields() {
-			fill(field, n)
+			fill(field, n, outer...)
 		}
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)

@@ -92,7 +92,13 @@ func (s *Server) handler() http.Handler {
 		answer(w, r, s.Desk.Status)
 	})
 	mux.HandleFunc("GET /v1/explain", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, r, func(ctx context.Context) (Story, error) { return s.Desk.Explain(ctx, r.FormValue("path")) })
+		answer(w, r, func(ctx context.Context) (Story, error) {
+			z, err := ParseZone(r.FormValue("zone"))
+			if err != nil {
+				return Story{}, err
+			}
+			return s.Desk.Explain(ctx, r.FormValue("path"), z)
+		})
 	})
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, func(ctx context.Context) ([]Entry, error) {

@@ -2,7 +2,6 @@ package inquiry
 
 import (
 	"context"
-	"path/filepath"
 
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/ledger"
@@ -48,11 +47,15 @@ func (d *Desk) history(ctx context.Context, f control.Filter) (all []control.Ent
 		if err != nil {
 			return nil, err
 		}
-		for _, one := range found {
+		entries, err := d.entriesOfAll(ctx, found)
+		if err != nil {
+			return nil, err
+		}
+		for i, one := range found {
 			if f.State == StateWaiting && one.Finished {
 				continue
 			}
-			all = append(all, entriesOf(one)...)
+			all = append(all, entries[i]...)
 			if f.Limit > 0 && len(all) >= f.Limit {
 				return all[:f.Limit], nil
 			}
@@ -74,39 +77,4 @@ func StateOf(e control.Entry) string {
 		return StateFailed
 	}
 	return StateWaiting
-}
-
-// entriesOf makes a row of each file of a delivery.
-func entriesOf(d ledger.Delivery) (all []control.Entry) {
-	for _, f := range d.Files {
-		e := control.Entry{
-			ID: d.ID, At: d.At(), Settled: d.SettledAt, Folder: d.Folder, Name: f.Name, ClaimedAs: f.ClaimedAs,
-			Destination: d.Destination, Target: d.Group, Kind: string(d.Kind), State: string(d.State), Finished: d.Finished,
-			Reason: d.Reason, Reference: d.Reference, MaybeTwice: d.MaybeTwice, MaybePosted: mayBePosted(d), Dest: f.Dest, Size: f.ID.Size,
-		}
-		if len(d.Files) > 1 {
-			e.Of = len(d.Files)
-		}
-		all = append(all, e)
-	}
-	return all
-}
-
-// mayBePosted reports whether a delivery that failed may be in the group: what was surely not posted has forgotten its resource.
-func mayBePosted(d ledger.Delivery) bool { return d.State == ledger.Failed && d.Resource != "" }
-
-// entryOf is the row of the file of d that lies at path, or that has or had the name; else of its first file.
-func entryOf(d ledger.Delivery, path, name string) control.Entry {
-	all := entriesOf(d)
-	for _, e := range all {
-		if e.Dest == path {
-			return e
-		}
-	}
-	for _, e := range all {
-		if e.Name == name || e.ClaimedAs == name || filepath.Base(e.Name) == name || e.Dest != "" && filepath.Base(e.Dest) == name {
-			return e
-		}
-	}
-	return all[0]
 }

@@ -14,9 +14,21 @@ import (
 
 // What a person reads. Names are made harmless for a terminal here, as the last thing before they are shown.
 
-// StoryText is a story as lines of text.
+// StoryText is a story as lines of text, with a paragraph for each file if there are several.
 func StoryText(s control.Story) (lines []string) {
 	lines = append(lines, s.Title)
+	for _, f := range s.Files {
+		lines = append(lines, "", f.Path)
+		for _, line := range append([]string{f.Title}, f.Lines...) {
+			lines = append(lines, "  "+line)
+		}
+		for _, line := range f.Advice {
+			lines = append(lines, "  -> "+line)
+		}
+	}
+	if len(s.Files) > 0 {
+		lines = append(lines, "")
+	}
 	for _, line := range s.Lines {
 		lines = append(lines, "  "+line)
 	}
@@ -53,6 +65,9 @@ func HistoryText(rows []control.Entry, now time.Time) (lines []string) {
 		}
 		if e.Finished && e.Dest != "" && e.Reason != "" { // why it failed, or who says that it was posted
 			line += ": " + e.Reason
+		}
+		if back, ok := (row{Entry: e}).putBack(); ok {
+			line += fmt.Sprintf("; put back by %s on %s", back.By, back.At.In(now.Location()).Format(time.DateTime))
 		}
 		if e.MaybeTwice {
 			line += " (it may be in the group twice)"
@@ -136,7 +151,7 @@ func folderLines(s control.Status, f control.Folder) (lines []string) {
 		line += "up"
 	}
 	if f.Failed > 0 {
-		line += fmt.Sprintf("; %d failed", f.Failed)
+		line += fmt.Sprintf("; %d failed (%s)", f.Failed, someNames(f.FailedNames, f.Failed))
 	}
 	if f.Last != nil {
 		line += fmt.Sprintf("; last delivered %s, %s", filepath.Base(f.Last.Name), moment(f.Last.At, s.At))
@@ -158,7 +173,7 @@ func folderLines(s control.Status, f control.Folder) (lines []string) {
 	}
 	lines = append(lines, queueLines(s, f)...)
 	for _, r := range f.Held {
-		lines = append(lines, fmt.Sprintf("    held back %d, for up to %s: %s: %s", r.Files, span(s.At.Sub(r.Since)), r.Reason, someNames(r.Names, r.Files)))
+		lines = append(lines, fmt.Sprintf("    held back %d, for up to %s: %s: %s", r.Files, span(s.At.Sub(r.Since)), r.Reason, someNames(r.Names, r.Files))+goesAway(r, s.At))
 	}
 	return lines
 }
@@ -168,6 +183,9 @@ func queueLines(s control.Status, f control.Folder) (lines []string) {
 	waiting, order := map[string][]view.Queued{}, []string{}
 	for _, q := range f.Queue {
 		switch {
+		case isSent(q):
+			lines = append(lines, "    sent, waiting for the answer: "+label(q))
+			continue
 		case q.Busy && q.Stage == view.Claimed:
 			lines = append(lines, fmt.Sprintf("    uploading %s: %s of %s%s", label(q), bytes(q.Sent), bytes(q.Size), rate(q, s.At)))
 			continue
@@ -201,6 +219,8 @@ func waitsFor(q view.Queued, now time.Time) string {
 		again = ", tried again " + moment(q.Next, now)
 	}
 	switch {
+	case q.Gone || q.MaybePosted && isOpen(q):
+		return unsure(q) + again
 	case q.Stage == view.Posted && q.Behind == view.BehindNothing:
 		return "posted, being moved to done/"
 	case q.Stage == view.Failing && q.Behind == view.BehindNothing:

@@ -251,6 +251,7 @@ type Questions struct {
 	Delivery int64  // that failed
 	Became   int64  // delivery that took the file up
 	Path     string // where the file lay
+	To       string // where it was put
 	Pending  bool   // only what is not done yet
 }
 
@@ -266,12 +267,18 @@ func (l *Reader) Asked(ctx context.Context, q Questions) (all []Asked, err error
 	add(q.Delivery != 0, "a.delivery = ?", q.Delivery)
 	add(q.Became != 0, "a.became = ?", q.Became)
 	add(q.Path != "", "a.path = ?", []byte(q.Path))
+	add(q.To != "", "a.dest = ?", []byte(q.To))
 	add(q.Pending, "a.state = ?", string(Pending))
+	return l.askedWhere(ctx, strings.Join(where, " AND "), args...)
+}
+
+// askedWhere reads the questions a that meet a condition.
+func (l *Reader) askedWhere(ctx context.Context, where string, args ...any) (all []Asked, err error) {
 	err = l.reading(ctx, func(tx *sql.Tx) (err error) {
 		all, err = collect(ctx, tx, scanAsked, `SELECT a.id, a.delivery, a.position, a.what, a.asked_by, a.asked_at, a.state, a.reason, a.path,
 			a.dev, a.ino, a.size, a.mtime_ns, a.dest, coalesce(a.done_at, ''), coalesce(a.became, 0), d.folder, f.name
 			FROM asked a JOIN delivery d ON d.id = a.delivery JOIN file f ON f.delivery = a.delivery AND f.position = a.position
-			WHERE `+strings.Join(where, " AND ")+" ORDER BY a.id", args...)
+			WHERE `+where+" ORDER BY a.id", args...)
 		return err
 	})
 	return all, err
