@@ -48,15 +48,10 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 			}
 			defer done()
 			rows, err := desk.History(cmd.Context(), f)
-			switch {
-			case err != nil:
+			if err != nil {
 				return failed(err)
-			case a.json:
-				return writeJSON(cmd.OutOrStdout(), rows)
-			case asCSV:
-				return writeCSV(cmd.OutOrStdout(), rows)
 			}
-			return writeLines(cmd.OutOrStdout(), inquiry.HistoryText(rows, time.Now()))
+			return a.writeHistory(cmd.OutOrStdout(), rows, asCSV)
 		},
 	}
 	a.flags(cmd)
@@ -70,6 +65,16 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
 	a.completes(cmd)
 	return cmd
+}
+
+func (a *asker) writeHistory(out io.Writer, rows []control.Entry, asCSV bool) error {
+	switch {
+	case a.json:
+		return writeJSON(out, rows)
+	case asCSV:
+		return writeCSV(out, rows)
+	}
+	return writeLines(out, inquiry.HistoryText(rows, time.Now()))
 }
 
 // complete puts into the filter what the command line says. Its errors are about that.

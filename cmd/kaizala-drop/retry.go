@@ -152,6 +152,11 @@ func harmless(said string) string { return strings.ReplaceAll(text.Printable(sai
 // state_dir, under the daemon's lock.
 func (a *asker) retrying(ctx context.Context) (desk control.Desk, running bool, done func(), err error) {
 	c, client, err := a.daemon(ctx)
+	// A daemon that has just started does not answer yet, and another command that does this ends soon.
+	for deadline := time.Now().Add(lockTime); err == nil && client == nil && ledger.InUse(c.StateDir) && time.Now().Before(deadline); {
+		time.Sleep(lockLook)
+		c, client, err = a.daemon(ctx)
+	}
 	switch {
 	case err != nil:
 		return nil, false, nil, err
@@ -162,6 +167,9 @@ func (a *asker) retrying(ctx context.Context) (desk control.Desk, running bool, 
 		return nil, false, nil, failed(err)
 	}
 	book, err := openExisting(c.StateDir)
+	if errors.Is(err, ledger.ErrLocked) {
+		err = fmt.Errorf("no daemon answers at a socket, and yet one works: %w", err)
+	}
 	if err != nil {
 		return nil, false, nil, failed(err)
 	}
@@ -174,7 +182,12 @@ func (a *asker) retrying(ctx context.Context) (desk control.Desk, running bool, 
 	return d, false, func() { stop(); <-writing; _ = book.Close() }, nil
 }
 
-// openExisting opens a ledger that is there: the daemon alone makes one.
+const (
+	lockTime = 5 * time.Second        // for a daemon to answer that has begun to work with the ledger
+	lockLook = 100 * time.Millisecond // between two looks whether it does
+)
+
+// openExisting opens a ledger that is there: the daemon alone makes one. It waits for other commands that work with it.
 func openExisting(stateDir string) (*ledger.Ledger, error) {
 	known, err := ledger.OpenReadOnly(stateDir)
 	if errors.Is(err, ledger.ErrNone) {
@@ -182,7 +195,12 @@ func openExisting(stateDir string) (*ledger.Ledger, error) {
 	} else if err == nil {
 		_ = known.Close()
 	}
-	return ledger.Open(stateDir)
+	for deadline := time.Now().Add(lockTime); ; time.Sleep(lockLook) {
+		book, err := ledger.Open(stateDir)
+		if !errors.Is(err, ledger.ErrLocked) || time.Now().After(deadline) {
+			return book, err
+		}
+	}
 }
 
 // rulesOf tells what names mean where no daemon runs.

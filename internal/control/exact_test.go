@@ -95,8 +95,8 @@ func fill(v reflect.Value, n *int, outer ...reflect.Type) {
 			v.Set(reflect.ValueOf(time.Unix(7, 0).UTC()))
 			return
 		}
-		for i := range v.NumField() {
-			fill(v.Field(i), n, outer...)
+		for _, field := range v.Fields() {
+			fill(field, n, outer...)
 		}
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)

@@ -61,6 +61,16 @@ func (l *Ledger) Leaving(hanging string) {
 	_, _ = l.lock.WriteAt([]byte(text[:min(len(text), maxHolder)]), 0)
 }
 
+// InUse reports whether somebody works with the ledger in dir at this moment, as far as can be seen.
+func InUse(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(flock(f, unix.LOCK_SH), unix.EWOULDBLOCK)
+}
+
 // A process that was killed holds its lock until the kernel has taken it apart: its memory, and what it was writing. That may last, and
 // for a moment nothing shows that it has begun.
 const (
@@ -72,7 +82,7 @@ const (
 // flockPatiently is flock, again and again while the holder is about to let go.
 func flockPatiently(f *os.File) error {
 	for began := time.Now(); ; time.Sleep(lookAgain) {
-		err := flock(f)
+		err := flock(f, unix.LOCK_EX)
 		waited := time.Since(began)
 		if !errors.Is(err, unix.EWOULDBLOCK) || waited > patienceDead || waited > patienceAlive && !readHolder(f).dying {
 			return err
@@ -80,7 +90,7 @@ func flockPatiently(f *os.File) error {
 	}
 }
 
-func flock(f *os.File) error {
+func flock(f *os.File, how int) error {
 	conn, err := f.SyscallConn() // Fd would switch the file to blocking mode
 	if err != nil {
 		return err
@@ -88,7 +98,7 @@ func flock(f *os.File) error {
 	var locked error
 	err = conn.Control(func(fd uintptr) {
 		for {
-			if locked = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB); locked != unix.EINTR {
+			if locked = unix.Flock(int(fd), how|unix.LOCK_NB); locked != unix.EINTR {
 				return
 			}
 		}
