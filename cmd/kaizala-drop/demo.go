@@ -175,7 +175,7 @@ func (d *demonstration) run(ctx context.Context, once bool) error {
 	if once {
 		d.bar.begin(len(d.dropped))
 	}
-	sum, err := (&daemon{config: d.config, once: once, log: d.log}).run(ctx)
+	sum, err := (&daemon{config: d.config, once: once, options: optionsFor(d.folder("config.toml")), log: d.log}).run(ctx)
 	d.bar.end()
 	if err != nil || !once {
 		return err

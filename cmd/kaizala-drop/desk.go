@@ -143,14 +143,19 @@ func (r rules) Service(destination string) string {
 	return destination
 }
 
-// newDesk makes the desk of the running daemon.
-func newDesk(configs *atomic.Pointer[config.Config], book inquiry.Ledger, pipelines []*pipeline, doors chan view.Ask[[]view.Door], r retries) *inquiry.Desk {
+// rulesWith knows the destinations of pipelines.
+func rulesWith(pipelines []*pipeline) rules {
 	known := rules{map[string]service{}}
 	for _, p := range pipelines {
 		known.services[p.name] = p.service
 	}
+	return known
+}
+
+// newDesk makes the desk of the running daemon.
+func newDesk(configs *atomic.Pointer[config.Config], book inquiry.Ledger, pipelines []*pipeline, doors chan view.Ask[[]view.Door], r retries, options string) *inquiry.Desk {
 	return &inquiry.Desk{
-		Config: func() config.Config { return *configs.Load() }, Version: version(), Ledger: book, Rules: known,
+		Config: func() config.Config { return *configs.Load() }, Version: version(), Ledger: book, Rules: rulesWith(pipelines), Options: options,
 		Live: &live{doors: doors, pipelines: pipelines, started: time.Now()}, Retries: r.Do, Now: time.Now,
 	}
 }

@@ -64,7 +64,7 @@ func runUntilSignalled(ctx context.Context, path string, once bool, out io.Write
 	configs := make(chan config.Config)
 	listening, deaf := context.WithCancel(ctx)
 	reloading := start(func() error { reload(listening, path, hup, configs, log); return nil })
-	d := daemon{config: c, configs: configs, once: once, log: log}
+	d := daemon{config: c, configs: configs, once: once, options: optionsFor(path), log: log}
 	sum, err := d.run(ctx)
 	deaf()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveMargin)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -151,9 +150,7 @@ func writeJSON(out io.Writer, value any) error {
 // encodeJSON writes one value, and a line break behind it.
 func encodeJSON(out io.Writer, value any, indent string) error {
 	var plain bytes.Buffer
-	e := json.NewEncoder(&plain)
-	e.SetIndent("", indent)
-	if err := e.Encode(value); err != nil {
+	if err := control.Write(&plain, value, indent); err != nil {
 		return err
 	}
 	_, err := io.WriteString(out, harmlessJSON(plain.String()))

@@ -174,7 +174,12 @@ type Retry struct {
 
 // Retried is what became of one of them.
 type Retried struct {
-	Path  string `json:"path"`
-	To    string `json:"to,omitempty"`    // where it lies now
-	Error string `json:"error,omitempty"` // why it was not taken back, and what to do
+	Path     string    `json:"path"`
+	To       string    `json:"to,omitempty"`        // where it was put
+	What     string    `json:"what,omitempty"`      // was done: "retry", "as-it-is", "post-again", "post-again, as-it-is", "was-posted"
+	At       time.Time `json:"at,omitzero"`         // when
+	By       string    `json:"by,omitempty"`        // who asked for it
+	Already  bool      `json:"already,omitempty"`   // that was an earlier request, and nothing was moved to Path since
+	NoteLeft string    `json:"note_left,omitempty"` // its note, if somebody has written in it: it is still there
+	Error    string    `json:"error,omitempty"`     // why it stays where it is, and what to do
 }

@@ -3,7 +3,6 @@ package control
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -73,11 +72,11 @@ func (c *Client) History(ctx context.Context, f Filter) (all []Entry, err error)
 
 // Retry is the daemon's Desk.Retry. The daemon learns from the kernel who asks, so by is not sent.
 func (c *Client) Retry(ctx context.Context, r Retry, _ string) (all []Retried, err error) {
-	body, err := json.Marshal(r)
-	if err != nil {
+	var body bytes.Buffer
+	if err := Write(&body, r, ""); err != nil {
 		return nil, err
 	}
-	return all, c.ask(ctx, http.MethodPost, "retry", nil, body, &all)
+	return all, c.ask(ctx, http.MethodPost, "retry", nil, body.Bytes(), &all)
 }
 
 func (c *Client) get(ctx context.Context, what string, values url.Values, into any) error {
@@ -102,7 +101,7 @@ func (c *Client) ask(ctx context.Context, method, what string, values url.Values
 	if response.StatusCode != http.StatusOK {
 		return refusal(response, text)
 	}
-	if err := json.Unmarshal(text, into); err != nil {
+	if err := read(text, into, false); err != nil {
 		return fmt.Errorf("the daemon's answer cannot be read, is it another version? %w", err)
 	}
 	return nil
@@ -111,7 +110,7 @@ func (c *Client) ask(ctx context.Context, method, what string, values url.Values
 // refusal is the error that an answer says.
 func refusal(response *http.Response, text []byte) error {
 	var f failure
-	if json.Unmarshal(text, &f) != nil || f.Error == "" {
+	if read(text, &f, false) != nil || f.Error == "" {
 		return fmt.Errorf("the daemon answered %s", response.Status)
 	}
 	if response.StatusCode == http.StatusBadRequest {

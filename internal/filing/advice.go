@@ -16,13 +16,7 @@ type Step struct {
 }
 
 // Command is the command line of a step; options follow the name of the command.
-func (s Step) Command(options string) string {
-	words := []string{"kaizala-drop", s.Args[0] + options}
-	for _, arg := range s.Args[1:] {
-		words = append(words, text.Quoted(arg))
-	}
-	return strings.Join(words, " ")
-}
+func (s Step) Command(options string) string { return text.Command(options, s.Args[0], s.Args[1:]...) }
 
 const (
 	stepSame    = "Put into the folder again as it is, it would only come back here"

@@ -61,7 +61,7 @@ func (n Note) again() string {
 		if step.Args == nil {
 			b.WriteString(step.Text + ". ")
 		} else {
-			b.WriteString(step.Text + ":\n    " + step.Command("") + "\n")
+			b.WriteString(step.Text + ":\n    " + step.Command(n.options) + "\n")
 		}
 	}
 	return b.String()
@@ -162,7 +162,7 @@ func (f *Filer) unreserveNote(path string) {
 // by more than a number.
 func (t *transfer) textFor(path string) string {
 	n := *t.noted
-	n.path = path
+	n.path, n.options = path, t.filer.Options
 	if n.as = ""; !t.keepsName(path) {
 		n.as, _ = filepath.Rel(t.move.Dir, path)
 	}

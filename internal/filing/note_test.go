@@ -81,6 +81,13 @@ func TestNoteNamesTheCommand(t *testing.T) {
 		"refused": {Note{}, "/srv/drop/failed/a.pdf", `To send the file, put it into the folder again, or run on the server:
     kaizala-drop retry /srv/drop/failed/a.pdf
 `},
+		"another configuration": {Note{options: " --config '/etc/a b.toml'"}, "/f/a.pdf", `To send the file, put it into the folder again, or run on the server:
+    kaizala-drop retry --config '/etc/a b.toml' /f/a.pdf
+`},
+		"another configuration, as it is": {Note{options: " --config /c", Same: true, AsItIs: true}, "/f/a.pdf",
+			`Put into the folder again as it is, it would only come back here. This sends it as it is, if run on the server:
+    kaizala-drop retry --config /c --as-it-is /f/a.pdf
+`},
 		"hostile": {Note{}, "/srv/failed/it's\n\x1b[31m.pdf", `To send the file, put it into the folder again, or run on the server:
     kaizala-drop retry $'/srv/failed/it\'s\n\033[31m.pdf'
 `},

@@ -14,9 +14,24 @@ const (
 	StateWaiting   = "waiting"
 )
 
-// History lists what became of files, the latest first: a row for each file.
-func (d *Desk) History(ctx context.Context, f control.Filter) (all []control.Entry, err error) {
-	q := ledger.Query{Folder: f.Folder, Part: f.Name, Since: f.Since, Until: f.Until}
+// History lists what became of files, the latest first: a row for each file. A folder that is not watched must have been.
+func (d *Desk) History(ctx context.Context, f control.Filter) ([]control.Entry, error) {
+	var unwatched error
+	if f.Folder != "" {
+		var folder string
+		if folder, unwatched = WatchedFolder(d.Config().Folders, f.Folder); unwatched == nil {
+			f.Folder = folder
+		}
+	}
+	all, err := d.history(ctx, f)
+	if err == nil && len(all) == 0 && unwatched != nil {
+		err = unwatched
+	}
+	return all, err
+}
+
+func (d *Desk) history(ctx context.Context, f control.Filter) (all []control.Entry, err error) {
+	q := ledger.Query{Folder: f.Folder, Part: f.Name, Since: f.Since, Until: f.Until, ByTime: true}
 	switch f.State {
 	case "", StateWaiting:
 	case StateDelivered:
@@ -48,6 +63,18 @@ func (d *Desk) History(ctx context.Context, f control.Filter) (all []control.Ent
 		if len(found) < ledger.SearchMost {
 			return all, nil
 		}
-		q.Before = found[len(found)-1].ID
+		last := found[len(found)-1]
+		q.Before, q.BeforeAt = last.ID, last.At()
 	}
+}
+
+// StateOf is the state that a person asks for to find a row.
+func StateOf(e control.Entry) string {
+	switch e.State {
+	case string(ledger.Filed):
+		return StateDelivered
+	case string(ledger.Failed):
+		return StateFailed
+	}
+	return StateWaiting
 }

@@ -112,6 +112,7 @@ func (k *facts) tellMoved() control.Story {
 	} else {
 		s.Advice = []string{"To have it posted, move it into " + quote(k.folder.Path) + "."}
 	}
+	s.Lines = append(s.Lines, k.earlier()...)
 	return s
 }
 

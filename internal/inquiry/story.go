@@ -131,7 +131,7 @@ func (k *facts) filed(r row, name string) control.Story {
 	}
 	s.Lines = append(s.Lines, k.went(r)...)
 	s.Lines = append(s.Lines, r.where()...)
-	if r.lies == liesThere || r.lies == liesMoved {
+	if r.lies == liesThere || r.lies == liesMoved && k.place != placeOutside {
 		s.Advice = append(s.Advice, "It is safe to delete "+quote(r.at)+": "+sure+".")
 	}
 	return s

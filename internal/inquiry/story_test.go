@@ -127,7 +127,7 @@ func TestStories(t *testing.T) {
 		"in doubt, posted again": {queued(view.Queued{Stage: view.Uploaded, MaybePosted: true, Behind: view.BehindItself, Trouble: "timeout"}), TellsWaiting,
 			[]string{"may be in the group already: the answer to its post was lost", "What it waits for: its last try failed: timeout", "may be there already"}, "not in the group yet"},
 		"in doubt, given up":         {queued(view.Queued{Stage: view.Failing, MaybePosted: true, Reason: "it may have been posted: no answer came back"}), TellsFailed, []string{"Look in the group"}, "not in the group yet"},
-		"held upload":                {queued(view.Queued{Stage: view.HeldBack, Behind: view.BehindItself, Reason: "held: 3 uploads failed"}), TellsWaiting, []string{"waits: held: 3 uploads failed"}, "What it waits for"},
+		"held upload":                {queued(view.Queued{Stage: view.HeldBack, Behind: view.BehindItself, Reason: "held: 3 uploads failed"}), TellsWaiting, []string{"is held: 3 uploads failed"}, "What it waits for"},
 		"renamed while it waits":     {func(k *facts) { queued(view.Queued{Stage: view.Uploaded, Behind: view.BehindGroup})(k); gone(k) }, TellsWaiting, []string{"not there under this name any more"}, ""},
 		"ignored":                    {func(k *facts) { k.rule = "*.tmp" }, TellsIgnored, []string{`names as "*.tmp" are temporary`, "another name"}, ""},
 		"ignored by us":              {func(k *facts) { k.rule, k.ownRule = "draft*", true }, TellsIgnored, []string{`the configuration says so (ignore = "draft*")`}, ""},

@@ -62,7 +62,7 @@ func HistoryText(rows []control.Entry, now time.Time) (lines []string) {
 		case e.Reason != "":
 			line += " (" + e.Reason + ")"
 		}
-		if e.State == "failed" && e.Dest != "" {
+		if e.Finished && e.Dest != "" && e.Reason != "" { // why it failed, or who says that it was posted
 			line += ": " + e.Reason
 		}
 		if back, ok := (row{Entry: e}).putBack(); ok {
