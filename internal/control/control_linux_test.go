@@ -120,7 +120,7 @@ func TestClientGetsWhatTheDeskSays(t *testing.T) {
 	if s, err := c.Status(ctx); err != nil || s.PID != 7 || s.Folders[0].Path != "/a\n" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if s, err := c.Explain(ctx, "/srv/a b/ü&=%?\xff.pdf", Zone{{Seconds: 5400}}); err != nil || s.Title != "about /srv/a b/ü&=%?\ufffd.pdf" || s.Lines[0] != "+01:30" {
+	if s, err := c.Explain(ctx, "/srv/a b/ü&=%?\xff.pdf", Zone{{Seconds: 5400}}); err != nil || s.Title != "about /srv/a b/ü&=%?\xff.pdf" || s.Lines[0] != "+01:30" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	want := Filter{Folder: "/srv/a", Name: "x y", State: "failed", Since: time.Unix(1, 5).UTC(), Until: time.Unix(9, 0).UTC(), Limit: 3}
@@ -178,6 +178,37 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(file); string(text) != "mine" {
 		t.Error("a file was replaced")
+	}
+}
+
+// TestKilledWhileItIsAsked: a daemon that ends in the middle of a question is no daemon any more for one that changes nothing, and for
+// one that does it is said to ask again.
+func TestKilledWhileItIsAsked(t *testing.T) {
+	for _, answer := range []string{"", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"} {
+		socket := filepath.Join(t.TempDir(), "c.sock")
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+				_, _ = conn.Read(make([]byte, 1))
+				_, _ = io.WriteString(conn, answer)
+				conn.Close()
+			}
+		}()
+		c := NewClient(socket)
+		if _, err := c.Status(t.Context()); !errors.Is(err, ErrNoDaemon) {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if _, err := c.Retry(t.Context(), Retry{Paths: []string{"/x"}}, ""); err == nil || errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "ask again") {
+			t.Errorf("%q: %v", answer, err)
+		}
+		c.Close()
+		l.Close()
+		<-ended
 	}
 }
 
