@@ -57,7 +57,7 @@ type Options struct {
 	// OnLogin is called by KeepFresh when another process has stored a refresh token, and it was good: what failed for want of access
 	// can be tried again. It may be nil.
 	OnLogin func()
-	Log        zerolog.Logger // the zero Logger logs nothing
+	Log     zerolog.Logger // the zero Logger logs nothing
 	// Transport carries the requests; nil: the one of package wire, over HTTP/1.1. It is for tests.
 	Transport http.RoundTripper
 }
@@ -76,7 +76,7 @@ type Client struct {
 	keeper     *keeper
 	onNewToken func(save func() error) // nil: keeper saves the token
 	onLogin    func()
-	unread     error                   // why a kept refresh token could not be read
+	unread     error // why a kept refresh token could not be read
 }
 
 // New makes a client and checks what can be checked without a call. It reads the kept refresh token; if that cannot be read,
