@@ -111,11 +111,11 @@ func TestWhyNobodyAnswers(t *testing.T) {
 			t.Errorf("%s, retry: exit code %d, %q", config, code, warned)
 		}
 	}
-	says("no file at the socket", runs+"nobody answers at the socket", runs+"nobody answers at the socket")
+	says("no file at the socket", runs+"nobody answers at the socket", "no daemon answers at a socket, and yet one works")
 	content, err := os.ReadFile(w.config)
 	must(t, err)
 	must(t, os.WriteFile(w.config, []byte(strings.Replace(string(content), socket, "", 1)), 0o600))
-	says("no socket configured", runs+"no socket is configured", runs+"no socket is configured")
+	says("no socket configured", runs+"no socket is configured", "no daemon answers at a socket, and yet one works")
 	p.stop()
 	says("none runs, no socket configured", "no daemon answers at a socket, for none is configured", "")
 }
