@@ -417,14 +417,6 @@ func (c *retryWorld) daemonKilled(p *process, folder, path, call string, n int) 
 		return traced(p.Process.Pid)
 	})
 	out, err := c.command(folder, path).CombinedOutput()
-	if err != nil {
-		select {
-		case <-p.exited:
-			p.exited <- nil
-		case <-time.After(time.Minute):
-			c.t.Fatalf("the daemon lives, and the command failed: %v\n%s", err, out)
-		}
-	}
 	_ = tracer.Process.Signal(unix.SIGINT) // it lets go of one that lives
 	select {
 	case <-ended:
@@ -432,18 +424,18 @@ func (c *retryWorld) daemonKilled(p *process, folder, path, call string, n int) 
 		_ = tracer.Process.Kill()
 		<-ended
 	}
-	killed := false
-	select { // by what came next, perhaps
+	killed := err != nil || isDying(p.Process.Pid) // by what came next, perhaps
+	if !killed {
+		return false
+	}
+	select {
 	case <-p.exited:
 		p.exited <- nil
-		killed = true
-	default:
-		killed = isDying(p.Process.Pid)
+	case <-time.After(time.Minute):
+		c.t.Fatalf("the daemon lives, and the command failed: %v\n%s", err, out)
 	}
-	if killed {
-		c.kills[call]++
-	}
-	return killed
+	c.kills[call]++
+	return true
 }
 
 // isDying reports whether a process was killed, although nobody has been told yet.
