@@ -62,13 +62,24 @@ func (l *loop) view(now time.Time, ask view.Ask[view.Watched]) view.Watched {
 // allHeld yields what is held back of the names that are wanted.
 func (l *loop) allHeld(wanted func(name string) bool) iter.Seq[view.Held] {
 	return func(yield func(view.Held) bool) {
-		for name, e := range l.report.entries {
-			if wanted(name) && !yield(l.heldAs(name, e)) {
+		todo := todos{}
+		reported := 0 // of the candidates: as a rule all that is reported is one
+		for name, c := range l.files.candidates {
+			e, known := l.report.entries[name]
+			switch {
+			case known:
+				if reported++; wanted(name) && !yield(l.heldAs(name, e, c, todo)) {
+					return
+				}
+			case !c.handed && wanted(name) && !yield(settling(c)):
 				return
 			}
 		}
-		for name, c := range l.files.candidates {
-			if _, known := l.report.entries[name]; !known && !c.handed && wanted(name) && !yield(settling(c)) {
+		for name, e := range l.report.entries {
+			if reported == len(l.report.entries) {
+				break
+			}
+			if l.files.candidates[name] == nil && wanted(name) && !yield(l.heldAs(name, e, nil, todo)) {
 				return
 			}
 		}
@@ -85,7 +96,7 @@ func (l *loop) allHeld(wanted func(name string) bool) iter.Seq[view.Held] {
 // viewOf shows one name. ok is false if it is not held back.
 func (l *loop) viewOf(name string) (h view.Held, ok bool) {
 	if e, known := l.report.entries[name]; known {
-		return l.heldAs(name, e), true
+		return l.heldAs(name, e, l.files.candidates[name], todos{}), true
 	}
 	if set := l.gather.sets[l.gather.dirOf(name)]; set != nil {
 		if _, waits := set.images[name]; waits {
@@ -98,10 +109,22 @@ func (l *loop) viewOf(name string) (h view.Held, ok bool) {
 	return view.Held{}, false
 }
 
-// heldAs shows a name that is held back.
-func (l *loop) heldAs(name string, e *entry) view.Held {
-	shown := view.Held{Name: name, Kind: string(e.kind), Reason: e.reason, Since: e.since, Advice: stateOf(e.kind).todo}
-	if c, ok := l.files.candidates[name]; ok && c.place != notWaiting {
+// todos are what a person can do, by kind, as far as that was looked up for an answer.
+type todos map[kind]string
+
+func (t todos) of(k kind) string {
+	todo, ok := t[k]
+	if !ok {
+		todo = stateOf(k).todo
+		t[k] = todo
+	}
+	return todo
+}
+
+// heldAs shows a name that is held back, and of which c is known, if it is not nil.
+func (l *loop) heldAs(name string, e *entry, c *candidate, todo todos) view.Held {
+	shown := view.Held{Name: name, Kind: string(e.kind), Reason: e.reason, Since: e.since, Advice: todo.of(e.kind)}
+	if c != nil && c.place != notWaiting {
 		shown.Next, shown.Fails = c.due, l.files.failsAt(c)
 	}
 	return shown

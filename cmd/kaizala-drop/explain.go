@@ -57,6 +57,7 @@ and tells what the ledger knows.`,
 		},
 	}
 	a.flags(cmd)
+	cmd.ValidArgsFunction = a.completeFile
 	a.completes(cmd)
 	return cmd
 }

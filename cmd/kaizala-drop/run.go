@@ -39,6 +39,7 @@ at the next start. A second one stops it at once; nothing is lost by that either
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
 	cmd.Flags().BoolVar(&once, "once", false, "deliver what is there, then exit")
 	return cmd
 }

@@ -36,7 +36,8 @@ func (r *Refusal) Error() string { return r.Text }
 // Status is the whole at one moment.
 type Status struct {
 	API          int           `json:"api"`
-	Running      bool          `json:"running"` // a daemon answered; else a command looked at the ledger
+	Running      bool          `json:"running"`           // a daemon answered; else a command looked at the ledger
+	Unasked      string        `json:"unasked,omitempty"` // why no daemon answered
 	Version      string        `json:"version"`
 	PID          int           `json:"pid,omitempty"`
 	Started      time.Time     `json:"started,omitzero"`
@@ -150,8 +151,9 @@ type Asked struct {
 type Story struct {
 	Path    string       `json:"path"`
 	Running bool         `json:"running"`
-	State   string       `json:"state"` // one word for programs: see docs/control.md
-	Title   string       `json:"title"` // one sentence
+	Unasked string       `json:"unasked,omitempty"` // why no daemon answered
+	State   string       `json:"state"`             // one word for programs: see docs/control.md
+	Title   string       `json:"title"`             // one sentence
 	Lines   []string     `json:"lines,omitempty"`
 	Advice  []string     `json:"advice,omitempty"`
 	Held    *view.Held   `json:"held,omitempty"`

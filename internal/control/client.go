@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,6 +22,7 @@ const maxAnswer = 256 << 20
 // Client asks a running daemon. It is safe for concurrent use. A call whose error wraps ErrNoDaemon found none.
 type Client struct {
 	web http.Client
+	pid *atomic.Int64
 }
 
 // ErrNoDaemon is wrapped by the errors of a Client that finds nobody at the socket.
@@ -28,15 +30,23 @@ var ErrNoDaemon = errors.New("no daemon answers")
 
 // NewClient makes a client that asks at the socket.
 func NewClient(socket string) *Client {
+	pid := new(atomic.Int64)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", socket)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoDaemon, err)
 		}
+		if c, ok := conn.(*net.UnixConn); ok {
+			peer, _ := peerOf(c)
+			pid.Store(int64(peer.PID))
+		}
 		return conn, nil
 	}
-	return &Client{web: http.Client{Transport: &http.Transport{DialContext: dial}}}
+	return &Client{web: http.Client{Transport: &http.Transport{DialContext: dial}}, pid: pid}
 }
+
+// PID is the process at the other end, as the kernel says; 0: unknown, or none was asked yet. It is known of one that does not answer.
+func (c *Client) PID() int { return int(c.pid.Load()) }
 
 // Close gives its connections back.
 func (c *Client) Close() { c.web.CloseIdleConnections() }

@@ -7,6 +7,7 @@
 package inquiry
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -56,13 +57,17 @@ type Rules interface {
 	Recall(d ledger.Delivery) filing.Note
 }
 
+// NotRunning is the reason for which no daemon is asked if none runs.
+const NotRunning = "no daemon runs"
+
 // Desk answers. It is safe for concurrent use.
 type Desk struct {
 	Config  func() config.Config // of now: a reload changes it
 	Version string
 	Ledger  Ledger
 	Rules   Rules
-	Live    Live // nil: no daemon runs
+	Live    Live   // nil: no daemon is asked
+	Unasked string // why none is: NotRunning, or another half sentence; "" stands for NotRunning
 	// Options follow the name of each command that is advised: " --config FILE", if the commands would not find it.
 	Options string
 	// Retries takes failed files back; nil: nobody can here.
@@ -71,6 +76,17 @@ type Desk struct {
 
 	kept kept
 	disk disk
+}
+
+// partsTime is how long all the parts together are waited for with one question: who asks is not to take the daemon for one that hangs.
+const partsTime = 3 * time.Second
+
+// unasked says why no daemon is asked; "" if one is.
+func (d *Desk) unasked() string {
+	if d.Live != nil {
+		return ""
+	}
+	return cmp.Or(d.Unasked, NotRunning)
 }
 
 // statusFor is how long a status is given out again: however many ask, the parts and the ledger are asked so often at most.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -26,7 +27,7 @@ import (
 
 // office is a desk with a ledger and folders that are real, and parts of a daemon that show what a test has them show.
 type office struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	desk    *Desk
 	ledger  *ledger.Ledger
@@ -36,7 +37,7 @@ type office struct {
 	queue   map[string][]view.Queued // by folder
 }
 
-func newOffice(t *testing.T, names ...string) *office {
+func newOffice(t testing.TB, names ...string) *office {
 	t.Helper()
 	o := &office{t: t, dir: t.TempDir(), filer: filing.New(), held: map[string][]view.Held{}, queue: map[string][]view.Queued{}}
 	state := filepath.Join(o.dir, "state")
@@ -113,7 +114,7 @@ func (o *office) Doors(context.Context) (all []view.Door, _ bool) {
 func (*office) Calls(string) (float64, int) { return 0, 0 }
 func (*office) Process() (int, time.Time)   { return 1, time.Now() }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +257,7 @@ func TestRenamedInDoneIsKnown(t *testing.T) {
 	}
 	o.says(move(o.deliver("a", "1.pdf", "one"), "a", "done", "bill.pdf"), TellsDelivered, `"1.pdf" was posted`, "moved it on", `safe to delete "/a/done/bill.pdf"`, "!foreign", "!ove it into")
 	o.says(move(o.deliver("a", "2.pdf", "two"), "b", "done", "sub", "x.pdf"), TellsDelivered, `"2.pdf" was posted`, `safe to delete "/b/done/sub/x.pdf"`)
-	o.says(move(o.deliver("a", "3.pdf", "three"), "elsewhere", "y.pdf"), TellsDelivered, `"3.pdf" was posted`, "in no folder that is watched now")
+	o.says(move(o.deliver("a", "3.pdf", "three"), "elsewhere", "y.pdf"), TellsDelivered, `"3.pdf" was posted`, "in no folder that is watched now", "!safe to delete")
 	torn := filing.Note{Reason: "truncated: no end", Advice: "Scan it again.", Same: true, AsItIs: true}
 	o.says(move(o.fail("a", "4.pdf", "four", torn), "a", "failed", "z.pdf"), TellsFailed, `"4.pdf" failed`, "retry --as-it-is "+"/a/failed/z.pdf")
 	copied := o.deliver("a", "5.pdf", "five")
@@ -265,7 +266,42 @@ func TestRenamedInDoneIsKnown(t *testing.T) {
 	twin := o.write("five", "a", "done", "twin.pdf")
 	must(t, os.Chtimes(twin, time.Time{}, info.ModTime()))
 	o.says(twin, TellsOutside, `looks like a copy of "/a/done/5.pdf"`, "post it once more")
-	o.says(o.write("of somebody", "a", "done", "own.pdf"), TellsOutside, "was not moved there by kaizala-drop")
+	o.says(o.write("of somebody", "a", "done", "own.pdf"), TellsOutside, "was not moved there by kaizala-drop", "!Another file")
+	must(t, os.Remove(copied))
+	o.says(o.write("another one", "a", "done", "5.pdf"), TellsOutside, "was not moved there by kaizala-drop", "Another file of this name", "was posted")
+}
+
+// TestSafeToDelete: that is said of what was posted and lies in done/, also after it was touched, and not once somebody has written into it, has put
+// another file there, or a link.
+func TestSafeToDelete(t *testing.T) {
+	o := newOffice(t, "a")
+	for name, c := range map[string]struct {
+		change func(path string)
+		safe   bool
+	}{
+		"as it was": {func(string) {}, true},
+		"touched":   {func(path string) { must(t, os.Chtimes(path, time.Time{}, time.Unix(1, 1))) }, true},
+		"written": {func(path string) {
+			must(t, os.WriteFile(path, []byte("other"), 0o600))
+			must(t, os.Chtimes(path, time.Time{}, time.Unix(1, 1)))
+		}, false},
+		"longer": {func(path string) { must(t, os.WriteFile(path, []byte("bytes and more"), 0o600)) }, false},
+		"replaced": {func(path string) {
+			must(t, os.Remove(path))
+			must(t, os.WriteFile(path, []byte("other"), 0o600))
+		}, false},
+		"a link":   {func(path string) { must(t, os.Rename(path, path+"2")); must(t, os.Symlink(path+"2", path)) }, false},
+		"a folder": {func(path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o755)) }, false},
+		"gone":     {func(path string) { must(t, os.Remove(path)) }, false},
+	} {
+		path := o.deliver("a", name+".pdf", "bytes")
+		c.change(path)
+		for _, asked := range []string{path, o.path("a", name+".pdf"), name + ".pdf"} {
+			if _, text := o.explain(asked); strings.Contains(text, "safe to delete") != c.safe {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+	}
 }
 
 // TestPutBackIsTold: of a file that was put back it is told who did that and when, by its name, by its path in failed/, and by its path in the
@@ -399,6 +435,52 @@ func TestStatusCountsWhatIsStillFailed(t *testing.T) {
 	if s, err = o.desk.Status(t.Context()); err != nil || s.Folders[0].Failed != 5 {
 		t.Errorf("%d failed, %v", s.Folders[0].Failed, err)
 	}
+}
+
+// TestNameIsAnsweredInTime: while no part of the daemon answers, a name that many files have is answered all the same, from the disk and the ledger,
+// and each part is waited for once at most.
+func TestNameIsAnsweredInTime(t *testing.T) {
+	o := newOffice(t, "a", "b", "c")
+	for _, folder := range []string{"a", "b", "c"} {
+		for range 3 {
+			o.deliver(folder, "x.pdf", folder)
+		}
+	}
+	silent := &mute{office: o}
+	o.desk.Live = silent
+	began := time.Now()
+	o.says("x.pdf", TellsDelivered, `9 files called "x.pdf"`, "there may be more of this name")
+	if took := time.Since(began); silent.waited.Load() > int64(len(o.folders))*2+1 {
+		t.Errorf("the parts were waited for %d times, %s", silent.waited.Load(), took)
+	}
+}
+
+// mute is an office of which no part answers.
+type mute struct {
+	*office
+	waited atomic.Int64
+}
+
+func (m *mute) wait(ctx context.Context) {
+	if ctx.Err() == nil {
+		m.waited.Add(1)
+	}
+	<-ctx.Done()
+}
+
+func (m *mute) Watched(ctx context.Context, _, _ string, _ bool) (w view.Watched, _ bool) {
+	m.wait(ctx)
+	return w, false
+}
+
+func (m *mute) Posting(ctx context.Context, _, _, _ string, _ bool) (p view.Posting, _ bool) {
+	m.wait(ctx)
+	return p, false
+}
+
+func (m *mute) Doors(ctx context.Context) ([]view.Door, bool) {
+	m.wait(ctx)
+	return nil, false
 }
 
 // TestEveryPathHasAStory: whatever is asked for, the answer is a story, harmless for a terminal, that never advises to move into a folder what was

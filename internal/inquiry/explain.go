@@ -22,7 +22,9 @@ func (d *Desk) Explain(ctx context.Context, path string, z control.Zone) (contro
 	case !strings.HasPrefix(path, "/"):
 		return d.explainName(ctx, path, z)
 	}
-	k, err := d.facts(ctx, path, z)
+	asking, cancel := context.WithTimeout(ctx, partsTime)
+	defer cancel()
+	k, err := d.facts(ctx, asking, path, z)
 	if err != nil {
 		return control.Story{}, err
 	}
@@ -36,6 +38,7 @@ type facts struct {
 	now      time.Time
 	zone     control.Zone
 	running  bool
+	unasked  string // why no daemon is asked
 	options  string // of the commands that are advised
 	path     string // where the file lies, or would lie
 	name     string // relative to the folder
@@ -85,10 +88,11 @@ const (
 	placeState // state_dir, or something in it
 )
 
-func (d *Desk) facts(ctx context.Context, path string, z control.Zone) (k facts, err error) {
+// facts finds out what is known of a path. The parts are asked with asking.
+func (d *Desk) facts(ctx, asking context.Context, path string, z control.Zone) (k facts, err error) {
 	c := d.Config()
 	k = facts{
-		now: d.Now(), zone: z, running: d.Live != nil, options: d.Options, path: filepath.Clean(path), folders: c.Folders, stateDir: c.StateDir,
+		now: d.Now(), zone: z, running: d.Live != nil, unasked: d.unasked(), options: d.Options, path: filepath.Clean(path), folders: c.Folders, stateDir: c.StateDir,
 	}
 	if !k.locate(k.path) {
 		if real := d.disk.real(k.path); k.locate(real) {
@@ -101,20 +105,20 @@ func (d *Desk) facts(ctx context.Context, path string, z control.Zone) (k facts,
 	if k.folder.Path != "" {
 		k.service, k.taken = d.Rules.Service(k.folder.Destination), d.Rules.Takes(k.folder, k.name)
 		k.rule, k.ownRule = d.Rules.LeftAlone(k.folder, k.name, k.info.Mode.IsDir())
-		d.askLive(ctx, &k)
+		d.askLive(asking, &k)
 	}
 	if err := d.remember(ctx, &k); err != nil {
 		return k, err
 	}
 	if to, gone := k.wentBack(); gone {
-		return d.followed(ctx, k, to)
+		return d.followed(ctx, asking, k, to)
 	}
 	return k, nil
 }
 
 // followed gives the facts of the file that was put back from k.path to a path, if it is there still.
-func (d *Desk) followed(ctx context.Context, k facts, to string) (facts, error) {
-	is, err := d.facts(ctx, to, k.zone)
+func (d *Desk) followed(ctx, asking context.Context, k facts, to string) (facts, error) {
+	is, err := d.facts(ctx, asking, to, k.zone)
 	if isAbsent(is.looked) && is.queued == nil && is.held == nil {
 		return k, err
 	}

@@ -1,6 +1,7 @@
 package inquiry
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -172,7 +173,7 @@ func reasons(held []view.Held, warnAfter time.Duration, now time.Time) (all []co
 		byKind[h.Kind] = append(byKind[h.Kind], h)
 	}
 	for kind, some := range byKind {
-		slices.SortFunc(some, func(a, b view.Held) int { return a.Since.Compare(b.Since) })
+		slices.SortFunc(some, func(a, b view.Held) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Name, b.Name)) })
 		oldest := some[0]
 		r := control.Reason{Kind: kind, Reason: oldest.Reason, Files: len(some), Since: oldest.Since, Late: now.Sub(oldest.Since) >= warnAfter}
 		for _, h := range some {
@@ -183,7 +184,7 @@ func reasons(held []view.Held, warnAfter time.Duration, now time.Time) (all []co
 		}
 		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b control.Reason) int { return a.Since.Compare(b.Since) })
+	slices.SortFunc(all, func(a, b control.Reason) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Kind, b.Kind)) })
 	return all
 }
 

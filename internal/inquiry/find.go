@@ -28,7 +28,9 @@ type foundFile struct {
 }
 
 func (d *Desk) explainName(ctx context.Context, name string, z control.Zone) (control.Story, error) {
-	paths, whole := d.places(ctx, name)
+	asking, cancel := context.WithTimeout(ctx, partsTime)
+	defer cancel()
+	paths, whole := d.places(asking, name)
 	rows, err := d.search(ctx, ledger.Query{Name: name}, isNamed(name))
 	if err != nil {
 		return control.Story{}, err
@@ -41,7 +43,7 @@ func (d *Desk) explainName(ctx context.Context, name string, z control.Zone) (co
 			return nil
 		}
 		seen[path] = true
-		k, err := d.facts(ctx, path, z)
+		k, err := d.facts(ctx, asking, path, z)
 		if err != nil || isAbsent(k.looked) && k.own == nil && k.held == nil && k.queued == nil {
 			return err
 		}
@@ -117,8 +119,8 @@ func (d *Desk) placesIn(ctx context.Context, f config.Folder, name string) (path
 			paths = append(paths, path)
 		}
 	}
-	if d.Live != nil {
-		posting, _ := d.Live.Posting(ctx, f.Destination, f.Path, name, true)
+	if whole = true; d.Live != nil {
+		posting, postingOK := d.Live.Posting(ctx, f.Destination, f.Path, name, true)
 		for _, l := range posting.Lanes {
 			for _, q := range l.Queue {
 				for _, n := range q.Names {
@@ -128,12 +130,12 @@ func (d *Desk) placesIn(ctx context.Context, f config.Folder, name string) (path
 				}
 			}
 		}
-		watched, _ := d.Live.Watched(ctx, f.Path, name, true)
+		watched, watchedOK := d.Live.Watched(ctx, f.Path, name, true)
+		whole = postingOK && (watchedOK || ctx.Err() == nil) // a folder that is not served has no watcher
 		for _, h := range watched.Held {
 			add(filepath.Join(f.Path, h.Name))
 		}
 	}
-	whole = true
 	for _, dir := range []string{f.Path, f.Failed, f.Done} {
 		if _, err := d.disk.lstat(f.Path, filepath.Join(dir, name)); err == nil {
 			add(filepath.Join(dir, name))
@@ -155,7 +157,7 @@ func (d *Desk) tellName(name string, all []foundFile, whole bool) control.Story 
 		return cmp.Or(care(a.story.State)-care(b.story.State), b.when.Compare(a.when))
 	})
 	history := "kaizala-drop history" + d.Options + " --name " + text.Quoted(name)
-	s := control.Story{Path: name, Running: d.Live != nil}
+	s := control.Story{Path: name, Running: d.Live != nil, Unasked: d.unasked()}
 	switch len(all) {
 	case 0:
 		s.State, s.Title = TellsAbsent, "Nothing is known of a file called "+quote(name)+"."

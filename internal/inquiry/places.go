@@ -112,6 +112,7 @@ func (k *facts) tellMoved() control.Story {
 	} else {
 		s.Advice = []string{"To have it posted, move it into " + quote(k.folder.Path) + "."}
 	}
+	s.Lines = append(s.Lines, k.earlier()...)
 	return s
 }
 
@@ -226,8 +227,10 @@ func (k *facts) plain() (lines []string) {
 // withDoor adds why the folder is not served, if it is not.
 func (k *facts) withDoor(s control.Story) control.Story {
 	switch {
+	case !k.running && k.unasked != "" && k.unasked != NotRunning:
+		s.Lines = append(s.Lines, capital(k.unasked)+".")
 	case !k.running:
-		s.Lines = append(s.Lines, "No daemon answers: nothing is taken, and nothing is posted.")
+		s.Lines = append(s.Lines, "No daemon runs: nothing is taken, and nothing is posted.")
 		s.Advice = append(s.Advice, "Start it: systemctl start kaizala-drop")
 	case k.door != nil && !k.door.Up:
 		if s.State != TellsFolder {

@@ -112,6 +112,7 @@ func (d *Desk) rememberMoved(ctx context.Context, k *facts, path string) error {
 		return nil
 	}
 	if k.looked == nil && !isNote {
+		k.others = rows
 		return d.recognise(ctx, k)
 	}
 	return d.rememberAsked(ctx, k, path)

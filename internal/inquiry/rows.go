@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"kaizala-drop/internal/control"
@@ -173,12 +174,27 @@ func (d *Desk) lookAt(r *row) {
 		r.lies = liesGone
 	case err != nil:
 		r.lies = liesDark
-	case info.Mode.IsRegular() && info.Size == r.id.Size && (info.Ino == r.id.Ino || isKept(r.id.Mtime, info.Mtime)):
+	case info.Mode.IsRegular() && info.Size == r.id.Size && d.isStill(r, info):
 		r.lies = liesThere
 	default:
 		r.lies = liesOther
 	}
 	d.readNote(r)
+}
+
+// isStill reports whether what lies at r.at, which has the size of r's file, is that file and holds what it held. One that was touched is
+// read; one that was never sent is known by its inode.
+func (d *Desk) isStill(r *row, info file.Info) bool {
+	switch {
+	case isKept(r.id.Mtime, info.Mtime):
+		return true
+	case r.sum == nil:
+		return info.Ino == r.id.Ino
+	case info.Size > sumMost:
+		return false
+	}
+	sum, err := ask(&d.disk, r.Folder, func(stop *stopped) ([]byte, error) { return sumOf(r.at, stop) })
+	return err == nil && slices.Equal(sum, r.sum)
 }
 
 // readNote has what the note beside the file of r says replace what the ledger tells.

@@ -29,7 +29,9 @@ func (d *Desk) Status(ctx context.Context) (control.Status, error) {
 
 func (d *Desk) status(ctx context.Context) (control.Status, error) {
 	c := d.Config()
-	s := control.Status{API: control.Version, Running: d.Live != nil, Version: d.Version, At: d.Now(), StateDir: c.StateDir}
+	asking, cancel := context.WithTimeout(ctx, partsTime)
+	defer cancel()
+	s := control.Status{API: control.Version, Running: d.Live != nil, Unasked: d.unasked(), Version: d.Version, At: d.Now(), StateDir: c.StateDir}
 	unfinished, err := d.Ledger.Unfinished(ctx, "")
 	if err != nil {
 		return s, err
@@ -39,15 +41,15 @@ func (d *Desk) status(ctx context.Context) (control.Status, error) {
 	var answered bool
 	if d.Live != nil {
 		s.PID, s.Started = d.Live.Process()
-		doors, answered = d.Live.Doors(ctx)
+		doors, answered = d.Live.Doors(asking)
 	}
 	lanes := map[string]view.Lane{}
 	for _, to := range c.Destinations {
-		s.Destinations = append(s.Destinations, d.destination(ctx, to, unfinished, lanes))
+		s.Destinations = append(s.Destinations, d.destination(asking, to, unfinished, lanes))
 	}
 	failed := d.seeFailed(ctx, c.Folders)
 	for _, f := range c.Folders {
-		shown, err := d.folder(ctx, f, lanes, unfinished, failed[f.Path])
+		shown, err := d.folder(ctx, asking, f, lanes, unfinished, failed[f.Path])
 		if err != nil {
 			return s, err
 		}
@@ -95,8 +97,10 @@ func (d *Desk) destination(ctx context.Context, to config.Destination, unfinishe
 	return shown
 }
 
-// folder tells how a folder stands, but for its door.
-func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]view.Lane, unfinished []ledger.Delivery, disk seen) (control.Folder, error) {
+// folder tells how a folder stands, but for its door. The parts are asked with asking.
+func (d *Desk) folder(
+	ctx, asking context.Context, f config.Folder, lanes map[string]view.Lane, unfinished []ledger.Delivery, disk seen,
+) (control.Folder, error) {
 	shown := control.Folder{Path: f.Path, Destination: f.Destination, Target: f.GroupID, Failed: disk.failed, FailedNames: disk.names}
 	if disk.err != nil {
 		return shown, disk.err
@@ -123,7 +127,7 @@ func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]vie
 			shown.Trouble, shown.Advice = "its file system does not answer: "+l.Hangs, "look at the server of the share, or at the disk"
 		}
 	}
-	w, ok := d.Live.Watched(ctx, f.Path, "", false)
+	w, ok := d.Live.Watched(asking, f.Path, "", false)
 	if !ok {
 		return shown, nil // its door says why
 	}

@@ -30,7 +30,7 @@ const (
 // story tells the story, with what programs want to know beside it.
 func (k *facts) story() control.Story {
 	s := k.tell()
-	s.Path, s.Running, s.Held, s.Queued = k.path, k.running, k.held, k.queued
+	s.Path, s.Running, s.Unasked, s.Held, s.Queued = k.path, k.running, k.unasked, k.held, k.queued
 	if k.asked != "" {
 		s.Lines = append([]string{"It lay at " + quote(k.asked) + ", and lies at " + quote(k.path) + " now."}, s.Lines...)
 	}
@@ -131,7 +131,7 @@ func (k *facts) filed(r row, name string) control.Story {
 	}
 	s.Lines = append(s.Lines, k.went(r)...)
 	s.Lines = append(s.Lines, r.where()...)
-	if r.lies == liesThere || r.lies == liesMoved {
+	if r.lies == liesThere || r.lies == liesMoved && k.place != placeOutside {
 		s.Advice = append(s.Advice, "It is safe to delete "+quote(r.at)+": "+sure+".")
 	}
 	return s

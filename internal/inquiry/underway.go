@@ -81,7 +81,7 @@ func (k *facts) tellQueued() control.Story {
 	case q.Stage == view.Failing:
 		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed, and is moved to failed/ next: %s.", k.base(), q.Reason)
 	case q.Stage == view.HeldBack:
-		s.Title = k.base() + " waits: " + q.Reason + "."
+		s.Title = k.base() + " is held: " + strings.TrimPrefix(q.Reason, "held: ") + "."
 	case q.Stage == view.Asking:
 		s.Title = k.base() + " may be posted: the answer was lost, and the destination is asked whether it is."
 	case q.MaybePosted:

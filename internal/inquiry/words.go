@@ -32,6 +32,23 @@ func momentOn(at, now time.Time, z control.Zone) string {
 	}
 }
 
+// clock says when something was in few characters, for a table: the time of today, else the day.
+func clock(at, now time.Time) string {
+	at, now = at.Local(), now.Local()
+	if at.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return at.Format(time.TimeOnly)
+	}
+	return at.Format(time.DateOnly)
+}
+
+// count says how many there are of something.
+func count(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
 // moment says when something was or will be, on the clock of whoever asks.
 func (k *facts) moment(at time.Time) string { return momentOn(at, k.now, k.zone) }
 
@@ -68,7 +85,7 @@ func bytes(n int64) string {
 	const kilo = 1000
 	switch {
 	case n < kilo:
-		return fmt.Sprintf("%d bytes", n)
+		return count(int(n), "byte", "bytes")
 	case n < kilo*kilo:
 		return fmt.Sprintf("%.1f kB", float64(n)/kilo)
 	case n < kilo*kilo*kilo:

@@ -79,7 +79,10 @@ func (q Query) query() (string, []any) {
 func (q Query) where() (string, []any) {
 	where, args := []string{"true"}, []any(nil)
 	add := func(condition string, values ...any) { where, args = append(where, condition), append(args, values...) }
-	if q.Folder != "" {
+	switch {
+	case q.Folder != "" && q.State == Failed:
+		add("+d.folder = ?", []byte(q.Folder)) // by the index of the few that failed, not that of all of the folder
+	case q.Folder != "":
 		add("d.folder = ?", []byte(q.Folder))
 	}
 	if q.Name != "" {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"slices"
 	"time"
@@ -19,8 +20,20 @@ func (l *Reader) AskedOf(ctx context.Context, deliveries ...int64) ([]Asked, err
 	if err != nil {
 		return nil, err
 	}
-	return l.askedWhere(ctx, `a.id IN (SELECT id FROM asked WHERE delivery IN (SELECT value FROM json_each(?1))
-		UNION SELECT id FROM asked WHERE became IN (SELECT value FROM json_each(?1)))`, string(list))
+	var ids []int64
+	err = l.reading(ctx, func(tx *sql.Tx) (err error) { // mostly there are none, and this is the cheaper question
+		ids, err = collect(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+			`SELECT id FROM asked WHERE delivery IN (SELECT value FROM json_each(?1))
+			UNION SELECT id FROM asked WHERE became IN (SELECT value FROM json_each(?1))`, string(list))
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	if list, err = json.Marshal(ids); err != nil {
+		return nil, err
+	}
+	return l.askedWhere(ctx, "a.id IN (SELECT value FROM json_each(?))", string(list))
 }
 
 // Like finds deliveries that moved a file away which may be f, wherever it lies now, the latest first: it has the size of f, and its
