@@ -293,7 +293,11 @@ func (c *retryWorld) ends(failed map[string][]string) {
 			}
 			delete(lies, "done/"+name)
 		}
-		for name := range lies {
+		for name, text := range lies {
+			// A kill while a posted file was moved to done/: its copy has two names for as long as its original may be found renamed.
+			if strings.HasPrefix(name, "done/") && filing.IsOwnName(filepath.Base(name)) && posts[digest(text)] == 1 {
+				continue
+			}
 			c.t.Errorf("%s/%s should not be there", folder, name)
 		}
 	}
