@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -274,9 +275,7 @@ func (c *retryWorld) ends(failed map[string][]string) {
 	for folder, paths := range failed {
 		lies := files(c.t, c.folder(folder))
 		if far := filepath.Join(c.far, folder); strings.HasSuffix(folder, "-far") {
-			for name, text := range files(c.t, far) {
-				lies[name] = text
-			}
+			maps.Copy(lies, files(c.t, far))
 		}
 		for _, path := range paths {
 			name := filepath.Base(path)
@@ -341,7 +340,7 @@ func TestRetryIsKilled(t *testing.T) {
 	failed := c.fail(n)
 	for folder, paths := range failed {
 		left := slices.Clone(paths)
-		for _, call := range strings.Fields(changing) {
+		for call := range strings.FieldsSeq(changing) {
 			for at, tried, more := 1, 0, true; more && tried < most && len(left) > 0; at, tried = at+step, tried+1 {
 				path := left[0]
 				left = left[1:]
@@ -378,7 +377,7 @@ func TestRetryKillsTheDaemon(t *testing.T) {
 	p := c.run()
 	for folder, paths := range failed {
 		left := slices.Clone(paths)
-		for _, call := range strings.Fields(changing) {
+		for call := range strings.FieldsSeq(changing) {
 			for at, tried, more := 1, 0, true; more && tried < most && len(left) > 0; at, tried = at+step, tried+1 {
 				path := left[0]
 				left = left[1:]
