@@ -29,8 +29,9 @@ func viewOf(now time.Time, p *pause) *view.Pause {
 	return &view.Pause{Reason: p.reason, Advice: p.advice, Since: p.failedFirst, Failures: p.failures, Until: p.until}
 }
 
-// shownMost is how many deliveries of one folder are shown at once: a question must not hold up the queue.
-const shownMost = 200
+// shownMost is how many deliveries of one folder are shown at once: a question must not hold up the queue, and whoever asked has to read
+// all of them.
+const shownMost = 50
 
 // viewLane shows a folder, and of its deliveries the first of them, or those with a file of the name that is asked for.
 func (q *queue) viewLane(now time.Time, l *lane, ask view.Ask[view.Posting]) view.Lane {

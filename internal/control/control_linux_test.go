@@ -305,3 +305,18 @@ func TestHostileQuestions(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStatusIsWrittenOnce: as long as the desk gives the same status all get the same text, and a newer one is another text.
+func TestStatusIsWrittenOnce(t *testing.T) {
+	var last lastStatus
+	at := time.Unix(1_000_000, 0)
+	first, err1 := last.encoded(Status{At: at, Version: "one"})
+	same, err2 := last.encoded(Status{At: at, Version: "one"})
+	next, err3 := last.encoded(Status{At: at.Add(time.Second), Version: "two"})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	if &first[0] != &same[0] || !strings.Contains(string(next), `"two"`) {
+		t.Errorf("%s, %s, %s", first, same, next)
+	}
+}

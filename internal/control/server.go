@@ -1,7 +1,9 @@
 package control
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"kaizala-drop/internal/text"
@@ -88,8 +91,15 @@ func withPeer(ctx context.Context, conn net.Conn) context.Context {
 // handler has the calls of the API.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
+	var last lastStatus
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, r, s.Desk.Status)
+		answer(w, r, func(ctx context.Context) (json.RawMessage, error) {
+			got, err := s.Desk.Status(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return last.encoded(got)
+		})
 	})
 	mux.HandleFunc("GET /v1/explain", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, func(ctx context.Context) (Story, error) {
@@ -157,6 +167,27 @@ func reply(w http.ResponseWriter, got any, err error) {
 	send(w, http.StatusOK, got)
 }
 
+// lastStatus is the last status as JSON. A desk gives the same one to all who ask at a time, and to write it is most of the work.
+type lastStatus struct {
+	mu   sync.Mutex
+	of   time.Time // Status.At
+	text json.RawMessage
+}
+
+func (l *lastStatus) encoded(s Status) (json.RawMessage, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.text != nil && !s.At.IsZero() && s.At.Equal(l.of) {
+		return l.text, nil
+	}
+	var text bytes.Buffer
+	if err := Write(&text, s, ""); err != nil {
+		return nil, err
+	}
+	l.of, l.text = s.At, text.Bytes()
+	return l.text, nil
+}
+
 // failure is what an error looks like on the wire.
 type failure struct {
 	Error string `json:"error"`
@@ -167,6 +198,10 @@ func fail(w http.ResponseWriter, status int, err error) { send(w, status, failur
 func send(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
+	if made, ok := body.(json.RawMessage); ok {
+		_, _ = w.Write(made)
+		return
+	}
 	_ = Write(w, body, "") // who asked is gone, or does not read: nobody else needs it
 }
 
