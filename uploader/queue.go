@@ -39,6 +39,8 @@ type queue struct {
 	turns []*lane // in the order of their turns
 	pause pause   // of the destination
 
+	failing struct{ uploads, posts failing }
+
 	uploading, posts, local int         // steps under way, but for those that hang
 	long                    int         // uploads among them that are not small
 	steps                   []*delivery // all that are under way
@@ -91,6 +93,15 @@ func (q *queue) stop() {
 				d.pause.end()
 			}
 		}
+	}
+}
+
+// tryNow ends what waits for the destination and its groups: another account may be let in.
+func (q *queue) tryNow(now time.Time) {
+	q.pause.tryNow(now)
+	q.groups.tryNow(now)
+	for _, l := range q.turns {
+		l.pause.tryNow(now)
 	}
 }
 

@@ -59,6 +59,7 @@ Credentials ("credential:NAME") are given out by systemd, to a service alone. El
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
 	cmd.Flags().BoolVar(&online, "online", false, "ask each destination for what the folders post to")
 	return cmd
 }

@@ -28,6 +28,7 @@ type daemon struct {
 	config  config.Config
 	configs <-chan config.Config // later ones
 	once    bool
+	options string // of the commands that it names: optionsFor of the path of the configuration
 	log     zerolog.Logger
 
 	now atomic.Pointer[config.Config] // with the folders of the last reload: for those who ask
@@ -44,6 +45,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		d.log.Info().Str("copy", text.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
 	}
 	filer := filing.New() // one for all: moves at the same time share their syncs
+	filer.Options = d.options
 	pipelines, err := d.join(book, filer)
 	defer func() {
 		for _, p := range pipelines {
@@ -59,12 +61,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // what is written to state_dir ends last
 	defer stopWriting()
 	writing := part{"the ledger in " + text.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
-	var keeping []part
-	for _, p := range pipelines {
-		if p.keep != nil {
-			keeping = append(keeping, part{"the token in " + text.Printable(d.config.StateDir), start(func() error { return p.keep(lasting) })})
-		}
-	}
+	keeping := d.keeping(lasting, pipelines)
 	sum, hanging, err := d.work(ctx, book, filer, pipelines)
 	if len(hanging) > 0 {
 		d.log.Warn().Strs("hanging", hanging).Msg("stopping without waiting any longer for what does not answer: " +
@@ -84,6 +81,16 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	}
 	d.log.Info().Int("delivered", sum.Delivered).Int("failed", sum.Failed).Int("left", sum.Left).Msg("stopped")
 	return sum, errors.Join(err, ended)
+}
+
+// keeping lets each pipeline that has a token write it to state_dir.
+func (d *daemon) keeping(ctx context.Context, pipelines []*pipeline) (parts []part) {
+	for _, p := range pipelines {
+		if p.keep != nil {
+			parts = append(parts, part{"the token in " + text.Printable(d.config.StateDir), start(func() error { return p.keep(ctx) })})
+		}
+	}
+	return parts
 }
 
 // close gives the ledger back. That it cannot be tidied up, because somebody reads it, is no failure: no step is lost.
@@ -131,7 +138,7 @@ func (d *daemon) work(
 		{"removing old history", start(func() error { return d.prune(working, book) })},
 		{"what was asked of failed files", start(func() error { return d.finish(working, back, asked) })},
 		{"the control socket", start(func() error {
-			return serveControl(working, d.socket(), newDesk(&d.now, book, pipelines, asks, back), d.log)
+			return serveControl(working, d.socket(), newDesk(&d.now, book, pipelines, asks, back, d.options), d.log)
 		})},
 	}
 	var uploading []part
@@ -168,7 +175,7 @@ func (d *daemon) watching(ctx context.Context, p *pipeline) []part {
 // retries makes what takes failed files back, and lets the watchers ask it.
 func (d *daemon) retries(book *ledger.Ledger, filer *filing.Filer, pipelines []*pipeline) retries {
 	d.now.Store(&d.config)
-	back := newRetries(book, filer, func() []config.Folder { return d.now.Load().Folders }, d.log)
+	back := newRetries(book, filer, func() []config.Folder { return d.now.Load().Folders }, rulesWith(pipelines), d.log)
 	for _, p := range pipelines {
 		p.asItIs = back.retrier.AsItIs
 	}

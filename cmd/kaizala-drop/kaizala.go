@@ -18,7 +18,13 @@ import (
 // newKaizala makes a connector of Kaizala's.
 func newKaizala(c config.Config, to config.Destination, log zerolog.Logger) (service, error) {
 	calls := budget.New(to.Limits.CallsPerMinute)
-	client, err := newKaizalaClient(c, to, calls, nil, log)
+	again := make(chan struct{}, 1)
+	client, err := newKaizalaClient(c, to, calls, tokenHooks{loggedIn: func() {
+		select {
+		case again <- struct{}{}:
+		default: // it is to be tried again already
+		}
+	}}, log)
 	if err != nil {
 		return service{}, err
 	}
@@ -26,19 +32,25 @@ func newKaizala(c config.Config, to config.Destination, log zerolog.Logger) (ser
 		log.Error().Err(err).Msg("an older refresh token is used")
 	}
 	return service{
-		destination: client, traits: kaizala.Traits(), calls: calls,
+		destination: client, traits: kaizala.Traits(), calls: calls, again: again,
 		keep: client.Run, renew: client.KeepFresh, close: client.Close,
 	}, nil
 }
 
-// newKaizalaClient makes the client of a destination. onNewToken keeps new refresh tokens; nil: the client does.
+// tokenHooks are told about refresh tokens. Each may be nil.
+type tokenHooks struct {
+	keep     func(save func() error) // keeps a new one in the client's stead
+	loggedIn func()                  // another process stored one, and it is good
+}
+
+// newKaizalaClient makes the client of a destination.
 func newKaizalaClient(
-	c config.Config, to config.Destination, calls *budget.Budget, onNewToken func(save func() error), log zerolog.Logger,
+	c config.Config, to config.Destination, calls *budget.Budget, hooks tokenHooks, log zerolog.Logger,
 ) (*kaizala.Client, error) {
 	k := to.Kaizala
 	return kaizala.New(kaizala.Options{
 		Name: to.Name, Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
-		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: onNewToken,
+		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: hooks.keep, OnLogin: hooks.loggedIn,
 		MaxConns: to.Limits.MaxUploads + uploader.Connections, StallTimeout: to.Limits.StallTimeout, ConnectTimeout: to.Limits.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled(calls, "Kaizala", log), Log: log,
 	})
@@ -47,7 +59,7 @@ func newKaizalaClient(
 // checkKaizala gets a token and compares the groups with those configured.
 func checkKaizala(ctx context.Context, r *report, c config.Config, to config.Destination) {
 	keep := func(save func() error) { r.keep(c.StateDir, save) }
-	client, err := newKaizalaClient(c, to, budget.New(to.Limits.CallsPerMinute), keep, zerolog.Nop())
+	client, err := newKaizalaClient(c, to, budget.New(to.Limits.CallsPerMinute), tokenHooks{keep: keep}, zerolog.Nop())
 	if err != nil {
 		r.problem("%v", err)
 		return
@@ -89,7 +101,7 @@ func (r *report) keep(stateDir string, save func() error) {
 }
 
 func kaizalaReady(c config.Config, to config.Destination) error {
-	client, err := newKaizalaClient(c, to, budget.New(0), nil, zerolog.Nop())
+	client, err := newKaizalaClient(c, to, budget.New(0), tokenHooks{}, zerolog.Nop())
 	if err != nil {
 		return err
 	}
@@ -102,7 +114,7 @@ func kaizalaClient(a account, command ...string) (*kaizala.Client, error) {
 	if err := a.here(command...); err != nil {
 		return nil, err
 	}
-	client, err := newKaizalaClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), nil, zerolog.Nop())
+	client, err := newKaizalaClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), tokenHooks{}, zerolog.Nop())
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
 	}

@@ -29,7 +29,7 @@ application_secret, and needs no refresh_token.
 Matrix: it asks for the account's password, and logs in a device of its own. Where a homeserver has no passwords (single sign-on), make a
 token there and give it with --token-stdin.
 
-Run it as root or as the daemon's user. A running daemon takes up the new token by itself, also one whose old token was refused. The
+Run it as root or as the daemon's user. A running daemon takes up the new token within seconds, also one whose old token was refused. The
 token is used until "logout", or until the configuration says otherwise: another refresh_token than was there at the login, an
 access_token, or another homeserver or user.
 
@@ -52,6 +52,8 @@ once it was sent. They cannot be given as flags: those are seen by everybody on 
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
+	cmd.ValidArgsFunction = completeAccount(&path)
 	cmd.Flags().StringVar(&by.phone, "phone", "", "Kaizala: the phone `NUMBER`, with + and the country code, instead of being asked for it")
 	cmd.Flags().StringVar(&by.user, "user", "", "Matrix: the `ACCOUNT`, instead of being asked for it")
 	cmd.Flags().BoolVar(&by.tokenStdin, "token-stdin", false, "Matrix: read an access token from standard input, instead of a password")
@@ -79,7 +81,7 @@ func newLogout() *cobra.Command {
 		Short: "Remove the token of a login",
 		Long: `logout removes the token that lies in state_dir for a destination: that of a login, or a newer one that came in its place, or in that
 of a configured one. NAME is as for login. A running daemon goes on with what the configuration has, if that is anything, and posts nothing
-if it is not; it notices within a minute.
+if it is not; it notices within seconds.
 
 A Matrix homeserver is told, and ends the token. Kaizala is not, as it has no call for that: a copy of the token stays good until its end.`,
 		Example: `  kaizala-drop logout
@@ -96,5 +98,7 @@ A Matrix homeserver is told, and ends the token. Kaizala is not, as it has no ca
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
+	cmd.ValidArgsFunction = completeAccount(&path)
 	return cmd
 }

@@ -119,7 +119,7 @@ func (a account) tellLogin(out io.Writer, ends time.Time) {
 	if !ends.IsZero() {
 		fmt.Fprintf(out, ", and ends on %s unless Kaizala gives a newer one before", ends.Format(time.DateOnly))
 	}
-	fmt.Fprintln(out, "\na running daemon takes it up by itself within a minute, and files that wait follow within 6 minutes; "+
+	fmt.Fprintln(out, "\na running daemon takes it up within seconds, and files that wait follow; "+
 		"one that ended for want of a token is to be started")
 	if a.to.Kaizala.RefreshToken != (config.Secret{}) {
 		fmt.Fprintln(out, "refresh_token in the configuration is not used any more: it can be removed there")

@@ -26,6 +26,7 @@ type service struct {
 	// keep and renew work until their context ends; nil: there is nothing to do. keep writes to state_dir, and ends last.
 	keep, renew func(ctx context.Context) error
 	close       func()
+	again       <-chan struct{} // what kept the destination from taking files may be over; nil: that is never known
 }
 
 // pipeline is one destination with all that works for it alone: a client, a budget, a watcher and an uploader. So an outage of one
@@ -66,7 +67,7 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 	p.watch = watcher.Watcher{Folders: p.watched, Settled: settled, Released: released, Asks: p.watchAsks, Once: once, Log: log}
 	p.upload = uploader.Uploader{
 		Destination: s.destination, Name: to.Name, Traits: s.traits, Ledger: book, Filer: filer,
-		Folders: p.posted, Settled: settled, Released: released, Asks: p.uploadAsks,
+		Folders: p.posted, Settled: settled, Released: released, Asks: p.uploadAsks, Again: s.again,
 		MaxUploads: to.Limits.MaxUploads, MaxAttempts: to.Limits.MaxAttempts, Budget: s.calls, Grace: c.ShutdownGrace, Log: log,
 	}
 	return p, nil

@@ -56,8 +56,8 @@ type fixed struct {
 }
 
 func (f *fixed) Status(context.Context) (Status, error) { return f.status, f.err }
-func (f *fixed) Explain(_ context.Context, path string) (Story, error) {
-	return Story{Path: path, Title: "about " + path}, f.err
+func (f *fixed) Explain(_ context.Context, path string, z Zone) (Story, error) {
+	return Story{Path: path, Title: "about " + path, Lines: []string{z.String()}}, f.err
 }
 
 func (f *fixed) History(_ context.Context, q Filter) ([]Entry, error) {
@@ -120,7 +120,7 @@ func TestClientGetsWhatTheDeskSays(t *testing.T) {
 	if s, err := c.Status(ctx); err != nil || s.PID != 7 || s.Folders[0].Path != "/a\n" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if s, err := c.Explain(ctx, "/srv/a b/ü&=%?.pdf"); err != nil || s.Title != "about /srv/a b/ü&=%?.pdf" {
+	if s, err := c.Explain(ctx, "/srv/a b/ü&=%?\xff.pdf", Zone{{Seconds: 5400}}); err != nil || s.Title != "about /srv/a b/ü&=%?\xff.pdf" || s.Lines[0] != "+01:30" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	want := Filter{Folder: "/srv/a", Name: "x y", State: "failed", Since: time.Unix(1, 5).UTC(), Until: time.Unix(9, 0).UTC(), Limit: 3}
@@ -178,6 +178,37 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(file); string(text) != "mine" {
 		t.Error("a file was replaced")
+	}
+}
+
+// TestKilledWhileItIsAsked: a daemon that ends in the middle of a question is no daemon any more for one that changes nothing, and for
+// one that does it is said to ask again.
+func TestKilledWhileItIsAsked(t *testing.T) {
+	for _, answer := range []string{"", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"} {
+		socket := filepath.Join(t.TempDir(), "c.sock")
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+				_, _ = conn.Read(make([]byte, 1))
+				_, _ = io.WriteString(conn, answer)
+				conn.Close()
+			}
+		}()
+		c := NewClient(socket)
+		if _, err := c.Status(t.Context()); !errors.Is(err, ErrNoDaemon) {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if _, err := c.Retry(t.Context(), Retry{Paths: []string{"/x"}}, ""); err == nil || errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "ask again") {
+			t.Errorf("%q: %v", answer, err)
+		}
+		c.Close()
+		l.Close()
+		<-ended
 	}
 }
 
@@ -249,7 +280,8 @@ func TestHostileQuestions(t *testing.T) {
 	defer c.Close()
 	for _, q := range []struct{ method, path, body string }{
 		{"GET", "/", ""}, {"GET", "/v2/status", ""}, {"DELETE", "/v1/status", ""}, {"POST", "/v1/retry", ""}, {"POST", "/v1/retry", "{"},
-		{"POST", "/v1/retry", `{"pathz":[]}`}, {"POST", "/v1/retry", `{"paths":["` + strings.Repeat("x", 2<<20) + `"]}`},
+		{"POST", "/v1/retry", `{"pathz":[]}`}, {"POST", "/v1/retry", "{\"paths\":[\"/a\xff.pdf\"]}"}, {"POST", "/v1/retry", `{"paths":["/a\udcff.pdf"]}`},
+		{"POST", "/v1/retry", `{"paths":["/a\ufffd.pdf"]}`}, {"POST", "/v1/retry", `{"paths":["/a\ufffd41.pdf"]}`}, {"POST", "/v1/retry", `{"paths":["` + strings.Repeat("x", maxQuestion) + `"]}`},
 		{"GET", "/v1/history?since=yesterday", ""}, {"GET", "/v1/history?limit=-1", ""}, {"GET", "/v1/history?limit=99999999999999999999", ""},
 		{"GET", "/v1/../../etc/passwd", ""},
 	} {
@@ -271,5 +303,20 @@ func TestHostileQuestions(t *testing.T) {
 	}
 	if _, err := c.Status(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStatusIsWrittenOnce: as long as the desk gives the same status all get the same text, and a newer one is another text.
+func TestStatusIsWrittenOnce(t *testing.T) {
+	var last lastStatus
+	at := time.Unix(1_000_000, 0)
+	first, err1 := last.encoded(Status{At: at, Version: "one"})
+	same, err2 := last.encoded(Status{At: at, Version: "one"})
+	next, err3 := last.encoded(Status{At: at.Add(time.Second), Version: "two"})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	if &first[0] != &same[0] || !strings.Contains(string(next), `"two"`) {
+		t.Errorf("%s, %s, %s", first, same, next)
 	}
 }

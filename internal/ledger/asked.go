@@ -109,7 +109,8 @@ func (w *writer) askOf(a Asked) (int64, error) {
 }
 
 // AskDone records that what was asked is done: the file lies at dest, an absolute path, and is as there. What was put back into its
-// folder has no Dest in the delivery that failed any more. A delivery of which each file was said to be posted is filed, from then on.
+// folder has no Dest in the delivery that failed any more. A delivery of which each file was said to be posted is filed, and came to
+// its end then.
 func (l *Ledger) AskDone(ctx context.Context, id int64, dest string, as file.Identity) error {
 	return l.ask(ctx, func(w *writer) error {
 		err := w.endAsk(id, "state = 'done', done_at = ?, dest = ?, dev = ?, ino = ?, size = ?, mtime_ns = ?",
@@ -122,7 +123,7 @@ func (l *Ledger) AskDone(ctx context.Context, id int64, dest string, as file.Ide
 		if err != nil {
 			return err
 		}
-		return w.exec(`UPDATE delivery SET state = 'filed', resource = '', reason = 'was posted, says ' || a.asked_by, updated_at = ?2
+		return w.exec(`UPDATE delivery SET state = 'filed', resource = '', reason = 'was posted, says ' || a.asked_by, updated_at = ?2, finished_at = ?2
 			FROM asked a WHERE a.id = ?1 AND a.what = 'was-posted' AND delivery.id = a.delivery AND delivery.state = 'failed'
 			AND NOT EXISTS (SELECT 1 FROM file f WHERE f.delivery = a.delivery AND NOT EXISTS (SELECT 1 FROM asked b
 				WHERE b.delivery = f.delivery AND b.position = f.position AND b.what = 'was-posted' AND b.state = 'done'))`,
@@ -146,47 +147,13 @@ func (w *writer) endAsk(id int64, set string, args ...any) error {
 	return err
 }
 
-// putBack finds what was put back into the folder ?1 and nobody has taken up yet, of the size ?2. Where the move may still be under
-// way, the file can be a copy with an inode of its own, and with the modification time as far as its file system keeps it.
-const putBack = `became IS NULL AND state <> 'void' AND what <> 'was-posted' AND size = ?2
-	AND (ino = ?3 AND mtime_ns = ?4 OR state = 'asked' AND abs(mtime_ns - ?4) <= 2000000000)
-	AND ?1 = (SELECT folder FROM delivery WHERE delivery.id = asked.delivery)`
-
-// takeUp notes that a delivery has claimed what was put back, if it has. One that may have been posted before is posted
-// again with it.
-func (w *writer) takeUp(id int64, folder string, f file.Identity) error {
-	n, err := w.affected("UPDATE asked SET became = ?5 WHERE "+putBack, []byte(folder), f.Size, int64(f.Ino), f.Mtime, id)
-	if err != nil || n == 0 {
-		return err
-	}
-	return w.exec(`UPDATE delivery SET maybe_twice = 1 WHERE id = ?1 AND EXISTS
-		(SELECT 1 FROM asked WHERE became = ?1 AND what LIKE 'post-again%')`, id)
-}
-
-// layDown notes that a delivery which is forgotten did not take up anything after all.
-func (w *writer) layDown(id int64) error {
-	return w.exec("UPDATE asked SET became = NULL WHERE became = ?", id)
-}
-
-// SentAsItIs reports whether a file in folder was asked to be sent without the check of its ending, and nobody has claimed it
-// since. It counts for one file, in the state in which it was put back: its inode, size and modification time tell. Its device
-// does not, which may have another number after a mount, nor does its name.
-func (l *Reader) SentAsItIs(ctx context.Context, folder string, f file.Identity) (is bool, err error) {
-	err = l.reading(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM asked WHERE became IS NULL AND state <> 'void' AND what <> 'was-posted'
-			AND size = ?2 AND ino = ?3 AND mtime_ns = ?4 AND what LIKE '%as-it-is'
-			AND ?1 = (SELECT folder FROM delivery WHERE delivery.id = asked.delivery))`,
-			[]byte(folder), f.Size, int64(f.Ino), f.Mtime).Scan(&is)
-	})
-	return is, err
-}
-
 // Questions says which are asked for. What is zero does not count.
 type Questions struct {
 	ID       int64
 	Delivery int64  // that failed
 	Became   int64  // delivery that took the file up
 	Path     string // where the file lay
+	To       string // where it was put
 	Pending  bool   // only what is not done yet
 }
 
@@ -202,12 +169,18 @@ func (l *Reader) Asked(ctx context.Context, q Questions) (all []Asked, err error
 	add(q.Delivery != 0, "a.delivery = ?", q.Delivery)
 	add(q.Became != 0, "a.became = ?", q.Became)
 	add(q.Path != "", "a.path = ?", []byte(q.Path))
+	add(q.To != "", "a.dest = ?", []byte(q.To))
 	add(q.Pending, "a.state = ?", string(Pending))
+	return l.askedWhere(ctx, strings.Join(where, " AND "), args...)
+}
+
+// askedWhere reads the questions a that meet a condition.
+func (l *Reader) askedWhere(ctx context.Context, where string, args ...any) (all []Asked, err error) {
 	err = l.reading(ctx, func(tx *sql.Tx) (err error) {
 		all, err = collect(ctx, tx, scanAsked, `SELECT a.id, a.delivery, a.position, a.what, a.asked_by, a.asked_at, a.state, a.reason, a.path,
 			a.dev, a.ino, a.size, a.mtime_ns, a.dest, coalesce(a.done_at, ''), coalesce(a.became, 0), d.folder, f.name
 			FROM asked a JOIN delivery d ON d.id = a.delivery JOIN file f ON f.delivery = a.delivery AND f.position = a.position
-			WHERE `+strings.Join(where, " AND ")+" ORDER BY a.id", args...)
+			WHERE `+where+" ORDER BY a.id", args...)
 		return err
 	})
 	return all, err
