@@ -18,13 +18,8 @@ import (
 // newKaizala makes a connector of Kaizala's.
 func newKaizala(c config.Config, to config.Destination, log zerolog.Logger) (service, error) {
 	calls := budget.New(to.Limits.CallsPerMinute)
-	again := make(chan struct{}, 1)
-	client, err := newKaizalaClient(c, to, calls, tokenHooks{loggedIn: func() {
-		select {
-		case again <- struct{}{}:
-		default: // it is to be tried again already
-		}
-	}}, log)
+	again, loggedIn := newAgain()
+	client, err := newKaizalaClient(c, to, calls, tokenHooks{loggedIn: loggedIn}, log)
 	if err != nil {
 		return service{}, err
 	}

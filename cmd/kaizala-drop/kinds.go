@@ -53,3 +53,14 @@ func throttled(calls *budget.Budget, service string, log zerolog.Logger) func(re
 		}
 	}
 }
+
+// newAgain makes what says to an uploader that its destination may take files again, and what a client calls then.
+func newAgain() (again <-chan struct{}, call func()) {
+	signal := make(chan struct{}, 1)
+	return signal, func() {
+		select {
+		case signal <- struct{}{}:
+		default: // it is to be tried again already
+		}
+	}
+}

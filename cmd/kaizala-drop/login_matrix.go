@@ -44,7 +44,7 @@ func loginMatrix(ctx context.Context, a account, by loginFlags, d *dialogue, out
 		return failed(stopped(ctx, err))
 	}
 	fmt.Fprintf(out, "logged in to %s as %s: the token is stored in %s\n", a.to.Name, text.Printable(who), filepath.Clean(a.config.StateDir))
-	fmt.Fprintln(out, "a running daemon takes it up by itself within a minute, and files that wait follow within 6 minutes; "+
+	fmt.Fprintln(out, "a running daemon takes it up within seconds, and files that wait follow; "+
 		"one that ended for want of a token is to be started")
 	return nil
 }

@@ -22,7 +22,9 @@ func newMatrix(c config.Config, to config.Destination, log zerolog.Logger) (serv
 	if err != nil {
 		return service{}, err
 	}
-	return service{destination: client, traits: matrix.Traits(), calls: calls, close: client.Close}, nil
+	again, loggedIn := newAgain()
+	renew := func(ctx context.Context) error { return client.AwaitLogins(ctx, loggedIn) }
+	return service{destination: client, traits: matrix.Traits(), calls: calls, again: again, renew: renew, close: client.Close}, nil
 }
 
 // newMatrixClient makes the client of a destination, which uses the token of a login unless one is configured.

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -204,6 +205,49 @@ func TestRefresh(t *testing.T) {
 		_, err = one.serverTime(t.Context())
 		if e, ok := errors.AsType[*Error](err); !ok || e.Fault != ofAccess {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestAwaitLogins shows that a login of another process is told once, a token that is renewed by another one likewise, and a logout not.
+func TestAwaitLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, dir := &refresher{}, t.TempDir()
+		client := func() *Client {
+			c, err := New(Options{Homeserver: "https://here.example", StateDir: dir, Transport: server})
+			must(t, err)
+			return c
+		}
+		daemon, console := client(), client()
+		ctx, stop := context.WithCancel(t.Context())
+		ended, told := make(chan error, 1), 0
+		go func() { ended <- daemon.AwaitLogins(ctx, func() { told++ }) }()
+		wait := func(want int) {
+			t.Helper()
+			time.Sleep(2 * lookEvery)
+			synctest.Wait()
+			if told != want {
+				t.Errorf("told %d times, want %d", told, want)
+			}
+		}
+		wait(0)
+		_, err := console.LogIn(t.Context(), "bot", "secret", "here")
+		must(t, err)
+		wait(1)
+		wait(1)
+		if _, _, err := console.LogOut(t.Context()); err != nil {
+			t.Error(err)
+		}
+		wait(1)
+		if err := daemon.Ready(); !errors.Is(err, ErrNoToken) {
+			t.Errorf("after a logout: %v", err)
+		}
+		_, err = console.LogIn(t.Context(), "bot", "secret", "here")
+		must(t, err)
+		wait(2)
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
 		}
 	})
 }

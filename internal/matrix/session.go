@@ -52,8 +52,8 @@ type session struct {
 	me     string    // whose the token in use is; "": not asked yet
 }
 
-// lookEvery is how long another process's login goes unnoticed, as long as the token in use is not refused.
-const lookEvery = 30 * time.Second
+// lookEvery is how long another process's login or logout goes unnoticed.
+const lookEvery = 2 * time.Second
 
 func (s *session) read() (kept, error) { return s.keptIn(s.file.Read()) }
 
@@ -136,6 +136,28 @@ func (s *session) isOf(token, user string) {
 func (c *Client) Ready() error {
 	_, err := c.session.get()
 	return c.noToken(err)
+}
+
+// AwaitLogins looks, until ctx ends, whether another process has stored another token, and calls onLogin for each: what failed for want of
+// access may be tried at once. Its error is that of ctx.
+func (c *Client) AwaitLogins(ctx context.Context, onLogin func()) error {
+	if c.session.fixed != "" || c.session.file.Dir == "" {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	before, _ := c.session.get() // why there is none is told by the calls that suffer from it
+	for {
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		now, err := c.session.get()
+		if err == nil && now.AccessToken != before.AccessToken {
+			onLogin()
+		}
+		before = now
+	}
 }
 
 // noToken says what to do about it.
