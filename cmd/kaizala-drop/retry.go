@@ -94,12 +94,13 @@ func fillRetry(cmd *cobra.Command, r *control.Retry, args []string, since string
 
 // retry asks, and says of each file what became of it.
 func (a *asker) retry(cmd *cobra.Command, r control.Retry) error {
+	by := control.Peer{UID: os.Getuid()}.String() // before this process becomes another user's
 	desk, running, done, err := a.retrying(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer done()
-	results, err := desk.Retry(cmd.Context(), r, control.Peer{UID: os.Getuid()}.String())
+	results, err := desk.Retry(cmd.Context(), r, by)
 	if err != nil {
 		return failed(err)
 	}
