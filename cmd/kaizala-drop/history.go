@@ -25,7 +25,8 @@ func newHistory() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "List what became of files",
-		Long: `history lists what became of files, the latest first: when, from which folder, delivered or failed and why, and where they lie now.
+		Long: `history lists what became of files, the latest first: when, delivered or failed and why, to which group,
+from which folder, and where they lie now.
 It goes back as far as keep_history (90 days unless set otherwise).`,
 		Example: `  kaizala-drop history
   kaizala-drop history --name invoice --since 7d

@@ -188,7 +188,7 @@ good until its end.`,
 			if err != nil {
 				return err
 			}
-			return failed(a.logout(cmd.OutOrStdout()))
+			return failed(a.logout(cmd.OutOrStdout(), text.Command(optionsFor(path), "login", a.to.Name)))
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
@@ -197,7 +197,8 @@ good until its end.`,
 	return cmd
 }
 
-func (a account) logout(out io.Writer) error {
+// logout forgets the token. login is the command that gets another one.
+func (a account) logout(out io.Writer, login string) error {
 	was, err := kaizala.Forget(a.config.StateDir, a.to.Name)
 	if err != nil {
 		return err
@@ -214,7 +215,7 @@ func (a account) logout(out io.Writer) error {
 	case k.RefreshToken != (config.Secret{}) || k.Unresolved:
 		fmt.Fprintln(out, "what stays in the configuration is used from now on: remove refresh_token there, too, if nothing is to be posted any more")
 	default:
-		fmt.Fprintf(out, "nothing can be posted until there is another one: kaizala-drop login %s\n", a.to.Name)
+		fmt.Fprintf(out, "nothing can be posted until there is another one: %s\n", login)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/text"
@@ -54,8 +55,16 @@ func HistoryText(rows []control.Entry, now time.Time) (lines []string) {
 	if len(rows) == 0 {
 		return []string{"Nothing is known of such files."}
 	}
+	wide := 0
 	for _, e := range rows {
-		line := fmt.Sprintf("%s  %-9s  %s", e.At.In(now.Location()).Format(time.DateTime), stateWord(e), filepath.Join(e.Folder, e.Name))
+		wide = max(wide, utf8.RuneCountInString(e.Target))
+	}
+	for _, e := range rows {
+		line := fmt.Sprintf("%s  %-9s  ", e.At.In(now.Location()).Format(time.DateTime), stateWord(e))
+		if wide > 0 { // the group, where one is known
+			line += fmt.Sprintf("%-*s  ", wide, cmp.Or(e.Target, "-"))
+		}
+		line += filepath.Join(e.Folder, e.Name)
 		switch {
 		case e.Finished && e.Dest != "":
 			line += " -> " + shorter(e.Dest, e.Folder)
