@@ -131,20 +131,11 @@ func (k *facts) filed(r row, name string) control.Story {
 	}
 	s.Lines = append(s.Lines, k.went(r)...)
 	s.Lines = append(s.Lines, r.where()...)
-	if r.lies == liesThere || r.lies == liesMoved && k.place != placeOutside {
-		s.Advice = append(s.Advice, "It is safe to delete "+quote(r.at)+": "+sure+".")
+	s.Advice = append(s.Advice, k.deleting(r, sure)...)
+	if r.isSomewhere() && r.holds == holdsOther {
+		s.State = TellsOutside // what lies there is posted by nobody
 	}
 	return s
-}
-
-// saidPosted is who said that a file that failed was posted; nil: nobody.
-func saidPosted(r row) *control.Asked {
-	for i, a := range r.Asked {
-		if a.What == "was-posted" && a.State == "done" {
-			return &r.Asked[i]
-		}
-	}
-	return nil
 }
 
 // went says to which group a file went, and as what.
@@ -175,8 +166,17 @@ func (r row) where() (lines []string) {
 	line := "It was moved to " + quote(r.Dest)
 	switch r.lies {
 	case liesMoved:
-		return []string{line + ", and somebody moved it on: it lies at " + quote(r.at) + " now."}
+		lines = []string{line + ", and somebody moved it on: it lies at " + quote(r.at) + " now."}
+		if r.holds == holdsOther {
+			lines = append(lines, "It has been changed since then by somebody.")
+		}
+		return lines
+	case liesChanged:
+		return []string{line + ". It has been changed since then by somebody, or another file was put in its place."} // which may have got its inode
 	case liesGone:
+		if r.away != "" {
+			return []string{line + ". There is no folder " + quote(r.away) + " now: its file system is not mounted, or somebody has renamed or deleted it."}
+		}
 		return []string{line + ". It is not there any more: somebody has moved or deleted it."}
 	case liesOther:
 		return []string{line + ". What lies there now is another file."}
@@ -204,7 +204,7 @@ func (k *facts) failed(r row, name string) control.Story {
 	case !r.Finished:
 		s.Advice = append(s.Advice, "Leave it where it is: it is moved to failed/ by itself.")
 		return s
-	case r.lies != liesThere && r.lies != liesMoved:
+	case !r.isSomewhere():
 		return s
 	}
 	s.Advice = append(s.Advice, k.helps(r)...)

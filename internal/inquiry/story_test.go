@@ -32,7 +32,7 @@ func TestStories(t *testing.T) {
 		e := control.Entry{Folder: "/srv/drop", Name: "a.pdf", State: state, At: at().Add(-time.Hour), Target: "g@2", Kind: "Document", Finished: true,
 			Dest: "/srv/drop/" + map[string]string{"filed": "done", "failed": "failed"}[state] + "/a.pdf"}
 		change(&e)
-		return row{Entry: e, lies: liesThere, at: e.Dest}
+		return row{Entry: e, lies: liesThere, at: e.Dest, holds: holdsSame}
 	}
 	as := func(r row) func(*facts) { return func(k *facts) { gone(k); k.own = &r } }
 	but := func(r row, change func(*row)) row { change(&r); return r }
