@@ -104,7 +104,7 @@ func (k *facts) rowed(r row) (s control.Story) {
 		if r.Reason != "" {
 			s.Lines = append(s.Lines, "What it waits for: "+r.Reason+".")
 		}
-		s.Lines = append(s.Lines, k.goesTo())
+		s.Lines = append(s.Lines, k.goesToOf(r)...)
 		s.Advice = append(s.Advice, leaveIt(r.MaybePosted))
 	}
 	if r.ClaimedAs != "" && r.ClaimedAs != r.Name {
@@ -124,6 +124,10 @@ func leaveIt(maybePosted bool) string {
 // filed tells of a file that was posted.
 func (k *facts) filed(r row, name string) control.Story {
 	s := control.Story{State: TellsDelivered, Title: fmt.Sprintf("%s was posted %s.", name, k.moment(r.At))}
+	if !r.posting.IsZero() && r.At.Sub(r.posting) > filedLate {
+		s.Title = fmt.Sprintf("%s was posted, and moved to done/ %s.", name, k.moment(r.At))
+		s.Lines = append(s.Lines, "Its post was begun first "+k.moment(r.posting)+".")
+	}
 	said, sure := saidPosted(r), "it is in the group"
 	if said != nil {
 		s.Title = fmt.Sprintf("%s was moved to done/ %s: %s said that it is in the group.", name, k.moment(said.At), said.By)
@@ -153,7 +157,13 @@ func (k *facts) went(r row) (lines []string) {
 	}
 	lines = append(lines, line+".")
 	if r.MaybeTwice {
-		lines = append(lines, "It may be there twice: the answer to the first try was lost.")
+		first := "there twice"
+		for _, before := range k.before {
+			if before.MaybePosted && before.Target != "" && before.Target != r.Target {
+				first = "in the group " + quote(before.Target) + ", too"
+			}
+		}
+		lines = append(lines, "It may be "+first+": the answer to the first try was lost.")
 	}
 	return lines
 }
@@ -192,7 +202,7 @@ func (k *facts) failed(r row, name string) control.Story {
 	if !r.MaybePosted {
 		s.Lines = append(s.Lines, "Nothing of it was posted.")
 	}
-	s.Lines = append(s.Lines, k.goesTo())
+	s.Lines = append(s.Lines, k.goesToOf(r)...)
 	s.Lines = append(s.Lines, r.where()...)
 	switch a, back := r.putBack(); {
 	case back:
@@ -245,18 +255,6 @@ func (k *facts) wasPutBack(a control.Asked) string {
 		"as-it-is": ", to be sent as it is", "post-again": ", to be posted again", "post-again, as-it-is": ", to be posted again, as it is",
 	}[a.What]
 	return fmt.Sprintf("It was put back by %s %s%s: to %s.", a.By, k.moment(a.At), how, quote(a.To))
-}
-
-// goesTo says which group the files of the folder are for.
-func (k *facts) goesTo() string {
-	target := k.folder.GroupID
-	if k.lane.Target != "" {
-		target = k.lane.Target
-	}
-	if target == "" {
-		return ""
-	}
-	return "It is for the group " + quote(target) + "."
 }
 
 // isOurs reports whether a name is one that kaizala-drop itself makes: its mark, or a file that exists while another is moved.
