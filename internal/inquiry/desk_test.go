@@ -620,3 +620,29 @@ func TestFolderIsAway(t *testing.T) {
 	must(t, os.Rename(o.path("a"), o.path("a-x")))
 	o.says(path, TellsDelivered, `There is no folder "/a" now`, "not mounted", "!somebody has moved or deleted it", "!safe to delete")
 }
+
+// TestRenamedBeforeItIsFiled: of a file that is posted and was renamed before it is moved to done/ it is never said that it is not in the group,
+// whatever the running parts take it for.
+func TestRenamedBeforeItIsFiled(t *testing.T) {
+	for _, posted := range []bool{true, false} {
+		o := newOffice(t, "a")
+		o.write("bytes", "a", "mid.pdf")
+		id, _ := o.claim("a", "mid.pdf")
+		sum := sha256.Sum256([]byte("bytes"))
+		must(t, o.ledger.Uploaded(t.Context(), id, "r", [][]byte{sum[:]}))
+		must(t, o.ledger.Posting(t.Context(), id, "a@2", "", false))
+		state, says := TellsWaiting, "may be in the group already"
+		if posted {
+			must(t, o.ledger.Posted(t.Context(), id, "ref"))
+			state, says = TellsPosted, `"mid.pdf" is posted`
+		}
+		to := o.path("a", "mid-ren.pdf")
+		must(t, os.Rename(o.path("a", "mid.pdf"), to))
+		o.queue[o.path("a")] = []view.Queued{{Name: "mid-ren.pdf", Files: 1, Stage: view.Pending, Behind: view.BehindTurn}}
+		for _, asked := range []string{to, "mid-ren.pdf"} {
+			o.says(asked, state, says, "renamed since then", "!not in the group yet", "!To delete it is to lose it", "!waits to be sent", "!not posted yet", "!safe to delete")
+		}
+		other := o.write("others", "a", "other.pdf")
+		o.says(other, TellsUnseen, "!is posted", "!may be in the group")
+	}
+}

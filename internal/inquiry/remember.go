@@ -53,6 +53,10 @@ func (d *Desk) rememberFolder(ctx context.Context, k *facts) error {
 	if err != nil {
 		return err
 	}
+	if err := d.rememberPosted(ctx, k); err != nil || k.renamed {
+		k.others = rows
+		return err
+	}
 	k.choose(rows)
 	if k.own != nil {
 		return nil

@@ -62,6 +62,8 @@ func (k *facts) tell() control.Story {
 			Advice: []string{"Leave it alone."}}
 	case isOurs(filepath.Base(k.path)) && k.place != placeOutside:
 		return k.tellOurs()
+	case k.renamed:
+		return k.tellRenamed()
 	case k.queued != nil:
 		return k.tellQueued()
 	case k.held != nil:

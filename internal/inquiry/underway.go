@@ -98,8 +98,9 @@ func (k *facts) tellQueued() control.Story {
 		s.State = TellsWaiting
 	}
 	s.Advice = append(s.Advice, advice)
-	switch q.Stage {
-	case view.Posted, view.Failing:
+	switch {
+	case isAbsent(k.looked) && !q.MaybePosted: // nothing is there to be left, or to be deleted
+	case q.Stage == view.Posted, q.Stage == view.Failing:
 		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
 	default:
 		s.Advice = append(s.Advice, leaveIt(q.MaybePosted || q.Stage == view.Uploaded && q.Busy))
