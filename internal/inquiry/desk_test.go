@@ -646,3 +646,18 @@ func TestRenamedBeforeItIsFiled(t *testing.T) {
 		o.says(other, TellsUnseen, "!is posted", "!may be in the group")
 	}
 }
+
+// TestOldNameLeadsToTheNew: by the name that a file had before somebody renamed it in done/ or failed/ its story says where it lies now, and is
+// the same as by the new name.
+func TestOldNameLeadsToTheNew(t *testing.T) {
+	o := newOffice(t, "a")
+	done, failed := o.deliver("a", "done.pdf", "done"), o.fail("a", "half.pdf", "half", filing.Note{Reason: "refused"})
+	must(t, os.Rename(done, o.path("a", "done", "new.pdf")))
+	must(t, os.Rename(failed, o.path("a", "failed", "half-renamed.pdf")))
+	for _, path := range []string{done, o.path("a", "done", "new.pdf"), "done.pdf"} {
+		o.says(path, TellsDelivered, `it lies at "/a/done/new.pdf" now`, `safe to delete "/a/done/new.pdf"`, "!moved or deleted it")
+	}
+	for _, path := range []string{failed, o.path("a", "failed", "half-renamed.pdf"), "half.pdf"} {
+		o.says(path, TellsFailed, `it lies at "/a/failed/half-renamed.pdf" now`, "kaizala-drop retry /a/failed/half-renamed.pdf", "!moved or deleted it")
+	}
+}

@@ -56,6 +56,7 @@ func (d *Desk) lookAt(r *row) {
 	switch {
 	case isAbsent(err):
 		r.lies, r.away = liesGone, d.disk.missing(r.Folder, r.Dest)
+		d.seek(r)
 	case err != nil:
 		r.lies = liesDark
 	case !info.Mode.IsRegular():

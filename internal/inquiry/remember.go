@@ -201,7 +201,9 @@ func (d *Desk) recognised(k *facts, rows []row) {
 	for i := range rows {
 		d.lookAt(&rows[i])
 	}
-	if i := slices.IndexFunc(rows, func(r row) bool { return r.lies == liesGone || r.lies == liesOther || r.lies == liesChanged }); i >= 0 {
+	if i := slices.IndexFunc(rows, func(r row) bool {
+		return r.lies != liesThere && r.lies != liesDark && (r.lies != liesMoved || r.at == k.path)
+	}); i >= 0 {
 		k.own = &rows[i]
 		k.own.lies, k.own.at = liesMoved, k.path
 		d.compare(k.own, k.info)

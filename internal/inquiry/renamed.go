@@ -2,8 +2,12 @@ package inquiry
 
 import (
 	"context"
+	"io/fs"
+	"path/filepath"
+	"time"
 
 	"kaizala-drop/internal/control"
+	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
 )
 
@@ -40,4 +44,37 @@ func (k *facts) tellRenamed() control.Story {
 	s := k.rowed(*k.own)
 	s.Lines = append(s.Lines, "It has been renamed since then: it lies at "+quote(k.path)+" now.")
 	return k.withDoor(s)
+}
+
+// seek looks whether the file of r, which is gone from where it was moved, was renamed in that folder: it is known by its inode.
+func (d *Desk) seek(r *row) {
+	if r.away != "" {
+		return
+	}
+	type found struct {
+		path string
+		info file.Info
+	}
+	got, err := ask(&d.disk, r.Folder, func(stop *stopped) (f found, _ error) {
+		began, seen, dir := time.Now(), 0, filepath.Dir(r.Dest)
+		err := each(dir, stop, func(e fs.DirEntry) bool {
+			if seen++; seen > d.disk.sought() || time.Since(began) > sumTime {
+				return false
+			}
+			if !e.Type().IsRegular() {
+				return true
+			}
+			info, err := file.Lstat(filepath.Join(dir, e.Name()))
+			if err != nil || info.Ino != r.id.Ino || info.Size != r.id.Size || info.Mtime != r.id.Mtime {
+				return true
+			}
+			f = found{filepath.Join(dir, e.Name()), info}
+			return false
+		})
+		return f, err
+	})
+	if err == nil && got.path != "" {
+		r.lies, r.at = liesMoved, got.path
+		d.compare(r, got.info)
+	}
 }
