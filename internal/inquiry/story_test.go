@@ -101,10 +101,10 @@ func TestStories(t *testing.T) {
 		}, TellsHeld, []string{"is held back: its end is missing", "for 2 min 0 s", "looked at again today at 10:16:00", "goes to failed/ today at 11:15:00", `for the group "g@2"`, "Copy it in again", "delete it is to lose it"}, ""},
 		"just dropped": {func(k *facts) {
 			k.held = &view.Held{Kind: "written", Reason: "it is still being written", Since: at().Add(-time.Second), Next: at().Add(time.Second), Advice: "if the program never ends, stop it"}
-		}, TellsHeld, []string{"it has just been put there or changed", "it goes on today at 10:15:01"}, "stop it"},
+		}, TellsHeld, []string{"it has just changed or was just put there", "it goes on today at 10:15:01"}, "stop it"},
 		"written for long": {func(k *facts) {
 			k.held = &view.Held{Kind: "written", Reason: "it is still being written", Since: at().Add(-time.Hour), Advice: "if the program never ends, stop it"}
-		}, TellsHeld, []string{"is still being written", "stop it"}, "just been"},
+		}, TellsHeld, []string{"is still being written", "stop it"}, "just changed"},
 		"filed late": {as(but(of("filed", plain), func(r *row) { r.posting = at().Add(-3 * time.Hour) })), TellsDelivered,
 			[]string{"was posted, and moved to done/ today at 09:15:00", "begun first today at 07:15:00"}, "was posted today at"},
 		"in doubt, of another group": {as(of("failed", func(e *control.Entry) { e.MaybePosted, e.Target = true, "old@2" })), TellsFailed,

@@ -25,7 +25,7 @@ func (k *facts) tellHeld() control.Story {
 	}
 	advised := h.Advice
 	if h.Kind == "written" && k.now.Sub(h.Since) < justWritten { // nothing shows that a program is at it still
-		s.Title, advised = k.base()+" is held back: it has just been put there or changed, and is only to be quiet for the time settle.", ""
+		s.Title, advised = k.base()+" is held back: it has just changed or was just put there, and is only to be quiet for the time settle.", ""
 		if !h.Next.IsZero() {
 			advised = "leave it: it goes on " + strings.TrimPrefix(k.moment(h.Next), "on ") + ", if nothing happens to it until then"
 		}
