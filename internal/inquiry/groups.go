@@ -1,0 +1,35 @@
+package inquiry
+
+import "time"
+
+// filedLate is how long after its post a file is moved to done/ for both times to be told.
+const filedLate = time.Minute
+
+// goesTo says which group the files of the folder are for.
+func (k *facts) goesTo() string {
+	if target := k.target(); target != "" {
+		return "It is for the group " + quote(target) + "."
+	}
+	return ""
+}
+
+// target is the group of the folder now.
+func (k *facts) target() string {
+	if k.lane.Target != "" {
+		return k.lane.Target
+	}
+	return k.folder.GroupID
+}
+
+// goesToOf says in which group a file may be that may have been posted, else which it is for. The configuration may name another
+// group now, to which another post would go.
+func (k *facts) goesToOf(r row) []string {
+	if !r.MaybePosted || r.Target == "" {
+		return []string{k.goesTo()}
+	}
+	lines := []string{"If it was posted, it is in the group " + quote(r.Target) + "."}
+	if now := k.target(); now != "" && now != r.Target {
+		lines = append(lines, "Its folder has another group now: to post it again sends it to "+quote(now)+".")
+	}
+	return lines
+}
