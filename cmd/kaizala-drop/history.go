@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -36,9 +35,6 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := complete(cmd, &f, since, until, time.Now()); err != nil {
 				return usage(cmd, err)
-			}
-			if a.json && asCSV {
-				return usage(cmd, errors.New("--json or --csv, not both"))
 			}
 			return nil
 		},
