@@ -591,6 +591,14 @@ func TestChangedAfterItWasMoved(t *testing.T) {
 		o.says(asked(failed), TellsFailed, append(never, "refused", "has been changed since", "kaizala-drop retry /a/failed/failed.pdf")...)
 		o.says(asked(done), TellsOutside, append(never, `"done.pdf" was posted`, "has been changed since", "is not what was posted", "to delete it is to lose it")...)
 	}
+	replaced := o.deliver("a", "same.pdf", "same size A")
+	was, err := os.Stat(replaced)
+	must(t, err)
+	must(t, os.WriteFile(replaced, []byte("same size B"), 0o600))
+	must(t, os.Chtimes(replaced, time.Time{}, was.ModTime()))
+	for _, asked := range []string{replaced, "same.pdf"} {
+		o.says(asked, TellsOutside, append(never, `"same.pdf" was posted`, "has been changed since", "is not what was posted", "!moved it on", "!it lies at")...)
+	}
 	kept := more(o.deliver("a", "over.pdf", "over"))
 	must(t, os.Rename(kept, o.path("a", "done", "renamed.pdf")))
 	o.says(kept, TellsDelivered, "!safe to delete", "!What lies there")

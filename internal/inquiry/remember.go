@@ -195,8 +195,8 @@ func (d *Desk) alike(ctx context.Context, info file.Info, sum []byte, is func(ro
 	return all, nil
 }
 
-// recognised takes the row of the file at k.path from those that may be its: it is that of one that is not where it was moved; if all are,
-// it is a copy.
+// recognised takes the row of the file at k.path from those that may be its: it is that of one that is not where it was moved, or that
+// lies there changed; if there is none, it is a copy.
 func (d *Desk) recognised(k *facts, rows []row) {
 	for i := range rows {
 		d.lookAt(&rows[i])
@@ -205,6 +205,9 @@ func (d *Desk) recognised(k *facts, rows []row) {
 		return r.lies != liesThere && r.lies != liesDark && (r.lies != liesMoved || r.at == k.path)
 	}); i >= 0 {
 		k.own = &rows[i]
+		if k.own.Dest == k.path {
+			return
+		}
 		k.own.lies, k.own.at = liesMoved, k.path
 		d.compare(k.own, k.info)
 		d.readNote(k.own)
