@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"kaizala-drop/internal/control"
+	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/text"
 )
 
@@ -85,16 +86,12 @@ func HistoryText(rows []control.Entry, now time.Time) (lines []string) {
 	return printable(lines)
 }
 
+// stateWord is what a row of the history is called: as it is asked for, but that a posted file is told from one that only waits.
 func stateWord(e control.Entry) string {
-	switch {
-	case e.State == "filed":
-		return StateDelivered
-	case e.State == "failed":
-		return StateFailed
-	case e.State == "posted":
-		return "posted"
+	if e.State == string(ledger.Posted) {
+		return string(ledger.Posted)
 	}
-	return StateWaiting
+	return StateOf(e)
 }
 
 // shorter is path as short as it can be said beside folder.
