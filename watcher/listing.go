@@ -88,9 +88,10 @@ func (l *loop) schedule(now time.Time, a answer) {
 
 // complain says what is wrong with the folder, once for each kind of trouble.
 func (l *loop) complain(what string, err error) {
+	l.because = text.Printable(err.Error())
 	if l.trouble != what {
 		l.trouble = what
-		l.log.Warn().Str("error", text.Printable(err.Error())).Msg(what)
+		l.log.Warn().Str("error", l.because).Msg(what)
 	}
 }
 

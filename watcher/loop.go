@@ -57,6 +57,7 @@ type loop struct {
 	remote    string          // the name of the file system if changes there bring no event, else ""
 	root      file.Info       // the folder, when it was last listed
 	trouble   string          // what was said last about a folder that cannot be listed or watched
+	because   string          // the error of that, as of the last listing
 	unlisted  map[string]bool // the reasons why the folder or parts of it could not be listed the last time
 	leaseTold bool            // it was said that the kernel does not tell who is writing
 	report    *report         // the files that are not handed over, and what is said of them

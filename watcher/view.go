@@ -6,7 +6,6 @@ import (
 	"maps"
 	"time"
 
-	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 )
 
@@ -35,7 +34,10 @@ func (w *watches) answer(ctx context.Context, ask view.Ask[view.Watched]) {
 // view gives what the loop knows as of now: of all files, or of those that are asked for.
 func (l *loop) view(now time.Time, ask view.Ask[view.Watched]) view.Watched {
 	shown := view.Watched{
-		Folder: l.folder.Path, Listed: l.listed, Trouble: text.Printable(l.trouble), Remote: l.remote, ListAt: l.listAt, Ignored: l.ignored,
+		Folder: l.folder.Path, Listed: l.listed, Remote: l.remote, ListAt: l.listAt, Ignored: l.ignored,
+	}
+	if l.trouble != "" {
+		shown.Trouble = l.trouble + ": " + l.because
 	}
 	if call, ok := l.calls.First(); ok && l.hanging {
 		shown.Hangs = call.String()

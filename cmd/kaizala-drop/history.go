@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -25,7 +24,8 @@ func newHistory() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "List what became of files",
-		Long: `history lists what became of files, the latest first: when, from which folder, delivered or failed and why, and where they lie now.
+		Long: `history lists what became of files, the latest first: when, delivered or failed and why, to which group,
+from which folder, and where they lie now.
 It goes back as far as keep_history (90 days unless set otherwise).`,
 		Example: `  kaizala-drop history
   kaizala-drop history --name invoice --since 7d
@@ -35,9 +35,6 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := complete(cmd, &f, since, until, time.Now()); err != nil {
 				return usage(cmd, err)
-			}
-			if a.json && asCSV {
-				return usage(cmd, errors.New("--json or --csv, not both"))
 			}
 			return nil
 		},

@@ -24,7 +24,8 @@ type kind struct {
 	// check asks the destination, for check --online. It posts nothing.
 	check  func(ctx context.Context, r *report, c config.Config, to config.Destination)
 	login  func(ctx context.Context, a account, by loginFlags, d *dialogue, out io.Writer) error
-	logout func(ctx context.Context, a account, out io.Writer) error
+	// logout forgets the token. login is the command that gets another one.
+	logout func(ctx context.Context, a account, login string, out io.Writer) error
 	// groups lists what can be posted to. On warn it says what is configured and not among them.
 	groups func(ctx context.Context, a account, warn io.Writer) ([]listedGroup, error)
 }

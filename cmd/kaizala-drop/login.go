@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 
+	"kaizala-drop/internal/text"
+
 	"github.com/spf13/cobra"
 )
 
@@ -94,7 +96,7 @@ A Matrix homeserver is told, and ends the token. Kaizala is not, as it has no ca
 			}
 			ctx, stop := untilSignalled(cmd.Context())
 			defer stop()
-			return failed(k.logout(ctx, a, cmd.OutOrStdout()))
+			return failed(k.logout(ctx, a, text.Command(optionsFor(path), "login", a.to.Name), cmd.OutOrStdout()))
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")

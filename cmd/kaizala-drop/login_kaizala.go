@@ -126,7 +126,7 @@ func (a account) tellLogin(out io.Writer, ends time.Time) {
 	}
 }
 
-func logoutKaizala(_ context.Context, a account, out io.Writer) error {
+func logoutKaizala(_ context.Context, a account, login string, out io.Writer) error {
 	was, err := kaizala.Forget(a.config.StateDir, a.to.Name)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func logoutKaizala(_ context.Context, a account, out io.Writer) error {
 	case k.RefreshToken != (config.Secret{}) || a.to.Unresolved:
 		fmt.Fprintln(out, "what stays in the configuration is used from now on: remove refresh_token there, too, if nothing is to be posted any more")
 	default:
-		fmt.Fprintf(out, "nothing can be posted until there is another one: kaizala-drop login %s\n", a.to.Name)
+		fmt.Fprintf(out, "nothing can be posted until there is another one: %s\n", login)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func deviceName(a account) string {
 	return fmt.Sprintf("kaizala-drop (%s) on %s", a.to.Name, host)
 }
 
-func logoutMatrix(ctx context.Context, a account, out io.Writer) error {
+func logoutMatrix(ctx context.Context, a account, login string, out io.Writer) error {
 	client, err := newMatrixClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), zerolog.Nop())
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func logoutMatrix(ctx context.Context, a account, out io.Writer) error {
 	if a.to.Matrix.AccessToken != (config.Secret{}) || a.to.Unresolved {
 		fmt.Fprintln(out, "access_token stays in the configuration and is used: remove it there, too, if nothing is to be posted any more")
 	} else {
-		fmt.Fprintf(out, "nothing can be posted until there is another one: kaizala-drop login %s\n", a.to.Name)
+		fmt.Fprintf(out, "nothing can be posted until there is another one: %s\n", login)
 	}
 	return nil
 }

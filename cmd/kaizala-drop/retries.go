@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +14,6 @@ import (
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/filing"
-	"kaizala-drop/internal/inquiry"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/retry"
 	"kaizala-drop/internal/text"
@@ -73,21 +70,29 @@ func (r rules) takes(folders []config.Folder, path, name string, size int64) err
 
 // Do does with each file what is asked. When ctx ends it ends with the file that it is at.
 func (r retries) Do(ctx context.Context, q control.Retry, by string) ([]control.Retried, error) {
-	paths, err := r.paths(ctx, q)
+	if err := check(q); err != nil {
+		return nil, err
+	}
+	errands, err := r.errands(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	results := []control.Retried{}
-	for _, path := range paths {
+	for _, one := range errands {
+		path := one.Path
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if one.Gone || one.Error != "" {
+			results = append(results, one)
+			continue
 		}
 		if about, isNote := strings.CutSuffix(path, noteEnd); isNote && slices.Contains(q.Paths, about) { // FILE* names both
 			continue
 		}
 		got, err := r.retrier.Retry(ctx, retry.Request{Path: path, AsItIs: q.AsItIs, PostAgain: q.PostAgain, WasPosted: q.WasPosted, By: by})
 		switch {
-		case errors.Is(err, retry.ErrNote) && len(paths) > 1: // the note of a file that was not named
+		case errors.Is(err, retry.ErrNote) && len(errands) > 1: // the note of a file that was not named
 			continue
 		case err != nil:
 			results = append(results, control.Retried{Path: path, Error: err.Error()})
@@ -100,85 +105,40 @@ func (r retries) Do(ctx context.Context, q control.Retry, by string) ([]control.
 	return results, nil
 }
 
-// paths are those that are asked for, each once. Those of a folder come in the order in which they settled there, so that the group
-// sees them in it.
-func (r retries) paths(ctx context.Context, q control.Retry) (paths []string, err error) {
-	refusal := func(format string, args ...any) error { return &control.Refusal{Text: fmt.Sprintf(format, args...)} }
+// check refuses what cannot be asked.
+func check(q control.Retry) error {
+	refusal := func(said string) error { return &control.Refusal{Text: said} }
 	switch {
 	case len(q.Paths) == 0 && q.Folder == "":
-		return nil, refusal("name the failed files, or a watched folder")
+		return refusal("name the failed files, or a watched folder")
 	case len(q.Paths) > 0 && q.Folder != "":
-		return nil, refusal("name files or a folder, not both")
+		return refusal("name files or a folder, not both")
 	case !q.Since.IsZero() && q.Folder == "":
-		return nil, refusal("a time goes with a folder")
+		return refusal("a time goes with a folder")
 	case q.WasPosted && (q.PostAgain || q.AsItIs):
-		return nil, refusal("what was posted is not sent: say either that it was, or how it is to be sent")
-	case q.Folder != "":
+		return refusal("what was posted is not sent: say either that it was, or how it is to be sent")
+	}
+	for _, path := range q.Paths {
+		if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+			return refusal(fmt.Sprintf("paths must be absolute, not %q", text.Printable(path)))
+		}
+	}
+	return nil
+}
+
+// errands are the files that are asked for, each once, with what is to be said of those of a folder that cannot be taken.
+func (r retries) errands(ctx context.Context, q control.Retry) (all []control.Retried, err error) {
+	if q.Folder != "" {
 		return r.failedOf(ctx, q)
 	}
 	seen := map[string]bool{}
 	for _, path := range q.Paths {
-		if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
-			return nil, refusal("paths must be absolute, not %q", text.Printable(path))
-		}
 		if path = filepath.Clean(path); !seen[path] {
 			seen[path] = true
-			paths = append(paths, path)
+			all = append(all, control.Retried{Path: path})
 		}
 	}
-	return paths, nil
-}
-
-// failedOf finds the failed files of a folder that lie in failed/, or of which something was asked and not done.
-func (r retries) failedOf(ctx context.Context, q control.Retry) (paths []string, err error) {
-	folder, err := inquiry.WatchedFolder(r.folders(), q.Folder)
-	if err != nil {
-		return nil, err
-	}
-	pending, err := r.book.Asked(ctx, ledger.Questions{Pending: true})
-	if err != nil {
-		return nil, err
-	}
-	all, err := searchAll(ctx, r.book, ledger.Query{Folder: folder, State: ledger.Failed, Since: q.Since})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(all, func(a, b ledger.Delivery) int {
-		if c := a.SettledAt.Compare(b.SettledAt); c != 0 {
-			return c
-		}
-		return int(a.ID - b.ID)
-	})
-	asked, seen := map[string]bool{}, map[string]bool{}
-	for _, a := range pending {
-		asked[a.Path] = true
-	}
-	for _, d := range all {
-		for _, f := range d.Files {
-			if !d.Finished || f.Dest == "" || seen[f.Dest] {
-				continue
-			}
-			seen[f.Dest] = true
-			if _, err := os.Lstat(f.Dest); !errors.Is(err, fs.ErrNotExist) || asked[f.Dest] { // else somebody took it away
-				paths = append(paths, f.Dest)
-			}
-		}
-	}
-	return paths, nil
-}
-
-// searchAll is Search without a limit.
-func searchAll(ctx context.Context, book *ledger.Ledger, q ledger.Query) (all []ledger.Delivery, err error) {
-	for {
-		found, err := book.Search(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		if all = append(all, found...); len(found) < ledger.SearchMost {
-			return all, nil
-		}
-		q.Before = found[len(found)-1].ID
-	}
+	return all, nil
 }
 
 // retryFolders gives folders as a retrier knows them.

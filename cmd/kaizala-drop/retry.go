@@ -34,7 +34,8 @@ Nothing is ever overwritten: a file whose name is taken gets a number. Who asked
 
 A file that may have been posted (no answer came back) is not sent again unasked: look in the group, and say --post-again or
 --was-posted. One that failed because its end is missing would fail again: --as-it-is sends it this once without that check. One that
-the destination does not take stays where it is. Those of a folder go back in the order in which they had come.
+the destination does not take stays where it is. Those of a folder go back in the order in which they had come, also if they were renamed in failed/;
+those that are not there any more are named.
 
 The running daemon does it; where none runs the command does it itself, as the owner of state_dir, and the file is sent once the
 daemon runs.`,
@@ -94,12 +95,13 @@ func fillRetry(cmd *cobra.Command, r *control.Retry, args []string, since string
 
 // retry asks, and says of each file what became of it.
 func (a *asker) retry(cmd *cobra.Command, r control.Retry) error {
+	by := control.Peer{UID: os.Getuid()}.String() // before this process becomes another user's
 	desk, running, done, err := a.retrying(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer done()
-	results, err := desk.Retry(cmd.Context(), r, control.Peer{UID: os.Getuid()}.String())
+	results, err := desk.Retry(cmd.Context(), r, by)
 	if err != nil {
 		return failed(err)
 	}
@@ -108,37 +110,54 @@ func (a *asker) retry(cmd *cobra.Command, r control.Retry) error {
 	} else {
 		tellResults(cmd, results, running)
 	}
-	bad := 0
-	for _, one := range results {
-		if one.Error != "" {
-			bad++
-		}
-	}
+	bad := count(results, func(one control.Retried) bool { return one.Error != "" })
+	gone := count(results, func(one control.Retried) bool { return one.Gone })
 	switch {
 	case err != nil:
 		return err
-	case len(results) == 0 && r.Folder == "":
-		return failed(errors.New("only notes were named: name the files beside them"))
-	case len(results) == 0 && r.Since.IsZero():
-		return failed(fmt.Errorf("no failed file of \"%s\" lies in its failed/", text.Printable(r.Folder)))
-	case len(results) == 0:
-		return failed(fmt.Errorf("no file of \"%s\" that has failed since %s lies in its failed/", text.Printable(r.Folder), r.Since.Format(time.DateTime)))
 	case bad > 0:
-		return failed(fmt.Errorf("%d of %d files stay where they are", bad, len(results)))
+		return failed(fmt.Errorf("%d of %d files were not put back", bad, len(results)-gone))
+	case gone < len(results):
+		return nil
+	case r.Folder == "":
+		return failed(errors.New("only notes were named: name the files beside them"))
+	case r.Since.IsZero():
+		return failed(fmt.Errorf("no failed file of \"%s\" lies in its failed/", text.Printable(r.Folder)))
 	}
-	return nil
+	return failed(fmt.Errorf("no file of \"%s\" that has failed since %s lies in its failed/", text.Printable(r.Folder), r.Since.Format(time.DateTime)))
 }
+
+func count(results []control.Retried, is func(control.Retried) bool) (n int) {
+	for _, one := range results {
+		if is(one) {
+			n++
+		}
+	}
+	return n
+}
+
+// goneMost is how many files that are gone are named, each with a line.
+const goneMost = 10
 
 // tellResults tells a person what became of the files.
 func tellResults(cmd *cobra.Command, results []control.Retried, running bool) {
-	toSend := false
+	toSend, gone := false, 0
 	for _, one := range results {
+		if one.Gone {
+			if gone++; gone <= goneMost {
+				fmt.Fprintf(cmd.ErrOrStderr(), "kaizala-drop: \"%s\" is not there: somebody has moved or deleted it\n", text.Printable(one.Path))
+			}
+			continue
+		}
 		if one.Error != "" {
 			fmt.Fprintln(cmd.ErrOrStderr(), "kaizala-drop: "+harmless(one.Error))
 			continue
 		}
 		toSend = toSend || one.What != string(ledger.WasPosted)
 		fmt.Fprintln(cmd.OutOrStdout(), tellRetried(one, time.Now()))
+	}
+	if gone > goneMost {
+		fmt.Fprintf(cmd.ErrOrStderr(), "kaizala-drop: so are %d more: --json names them\n", gone-goneMost)
 	}
 	if toSend && !running {
 		fmt.Fprintln(cmd.OutOrStdout(), "No daemon runs: what lies in its folder is sent once the daemon runs (systemctl start kaizala-drop).")

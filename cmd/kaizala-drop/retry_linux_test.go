@@ -242,13 +242,16 @@ func (c *retryWorld) asked(folder, path, when string) {
 // changing are the calls that change something on the disk, or tell somebody of it.
 const changing = "renameat2 linkat unlinkat mkdirat fsync fdatasync pwrite64 ftruncate utimensat fchmod fchown sendfile copy_file_range write"
 
-// steps gives what is tried: so many files of each folder, and of each kind of call every so manieth, up to so many. Where not all
-// tests must run these are few.
-func steps() (files, step, most int) {
-	if os.Getenv("KAIZALA_DROP_CI") != "" {
-		return 26, 3, 2
+// calls is how many kinds of calls that are: a folder with as many files has one for each.
+const calls = 14
+
+// newKillWorld has all folders where all tests must run. By hand it has a few, and under the race detector, for which each process that
+// is killed is started too slowly.
+func newKillWorld(t *testing.T) (c *retryWorld, all bool) {
+	if os.Getenv("KAIZALA_DROP_CI") == "" || raceEnabled {
+		return newRetryWorldOf(t, "plain", "torn-far", "was"), false
 	}
-	return 13, 1, 1
+	return newRetryWorld(t), true
 }
 
 // ends wants every file to be posted once, to lie in done/ and nowhere else, and to be taken back once, as the ledger says.
@@ -332,16 +335,16 @@ func TestRetryIsKilled(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		needs(t, "strace")
 	}
-	c := newRetryWorld(t)
-	if os.Getenv("KAIZALA_DROP_CI") == "" {
-		c = newRetryWorldOf(t, "plain", "torn-far", "was")
+	c, all := newKillWorld(t)
+	n, most := calls, 1
+	if all {
+		n, most = 2*calls, 2
 	}
-	n, step, most := steps()
 	failed := c.fail(n)
 	for folder, paths := range failed {
 		left := slices.Clone(paths)
 		for call := range strings.FieldsSeq(changing) {
-			for at, tried, more := 1, 0, true; more && tried < most && len(left) > 0; at, tried = at+step, tried+1 {
+			for at, tried, more := 1, 0, true; more && tried < most && len(left) > 0; at, tried = at+3, tried+1 {
 				path := left[0]
 				left = left[1:]
 				when := fmt.Sprintf("killed at %s %d", call, at)
@@ -371,38 +374,30 @@ func TestRetryKillsTheDaemon(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		needs(t, "strace")
 	}
-	c := newRetryWorld(t)
-	n, step, most := steps()
-	failed := c.fail(n)
+	c, _ := newKillWorld(t)
+	failed := c.fail(calls)
 	p := c.run()
-	for folder, paths := range failed {
-		left := slices.Clone(paths)
-		for call := range strings.FieldsSeq(changing) {
-			for at, tried, more := 1, 0, true; more && tried < most && len(left) > 0; at, tried = at+step, tried+1 {
-				path := left[0]
-				left = left[1:]
-				open := c.shut()
-				more = c.daemonKilled(p, folder, path, call, at)
-				when := fmt.Sprintf("the daemon was killed at %s %d", call, at)
-				if more {
-					c.survives(folder, path, when)
-				}
-				open()
-				if more {
-					p = c.run()
-				}
-				c.asked(folder, path, when)
+	for i, folder := range c.folders {
+		for j, call := range strings.Fields(changing) {
+			path, at := failed[folder][j], 1+3*(i/2%2) // of two wishes one each, near and far
+			open := c.shut()
+			killed := c.daemonKilled(p, folder, path, call, at)
+			when := fmt.Sprintf("the daemon was killed at %s %d", call, at)
+			if killed {
+				c.survives(folder, path, when)
 			}
-		}
-		for _, path := range left {
-			c.asked(folder, path, "not killed")
+			open()
+			if killed {
+				p = c.run()
+			}
+			c.asked(folder, path, when)
 		}
 	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	c.ends(failed)
-	c.tell(n)
+	c.tell(calls)
 }
 
 // daemonKilled has the daemon killed at the nth call of a kind that one of its threads makes, while it does what the command asks, and

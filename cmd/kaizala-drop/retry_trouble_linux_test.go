@@ -209,7 +209,7 @@ func TestRetryAtOnce(t *testing.T) {
 }
 
 // TestRetryFolder: the failed files of a folder, however many, go back in the order in which they had settled, whatever their names,
-// and the group sees them in it, each once. Those that somebody took away are passed over.
+// and the group sees them in it, each once. Those that somebody took away are told as gone.
 func TestRetryFolder(t *testing.T) {
 	t.Parallel()
 	n := 150
@@ -244,11 +244,17 @@ func TestRetryFolder(t *testing.T) {
 			must(t, json.Unmarshal(out.Bytes(), &results))
 			var went []string
 			for _, one := range results {
+				if one.Gone {
+					if one.Path != gone || one.To != "" {
+						t.Errorf("told as gone: %+v", one)
+					}
+					continue
+				}
 				if went = append(went, one.Path); one.Error != "" || one.To != filepath.Join(c.folder("plain"), filepath.Base(one.Path)) {
 					t.Errorf("%+v", one)
 				}
 			}
-			if !slices.Equal(went, order) {
+			if len(went) != len(results)-1 || !slices.Equal(went, order) {
 				t.Errorf("they went back in another order: %q", went)
 			}
 			if !running {
@@ -263,6 +269,67 @@ func TestRetryFolder(t *testing.T) {
 			if !slices.Equal(posted, order) {
 				t.Errorf("%d were posted, of %d, or in another order: %q", len(posted), len(order), posted)
 			}
+		})
+	}
+}
+
+// TestRetryFolderAsItIsNow: of the failed files of a folder one that was renamed goes back under its new name; one with a copy beside it
+// is told with both names and stays; one that was moved away is named; and what was put back already is not told again. The one who
+// asks is written down by the user id of the command, also where the command becomes the owner of state_dir.
+func TestRetryFolderAsItIsNow(t *testing.T) {
+	t.Parallel()
+	for _, running := range []bool{true, false} {
+		t.Run(fmt.Sprint("running ", running), func(t *testing.T) {
+			c := newRetryWorldOf(t, "plain", "plain-far")
+			paths := c.fail(5)
+			for _, failed := range paths {
+				dir := filepath.Dir(failed[0])
+				in := func(name string) string { return filepath.Join(dir, name) }
+				must(t, os.Rename(failed[1], in("new.pdf")))
+				must(t, exec.Command("cp", "-p", failed[2], in("one.pdf")).Run())
+				must(t, os.Rename(failed[2], in("two.pdf")))
+				must(t, os.Rename(failed[3], filepath.Join(filepath.Dir(dir), ".away.pdf")))
+			}
+			if os.Geteuid() == 0 && !running {
+				must(t, exec.Command("chown", "-R", "games:games", c.dir, c.far).Run())
+				for dir := c.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+					must(t, os.Chmod(dir, 0o755))
+				}
+				must(t, os.Chmod(c.far, 0o755))
+			}
+			open := c.shut()
+			var p *process
+			if running {
+				p = c.run()
+			}
+			c.takes(paths["plain"][4])
+			for folder, failed := range paths {
+				out, code := c.ask("--folder", c.folder(folder))
+				dir := filepath.Dir(failed[0])
+				for _, want := range []string{
+					failed[0] + " -> " + c.folder(folder) + "/0000.pdf", dir + "/new.pdf -> " + c.folder(folder) + "/new.pdf",
+					failed[2] + `": it was renamed, and 2 files may be it`, dir + "/one.pdf", dir + "/two.pdf",
+					failed[3] + `" is not there: somebody has moved or deleted it`, "1 of ", "files were not put back",
+				} {
+					if code != 1 || !strings.Contains(out, want) {
+						t.Errorf("%s: exit code %d, and not %q in:\n%s", folder, code, want, out)
+					}
+				}
+				if strings.Contains(out, failed[4]) == (folder == "plain") {
+					t.Errorf("what was put back before is told again: %s", out)
+				}
+			}
+			open()
+			if running {
+				p.stop()
+			}
+			who := control.Peer{UID: os.Getuid()}.String()
+			query(t, c.dir+"/state/ledger.db", func(rows *sql.Rows) {
+				var by string
+				if must(t, rows.Scan(&by)); by != who {
+					t.Errorf("%s asked, and %s is written down", who, by)
+				}
+			}, "SELECT asked_by FROM asked")
 		})
 	}
 }

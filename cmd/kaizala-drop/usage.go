@@ -18,6 +18,9 @@ func plainly(root *cobra.Command) {
 	root.SetHelpCommand(newHelp(root))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd("completion") // else only when it is executed
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Example = "  kaizala-drop completion bash > /etc/bash_completion.d/kaizala-drop"
+	}
 	quoteInBash(root)
 	root.SetFlagErrorFunc(flagRefused)
 	root.SuggestionsMinimumDistance = 2
@@ -92,6 +95,9 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Show the help of a command",
+		Long:  "help shows what a command does, with examples and its flags. Without a command it lists them all.",
+		Example: `  kaizala-drop help
+  kaizala-drop help retry`,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp

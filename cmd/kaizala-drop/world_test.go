@@ -281,7 +281,7 @@ func (w *world) posted(n int) {
 	})
 }
 
-// files lists the files below a folder, relative to it.
+// files lists the files below a folder, relative to it, but for sockets.
 func files(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -289,7 +289,7 @@ func files(t testing.TB, dir string) map[string]string {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err != nil || d.IsDir() || d.Name() == filing.Mark {
+		if err != nil || d.IsDir() || d.Type() == fs.ModeSocket || d.Name() == filing.Mark {
 			return err
 		}
 		content, err := os.ReadFile(path)

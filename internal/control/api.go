@@ -181,5 +181,6 @@ type Retried struct {
 	By       string    `json:"by,omitempty"`        // who asked for it
 	Already  bool      `json:"already,omitempty"`   // that was an earlier request, and nothing was moved to Path since
 	NoteLeft string    `json:"note_left,omitempty"` // its note, if somebody has written in it: it is still there
+	Gone     bool      `json:"gone,omitempty"`      // it had failed, and is not in failed/ any more: somebody has moved or deleted it
 	Error    string    `json:"error,omitempty"`     // why it stays where it is, and what to do
 }

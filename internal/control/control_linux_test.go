@@ -161,11 +161,11 @@ func TestNobodyAnswers(t *testing.T) {
 		}
 		c.Close()
 	}
-	again, _, err := listen(left)
+	again, _, err := listen(t.Context(), left)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := listen(left); err == nil || !strings.Contains(err.Error(), "another program answers") {
+	if _, _, err := listen(t.Context(), left); err == nil || !strings.Contains(err.Error(), "another program answers") {
 		t.Errorf("two daemons have one socket: %v", err)
 	}
 	_ = again.Close()
@@ -173,7 +173,7 @@ func TestNobodyAnswers(t *testing.T) {
 	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := listen(file); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if _, _, err := listen(t.Context(), file); err == nil || !strings.Contains(err.Error(), "no socket") {
 		t.Errorf("%v", err)
 	}
 	if text, _ := os.ReadFile(file); string(text) != "mine" {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,9 +22,9 @@ const dialTimeout = 2 * time.Second
 // listen makes the socket at path, for its owner and, where it is there and may be used, the admin group: without says why it is
 // not. It is made in a directory of its own, where nobody can reach it before its mode is right, and takes the place of one that
 // nobody answers at any more.
-func listen(path string) (l *net.UnixListener, without error, err error) {
-	if conn, err := net.DialTimeout("unix", path, dialTimeout); err == nil {
-		conn.Close()
+func listen(ctx context.Context, path string) (l *net.UnixListener, without error, err error) {
+	if conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", path); err == nil {
+		_ = conn.Close()
 		return nil, nil, fmt.Errorf("another program answers at %q: give each daemon a socket of its own", path)
 	}
 	if err := mayReplace(path); err != nil {
@@ -33,7 +34,7 @@ func listen(path string) (l *net.UnixListener, without error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // an empty folder may stay
 	made := filepath.Join(dir, "s")
 	l, err = net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
 	if err != nil {

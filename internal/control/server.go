@@ -37,7 +37,7 @@ type Server struct {
 
 // Run answers until ctx ends, and returns nil. Where there can be no socket it says so once, and waits for the end of ctx.
 func (s *Server) Run(ctx context.Context) error {
-	l, without, err := listen(s.Socket)
+	l, without, err := listen(ctx, s.Socket)
 	if err != nil {
 		s.Log.Info().Str("socket", text.Printable(s.Socket)).Str("reason", text.Printable(err.Error())).
 			Msg("no control socket: status, explain, history and retry ask the ledger alone")

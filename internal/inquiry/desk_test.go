@@ -257,7 +257,7 @@ func TestRenamedInDoneIsKnown(t *testing.T) {
 	}
 	o.says(move(o.deliver("a", "1.pdf", "one"), "a", "done", "bill.pdf"), TellsDelivered, `"1.pdf" was posted`, "moved it on", `safe to delete "/a/done/bill.pdf"`, "!foreign", "!ove it into")
 	o.says(move(o.deliver("a", "2.pdf", "two"), "b", "done", "sub", "x.pdf"), TellsDelivered, `"2.pdf" was posted`, `safe to delete "/b/done/sub/x.pdf"`)
-	o.says(move(o.deliver("a", "3.pdf", "three"), "elsewhere", "y.pdf"), TellsDelivered, `"3.pdf" was posted`, "in no folder that is watched now", "!safe to delete")
+	o.says(move(o.deliver("a", "3.pdf", "three"), "elsewhere", "y.pdf"), TellsDelivered, `"3.pdf" was posted`, "in no folder that is watched now", `safe to delete "/elsewhere/y.pdf"`)
 	torn := filing.Note{Reason: "truncated: no end", Advice: "Scan it again.", Same: true, AsItIs: true}
 	o.says(move(o.fail("a", "4.pdf", "four", torn), "a", "failed", "z.pdf"), TellsFailed, `"4.pdf" failed`, "retry --as-it-is "+"/a/failed/z.pdf")
 	copied := o.deliver("a", "5.pdf", "five")
@@ -268,7 +268,7 @@ func TestRenamedInDoneIsKnown(t *testing.T) {
 	o.says(twin, TellsOutside, `looks like a copy of "/a/done/5.pdf"`, "post it once more")
 	o.says(o.write("of somebody", "a", "done", "own.pdf"), TellsOutside, "was not moved there by kaizala-drop", "!Another file")
 	must(t, os.Remove(copied))
-	o.says(o.write("another one", "a", "done", "5.pdf"), TellsOutside, "was not moved there by kaizala-drop", "Another file of this name", "was posted")
+	o.says(o.write("another one", "a", "done", "5.pdf"), TellsOutside, "was posted", "another file was put in its place", "is not what was posted", "!was not moved there", "!safe to delete")
 }
 
 // TestSafeToDelete: that is said of what was posted and lies in done/, also after it was touched, and not once somebody has written into it, has put
@@ -290,6 +290,30 @@ func TestSafeToDelete(t *testing.T) {
 			must(t, os.Remove(path))
 			must(t, os.WriteFile(path, []byte("other"), 0o600))
 		}, false},
+		"of its size and times": {func(path string) {
+			info, err := os.Stat(path)
+			must(t, err)
+			must(t, os.Remove(path))
+			must(t, os.WriteFile(path, []byte("BYTES"), 0o600))
+			must(t, os.Chtimes(path, time.Time{}, info.ModTime()))
+		}, false},
+		"one byte": {func(path string) {
+			info, err := os.Stat(path)
+			must(t, err)
+			must(t, os.WriteFile(path, []byte("bytez"), 0o600))
+			must(t, os.Chtimes(path, time.Time{}, info.ModTime()))
+		}, false},
+		"another moved over it": {func(path string) {
+			info, err := os.Stat(path)
+			must(t, err)
+			must(t, os.WriteFile(path+".new", []byte("BYTES"), 0o600))
+			must(t, os.Chtimes(path+".new", time.Time{}, info.ModTime().Truncate(time.Second)))
+			must(t, os.Rename(path+".new", path))
+		}, false},
+		"a copy of itself": {func(path string) {
+			must(t, os.Remove(path))
+			must(t, os.WriteFile(path, []byte("bytes"), 0o600))
+		}, true},
 		"a link":   {func(path string) { must(t, os.Rename(path, path+"2")); must(t, os.Symlink(path+"2", path)) }, false},
 		"a folder": {func(path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o755)) }, false},
 		"gone":     {func(path string) { must(t, os.Remove(path)) }, false},
@@ -315,7 +339,8 @@ func TestPutBackIsTold(t *testing.T) {
 		o.says(path, TellsUnseen, "was not taken yet", "put back by eve (uid 7) today", "It had failed today at", "refused", "!retry ", "!''", "!safe to delete")
 	}
 	id, identity := o.claim("a", "x.pdf")
-	must(t, o.ledger.Uploaded(t.Context(), id, "r", [][]byte{make([]byte, 32)}))
+	sum := sha256.Sum256([]byte("content"))
+	must(t, o.ledger.Uploaded(t.Context(), id, "r", [][]byte{sum[:]}))
 	must(t, o.ledger.Posting(t.Context(), id, "a@2", "", false))
 	must(t, o.ledger.Posted(t.Context(), id, "ref"))
 	done, err := o.filer.Move(filing.Move{Folder: o.path("a"), Name: "x.pdf", Want: identity, Dir: o.path("a", "done")})
@@ -542,5 +567,105 @@ func TestTimesAreTheAskers(t *testing.T) {
 		if want := z.On(s.Entries[0].At).Format(time.TimeOnly); !strings.Contains(s.Title, want) {
 			t.Errorf("it says %q, want %s", s.Title, want)
 		}
+	}
+}
+
+// TestChangedAfterItWasMoved: of a file that was changed after it was moved it is told what became of it, and that it was changed since; one that
+// may be in the group keeps its warning, and it is never said that nothing is known, nor advised to move it into the folder.
+func TestChangedAfterItWasMoved(t *testing.T) {
+	o := newOffice(t, "a")
+	more := func(path string) string {
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+		must(t, err)
+		_, err = f.WriteString("more")
+		must(t, err)
+		must(t, f.Close())
+		return path
+	}
+	never := []string{"!was not moved there", "!forgotten", "!ove it into", "!safe to delete", "!Another file"}
+	doubt := more(o.fail("a", "doubt.pdf", "doubt", filing.Note{Reason: ledger.MayBePosted + ": no answer", Advice: "Look in the group first.", Unknown: true}))
+	failed := more(o.fail("a", "failed.pdf", "failed", filing.Note{Reason: "refused"}))
+	done := more(o.deliver("a", "done.pdf", "done"))
+	for _, asked := range []func(string) string{func(path string) string { return path }, filepath.Base} {
+		o.says(asked(doubt), TellsFailed, append(never, "may have been posted", "has been changed since", "Look in the group first", "--post-again", "Do not delete it", "!Nothing of it was posted")...)
+		o.says(asked(failed), TellsFailed, append(never, "refused", "has been changed since", "kaizala-drop retry /a/failed/failed.pdf")...)
+		o.says(asked(done), TellsOutside, append(never, `"done.pdf" was posted`, "has been changed since", "is not what was posted", "to delete it is to lose it")...)
+	}
+	replaced := o.deliver("a", "same.pdf", "same size A")
+	was, err := os.Stat(replaced)
+	must(t, err)
+	must(t, os.WriteFile(replaced, []byte("same size B"), 0o600))
+	must(t, os.Chtimes(replaced, time.Time{}, was.ModTime()))
+	for _, asked := range []string{replaced, "same.pdf"} {
+		o.says(asked, TellsOutside, append(never, `"same.pdf" was posted`, "has been changed since", "is not what was posted", "!moved it on", "!it lies at")...)
+	}
+	kept := more(o.deliver("a", "over.pdf", "over"))
+	must(t, os.Rename(kept, o.path("a", "done", "renamed.pdf")))
+	o.says(kept, TellsDelivered, "!safe to delete", "!What lies there")
+	one := o.deliver("a", "one.pdf", "one byte")
+	info, err := os.Stat(one)
+	must(t, err)
+	to := o.path("a", "done", "moved.pdf")
+	must(t, os.Rename(one, to))
+	must(t, os.WriteFile(to, []byte("one bite"), 0o600))
+	must(t, os.Chtimes(to, time.Time{}, info.ModTime()))
+	o.says(to, TellsOutside, `"one.pdf" was posted`, "has been changed since", "is not what was posted", "!safe to delete")
+}
+
+// TestLargeOneIsNotRead: whether a large file that was touched is what was posted is not said, but how to find out.
+func TestLargeOneIsNotRead(t *testing.T) {
+	o := newOffice(t, "a")
+	path := o.deliver("a", "large.pdf", strings.Repeat("x", sumMost+1))
+	o.says(path, TellsDelivered, "safe to delete")
+	must(t, os.Chtimes(path, time.Time{}, time.Unix(1, 1)))
+	o.says(path, TellsDelivered, "cannot be said quickly", "sha256sum ", "!safe to delete", "!has been changed")
+}
+
+// TestFolderIsAway: of a file in a folder that is not there nobody is said to have deleted it.
+func TestFolderIsAway(t *testing.T) {
+	o := newOffice(t, "a")
+	path := o.deliver("a", "x.pdf", "x")
+	must(t, os.Rename(o.path("a"), o.path("a-x")))
+	o.says(path, TellsDelivered, `There is no folder "/a" now`, "not mounted", "!somebody has moved or deleted it", "!safe to delete")
+}
+
+// TestRenamedBeforeItIsFiled: of a file that is posted and was renamed before it is moved to done/ it is never said that it is not in the group,
+// whatever the running parts take it for.
+func TestRenamedBeforeItIsFiled(t *testing.T) {
+	for _, posted := range []bool{true, false} {
+		o := newOffice(t, "a")
+		o.write("bytes", "a", "mid.pdf")
+		id, _ := o.claim("a", "mid.pdf")
+		sum := sha256.Sum256([]byte("bytes"))
+		must(t, o.ledger.Uploaded(t.Context(), id, "r", [][]byte{sum[:]}))
+		must(t, o.ledger.Posting(t.Context(), id, "a@2", "", false))
+		state, says := TellsWaiting, "may be in the group already"
+		if posted {
+			must(t, o.ledger.Posted(t.Context(), id, "ref"))
+			state, says = TellsPosted, `"mid.pdf" is posted`
+		}
+		to := o.path("a", "mid-ren.pdf")
+		must(t, os.Rename(o.path("a", "mid.pdf"), to))
+		o.queue[o.path("a")] = []view.Queued{{Name: "mid-ren.pdf", Files: 1, Stage: view.Pending, Behind: view.BehindTurn}}
+		for _, asked := range []string{to, "mid-ren.pdf"} {
+			o.says(asked, state, says, "renamed since then", "!not in the group yet", "!To delete it is to lose it", "!waits to be sent", "!not posted yet", "!safe to delete")
+		}
+		other := o.write("others", "a", "other.pdf")
+		o.says(other, TellsUnseen, "!is posted", "!may be in the group")
+	}
+}
+
+// TestOldNameLeadsToTheNew: by the name that a file had before somebody renamed it in done/ or failed/ its story says where it lies now, and is
+// the same as by the new name.
+func TestOldNameLeadsToTheNew(t *testing.T) {
+	o := newOffice(t, "a")
+	done, failed := o.deliver("a", "done.pdf", "done"), o.fail("a", "half.pdf", "half", filing.Note{Reason: "refused"})
+	must(t, os.Rename(done, o.path("a", "done", "new.pdf")))
+	must(t, os.Rename(failed, o.path("a", "failed", "half-renamed.pdf")))
+	for _, path := range []string{done, o.path("a", "done", "new.pdf"), "done.pdf"} {
+		o.says(path, TellsDelivered, `it lies at "/a/done/new.pdf" now`, `safe to delete "/a/done/new.pdf"`, "!moved or deleted it")
+	}
+	for _, path := range []string{failed, o.path("a", "failed", "half-renamed.pdf"), "half.pdf"} {
+		o.says(path, TellsFailed, `it lies at "/a/failed/half-renamed.pdf" now`, "kaizala-drop retry /a/failed/half-renamed.pdf", "!moved or deleted it")
 	}
 }

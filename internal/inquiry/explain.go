@@ -63,13 +63,14 @@ type facts struct {
 	lane    view.Lane
 	queued  *view.Queued
 
-	asked  string         // the path that was asked for, if what lay there lies at path now
-	own    *row           // of this very file
-	copied bool           // it is only a copy of the file of own
-	origin *control.Asked // this put it into its folder
-	before []row          // how it fared before, the latest first
-	then   *row           // how it fared after it was put back
-	others []row          // of other files of its name, the latest first
+	asked   string         // the path that was asked for, if what lay there lies at path now
+	own     *row           // of this very file
+	renamed bool           // it is posted under another name, and not moved away yet
+	copied  bool           // it is only a copy of the file of own
+	origin  *control.Asked // this put it into its folder
+	before  []row          // how it fared before, the latest first
+	then    *row           // how it fared after it was put back
+	others  []row          // of other files of its name, the latest first
 }
 
 // place is where a file lies, or would lie.

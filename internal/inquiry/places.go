@@ -14,7 +14,7 @@ import (
 // tellRoot tells of a watched folder itself, and of done/ and failed/.
 func (k *facts) tellRoot() control.Story {
 	s := control.Story{State: TellsFolder, Advice: []string{"How it stands: " + k.command("status")}}
-	group := k.the(k.folder.Target())
+	group := the(k.folder.Target())
 	switch k.place {
 	case placeRoot:
 		s.Title = k.quoted() + " is no file but a watched folder: what is dropped into it is posted to " + group + "."
@@ -182,7 +182,7 @@ func (k *facts) tellThere() control.Story {
 	switch {
 	case k.rule != "" && k.ownRule:
 		s.Title = fmt.Sprintf("%s is left alone: the configuration says so (ignore = %s).", k.base(), quote(k.rule))
-		s.Advice = []string{"To have it posted, give it another name, or take the pattern out of ignore."}
+		s.Advice = []string{"To have it posted, take the pattern out of ignore, or give it another name; if the pattern is one of a folder, move it out of that."}
 	case k.rule != "":
 		s.Title = fmt.Sprintf("%s is left alone: names as %s are temporary, or a system's own.", k.base(), quote(k.rule))
 		s.Advice = []string{"To have it posted, give it another name."}

@@ -2,8 +2,6 @@ package inquiry
 
 import (
 	"context"
-	"crypto/sha256"
-	"io"
 	"path/filepath"
 	"slices"
 
@@ -13,9 +11,6 @@ import (
 )
 
 // What the ledger remembers of a file, and which of its rows are about this very file.
-
-// sumMost is the largest file, in bytes, that is read to find out which one it is.
-const sumMost = 64 << 20
 
 // remember asks the ledger for what became of the file, and of files of its name.
 func (d *Desk) remember(ctx context.Context, k *facts) (err error) {
@@ -56,6 +51,10 @@ func (d *Desk) rememberNote(ctx context.Context, k *facts) error {
 func (d *Desk) rememberFolder(ctx context.Context, k *facts) error {
 	rows, err := d.search(ctx, ledger.Query{Folder: k.folder.Path, Name: k.name}, isNamed(k.name))
 	if err != nil {
+		return err
+	}
+	if err := d.rememberPosted(ctx, k); err != nil || k.renamed {
+		k.others = rows
 		return err
 	}
 	k.choose(rows)
@@ -106,14 +105,18 @@ func (d *Desk) rememberMoved(ctx context.Context, k *facts, path string) error {
 		}
 		slices.SortStableFunc(rows, func(a, b row) int { return int(b.lies.sure() - a.lies.sure()) })
 	}
-	if len(rows) > 0 && (k.looked != nil || isNote || rows[0].lies != liesOther) {
+	if len(rows) > 0 && (k.looked != nil || isNote || rows[0].lies != liesOther && rows[0].lies != liesChanged) {
 		k.own = &rows[0]
 		k.others = rows[1:]
 		return nil
 	}
 	if k.looked == nil && !isNote {
 		k.others = rows
-		return d.recognise(ctx, k)
+		if err := d.recognise(ctx, k); err != nil || k.own != nil || len(rows) == 0 || rows[0].lies != liesChanged {
+			return err
+		}
+		k.own, k.others = &rows[0], rows[1:] // changed, or saved anew under its name
+		return nil
 	}
 	return d.rememberAsked(ctx, k, path)
 }
@@ -157,7 +160,7 @@ func (d *Desk) recognise(ctx context.Context, k *facts) error {
 	}
 	var sum []byte
 	if k.info.Size <= sumMost {
-		sum, _ = ask(&d.disk, k.folder.Path, func(stop *stopped) ([]byte, error) { return sumOf(k.path, stop) })
+		sum, _ = d.disk.sum(k.folder.Path, k.path)
 	}
 	rows, err = d.alike(ctx, k.info, sum, func(r row) bool {
 		if r.sum != nil && sum != nil {
@@ -192,36 +195,25 @@ func (d *Desk) alike(ctx context.Context, info file.Info, sum []byte, is func(ro
 	return all, nil
 }
 
-// recognised takes the row of the file at k.path from those that may be its: it is that of one that is not where it was moved; if all are,
-// it is a copy.
+// recognised takes the row of the file at k.path from those that may be its: it is that of one that is not where it was moved, or that
+// lies there changed; if there is none, it is a copy.
 func (d *Desk) recognised(k *facts, rows []row) {
 	for i := range rows {
 		d.lookAt(&rows[i])
 	}
-	if i := slices.IndexFunc(rows, func(r row) bool { return r.lies == liesGone || r.lies == liesOther }); i >= 0 {
+	if i := slices.IndexFunc(rows, func(r row) bool {
+		return r.lies != liesThere && r.lies != liesDark && (r.lies != liesMoved || r.at == k.path)
+	}); i >= 0 {
 		k.own = &rows[i]
+		if k.own.Dest == k.path {
+			return
+		}
 		k.own.lies, k.own.at = liesMoved, k.path
+		d.compare(k.own, k.info)
 		d.readNote(k.own)
 	} else if len(rows) > 0 {
 		k.own, k.copied = &rows[0], true
 	}
-}
-
-func sumOf(path string, stop *stopped) ([]byte, error) {
-	f, _, err := file.Open(filepath.Dir(path), filepath.Base(path))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	for !stop.Load() {
-		if _, err := io.CopyN(sum, f, 1<<20); err == io.EOF { //nolint:errorlint // as io has it
-			return sum.Sum(nil), nil
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	return nil, errSilent
 }
 
 // chainMost is how often a file can be put back and fail again until that is told no more.

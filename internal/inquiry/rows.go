@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"kaizala-drop/internal/control"
@@ -23,21 +22,13 @@ type row struct {
 	sum  []byte        // of what was uploaded; nil: nothing was
 	help filing.Note   // of one that failed: what can be done
 
-	lies lies
-	at   string // where it lies now
+	posting time.Time // when its post was begun first; zero: never, or it is not known
+
+	lies  lies
+	at    string // where it lies now
+	holds holds  // what lies there, compared with what the row is about
+	away  string // the folder on the way to it that is not there
 }
-
-// lies is what the disk shows of the file of a row that was moved away.
-type lies int
-
-const (
-	unlooked  lies = iota
-	liesThere      // it lies where it was moved to
-	liesMoved      // it lies elsewhere, at row.at
-	liesGone       // it is not where it was moved to
-	liesOther      // another file lies there
-	liesDark       // that could not be seen
-)
 
 // entriesOf makes a row of each file of a delivery.
 func entriesOf(d ledger.Delivery) (all []control.Entry) {
@@ -116,7 +107,7 @@ func (d *Desk) rows(ctx context.Context, found []ledger.Delivery, is func(contro
 				break
 			}
 		}
-		r := row{Entry: entries[i][at], id: one.Files[at].ID, sum: one.Files[at].SHA256}
+		r := row{Entry: entries[i][at], id: one.Files[at].ID, sum: one.Files[at].SHA256, posting: one.PostingAt}
 		if one.State == ledger.Failed {
 			r.help = d.Rules.Recall(one)
 		}
@@ -160,68 +151,4 @@ func (r row) putBack() (a control.Asked, ok bool) {
 		}
 	}
 	return a, ok
-}
-
-// lookAt looks whether the file of r lies where it was moved, and what the note beside it says.
-func (d *Desk) lookAt(r *row) {
-	if r.Dest == "" || r.lies != unlooked {
-		return
-	}
-	r.at = r.Dest
-	info, err := d.disk.lstat(r.Folder, r.Dest)
-	switch {
-	case isAbsent(err):
-		r.lies = liesGone
-	case err != nil:
-		r.lies = liesDark
-	case info.Mode.IsRegular() && info.Size == r.id.Size && d.isStill(r, info):
-		r.lies = liesThere
-	default:
-		r.lies = liesOther
-	}
-	d.readNote(r)
-}
-
-// isStill reports whether what lies at r.at, which has the size of r's file, is that file and holds what it held. One that was touched is
-// read; one that was never sent is known by its inode.
-func (d *Desk) isStill(r *row, info file.Info) bool {
-	switch {
-	case isKept(r.id.Mtime, info.Mtime):
-		return true
-	case r.sum == nil:
-		return info.Ino == r.id.Ino
-	case info.Size > sumMost:
-		return false
-	}
-	sum, err := ask(&d.disk, r.Folder, func(stop *stopped) ([]byte, error) { return sumOf(r.at, stop) })
-	return err == nil && slices.Equal(sum, r.sum)
-}
-
-// readNote has what the note beside the file of r says replace what the ledger tells.
-func (d *Desk) readNote(r *row) {
-	if r.State != string(ledger.Failed) || r.at == "" || r.lies != liesThere && r.lies != liesMoved {
-		return
-	}
-	n, err := ask(&d.disk, r.Folder, func(*stopped) (filing.Note, error) {
-		for _, path := range []string{r.at, r.Dest} { // who renames the file may leave the note as it was
-			if n, ok := filing.ReadNote(path); ok {
-				return n, nil
-			}
-		}
-		return filing.Note{}, errSilent
-	})
-	if err == nil {
-		r.help.Advice, r.help.Same, r.help.AsItIs, r.help.Unknown = n.Advice, n.Same, n.AsItIs, n.Unknown
-	}
-}
-
-// isKept reports whether a modification time is another one as a file system or a copy keeps it: to the nanosecond, or in coarser steps,
-// up to those of FAT.
-func isKept(mtime, kept int64) bool {
-	for _, step := range []time.Duration{1, 100, time.Microsecond, time.Millisecond, 10 * time.Millisecond, time.Second, 2 * time.Second} {
-		if off := time.Duration(kept - mtime); kept%int64(step) == 0 && -step < off && off < step {
-			return true
-		}
-	}
-	return false
 }

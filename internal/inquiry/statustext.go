@@ -99,7 +99,7 @@ func (t *statusText) needs() {
 		case to.Silent:
 			t.alarm(askAgain, "%s: its part of the daemon does not answer", to.Name)
 		case to.Pause != nil:
-			t.alarm(t.again(to.Pause.Until), "%s takes no files for %s: %s", to.Service, t.since(to.Pause.Since), to.Pause.Reason)
+			t.alarm(t.again(to.Pause.Until), "%s has taken no files for %s: %s", to.Service, t.since(to.Pause.Since), to.Pause.Reason)
 		}
 	}
 	for _, f := range t.Folders {
@@ -135,10 +135,10 @@ func (t *statusText) stands(f control.Folder) {
 		t.alarm(joined(f.Advice, t.again(f.Next)), "%s: %s", path, f.Trouble)
 	}
 	if p := f.Pause; p != nil {
-		t.alarm(t.again(p.Until), "%s: its group refuses for %s: %s", path, t.since(p.Since), p.Reason)
+		t.alarm(t.again(p.Until), "%s: its group has refused for %s: %s", path, t.since(p.Since), p.Reason)
 	}
 	if p := f.Filing; p != nil {
-		t.alarm(t.again(p.Until), "%s: files cannot be moved away for %s: %s", path, t.since(p.Since), p.Reason)
+		t.alarm(t.again(p.Until), "%s: files could not be moved away for %s: %s", path, t.since(p.Since), p.Reason)
 	}
 }
 

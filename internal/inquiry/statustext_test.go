@@ -56,11 +56,11 @@ func shown(s control.Status, columns int) string {
 func TestStatusText(t *testing.T) {
 	const want = `kaizala-drop v1, pid 42, up for 1 d 3 h
 
-! Kaizala takes no files for 20 min 0 s: connection refused
+! Kaizala has taken no files for 20 min 0 s: connection refused
     it is tried again today at 10:16:00
 ! '/mnt/my stick' is not served: it is not there
     plug it in; it is tried again today at 10:15:30
-! /srv/drop/office: its group refuses for 1 min 0 s: 403
+! /srv/drop/office: its group has refused for 1 min 0 s: 403
     it is tried again now
 ! /srv/drop/in: 7 held back for 1 h 0 min: its end is missing: 1.pdf, 2.pdf, 3.pdf, 4.pdf, 5\n.pdf and 2 more; to failed/ from today at 10:16:00 on
     kaizala-drop explain /srv/drop/in/1.pdf

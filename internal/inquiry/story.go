@@ -62,6 +62,8 @@ func (k *facts) tell() control.Story {
 			Advice: []string{"Leave it alone."}}
 	case isOurs(filepath.Base(k.path)) && k.place != placeOutside:
 		return k.tellOurs()
+	case k.renamed:
+		return k.tellRenamed()
 	case k.queued != nil:
 		return k.tellQueued()
 	case k.held != nil:
@@ -104,7 +106,7 @@ func (k *facts) rowed(r row) (s control.Story) {
 		if r.Reason != "" {
 			s.Lines = append(s.Lines, "What it waits for: "+r.Reason+".")
 		}
-		s.Lines = append(s.Lines, k.goesTo())
+		s.Lines = append(s.Lines, k.goesToOf(r)...)
 		s.Advice = append(s.Advice, leaveIt(r.MaybePosted))
 	}
 	if r.ClaimedAs != "" && r.ClaimedAs != r.Name {
@@ -124,6 +126,10 @@ func leaveIt(maybePosted bool) string {
 // filed tells of a file that was posted.
 func (k *facts) filed(r row, name string) control.Story {
 	s := control.Story{State: TellsDelivered, Title: fmt.Sprintf("%s was posted %s.", name, k.moment(r.At))}
+	if !r.posting.IsZero() && r.At.Sub(r.posting) > filedLate {
+		s.Title = fmt.Sprintf("%s was posted, and moved to done/ %s.", name, k.moment(r.At))
+		s.Lines = append(s.Lines, "Its post was begun first "+k.moment(r.posting)+".")
+	}
 	said, sure := saidPosted(r), "it is in the group"
 	if said != nil {
 		s.Title = fmt.Sprintf("%s was moved to done/ %s: %s said that it is in the group.", name, k.moment(said.At), said.By)
@@ -131,20 +137,11 @@ func (k *facts) filed(r row, name string) control.Story {
 	}
 	s.Lines = append(s.Lines, k.went(r)...)
 	s.Lines = append(s.Lines, r.where()...)
-	if r.lies == liesThere || r.lies == liesMoved && k.place != placeOutside {
-		s.Advice = append(s.Advice, "It is safe to delete "+quote(r.at)+": "+sure+".")
+	s.Advice = append(s.Advice, k.deleting(r, sure)...)
+	if r.isSomewhere() && r.holds == holdsOther {
+		s.State = TellsOutside // what lies there is posted by nobody
 	}
 	return s
-}
-
-// saidPosted is who said that a file that failed was posted; nil: nobody.
-func saidPosted(r row) *control.Asked {
-	for i, a := range r.Asked {
-		if a.What == "was-posted" && a.State == "done" {
-			return &r.Asked[i]
-		}
-	}
-	return nil
 }
 
 // went says to which group a file went, and as what.
@@ -153,7 +150,7 @@ func (k *facts) went(r row) (lines []string) {
 	if r.Of > 1 {
 		as = fmt.Sprintf("%s of %d", as, r.Of)
 	}
-	line := "It went to " + k.the(r.Target) + " as " + as
+	line := "It went to " + the(r.Target) + " as " + as
 	if r.Target == "" {
 		return nil
 	}
@@ -162,7 +159,13 @@ func (k *facts) went(r row) (lines []string) {
 	}
 	lines = append(lines, line+".")
 	if r.MaybeTwice {
-		lines = append(lines, "It may be there twice: the answer to the first try was lost.")
+		first := "there twice"
+		for _, before := range k.before {
+			if before.MaybePosted && before.Target != "" && before.Target != r.Target {
+				first = "in the group " + quote(before.Target) + ", too"
+			}
+		}
+		lines = append(lines, "It may be "+first+": the answer to the first try was lost.")
 	}
 	return lines
 }
@@ -175,8 +178,17 @@ func (r row) where() (lines []string) {
 	line := "It was moved to " + quote(r.Dest)
 	switch r.lies {
 	case liesMoved:
-		return []string{line + ", and somebody moved it on: it lies at " + quote(r.at) + " now."}
+		lines = []string{line + ", and somebody moved it on: it lies at " + quote(r.at) + " now."}
+		if r.holds == holdsOther {
+			lines = append(lines, "It has been changed since then by somebody.")
+		}
+		return lines
+	case liesChanged:
+		return []string{line + ". It has been changed since then by somebody, or another file was put in its place."} // which may have got its inode
 	case liesGone:
+		if r.away != "" {
+			return []string{line + ". There is no folder " + quote(r.away) + " now: its file system is not mounted, or somebody has renamed or deleted it."}
+		}
 		return []string{line + ". It is not there any more: somebody has moved or deleted it."}
 	case liesOther:
 		return []string{line + ". What lies there now is another file."}
@@ -192,7 +204,7 @@ func (k *facts) failed(r row, name string) control.Story {
 	if !r.MaybePosted {
 		s.Lines = append(s.Lines, "Nothing of it was posted.")
 	}
-	s.Lines = append(s.Lines, k.goesTo())
+	s.Lines = append(s.Lines, k.goesToOf(r)...)
 	s.Lines = append(s.Lines, r.where()...)
 	switch a, back := r.putBack(); {
 	case back:
@@ -204,7 +216,7 @@ func (k *facts) failed(r row, name string) control.Story {
 	case !r.Finished:
 		s.Advice = append(s.Advice, "Leave it where it is: it is moved to failed/ by itself.")
 		return s
-	case r.lies != liesThere && r.lies != liesMoved:
+	case !r.isSomewhere():
 		return s
 	}
 	s.Advice = append(s.Advice, k.helps(r)...)
@@ -245,34 +257,6 @@ func (k *facts) wasPutBack(a control.Asked) string {
 		"as-it-is": ", to be sent as it is", "post-again": ", to be posted again", "post-again, as-it-is": ", to be posted again, as it is",
 	}[a.What]
 	return fmt.Sprintf("It was put back by %s %s%s: to %s.", a.By, k.moment(a.At), how, quote(a.To))
-}
-
-// goesTo says which group the files of the folder are for.
-func (k *facts) goesTo() string {
-	target := k.folder.Target()
-	if k.lane.Target != "" {
-		target = k.lane.Target
-	}
-	if target == "" {
-		return ""
-	}
-	return "It is for " + k.the(target) + "."
-}
-
-// setting is the key by which the folder names that.
-func (k *facts) setting() string {
-	if k.folder.Room != "" {
-		return "room"
-	}
-	return "group_id"
-}
-
-// the is how people call what the folder posts to.
-func (k *facts) the(target string) string {
-	if k.folder.Room != "" {
-		return "the room " + quote(target)
-	}
-	return "the group " + quote(target)
 }
 
 // isOurs reports whether a name is one that kaizala-drop itself makes: its mark, or a file that exists while another is moved.

@@ -32,7 +32,7 @@ func TestStories(t *testing.T) {
 		e := control.Entry{Folder: "/srv/drop", Name: "a.pdf", State: state, At: at().Add(-time.Hour), Target: "g@2", Kind: "Document", Finished: true,
 			Dest: "/srv/drop/" + map[string]string{"filed": "done", "failed": "failed"}[state] + "/a.pdf"}
 		change(&e)
-		return row{Entry: e, lies: liesThere, at: e.Dest}
+		return row{Entry: e, lies: liesThere, at: e.Dest, holds: holdsSame}
 	}
 	as := func(r row) func(*facts) { return func(k *facts) { gone(k); k.own = &r } }
 	but := func(r row, change func(*row)) row { change(&r); return r }
@@ -99,6 +99,22 @@ func TestStories(t *testing.T) {
 		"held": {func(k *facts) {
 			k.held = &view.Held{Name: "a.pdf", Kind: "torn", Reason: "its end is missing", Since: at().Add(-2 * time.Minute), Next: at().Add(time.Minute), Advice: "copy it in again", Fails: at().Add(time.Hour)}
 		}, TellsHeld, []string{"is held back: its end is missing", "for 2 min 0 s", "looked at again today at 10:16:00", "goes to failed/ today at 11:15:00", `for the group "g@2"`, "Copy it in again", "delete it is to lose it"}, ""},
+		"just dropped": {func(k *facts) {
+			k.held = &view.Held{Kind: "written", Reason: "it is still being written", Since: at().Add(-time.Second), Next: at().Add(time.Second), Advice: "if the program never ends, stop it"}
+		}, TellsHeld, []string{"it has just changed or was just put there", "it goes on today at 10:15:01"}, "stop it"},
+		"written for long": {func(k *facts) {
+			k.held = &view.Held{Kind: "written", Reason: "it is still being written", Since: at().Add(-time.Hour), Advice: "if the program never ends, stop it"}
+		}, TellsHeld, []string{"is still being written", "stop it"}, "just changed"},
+		"filed late": {as(but(of("filed", plain), func(r *row) { r.posting = at().Add(-3 * time.Hour) })), TellsDelivered,
+			[]string{"was posted, and moved to done/ today at 09:15:00", "begun first today at 07:15:00"}, "was posted today at"},
+		"in doubt, of another group": {as(of("failed", func(e *control.Entry) { e.MaybePosted, e.Target = true, "old@2" })), TellsFailed,
+			[]string{`If it was posted, it is in the group "old@2"`, `to post it again sends it to "g@2"`}, `It is for the group`},
+		"posted again, to another group": {func(k *facts) {
+			as(of("filed", func(e *control.Entry) { e.MaybeTwice = true }))(k)
+			k.before = []row{of("failed", func(e *control.Entry) { e.MaybePosted, e.Target = true, "old@2" })}
+		}, TellsDelivered, []string{`It may be in the group "old@2", too`}, "there twice"},
+		"the answer is late": {queued(view.Queued{Stage: view.Claimed, Busy: true, Sent: 10_000_000, Begun: at().Add(-time.Minute)}), TellsUploading,
+			[]string{"waits for the answer", "today at 10:14:00, 1 min 0 s ago"}, "not its turn"},
 		"held, its reason says what to do": {func(k *facts) {
 			k.held = &view.Held{Kind: "links", Reason: "it has 2 names: copy it in", Since: at(), Advice: "copy it in"}
 		}, TellsHeld, []string{"is held back: it has 2 names.", "Copy it in."}, "names: copy"},

@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"kaizala-drop/internal/control"
+	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/text"
 )
 
@@ -54,8 +56,16 @@ func HistoryText(rows []control.Entry, now time.Time) (lines []string) {
 	if len(rows) == 0 {
 		return []string{"Nothing is known of such files."}
 	}
+	wide := 0
 	for _, e := range rows {
-		line := fmt.Sprintf("%s  %-9s  %s", e.At.In(now.Location()).Format(time.DateTime), stateWord(e), filepath.Join(e.Folder, e.Name))
+		wide = max(wide, utf8.RuneCountInString(e.Target))
+	}
+	for _, e := range rows {
+		line := fmt.Sprintf("%s  %-9s  ", e.At.In(now.Location()).Format(time.DateTime), stateWord(e))
+		if wide > 0 { // the group, where one is known
+			line += fmt.Sprintf("%-*s  ", wide, cmp.Or(e.Target, "-"))
+		}
+		line += filepath.Join(e.Folder, e.Name)
 		switch {
 		case e.Finished && e.Dest != "":
 			line += " -> " + shorter(e.Dest, e.Folder)
@@ -76,16 +86,12 @@ func HistoryText(rows []control.Entry, now time.Time) (lines []string) {
 	return printable(lines)
 }
 
+// stateWord is what a row of the history is called: as it is asked for, but that a posted file is told from one that only waits.
 func stateWord(e control.Entry) string {
-	switch {
-	case e.State == "filed":
-		return StateDelivered
-	case e.State == "failed":
-		return StateFailed
-	case e.State == "posted":
-		return "posted"
+	if e.State == string(ledger.Posted) {
+		return string(ledger.Posted)
 	}
-	return StateWaiting
+	return StateOf(e)
 }
 
 // shorter is path as short as it can be said beside folder.

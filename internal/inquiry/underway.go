@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/view"
 )
 
 // The story of a file that a running daemon has in its hands.
+
+// justWritten is how long what is written to counts as just dropped.
+const justWritten = time.Minute
 
 // tellHeld tells of a file that the watcher holds back.
 func (k *facts) tellHeld() control.Story {
@@ -18,6 +22,13 @@ func (k *facts) tellHeld() control.Story {
 	switch h.Kind {
 	case "note", "removed note", "folder", "filed":
 		s.State, s.Title = TellsIgnored, fmt.Sprintf("%s is left alone: %s.", k.base(), h.Reason)
+	}
+	advised := h.Advice
+	if h.Kind == "written" && k.now.Sub(h.Since) < justWritten { // nothing shows that a program is at it still
+		s.Title, advised = k.base()+" is held back: it has just changed or was just put there, and is only to be quiet for the time settle.", ""
+		if !h.Next.IsZero() {
+			advised = "leave it: it goes on " + strings.TrimPrefix(k.moment(h.Next), "on ") + ", if nothing happens to it until then"
+		}
 	}
 	s.Lines = append(s.Lines, fmt.Sprintf("It has been for %s, since %s.", span(k.now.Sub(h.Since)), strings.TrimPrefix(k.moment(h.Since), "on ")))
 	if !h.Next.IsZero() {
@@ -31,10 +42,10 @@ func (k *facts) tellHeld() control.Story {
 	if isAbsent(k.looked) {
 		s.Lines = append(s.Lines, "It is not there under this name any more: somebody has just renamed or deleted it.")
 	}
-	if h.Advice != "" {
-		s.Advice = append(s.Advice, capital(h.Advice)+".")
+	if advised != "" {
+		s.Advice = append(s.Advice, capital(advised)+".")
 	}
-	if lost := losing(h.Kind); lost != "" {
+	if lost := losing(h.Kind); lost != "" && !isAbsent(k.looked) {
 		s.Advice = append(s.Advice, lost)
 		if h.Kind != "symlink" {
 			s.Lines = append(s.Lines, k.goesTo())
@@ -72,7 +83,11 @@ func (k *facts) tellQueued() control.Story {
 	if q.Files > 1 {
 		s.Lines = append(s.Lines, fmt.Sprintf("It is one of %d pictures that go together.", q.Files))
 	}
-	s.Lines = append(s.Lines, k.goesTo())
+	if k.own != nil && k.own.ID == q.ID && q.MaybePosted {
+		s.Lines = append(s.Lines, k.goesToOf(*k.own)...)
+	} else {
+		s.Lines = append(s.Lines, k.goesTo())
+	}
 	what, advice := k.waitsFor()
 	s.Lines = append(s.Lines, what...)
 	if isAbsent(k.looked) && isOpen(*q) {
@@ -83,8 +98,9 @@ func (k *facts) tellQueued() control.Story {
 		s.State = TellsWaiting
 	}
 	s.Advice = append(s.Advice, advice)
-	switch q.Stage {
-	case view.Posted, view.Failing:
+	switch {
+	case isAbsent(k.looked) && !q.MaybePosted: // nothing is there to be left, or to be deleted
+	case q.Stage == view.Posted, q.Stage == view.Failing:
 		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
 	default:
 		s.Advice = append(s.Advice, leaveIt(q.MaybePosted || q.Stage == view.Uploaded && q.Busy))
@@ -103,6 +119,9 @@ func (k *facts) titleOfQueued() control.Story {
 	switch {
 	case isSent(*q):
 		s.State, s.Title = TellsUploading, k.base()+" is sent, and waits for the answer."
+		if !q.Begun.IsZero() {
+			s.Lines = append(s.Lines, "It was begun to be sent "+k.moment(q.Begun)+", "+span(k.now.Sub(q.Begun))+" ago.")
+		}
 	case q.Stage == view.Claimed && q.Busy:
 		s.State, s.Title = TellsUploading, fmt.Sprintf("%s is being uploaded: %s of %s so far.", k.base(), bytes(q.Sent), bytes(q.Size))
 	case q.Stage == view.Uploaded && q.Busy:
@@ -172,7 +191,7 @@ func (k *facts) waitsFor() (lines []string, advice string) {
 	case view.BehindGroup:
 		what = pause("its group refuses", k.lane.Group)
 		advice = cmp.Or(advice, fmt.Sprintf("Look whether %s is there, and whether the account is a member of it and may post: %s. "+
-			"If it is another one now, change %s of its folder.", k.the(k.lane.Target), k.command("groups"), k.setting()))
+			"If it is another one now, change %s of its folder.", the(k.lane.Target), k.command("groups"), k.setting()))
 	case view.BehindDestination:
 		what = pause(k.service+" cannot take files now", k.posting.Pause)
 	case view.BehindDisk:

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -138,7 +139,7 @@ func (l *ReadOnly) openAs(path string, query url.Values) (err error) {
 // fits refuses what is not a ledger of this program's schema.
 func (l *ReadOnly) fits() error {
 	var app, version int
-	err := l.read.QueryRow("SELECT application_id, user_version FROM pragma_application_id, pragma_user_version").Scan(&app, &version)
+	err := l.read.QueryRowContext(context.Background(), "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version").Scan(&app, &version)
 	switch known := len(migrations()); {
 	case err != nil:
 		return err
@@ -156,7 +157,7 @@ func (l *ReadOnly) fits() error {
 func (l *ReadOnly) openCopy() error {
 	if f, err := os.Open(l.path() + "-wal"); err == nil {
 		damage := checkWAL(f)
-		f.Close()
+		_ = f.Close()
 		if damage != nil {
 			return damage
 		}

@@ -41,11 +41,7 @@ func (w *writer) takeUp(id int64, folder string, f File) error {
 
 // takeUpCopy is takeUp for a copy: other files of its size may have been put back at the same time, and its name tells them apart.
 func (w *writer) takeUpCopy(id int64, folder string, f File) (int64, error) {
-	s, err := w.prepared(copies)
-	if err != nil {
-		return 0, err
-	}
-	rows, err := s.Query([]byte(folder), f.ID.Size, f.ID.Mtime)
+	rows, err := w.query(copies, []byte(folder), f.ID.Size, f.ID.Mtime)
 	if err != nil {
 		return 0, err
 	}

@@ -234,6 +234,15 @@ func (w *writer) result(query string, args ...any) (sql.Result, error) {
 	return s.Exec(args...)
 }
 
+// query runs a query. The caller closes the rows before it asks for anything else.
+func (w *writer) query(query string, args ...any) (*sql.Rows, error) {
+	s, err := w.prepared(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.Query(args...)
+}
+
 // get reads the one value of the one row of a query into dest. Without a row it fails with sql.ErrNoRows.
 func (w *writer) get(dest any, query string, args ...any) error {
 	return w.row([]any{dest}, query, args...)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -243,6 +244,9 @@ func (r *Retrier) describeFailed(ctx context.Context, path string, f Folder) err
 		return err
 	case len(known) > 0 && !known[0].Finished:
 		return fmt.Errorf("%w: it is being moved to failed/ just now; ask again in a moment", ErrBusy)
+	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) { // it lay there when it was looked for
+		return fmt.Errorf("%w; ask again in a moment", ErrBusy)
 	}
 	return fmt.Errorf("%w: it lies in failed/, but the ledger does not know it: somebody put it there, or it is older than keep_history; "+
 		"to have it sent, move it into %s", ErrNotFailed, quote(f.Path))

@@ -1,0 +1,54 @@
+package inquiry
+
+import (
+	"strings"
+	"time"
+)
+
+// filedLate is how long after its post a file is moved to done/ for both times to be told.
+const filedLate = time.Minute
+
+// goesTo says which group the files of the folder are for.
+func (k *facts) goesTo() string {
+	if target := k.target(); target != "" {
+		return "It is for " + the(target) + "."
+	}
+	return ""
+}
+
+// target is the group of the folder now.
+func (k *facts) target() string {
+	if k.lane.Target != "" {
+		return k.lane.Target
+	}
+	return k.folder.Target()
+}
+
+// setting is the key by which the folder names that.
+func (k *facts) setting() string {
+	if k.folder.Room != "" {
+		return "room"
+	}
+	return "group_id"
+}
+
+// the is how people call what is posted to: a Matrix room, whose name begins with a sign that no Kaizala group has, or a group.
+func the(target string) string {
+	if strings.HasPrefix(target, "!") || strings.HasPrefix(target, "#") {
+		return "the room " + quote(target)
+	}
+	return "the group " + quote(target)
+}
+
+// goesToOf says in which group a file may be that may have been posted, else which it is for. The configuration may name another
+// group now, to which another post would go.
+func (k *facts) goesToOf(r row) []string {
+	if !r.MaybePosted || r.Target == "" {
+		return []string{k.goesTo()}
+	}
+	lines := []string{"If it was posted, it is in " + the(r.Target) + "."}
+	if now := k.target(); now != "" && now != r.Target {
+		lines = append(lines, "Its folder posts elsewhere now: to post it again sends it to "+the(now)+".")
+	}
+	return lines
+}
