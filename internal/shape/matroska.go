@@ -1,0 +1,191 @@
+package shape
+
+import (
+	"encoding/binary"
+	"iter"
+	"math"
+	"time"
+)
+
+// element is a part of a Matroska or WebM file: RFC 8794, 5 and 6.
+type element struct {
+	id       uint32
+	off, end int64 // its content
+}
+
+// Elements of Matroska: RFC 9559, 5.1.
+const (
+	mkvSegment       = 0x18538067
+	mkvInfo          = 0x1549A966
+	mkvScale         = 0x2AD7B1
+	mkvDuration      = 0x4489
+	mkvTracks        = 0x1654AE6B
+	mkvTrack         = 0xAE
+	mkvVideo         = 0xE0
+	mkvPixelWidth    = 0xB0
+	mkvPixelHeight   = 0xBA
+	mkvDisplayWidth  = 0x54B0
+	mkvDisplayHeight = 0x54BA
+	mkvDisplayUnit   = 0x54B2
+	mkvCropTop       = 0x54BB
+	mkvCropBottom    = 0x54AA
+	mkvCropLeft      = 0x54CC
+	mkvCropRight     = 0x54DD
+	mkvProjection    = 0x7670
+	mkvRoll          = 0x7675
+)
+
+// elements gives the elements in [off, end). One of unknown length, as a program writes that cannot go back, reaches to end.
+func (f file) elements(off, end int64) iter.Seq[element] {
+	return func(yield func(element) bool) {
+		for off < end {
+			b := f.upTo(off, 12)
+			id, n := vint(b, 4, false)
+			size, m := vint(b[min(n, len(b)):], 8, true)
+			if n == 0 || m == 0 {
+				return
+			}
+			e := element{id: uint32(id), off: off + int64(n+m)}
+			if e.end = end; size >= 0 && size < end-e.off {
+				e.end = e.off + size
+			}
+			if !yield(e) {
+				return
+			}
+			off = e.end
+		}
+	}
+}
+
+// vint reads a number of variable length, of at most most bytes. Without its length marker it is a length, and -1 if all its
+// bits are 1, which says unknown.
+func vint(b []byte, most int, length bool) (v int64, n int) {
+	if len(b) == 0 || b[0] == 0 {
+		return 0, 0
+	}
+	mask := byte(0x80)
+	for n = 1; b[0]&mask == 0; n++ {
+		mask >>= 1
+	}
+	if n > most || n > len(b) {
+		return 0, 0
+	}
+	for i, c := range b[:n] {
+		if i == 0 && length {
+			c &^= mask
+		}
+		v = v<<8 | int64(c)
+	}
+	if length && v == 1<<(7*n)-1 {
+		return -1, n
+	}
+	return v, n
+}
+
+func (f file) matroska() (s Shape) {
+	const both = 2
+	found := 0
+	for e := range f.elements(0, f.Size()) {
+		if e.id != mkvSegment {
+			continue
+		}
+		for e := range f.elements(e.off, e.end) {
+			switch e.id {
+			case mkvInfo:
+				s.Duration = f.mkvDuration(e)
+				found++
+			case mkvTracks:
+				s.Width, s.Height = f.mkvSize(e)
+				found++
+			}
+			if found == both {
+				return s
+			}
+		}
+		return s
+	}
+	return s
+}
+
+// mkvDuration is in units of which each has as many nanoseconds as TimestampScale says.
+func (f file) mkvDuration(info element) time.Duration {
+	scale, units := int64(1_000_000), 0.0
+	for e := range f.elements(info.off, info.end) {
+		switch e.id {
+		case mkvScale:
+			scale = f.mkvNumber(e)
+		case mkvDuration:
+			units = f.mkvFloat(e)
+		}
+	}
+	d := units * float64(scale)
+	if math.IsNaN(d) || d < 0 || d > float64(maxDuration) {
+		return 0
+	}
+	return time.Duration(d)
+}
+
+func (f file) mkvNumber(e element) int64 {
+	if e.end-e.off > 7 {
+		return 0
+	}
+	return number(f.at(e.off, int(e.end-e.off)))
+}
+
+func (f file) mkvFloat(e element) float64 {
+	b := f.at(e.off, int(min(8, e.end-e.off)))
+	switch len(b) {
+	case 4:
+		return float64(math.Float32frombits(binary.BigEndian.Uint32(b)))
+	case 8:
+		return math.Float64frombits(binary.BigEndian.Uint64(b))
+	}
+	return 0
+}
+
+// mkvSize gives the size of the largest track.
+func (f file) mkvSize(tracks element) (width, height int) {
+	n := 0
+	for e := range f.elements(tracks.off, tracks.end) {
+		if n++; e.id != mkvTrack || n > maxTracks {
+			continue
+		}
+		for e := range f.elements(e.off, e.end) {
+			if e.id != mkvVideo {
+				continue
+			}
+			if w, h := f.mkvVideo(e); w <= maxSide && h <= maxSide && w*h > int64(width)*int64(height) {
+				width, height = int(w), int(h)
+			}
+		}
+	}
+	return width, height
+}
+
+// mkvVideo gives the size of the display, if that is in pixels, and what is left of the picture otherwise.
+func (f file) mkvVideo(video element) (w, h int64) {
+	v := map[uint32]int64{}
+	quarter := false
+	for e := range f.elements(video.off, video.end) {
+		switch e.id {
+		case mkvProjection:
+			for e := range f.elements(e.off, e.end) {
+				if e.id == mkvRoll {
+					roll := math.Abs(math.Mod(f.mkvFloat(e), 180))
+					quarter = roll > 45 && roll < 135
+				}
+			}
+		case mkvPixelWidth, mkvPixelHeight, mkvDisplayWidth, mkvDisplayHeight, mkvDisplayUnit, mkvCropTop, mkvCropBottom, mkvCropLeft,
+			mkvCropRight:
+			v[e.id] = f.mkvNumber(e)
+		}
+	}
+	w, h = v[mkvPixelWidth]-v[mkvCropLeft]-v[mkvCropRight], v[mkvPixelHeight]-v[mkvCropTop]-v[mkvCropBottom]
+	if v[mkvDisplayUnit] == 0 && v[mkvDisplayWidth] > 0 && v[mkvDisplayHeight] > 0 {
+		w, h = v[mkvDisplayWidth], v[mkvDisplayHeight]
+	}
+	if quarter {
+		w, h = h, w
+	}
+	return max(w, 0), max(h, 0)
+}

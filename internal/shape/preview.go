@@ -1,0 +1,136 @@
+package shape
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+
+	"kaizala-drop/internal/peek"
+)
+
+const (
+	// smallest is the side from which on a picture has a preview, if it is longer.
+	smallest = 800
+	// previewWidth and previewHeight are what a preview fits into.
+	previewWidth, previewHeight = 800, 600
+
+	previewQuality = 80
+)
+
+// Preview is a small picture that stands for a large one, upright.
+type Preview struct {
+	Bytes         []byte
+	MIME          string // image/jpeg; image/png if the picture lets something shine through
+	Width, Height int    // pixels, at most 800 and 600
+}
+
+// MakePreview makes the preview of a JPEG or PNG that has more than 800 pixels in either dimension. p is nil if there is to
+// be none: the picture is small, or of another format. err says why a picture goes without the preview that it should
+// have; it is never a reason not to send the picture. It wraps ctx's error if that is why.
+//
+// The preview shows the picture upright, as the EXIF orientation has it, and fits into 800 by 600. It is made of pixels
+// alone: EXIF (places, cameras, times), comments and colour profiles stay behind.
+//
+// The picture is decoded as a whole. What that takes is told from the header, and more than 96 MiB is refused before it is
+// begun; a few MiB come in addition. So at most one preview is to be made at a time: that is the caller's matter. All
+// reading goes through a reader that ends with ctx, and so does the work behind it, at the latest after what one read or
+// one strip of the picture takes; a deadline of a minute is ample for what the bounds allow. The file is read once, from
+// beginning to end, in pieces of 32 KiB.
+func MakePreview(ctx context.Context, r io.ReaderAt, size int64) (p *Preview, err error) {
+	defer func() {
+		if fault := recover(); fault != nil { // a mistake in a decoder must not stop a daemon
+			p, err = nil, fmt.Errorf("make a preview: the decoder failed: %v", fault)
+		}
+	}()
+	p, err = makePreview(ctx, r, size)
+	if err != nil {
+		return nil, fmt.Errorf("make a preview: %w", err)
+	}
+	return p, nil
+}
+
+func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, error) {
+	f := file{peek.New(r, size, maxReads, maxBytes)}
+	var s still
+	decode := jpeg.Decode
+	switch head := string(f.upTo(0, len(pngSignature))); {
+	case len(head) > 3 && head[:3] == "\xff\xd8\xff":
+		s = f.jpeg()
+	case head == pngSignature:
+		s, decode = f.png(), png.Decode
+	}
+	upright := s.shape().sane()
+	if max(upright.Width, upright.Height) <= smallest {
+		return nil, nil
+	}
+	if s.memory <= 0 {
+		return nil, errors.New("this kind of JPEG has no decoder here")
+	}
+	if s.memory > maxMemory {
+		return nil, fmt.Errorf("to decode %d x %d pixels takes %d MiB of memory, %d are allowed", s.width, s.height, s.memory>>20, maxMemory>>20)
+	}
+	src, err := decode(&patient{ctx: ctx, r: io.NewSectionReader(r, 0, size)})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if b := src.Bounds(); b.Dx() != s.width || b.Dy() != s.height {
+		return nil, fmt.Errorf("the decoder found %d x %d pixels, the header says %d x %d", b.Dx(), b.Dy(), s.width, s.height)
+	}
+	small, err := reduce(ctx, src, s.turn, fit(upright))
+	if err != nil {
+		return nil, err
+	}
+	return encode(small)
+}
+
+// patient reads as long as ctx lasts, in pieces that are few without being large.
+type patient struct {
+	ctx context.Context
+	r   io.Reader
+	buf []byte
+	all [32 << 10]byte
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	if len(p.buf) == 0 {
+		if err := p.ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := p.r.Read(p.all[:])
+		if n == 0 {
+			return 0, err
+		}
+		p.buf = p.all[:n]
+	}
+	n := copy(b, p.buf)
+	p.buf = p.buf[n:]
+	return n, nil
+}
+
+// fit gives the size of the preview.
+func fit(s Shape) image.Point {
+	scale := min(1, previewWidth/float64(s.Width), previewHeight/float64(s.Height))
+	side := func(n int) int { return max(1, int(float64(n)*scale+0.5)) }
+	return image.Pt(side(s.Width), side(s.Height))
+}
+
+func encode(m *image.RGBA) (*Preview, error) {
+	var b bytes.Buffer
+	p := &Preview{MIME: "image/jpeg", Width: m.Rect.Dx(), Height: m.Rect.Dy()}
+	var err error
+	if m.Opaque() {
+		err = jpeg.Encode(&b, m, &jpeg.Options{Quality: previewQuality})
+	} else {
+		p.MIME, err = "image/png", png.Encode(&b, m)
+	}
+	p.Bytes = b.Bytes()
+	return p, err
+}

@@ -1,0 +1,146 @@
+package shape
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"math"
+	"time"
+)
+
+// chunk is a part of a RIFF file: Multimedia Programming Interface and Data Specifications 1.0 (IBM, Microsoft, 1991).
+type chunk struct {
+	kind string
+	off  int64 // where its content begins
+	size int64 // of its content, as it says; it may reach beyond the file
+}
+
+// chunks gives the chunks in [off, end).
+func (f file) chunks(off, end int64) iter.Seq[chunk] {
+	return func(yield func(chunk) bool) {
+		for end-off >= 8 {
+			h := f.at(off, 8)
+			if h == nil {
+				return
+			}
+			c := chunk{string(h[:4]), off + 8, int64(binary.LittleEndian.Uint32(h[4:]))}
+			if !yield(c) {
+				return
+			}
+			off = c.off + c.size + c.size&1
+		}
+	}
+}
+
+func (f file) riff(head []byte) Shape {
+	if len(head) < 12 {
+		return Shape{}
+	}
+	switch string(head[8:12]) {
+	case "WEBP":
+		return f.webp()
+	case "WAVE":
+		return Shape{Duration: f.wav()}
+	case "AVI ":
+		return f.avi()
+	}
+	return Shape{}
+}
+
+// wav divides the bytes of sound by the bytes a second, or the samples by the samples a second where a fact chunk counts
+// those of compressed sound. A length that is a placeholder, or reaches beyond the file, stands for the rest of the file. In
+// RF64 and BW64 a ds64 chunk has the long lengths: EBU Tech 3306, ITU-R BS.2088.
+func (f file) wav() time.Duration {
+	const pcm, float, extensible = 1, 3, 0xFFFE
+	var format []byte
+	var wide, samples int64
+	for c := range f.chunks(12, f.Size()) {
+		switch c.kind {
+		case "ds64":
+			if b := f.at(c.off+8, 8); b != nil {
+				wide = int64(min(binary.LittleEndian.Uint64(b), math.MaxInt64))
+			}
+		case "fmt ":
+			format = bytes.Clone(f.at(c.off, 16))
+		case "fact":
+			if b := f.at(c.off, 4); b != nil {
+				samples = int64(binary.LittleEndian.Uint32(b))
+			}
+		case "data":
+			if format == nil {
+				return 0
+			}
+			rate, second := binary.LittleEndian.Uint32(format[4:]), binary.LittleEndian.Uint32(format[8:])
+			tag := binary.LittleEndian.Uint16(format)
+			n, rest := c.size, f.Size()-c.off
+			whole := n > 0 && n <= rest
+			if c.size == math.MaxUint32 && wide > 0 && wide <= rest {
+				n, whole = wide, true
+			}
+			if !whole {
+				n = rest
+			}
+			if whole && samples > 0 && samples < math.MaxUint32 && tag != pcm && tag != float && tag != extensible {
+				return span(samples, int64(rate))
+			}
+			return span(n, int64(second))
+		}
+	}
+	return 0
+}
+
+// aiff has the number of samples, and the rate as an 80-bit number, in COMM: Apple, Audio Interchange File Format 1.3.
+func (f file) aiff() time.Duration {
+	kind := string(f.at(8, 4))
+	if kind != "AIFF" && kind != "AIFC" {
+		return 0
+	}
+	for off := int64(12); ; {
+		h := f.at(off, 8+18)
+		if h == nil {
+			return 0
+		}
+		n := int64(binary.BigEndian.Uint32(h[4:]))
+		if string(h[:4]) == "COMM" {
+			exponent := int(binary.BigEndian.Uint16(h[16:])) - 16383 - 63
+			if exponent < -63 || exponent > 0 {
+				return 0
+			}
+			rate := int64(binary.BigEndian.Uint64(h[18:]) >> -exponent)
+			return span(int64(binary.BigEndian.Uint32(h[10:])), rate)
+		}
+		off += 8 + n + n&1
+	}
+}
+
+// avi reads the header list: Microsoft, AVI RIFF File Reference. The number of frames in avih is only that of the first
+// RIFF, so the one in OpenDML's dmlh counts if it is there.
+func (f file) avi() (s Shape) {
+	var frames, most, micro int64
+	var lists func(off, end int64, depth int)
+	lists = func(off, end int64, depth int) {
+		for c := range f.chunks(off, end) {
+			switch c.kind {
+			case "LIST":
+				if kind := string(f.at(c.off, 4)); depth < 3 && (kind == "hdrl" || kind == "odml") {
+					lists(c.off+4, min(end, c.off+c.size), depth+1)
+				} else if kind == "movi" {
+					return
+				}
+			case "avih":
+				if b := f.at(c.off, 40); b != nil {
+					le := binary.LittleEndian
+					micro, frames = int64(le.Uint32(b)), int64(le.Uint32(b[16:]))
+					s.Width, s.Height = int(le.Uint32(b[32:])), int(le.Uint32(b[36:]))
+				}
+			case "dmlh":
+				if b := f.at(c.off, 4); b != nil {
+					most = int64(binary.LittleEndian.Uint32(b))
+				}
+			}
+		}
+	}
+	lists(12, f.Size(), 0)
+	s.Duration = span(max(frames, most)*min(micro, 1<<30), 1_000_000)
+	return s
+}
