@@ -27,15 +27,15 @@ func (f file) lastFragments(from int64) (last []peek.Box) {
 	return last
 }
 
-// fragmentsEnd adds the time from the beginning of the first fragment to the end of the last ones. Without the time at which
-// a fragment begins (tfdt, 8.8.12) nothing is known.
+// fragmentsEnd takes the time from the beginning of the first fragment, or of what is in the film before it, to the end of the
+// last ones. Without the time at which a fragment begins (tfdt, 8.8.12) nothing is known.
 func (f file) fragmentsEnd(m *movie, last []peek.Box) {
 	if len(last) == 0 {
 		return
 	}
 	begin := map[int64]int64{}
 	for _, run := range f.runs(*m, m.first) {
-		if _, seen := begin[run.id]; !seen {
+		if _, seen := begin[run.id]; !seen && m.duration == 0 {
 			begin[run.id] = run.from
 		}
 	}

@@ -162,7 +162,7 @@ func (f file) mkvSize(tracks element) (width, height int) {
 	return width, height
 }
 
-// mkvVideo gives the size of the display, if that is in pixels, and what is left of the picture otherwise.
+// mkvVideo gives the size of the display in pixels, or what is left of the picture if nothing is said of a display.
 func (f file) mkvVideo(video element) (w, h int64) {
 	v := map[uint32]int64{}
 	quarter := false
@@ -181,8 +181,13 @@ func (f file) mkvVideo(video element) (w, h int64) {
 		}
 	}
 	w, h = v[mkvPixelWidth]-v[mkvCropLeft]-v[mkvCropRight], v[mkvPixelHeight]-v[mkvCropTop]-v[mkvCropBottom]
-	if v[mkvDisplayUnit] == 0 && v[mkvDisplayWidth] > 0 && v[mkvDisplayHeight] > 0 {
-		w, h = v[mkvDisplayWidth], v[mkvDisplayHeight]
+	if wide, high := min(v[mkvDisplayWidth], 1<<31), v[mkvDisplayHeight]; wide > 0 && high > 0 {
+		switch v[mkvDisplayUnit] {
+		case 0: // pixels
+			w, h = wide, high
+		case 1, 2, 3: // centimetres, inches, a ratio
+			w = (min(h, maxSide)*wide + high/2) / high
+		}
 	}
 	if quarter {
 		w, h = h, w

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -33,21 +34,24 @@ func (f file) oggPage(off int64) (p oggPage, ok bool) {
 }
 
 // ogg takes the clock of the first stream of sound from its first page, and how long it lasts from its last one, which must
-// be at the end of the file. Streams one behind the other, and one that was cut out of the midst of another, are not known.
+// be near the end of the file. Streams one behind the other, and one that was cut out of the midst of another, are not known.
 func (f file) ogg() time.Duration {
 	const latest = 60 // seconds at the end of the first page with sound
 	var rate, skip, begin int64
 	var serial uint32
+	var all []uint32
 	for off, n := int64(0), 0; n < 64; n++ {
 		p, ok := f.oggPage(off)
 		if !ok {
 			return 0
 		}
-		if p.begins && rate == 0 {
-			serial = p.serial
-			rate, skip = oggClock(f.upTo(p.content, int(min(p.end-p.content, 64))))
-		}
-		if begin = p.granule; !p.begins && p.serial == serial && p.granule > 0 {
+		if p.begins {
+			all = append(all, p.serial)
+			if rate == 0 {
+				serial = p.serial
+				rate, skip = oggClock(f.upTo(p.content, int(min(p.end-p.content, 64))))
+			}
+		} else if begin = p.granule; p.serial == serial && begin > 0 {
 			break
 		}
 		off = p.end
@@ -55,8 +59,7 @@ func (f file) ogg() time.Duration {
 	if rate == 0 || begin <= 0 || begin/rate > latest {
 		return 0
 	}
-	last := f.oggLast(serial)
-	return span(last-skip, rate)
+	return span(f.oggLast(serial, all)-skip, rate)
 }
 
 // oggClock gives how many granules make a second, and how many of them are not heard: RFC 7845 (Opus), Vorbis I 4.2.2,
@@ -77,8 +80,8 @@ func oggClock(b []byte) (rate, skip int64) {
 	return 0, 0
 }
 
-// oggLast gives the granule of the last page of a stream, or 0 if the last pages are of another.
-func (f file) oggLast(serial uint32) int64 {
+// oggLast gives the granule of the last page of a stream, or 0 if pages follow that are of none of all streams, or torn.
+func (f file) oggLast(serial uint32, all []uint32) int64 {
 	const most = 256 << 10
 	for to := f.Size(); to > 0; {
 		at, err := f.FindLast("OggS", max(0, f.Size()-most), to, most)
@@ -86,10 +89,10 @@ func (f file) oggLast(serial uint32) int64 {
 			return 0
 		}
 		p, ok := f.oggPage(at)
-		if ok && p.serial == serial && p.granule >= 0 && p.granule < math.MaxInt64/2 {
-			if p.end > f.Size() {
-				return 0 // it is torn
-			}
+		switch {
+		case ok && (p.end > f.Size() || !slices.Contains(all, p.serial)):
+			return 0
+		case ok && p.serial == serial && p.granule >= 0 && p.granule < math.MaxInt64/2:
 			return p.granule
 		}
 		to = at + 3

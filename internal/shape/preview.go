@@ -37,9 +37,9 @@ type Preview struct {
 // alone: EXIF (places, cameras, times), comments and colour profiles stay behind.
 //
 // The picture is decoded as a whole. What that takes is told from the header, and more than 96 MiB is refused before it is
-// begun; a few MiB come in addition. So at most one preview is to be made at a time: that is the caller's matter. All
+// begun; 16 MiB at most come in addition. So at most one preview is to be made at a time: that is the caller's matter. All
 // reading goes through a reader that ends with ctx, and so does the work behind it, at the latest after what one read or
-// one strip of the picture takes; a deadline of a minute is ample for what the bounds allow. The file is read once, from
+// one row of the picture takes; a deadline of a minute is ample for what the bounds allow. The file is read once, from
 // beginning to end, in pieces of 32 KiB.
 func MakePreview(ctx context.Context, r io.ReaderAt, size int64) (p *Preview, err error) {
 	defer func() {

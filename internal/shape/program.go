@@ -4,21 +4,23 @@ import (
 	"bytes"
 )
 
-// programStream is a .mpg or .vob: ISO/IEC 13818-1, 2.5. The size is in the first sequence header (ISO/IEC 13818-2,
-// 6.2.2.1) within 64 KiB; the duration lies between the first and the last time stamp (PTS) of the video.
+// programStream is a .mpg or .vob: ISO/IEC 13818-1, 2.5, or ISO/IEC 11172-1. The size is in the first sequence header
+// (ISO/IEC 13818-2, 6.2.2.1) within 64 KiB; the duration lies between the first and the last time stamp (PTS), as far as the
+// latter is within 512 KiB of the end.
 func (f file) programStream() (s Shape) {
-	const clock = 90_000
+	const clock, most = 90_000, 8 * piece
 	head := bytes.Clone(f.upTo(0, piece))
 	if i := bytes.Index(head, []byte("\x00\x00\x01\xb3")); i >= 0 && len(head) >= i+8 {
 		h := head[i+4:]
 		s.Width, s.Height = int(number(h[:3])>>12), int(number(h[:3])&0xFFF)
 		s.Width = displayed(s.Width, s.Height, h[3]>>4, bytes.Contains(head, []byte("\x00\x00\x01\xb5")))
 	}
-	first, ok := stamp(head, true)
-	tail := f.upTo(max(0, f.Size()-piece), piece)
-	last, found := stamp(tail, false)
-	if ok && found && last > first {
-		s.Duration = span(last-first, clock)
+	first, ok := stamps(head, true)
+	for n := int64(piece); ok && n <= most; n += piece {
+		if last, found := stamps(f.upTo(max(0, f.Size()-n), piece), false); found {
+			s.Duration = span(last-first, clock)
+			break
+		}
 	}
 	return s
 }
@@ -37,21 +39,41 @@ func displayed(width, height int, aspect byte, second bool) int {
 	return width
 }
 
-// stamp gives the earliest or the latest PTS of video in b (2.4.3.7). Pictures are not stored in their order.
-func stamp(b []byte, earliest bool) (pts int64, ok bool) {
+// stamps gives the earliest or the latest time stamp in b. Pictures are not stored in their order.
+func stamps(b []byte, earliest bool) (pts int64, ok bool) {
 	for {
 		i := bytes.Index(b, []byte("\x00\x00\x01"))
-		if i < 0 || len(b) < i+14 {
+		if i < 0 || len(b) < i+32 {
 			return pts, ok
 		}
-		p := b[i:]
+		packet := b[i+3 : i+32]
 		b = b[i+3:]
-		if p[3]&0xF0 != 0xE0 || p[6]&0xC0 != 0x80 || p[7]&0x80 == 0 || p[9]&1 == 0 || p[11]&1 == 0 || p[13]&1 == 0 {
-			continue
-		}
-		at := int64(p[9]>>1&7)<<30 | int64(p[10])<<22 | int64(p[11]>>1)<<15 | int64(p[12])<<7 | int64(p[13]>>1)
-		if !ok || earliest == (at < pts) {
+		if at, has := stamp(packet); has && (!ok || earliest == (at < pts)) {
 			pts, ok = at, true
 		}
 	}
+}
+
+// stamp reads the time stamp of a packet of sound or pictures, from its stream number on: ISO/IEC 13818-1, 2.4.3.7;
+// ISO/IEC 11172-1, 2.4.3.3.
+func stamp(p []byte) (pts int64, ok bool) {
+	if p[0] < 0xC0 || p[0] > 0xEF {
+		return 0, false
+	}
+	p = p[3:] // behind the length
+	if p[0]&0xC0 == 0x80 {
+		if p[1]&0x80 == 0 {
+			return 0, false
+		}
+		p = p[3:]
+	} else {
+		p = bytes.TrimLeft(p, "\xff")
+		if len(p) > 2 && p[0]&0xC0 == 0x40 { // the size of a buffer
+			p = p[2:]
+		}
+	}
+	if len(p) < 5 || p[0]&0xE0 != 0x20 || p[0]&1 == 0 || p[2]&1 == 0 || p[4]&1 == 0 {
+		return 0, false
+	}
+	return int64(p[0]>>1&7)<<30 | int64(p[1])<<22 | int64(p[2]>>1)<<15 | int64(p[3])<<7 | int64(p[4]>>1), true
 }

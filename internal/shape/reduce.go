@@ -28,42 +28,46 @@ func reduce(ctx context.Context, src image.Image, t turn, size image.Point) (*im
 	return dst, nil
 }
 
-// average makes one pixel of each block of src. Those at the right and the lower edge may be of fewer pixels. It keeps only a
-// strip of src in another form.
+// average makes one pixel of each block of src. Those at the right and the lower edge may be of fewer pixels. It keeps only one
+// row of src in another form.
 func average(ctx context.Context, src image.Image, block image.Point) (*image.RGBA, error) {
 	from := src.Bounds()
 	dst := image.NewRGBA(image.Rect(0, 0, (from.Dx()+block.X-1)/block.X, (from.Dy()+block.Y-1)/block.Y))
-	strip := image.NewRGBA(image.Rect(0, 0, from.Dx(), block.Y))
-	for y := range dst.Rect.Dy() {
+	row := image.NewRGBA(image.Rect(0, 0, from.Dx(), 1))
+	sums := make([]uint32, 4*dst.Rect.Dx())
+	for y := range from.Dy() {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		rows := min(block.Y, from.Dy()-y*block.Y)
-		draw.Draw(strip, image.Rect(0, 0, from.Dx(), rows), src, from.Min.Add(image.Pt(0, y*block.Y)), draw.Src)
-		averageStrip(dst.Pix[y*dst.Stride:][:dst.Stride], strip, rows, block.X)
+		draw.Draw(row, row.Rect, src, from.Min.Add(image.Pt(0, y)), draw.Src)
+		add(sums, row.Pix, block.X)
+		if rows := y%block.Y + 1; rows == block.Y || y == from.Dy()-1 {
+			pixels := dst.Pix[y/block.Y*dst.Stride:][:dst.Stride]
+			divide(pixels, sums, rows, from.Dx(), block.X)
+			clear(sums)
+		}
 	}
 	return dst, nil
 }
 
-// averageStrip makes a row of pixels of the first rows of strip.
-func averageStrip(row []byte, strip *image.RGBA, rows, across int) {
-	width := strip.Rect.Dx()
-	for x := 0; x < width; x += across {
-		columns := min(across, width-x)
-		var sum [4]int
-		for y := range rows {
-			pixels := strip.Pix[y*strip.Stride+4*x:][:4*columns]
-			for ; len(pixels) >= 4; pixels = pixels[4:] {
-				sum[0] += int(pixels[0])
-				sum[1] += int(pixels[1])
-				sum[2] += int(pixels[2])
-				sum[3] += int(pixels[3])
-			}
+// add adds a row of pixels to sums, which has four for each across pixels.
+func add(sums []uint32, row []byte, across int) {
+	for ; len(row) > 0; sums = sums[4:] {
+		n := min(4*across, len(row))
+		var r, g, b, a uint32
+		for p := row[:n]; len(p) >= 4; p = p[4:] {
+			r, g, b, a = r+uint32(p[0]), g+uint32(p[1]), b+uint32(p[2]), a+uint32(p[3])
 		}
-		n := rows * columns
-		for i, total := range sum {
-			row[x/across*4+i] = byte((total + n/2) / n)
-		}
+		sums[0], sums[1], sums[2], sums[3] = sums[0]+r, sums[1]+g, sums[2]+b, sums[3]+a
+		row = row[n:]
+	}
+}
+
+// divide makes pixels of sums over rows rows and across columns. The last pixel has those that are left of width.
+func divide(pixels []byte, sums []uint32, rows, width, across int) {
+	for i, sum := range sums {
+		n := uint32(rows * min(across, width-i/4*across))
+		pixels[i] = byte((sum + n/2) / n)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -47,11 +48,9 @@ func (f file) riff(head []byte) Shape {
 	return Shape{}
 }
 
-// wav divides the bytes of sound by the bytes a second, or the samples by the samples a second where a fact chunk counts
-// those of compressed sound. A length that is a placeholder, or reaches beyond the file, stands for the rest of the file. In
-// RF64 and BW64 a ds64 chunk has the long lengths: EBU Tech 3306, ITU-R BS.2088.
+// wav divides the bytes of sound by the bytes a second. A length that is a placeholder, or reaches beyond the file, stands for
+// the rest of the file. In RF64 and BW64 a ds64 chunk has the long lengths: EBU Tech 3306, ITU-R BS.2088.
 func (f file) wav() time.Duration {
-	const pcm, float, extensible = 1, 3, 0xFFFE
 	var format []byte
 	var wide, samples int64
 	for c := range f.chunks(12, f.Size()) {
@@ -67,24 +66,32 @@ func (f file) wav() time.Duration {
 				samples = int64(binary.LittleEndian.Uint32(b))
 			}
 		case "data":
-			if format == nil {
-				return 0
+			if c.size == math.MaxUint32 && wide > 0 {
+				c.size = wide
 			}
-			rate, second := binary.LittleEndian.Uint32(format[4:]), binary.LittleEndian.Uint32(format[8:])
-			tag := binary.LittleEndian.Uint16(format)
-			n, rest := c.size, f.Size()-c.off
-			whole := n > 0 && n <= rest
-			if c.size == math.MaxUint32 && wide > 0 && wide <= rest {
-				n, whole = wide, true
-			}
-			if !whole {
-				n = rest
-			}
-			if whole && samples > 0 && samples < math.MaxUint32 && tag != pcm && tag != float && tag != extensible {
-				return span(samples, int64(rate))
-			}
-			return span(n, int64(second))
+			return wavDuration(format, c.size, f.Size()-c.off, samples)
 		}
+	}
+	return 0
+}
+
+// wavDuration is of n bytes of sound, of which rest are there. The bytes a second of compressed sound are only nearly true, so
+// the samples in the fact chunk count, and of a part of it nothing is known.
+func wavDuration(format []byte, n, rest, samples int64) time.Duration {
+	if format == nil {
+		return 0
+	}
+	tag, le := binary.LittleEndian.Uint16(format), binary.LittleEndian
+	rate, second := int64(le.Uint32(format[4:])), int64(le.Uint32(format[8:]))
+	plain := slices.Contains([]uint16{1, 3, 6, 7, 0xFFFE}, tag) // PCM, float, A-law, mu-law, extensible
+	whole := n > 0 && n <= rest
+	switch {
+	case plain && whole:
+		return span(n, second)
+	case plain:
+		return span(rest, second)
+	case whole && samples < math.MaxUint32:
+		return span(samples, rate)
 	}
 	return 0
 }

@@ -6,7 +6,6 @@ import (
 	"image"
 	"image/gif"
 
-	"golang.org/x/image/bmp"
 	"golang.org/x/image/webp"
 )
 
@@ -124,7 +123,24 @@ func (f file) webp() Shape {
 
 func (f file) gif() Shape { return config(gif.DecodeConfig(f.reader(0, f.Size()))) }
 
-func (f file) bmp() Shape { return config(bmp.DecodeConfig(f.reader(0, f.Size()))) }
+// bmp has one of two headers, of OS/2 and of Windows: Microsoft, BITMAPCOREHEADER and BITMAPINFOHEADER. A negative height says
+// that the uppermost line comes first.
+func (f file) bmp() Shape {
+	const core, least, most = 12, 16, 124
+	b := f.at(14, 12)
+	if b == nil {
+		return Shape{}
+	}
+	le := binary.LittleEndian
+	switch n := le.Uint32(b); {
+	case n == core:
+		return Shape{Width: int(le.Uint16(b[4:])), Height: int(le.Uint16(b[6:]))}
+	case n < least || n > most:
+		return Shape{}
+	}
+	height := int(int32(le.Uint32(b[8:])))
+	return Shape{Width: int(int32(le.Uint32(b[4:]))), Height: max(height, -height)}
+}
 
 func config(c image.Config, err error) Shape {
 	if err != nil {
