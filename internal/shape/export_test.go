@@ -1,5 +1,11 @@
 package shape
 
+import (
+	"io"
+
+	"kaizala-drop/internal/peek"
+)
+
 const (
 	MaxReads    = maxReads
 	MaxBytes    = maxBytes
@@ -13,3 +19,9 @@ var (
 	OfUnguarded      = of
 	PreviewUnguarded = makePreview
 )
+
+// MemoryOf is what decoding a picture takes, as its header tells.
+func MemoryOf(r io.ReaderAt, size int64) int64 {
+	f := file{peek.New(r, size, maxReads, maxBytes)}
+	return max(f.jpeg().memory, f.png().memory)
+}

@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -55,6 +56,7 @@ func MakePreview(ctx context.Context, r io.ReaderAt, size int64) (p *Preview, er
 }
 
 func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, error) {
+	r = patient{ctx, r}
 	f := file{peek.New(r, size, maxReads, maxBytes)}
 	var s still
 	decode := jpeg.Decode
@@ -63,6 +65,9 @@ func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, erro
 		s = f.jpeg()
 	case head == pngSignature:
 		s, decode = f.png(), png.Decode
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	upright := s.shape().sane()
 	if max(upright.Width, upright.Height) <= smallest {
@@ -74,7 +79,7 @@ func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, erro
 	if s.memory > maxMemory {
 		return nil, fmt.Errorf("to decode %d x %d pixels takes %d MiB of memory, %d are allowed", s.width, s.height, s.memory>>20, maxMemory>>20)
 	}
-	src, err := decode(&patient{ctx: ctx, r: io.NewSectionReader(r, 0, size)})
+	src, err := decode(bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 32<<10))
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -91,28 +96,17 @@ func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, erro
 	return encode(small)
 }
 
-// patient reads as long as ctx lasts, in pieces that are few without being large.
+// patient is a file that can be read as long as ctx lasts.
 type patient struct {
 	ctx context.Context
-	r   io.Reader
-	buf []byte
-	all [32 << 10]byte
+	r   io.ReaderAt
 }
 
-func (p *patient) Read(b []byte) (int, error) {
-	if len(p.buf) == 0 {
-		if err := p.ctx.Err(); err != nil {
-			return 0, err
-		}
-		n, err := p.r.Read(p.all[:])
-		if n == 0 {
-			return 0, err
-		}
-		p.buf = p.all[:n]
+func (p patient) ReadAt(b []byte, off int64) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
 	}
-	n := copy(b, p.buf)
-	p.buf = p.buf[n:]
-	return n, nil
+	return p.r.ReadAt(b, off)
 }
 
 // fit gives the size of the preview.

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/image/math/f64"
 )
 
-// reduce makes src smaller, to size when it is turned. Blocks of whole pixels are averaged first, so that every pixel of src
-// counts; what is left, less than half in each direction, is done together with the turn.
+// reduce makes src smaller, to size when it is turned. Blocks of whole pixels are averaged first, which takes little memory;
+// what is left, to half in each direction, is done together with the turn. Every pixel of src counts.
 func reduce(ctx context.Context, src image.Image, t turn, size image.Point) (*image.RGBA, error) {
 	w, h := src.Bounds().Dx(), src.Bounds().Dy()
 	lying := size
@@ -24,7 +24,7 @@ func reduce(ctx context.Context, src image.Image, t turn, size image.Point) (*im
 	}
 	dst := image.NewRGBA(image.Rectangle{Max: size})
 	matrix := t.matrix(float64(w)/float64(block.X), float64(h)/float64(block.Y), float64(size.X), float64(size.Y))
-	xdraw.ApproxBiLinear.Transform(dst, matrix, m, m.Rect, xdraw.Src, nil)
+	xdraw.BiLinear.Transform(dst, matrix, m, m.Rect, xdraw.Src, nil)
 	return dst, nil
 }
 
