@@ -188,13 +188,29 @@ func (f file) sampleSize(t *track, minf peek.Box) {
 	}
 }
 
+// lasts gives what the film says, or what its tracks say if it says nothing. A film that is much longer than its tracks is
+// doubtful, because edit lists (8.6.6) make it shorter, or add a pause.
+func (m movie) lasts() time.Duration {
+	const pause = 10 * time.Second
+	var longest time.Duration
+	for _, t := range m.tracks {
+		longest = max(longest, t.duration)
+	}
+	switch {
+	case m.fragments:
+		return m.duration
+	case m.duration == 0:
+		return longest
+	case longest > 0 && m.duration > 2*longest+pause:
+		return 0
+	}
+	return m.duration
+}
+
 // shape takes the largest video track: others are previews of chapters.
 func (m movie) shape() (s Shape) {
-	s.Duration = m.duration
+	s.Duration = m.lasts()
 	for _, t := range m.tracks {
-		if m.duration == 0 && !m.fragments {
-			s.Duration = max(s.Duration, t.duration)
-		}
 		if !t.video {
 			continue
 		}

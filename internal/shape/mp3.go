@@ -74,8 +74,14 @@ func mp3Bitrates(lower bool, layer int) []int64 {
 	return []int64{32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320}
 }
 
+// places and window are where the bitrate of an MP3 is looked at, and how much is read there.
+const (
+	places = 16
+	window = 8 << 10
+)
+
 // mp3 takes the number of frames that the first one counts, if the file is as long as it says. Otherwise the bitrate tells,
-// if it is the same in 16 places; if it is not, all frames are counted.
+// if it is the same in 16 places; if it is not, or the file is short, all frames are counted.
 func (f file) mp3(off int64) time.Duration {
 	end := f.soundEnd()
 	off, first, ok := f.mp3Sync(off, end)
@@ -85,7 +91,7 @@ func (f file) mp3(off int64) time.Duration {
 	if d := f.mp3Counted(off, end, first); d > 0 {
 		return d
 	}
-	if f.mp3Constant(off, end, first) {
+	if end-off > places*window && f.mp3Constant(off, end, first) {
 		return span((end-off)*8, first.bitrate)
 	}
 	var samples int64
@@ -165,7 +171,6 @@ func (f file) mp3Counted(off, end int64, first mp3Frame) time.Duration {
 
 // mp3Constant reports whether there are frames with the bitrate of the first one in each of 16 places.
 func (f file) mp3Constant(off, end int64, first mp3Frame) bool {
-	const places, window = 16, 8 << 10
 	for i := range int64(places) {
 		at := off + (end-off)/places*i
 		b := f.upTo(at, int(min(window, end-at)))
