@@ -28,6 +28,8 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/hang":              {"internal/text"},
 		"internal/destination":       {"internal/media", "internal/text"},
 		"internal/kaizala":           {"internal/destination", "internal/durable", "internal/media", "internal/text", "internal/wire"},
+		"internal/media":             {"internal/peek"},
+		"internal/shape":             {"internal/peek"},
 		"internal/ledger/ledgertest": {"internal/file", "internal/ledger", "internal/media"},
 		"internal/ledger":            {"internal/durable", "internal/file", "internal/media", "internal/text"},
 		"internal/retry":             {"internal/file", "internal/filing", "internal/ledger", "internal/text"},

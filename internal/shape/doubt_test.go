@@ -3,6 +3,7 @@ package shape_test
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,7 +94,6 @@ func TestDoubtfulIsNotTold(t *testing.T) {
 		"film longer than its tracks":         {".m4a", slices.Concat(m4a[:mvhd+16], []byte{0, 0, 0, 1}, m4a[mvhd+20:])},
 		"film without a clock":                {".m4a", slices.Concat(m4a[:mvhd+16], []byte{0, 0, 0, 0, 0, 0, 0, 9}, bytes.ReplaceAll(m4a[mvhd+24:], []byte("mdhd"), []byte("free")))},
 		"FLAC without its samples":            {".flac", slices.Concat(flac[:21], []byte{flac[21] & 0xF0, 0, 0, 0, 0}, flac[26:])},
-		"Matroska of no number":               {".webm", replaced(t, webm, "\x44\x89\x88\x40", "\x44\x89\x88\x7F")},
 		"MP3 with another name":               {".bin", mp3[bytes.Index(mp3, []byte("\xff\xfb")):]},
 		"AAC with another name":               {".xyz", aac},
 		"text that begins as a picture does":  {".txt", []byte("BMW and Audi, and other cars that we have had for years")},
@@ -108,6 +108,45 @@ func TestDoubtfulIsNotTold(t *testing.T) {
 			t.Errorf("%s: %v, want 5 s, so the cases above show nothing", ext, got.Duration)
 		}
 	}
+}
+
+// TestLiveMatroska shows that a film without its duration, or with one that cannot be, has that of its blocks: as browsers record
+// it, with clusters of unknown length, cut, and cut out of a longer one.
+func TestLiveMatroska(t *testing.T) {
+	film := func(args ...string) []byte {
+		return ffmpeg(t, slices.Concat([]string{"-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=5", "-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus", "-cluster_time_limit", "500"}, args)...)
+	}
+	known, live := film("a.webm"), film("-live", "1", "a.webm")
+	within := func(name string, data []byte, least, most time.Duration) {
+		t.Helper()
+		got, _ := shapeOf(t, ".webm", bytes.NewReader(data), int64(len(data)))
+		if got.Width != 64 || got.Height != 48 || got.Duration < least || got.Duration > most {
+			t.Errorf("%s: %+v, want 64 x 48, %v to %v", name, got, least, most)
+		}
+	}
+	const least, most = 4900 * time.Millisecond, 5100 * time.Millisecond
+	within("whole", known, least, most)
+	within("live", live, least, most)
+	within("cut", live[:len(live)*3/4], 3*time.Second, 4500*time.Millisecond)
+	within("a number that cannot be", replaced(t, known, "\x44\x89\x88\x40", "\x44\x89\x88\x7F"), least, most)
+	within("none", replaced(t, known, "\x44\x89\x88", "\xEC\x89\x88"), least, most)
+	const id = "\x1F\x43\xB6\x75"
+	unknown := bytes.Clone(live)
+	for i := 0; bytes.Contains(unknown[i:], []byte(id)); {
+		i += bytes.Index(unknown[i:], []byte(id)) + len(id)
+		n := bits.LeadingZeros8(unknown[i]) + 1
+		unknown[i] |= 1<<(8-n) - 1
+		for j := 1; j < n; j++ {
+			unknown[i+j] = 0xFF
+		}
+	}
+	within("of unknown length", unknown, least, most)
+	within("of unknown length, cut", unknown[:len(unknown)*3/4], 3*time.Second, 4500*time.Millisecond)
+	clusters := bytes.SplitAfter(live, []byte(id))
+	if len(clusters) < 5 {
+		t.Fatalf("%d clusters show nothing", len(clusters))
+	}
+	within("cut out of a longer one", slices.Concat(clusters[0], slices.Concat(clusters[4:]...)), 2*time.Second, 4*time.Second)
 }
 
 // TestCountedByTheFramesThatAreThere shows that an MP3 that was cut, whose first frame counts more frames than there are, has the

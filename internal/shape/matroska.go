@@ -19,6 +19,11 @@ const (
 	mkvInfo          = 0x1549A966
 	mkvScale         = 0x2AD7B1
 	mkvDuration      = 0x4489
+	mkvCluster       = 0x1F43B675
+	mkvTimestamp     = 0xE7
+	mkvSimpleBlock   = 0xA3
+	mkvBlockGroup    = 0xA0
+	mkvBlock         = 0xA1
 	mkvTracks        = 0x1654AE6B
 	mkvTrack         = 0xAE
 	mkvVideo         = 0xE0
@@ -83,39 +88,51 @@ func vint(b []byte, most int, length bool) (v int64, n int) {
 }
 
 func (f file) matroska() (s Shape) {
-	const both = 2
-	found := 0
 	for e := range f.elements(0, f.Size()) {
-		if e.id != mkvSegment {
-			continue
+		if e.id == mkvSegment {
+			return f.segment(e)
 		}
-		for e := range f.elements(e.off, e.end) {
-			switch e.id {
-			case mkvInfo:
-				s.Duration = f.mkvDuration(e)
-				found++
-			case mkvTracks:
-				s.Width, s.Height = f.mkvSize(e)
-				found++
-			}
-			if found == both {
-				return s
-			}
-		}
-		return s
 	}
 	return s
 }
 
-// mkvDuration is in units of which each has as many nanoseconds as TimestampScale says.
-func (f file) mkvDuration(info element) time.Duration {
-	scale, units := int64(1_000_000), 0.0
+// segment reads what stands before the first cluster; what stands behind is looked for only if something is missing.
+func (f file) segment(segment element) (s Shape) {
+	var info, tracks, cluster element
+	for e := range f.elements(segment.off, segment.end) {
+		switch e.id {
+		case mkvInfo:
+			info = e
+		case mkvTracks:
+			tracks = e
+		case mkvCluster:
+			if cluster.off == 0 {
+				cluster = e
+			}
+		}
+		if info.off > 0 && tracks.off > 0 && (cluster.off > 0 || e.id != mkvCluster && f.mkvDuration(info, 0) > 0) {
+			break
+		}
+	}
+	s.Width, s.Height = f.mkvSize(tracks)
+	if s.Duration = f.mkvDuration(info, 0); s.Duration == 0 && cluster.off > 0 {
+		s.Duration = f.mkvDuration(info, f.mkvLast(cluster))
+	}
+	return s
+}
+
+// mkvDuration is in units of which each has as many nanoseconds as TimestampScale says. There are as many as info tells, unless
+// the caller knows better.
+func (f file) mkvDuration(info element, units float64) time.Duration {
+	scale, known := int64(1_000_000), units > 0
 	for e := range f.elements(info.off, info.end) {
 		switch e.id {
 		case mkvScale:
 			scale = f.mkvNumber(e)
 		case mkvDuration:
-			units = f.mkvFloat(e)
+			if !known {
+				units = f.mkvFloat(e)
+			}
 		}
 	}
 	d := units * float64(scale)
@@ -123,6 +140,61 @@ func (f file) mkvDuration(info element) time.Duration {
 		return 0
 	}
 	return time.Duration(d)
+}
+
+// mkvLast gives the units from the first cluster to the last block of the last one, which is searched in the last 2 MiB: what is
+// recorded while it is sent, as browsers do it, has its duration nowhere.
+func (f file) mkvLast(first element) float64 {
+	const id, most = "\x1F\x43\xB6\x75", 2 << 20
+	begin, ok := f.mkvCluster(first)
+	for to := f.Size(); ok; {
+		at, err := f.FindLast(id, first.off, to, most)
+		if err != nil || at < 0 {
+			_, last := f.mkvBlocks(first)
+			return max(0, float64(last-begin))
+		}
+		for e := range f.elements(at, f.Size()) {
+			if from, last := f.mkvBlocks(e); last > from && from >= begin {
+				return float64(last - begin)
+			}
+			break
+		}
+		to = at + 3
+	}
+	return 0
+}
+
+func (f file) mkvCluster(cluster element) (at int64, ok bool) {
+	for e := range f.elements(cluster.off, cluster.end) {
+		return f.mkvNumber(e), e.id == mkvTimestamp
+	}
+	return 0, false
+}
+
+// mkvBlocks gives the time at which a cluster begins, and that of its last block.
+func (f file) mkvBlocks(cluster element) (from, last int64) {
+	from, ok := f.mkvCluster(cluster)
+	last = from
+	for e := range f.elements(cluster.off, cluster.end) {
+		if e.id == mkvCluster {
+			break // the one before it has no length
+		}
+		if e.id == mkvBlockGroup {
+			for b := range f.elements(e.off, e.end) {
+				if e = b; e.id == mkvBlock {
+					break
+				}
+			}
+		}
+		if e.id != mkvBlock && e.id != mkvSimpleBlock {
+			continue
+		}
+		b := f.upTo(e.off, 10)
+		if _, n := vint(b, 8, true); ok && n > 0 && len(b) >= n+2 {
+			last = max(last, from+int64(int16(binary.BigEndian.Uint16(b[n:]))))
+		}
+	}
+	return from, last
 }
 
 func (f file) mkvNumber(e element) int64 {

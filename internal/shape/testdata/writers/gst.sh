@@ -6,7 +6,7 @@ run $film ! qtmux ! filesink location=out/quick.mov
 run $film ! qtmux fragment-duration=500 ! filesink location=out/fragments.mov
 run $film ! avimux ! filesink location=out/camera.avi
 run $film ! matroskamux ! filesink location=out/camera.mkv
-run $film ! matroskamux streamable=true ! filesink location=out/live-unknown.mkv
+run $film ! matroskamux streamable=true ! filesink location=out/live-untold.mkv
 run $sound ! wavenc ! filesink location=out/recorder.wav
 run $sound ! flacenc ! filesink location=out/recorder.flac
 run $sound ! speexenc ! oggmux ! filesink location=out/speech.ogg
