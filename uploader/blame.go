@@ -133,8 +133,10 @@ func (q *queue) letFirstAgain(now time.Time) bool {
 // pauseAll has everything wait after a failure of d.
 func (q *queue) pauseAll(now time.Time, d *delivery, err error) {
 	q.pause.obey(now.Add(retryAfter(err)))
+	since := q.failingAt(d.stage).fail(now)
 	if q.pause.failures == 0 || q.pause.probes(d.since) { // else it was under way when another one failed
 		q.pause.fail(now)
+		q.pause.failedFirst = earliest(q.pause.failedFirst, since)
 		q.pause.because(err)
 	}
 }

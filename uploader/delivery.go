@@ -146,7 +146,7 @@ func (f *facts) isAlbum() bool { return len(f.Files) > 1 }
 // resume makes the delivery that the ledger tells of go on where it was.
 func resume(l *lane, known ledger.Delivery) *delivery {
 	d := &delivery{lane: l, resumed: known.Resource != ""}
-	state, note := known.State, resumedNote(known)
+	state, note := known.State, Recall(known, l.traits)
 	known.State = ""
 	d.facts = facts{Delivery: known, stage: toUpload, known: true}
 	_, sendable := l.traits.TypeOf(d.name())

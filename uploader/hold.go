@@ -52,7 +52,7 @@ func heldReason(d *delivery, err error) string {
 		what = fmt.Sprintf("its upload failed %d times while others passed", d.Attempts)
 	}
 	return fmt.Sprintf("held: %s; %s itself does not say why (the last: %s); it is tried again once another upload passes, "+
-		"at the next start, or at %s", what, d.lane.traits.Name, reasonOf(err), d.heldUntil.Format("2006-01-02 15:04"))
+		"at the next start, or at %s", what, d.lane.traits.Name, reasonOf(err), d.heldUntil.Format("2006-01-02 15:04 MST"))
 }
 
 // held goes on after a look at d, which is held.

@@ -60,23 +60,31 @@ func truncated(torn string) filing.Note {
 	}
 }
 
-// resumedNote is of a delivery that an earlier run gave up: the ledger knows why, and that tells what helps.
-func resumedNote(known ledger.Delivery) filing.Note {
+// Recall gives the note of a delivery that was given up before: the ledger knows why, and that tells what helps. Its files are at most
+// as large as the destination takes, and of its types, unless that was the reason.
+func Recall(known ledger.Delivery, of destination.Traits) filing.Note {
 	n := filing.Note{Reason: known.Reason, Attempts: known.Attempts}
+	_, sendable := of.TypeOf(known.Files[0].Name)
 	switch {
 	case known.MayBePosted():
 		n.Advice, n.Unknown = adviceUnknown, true
 	case strings.HasPrefix(known.Reason, isTruncated):
 		n.Advice, n.Same, n.AsItIs = adviceTruncated, true, true
+	case !sendable:
+		n.Advice, n.Same = unsupported(known.Files[0].Name, of).Advice, true
+	case of.IsTooLarge(known.Files[0].ID.Size):
+		n.Advice, n.Same = adviceTooLarge, true
 	}
 	return n
 }
+
+const adviceTooLarge = "Make it smaller, or send it another way."
 
 // tooLarge says that a destination does not take a file of so many bytes.
 func tooLarge(bytes int64, of destination.Traits) filing.Note {
 	return filing.Note{
 		Reason: fmt.Sprintf("it has %d bytes, and %s takes at most %d", bytes, of.Name, of.MaxBytes),
-		Advice: "Make it smaller, or send it another way.",
+		Advice: adviceTooLarge,
 		Same:   true,
 	}
 }

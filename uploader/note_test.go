@@ -43,12 +43,12 @@ func TestNotesNameWhatHelps(t *testing.T) {
 func TestResumedNote(t *testing.T) {
 	d := &delivery{}
 	for _, n := range []filing.Note{unknownNote(d, errors.New("reset")), truncated("no %%EOF"), noteOf(d, errors.New("refused"))} {
-		got := resumedNote(ledger.Delivery{State: ledger.Failed, Reason: n.Reason, Attempts: n.Attempts})
+		got := Recall(ledger.Delivery{State: ledger.Failed, Reason: n.Reason, Attempts: n.Attempts, Files: []ledger.File{{Name: "a.pdf"}}}, destination.Traits{})
 		if got != n {
 			t.Errorf("got %+v, want %+v", got, n)
 		}
 	}
-	if n := resumedNote(ledger.Delivery{State: ledger.Failed, Resource: "r", Reason: "refused"}); !n.Unknown {
+	if n := Recall(ledger.Delivery{State: ledger.Failed, Resource: "r", Reason: "refused", Files: []ledger.File{{Name: "a.pdf"}}}, destination.Traits{}); !n.Unknown {
 		t.Errorf("%+v", n)
 	}
 }

@@ -2,9 +2,12 @@ package uploader
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"kaizala-drop/internal/destination"
 )
 
 const (
@@ -23,6 +26,7 @@ type pause struct {
 	failures    int
 	failedFirst time.Time
 	reason      string    // of its last failure, for people; "": not known
+	advice      string    // what helps against it; "": not known
 	failedLast  time.Time // when it failed last
 	until       time.Time
 	asked       time.Time // no success ends it before
@@ -44,7 +48,12 @@ func (p *pause) fail(now time.Time) {
 }
 
 // because notes why it failed last.
-func (p *pause) because(err error) { p.reason = reasonOf(err) }
+func (p *pause) because(err error) {
+	p.reason, p.advice = reasonOf(err), ""
+	if answer, ok := errors.AsType[*destination.Error](err); ok {
+		p.advice = answer.Advice
+	}
+}
 
 func (p *pause) extend(until time.Time) {
 	if until.After(p.until) {

@@ -39,6 +39,8 @@ type queue struct {
 	turns []*lane // in the order of their turns
 	pause pause   // of the destination
 
+	failing struct{ uploads, posts failing }
+
 	uploading, posts, local int         // steps under way, but for those that hang
 	long                    int         // uploads among them that are not small
 	steps                   []*delivery // all that are under way

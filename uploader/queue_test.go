@@ -10,6 +10,7 @@ import (
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/view"
 )
 
 func TestPostsKeepTheOrderWhateverTheOrderOfUploads(t *testing.T) {
@@ -448,6 +449,32 @@ func BenchmarkQueue(b *testing.B) {
 				s.run(24 * time.Hour)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/file")
+		})
+	}
+}
+
+// BenchmarkView10k puts a question to a queue in which 10,000 files wait: of-a-look is what the answer costs by what it costs to take up
+// that many.
+func BenchmarkView10k(b *testing.B) {
+	names := numbered(10_000)
+	for name, ask := range map[string]view.Ask[view.Posting]{"all": {}, "one": {Folder: "/a", Name: names[5000]}, "below": {Folder: "/a", Name: names[5000], Below: true}} {
+		b.Run(name, func(b *testing.B) {
+			var taken, asked time.Duration
+			b.ReportAllocs()
+			for b.Loop() {
+				s := newSim(b, 4, free{}, folder("/a"))
+				began := time.Now()
+				s.add("/a", names...)
+				taken += time.Since(began)
+				began = time.Now()
+				shown := s.q.view(s.now, ask)
+				asked += time.Since(began)
+				if n := len(shown.Lanes[0].Queue); n != shownMost && ask.Name == "" || n != 1 && ask.Name != "" {
+					b.Fatalf("%d are shown", n)
+				}
+			}
+			b.ReportMetric(asked.Seconds()/taken.Seconds(), "of-a-look")
+			b.ReportMetric(float64(asked.Nanoseconds())/float64(b.N), "ns/answer")
 		})
 	}
 }

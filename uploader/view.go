@@ -15,7 +15,7 @@ func (q *queue) view(now time.Time, ask view.Ask[view.Posting]) (all view.Postin
 	all.Pause = viewOf(now, &q.pause)
 	for _, l := range q.turns {
 		if ask.Is(l.folder.Path) {
-			all.Lanes = append(all.Lanes, q.viewLane(now, l, ask.Name))
+			all.Lanes = append(all.Lanes, q.viewLane(now, l, ask))
 		}
 	}
 	return all
@@ -26,14 +26,14 @@ func viewOf(now time.Time, p *pause) *view.Pause {
 	if p.over(now) && p.failures == 0 {
 		return nil
 	}
-	return &view.Pause{Reason: p.reason, Since: p.failedFirst, Failures: p.failures, Until: p.until}
+	return &view.Pause{Reason: p.reason, Advice: p.advice, Since: p.failedFirst, Failures: p.failures, Until: p.until}
 }
 
 // shownMost is how many deliveries of one folder are shown at once: a question must not hold up the queue.
 const shownMost = 200
 
-// viewLane shows a folder, and of its deliveries the first of them, or the one with a file of that name.
-func (q *queue) viewLane(now time.Time, l *lane, name string) view.Lane {
+// viewLane shows a folder, and of its deliveries the first of them, or those with a file of the name that is asked for.
+func (q *queue) viewLane(now time.Time, l *lane, ask view.Ask[view.Posting]) view.Lane {
 	shown := view.Lane{
 		Folder: l.folder.Path, Target: l.folder.Group, Removed: l.removed, Group: viewOf(now, &l.pause), Filing: viewOf(now, &l.sick),
 		Deliveries: len(l.unfiled) + len(l.active) + len(l.pending),
@@ -43,22 +43,28 @@ func (q *queue) viewLane(now time.Time, l *lane, name string) view.Lane {
 			shown.Hangs = call.String()
 		}
 	}
-	for i, d := range l.shown(name) {
-		shown.Queue = append(shown.Queue, q.show(now, d, max(0, i-len(l.unfiled)), name != ""))
+	for i, d := range l.shown(ask) {
+		shown.Queue = append(shown.Queue, q.show(now, d, max(0, i-len(l.unfiled)), ask.Name != ""))
 	}
 	return shown
 }
 
 // shown yields the deliveries that are to be shown, with their places.
-func (l *lane) shown(name string) iter.Seq2[int, *delivery] {
+func (l *lane) shown(ask view.Ask[view.Posting]) iter.Seq2[int, *delivery] {
+	asked := map[*delivery]bool{l.names[ask.Name]: true}
+	if ask.Below {
+		for name, d := range l.names {
+			asked[d] = asked[d] || ask.IsOf(name)
+		}
+	}
 	return func(yield func(int, *delivery) bool) {
 		i := 0
 		for _, list := range [][]*delivery{l.unfiled, l.active, l.pending} {
 			for _, d := range list {
-				if name == "" && i == shownMost {
+				if ask.Name == "" && i == shownMost {
 					return
 				}
-				if (name == "" || l.names[name] == d) && !yield(i, d) {
+				if (ask.Name == "" || asked[d]) && !yield(i, d) {
 					return
 				}
 				i++
@@ -72,6 +78,7 @@ func (q *queue) show(now time.Time, d *delivery, ahead int, names bool) view.Que
 	shown := view.Queued{
 		ID: d.ID, Name: d.name(), Files: len(d.Files), Kind: string(d.Kind), Stage: d.viewStage(), Busy: d.busy,
 		Since: d.SettledAt, Tries: d.pause.failures, Reason: text.Printable(d.Reason), Trouble: d.pause.reason, Ahead: ahead, Size: bytesOf(d.Files),
+		MaybePosted: d.unknown,
 	}
 	if names {
 		shown.Names = d.names()

@@ -81,6 +81,100 @@ func TestQueueShowsOneFile(t *testing.T) {
 	}
 }
 
+// TestQueueShowsANameBelow: a question about the last part of names is answered with each file of that name, in whichever subfolder.
+func TestQueueShowsANameBelow(t *testing.T) {
+	q := newQueue(1, 10, free{}, destination.Traits{})
+	q.setFolders([]Folder{folder("/a")})
+	for _, name := range []string{"x.pdf", "one/x.pdf", "one/two/x.pdf", "one/y.pdf", "xx.pdf"} {
+		q.add(file.Batch{version("/a", name, 1)})
+	}
+	got := q.view(time.Now(), view.Ask[view.Posting]{Folder: "/a", Name: "x.pdf", Below: true}).Lanes[0].Queue
+	var names []string
+	for _, one := range got {
+		names = append(names, one.Name)
+	}
+	if fmt.Sprint(names) != "[x.pdf one/x.pdf one/two/x.pdf]" {
+		t.Errorf("shown are %s", names)
+	}
+}
+
+// TestQueueShowsDoubt: a delivery whose post may have been made is shown so until an answer says that it was or was not, and an answer that says
+// what helps has that shown.
+func TestQueueShowsDoubt(t *testing.T) {
+	q := newQueue(1, 10, free{}, destination.Traits{Name: "It"})
+	q.setFolders([]Folder{folder("/a")})
+	now := time.Now()
+	q.add(file.Batch{version("/a", "x.pdf", 1)})
+	q.next(now)
+	d := q.lanes["/a"].active[0]
+	fail := func(err error) view.Posting {
+		r := result{err: err, sent: true}
+		q.ended(d, r)
+		q.apply(now, d, judge(d, r), err)
+		return q.view(now, view.Ask[view.Posting]{})
+	}
+	d.stage = toPost
+	if got := fail(doubtful(504)).Lanes[0].Queue[0]; !got.MaybePosted || got.Stage != view.Uploaded {
+		t.Errorf("shown as %+v", got)
+	}
+	access := &destination.Error{Fault: destination.OfAccess, Answered: true, Spoken: true, Advice: "log in anew", Err: errors.New("401")}
+	now = now.Add(time.Hour)
+	d.busy, d.since = true, now
+	if got := fail(access); got.Pause == nil || got.Pause.Advice != "log in anew" || !got.Lanes[0].Queue[0].MaybePosted {
+		t.Errorf("shown as %+v", got)
+	}
+}
+
+// TestPauseIsShownSinceItBegan: while posts fail, the uploads that pass between them do not let the pause begin anew; a post that passes does, and so
+// does a failure long after the last.
+func TestPauseIsShownSinceItBegan(t *testing.T) {
+	q := newQueue(1, 10, free{}, destination.Traits{Name: "It"})
+	q.setFolders([]Folder{folder("/a")})
+	began := time.Now()
+	q.add(file.Batch{version("/a", "x.pdf", 1)})
+	q.next(began)
+	d := q.lanes["/a"].active[0]
+	after := func(wait time.Duration, at stage, err error) time.Duration {
+		now := began.Add(wait)
+		d.stage, d.busy, d.since = at, true, now
+		r := result{err: err, posted: err == nil && at == toPost}
+		q.ended(d, r)
+		v := judge(d, r)
+		if err == nil {
+			q.success(at)
+		} else {
+			q.apply(now, d, v, err)
+		}
+		p := q.view(now, view.Ask[view.Posting]{}).Pause
+		if p == nil {
+			return -1
+		}
+		return p.Since.Sub(began)
+	}
+	for i, c := range []struct {
+		wait time.Duration
+		at   stage
+		err  error
+		want time.Duration
+	}{
+		{0, toPost, ofDestination(503), 0},
+		{time.Minute, toPost, ofDestination(503), 0},
+		{2 * time.Minute, toUpload, nil, -1},
+		{3 * time.Minute, toPost, ofDestination(503), 0},
+		{4 * time.Minute, toUpload, ofDestination(503), 0},
+		{5 * time.Minute, toPost, nil, -1},
+		{6 * time.Minute, toUpload, ofDestination(503), 4 * time.Minute},
+		{7 * time.Minute, toUpload, nil, -1},
+		{8 * time.Minute, toPost, ofDestination(503), 8 * time.Minute},
+		{9 * time.Minute, toUpload, nil, -1},
+		{time.Hour, toPost, ofDestination(503), time.Hour},
+	} {
+		if got := after(c.wait, c.at, c.err); got != c.want {
+			t.Errorf("step %d: since %s, want %s", i, got, c.want)
+		}
+	}
+}
+
 // TestLoopShowsProgress: while an upload is under way the loop answers, and says how much of the file was sent.
 func TestLoopShowsProgress(t *testing.T) {
 	bubble(t, func(w *world, _ *memory) {

@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"kaizala-drop/internal/file"
+	"kaizala-drop/internal/view"
 )
 
 const benchFiles = 100_000
@@ -102,4 +105,37 @@ func BenchmarkHeldBack10k(b *testing.B) {
 		hours++
 	}
 	b.ReportMetric(float64(looks)/float64(hours)/float64(len(names)), "looks/file/hour")
+}
+
+// BenchmarkView10k puts a question about 10,000 held-back files between two looks at them: of-a-look is what the answer costs the loop by
+// what it costs it to take what the scout saw of the same files. For one file it is to be next to nothing.
+func BenchmarkView10k(b *testing.B) {
+	names := benchNames()[:10_000]
+	for name, ask := range map[string]view.Ask[view.Watched]{"all": {}, "one": {Name: names[5000]}, "below": {Name: names[5000], Below: true}} {
+		b.Run(name, func(b *testing.B) {
+			l, now := newLoop(simFolder, false, zerolog.Nop()), start0
+			look := func() {
+				for i, name := range names {
+					l.onSighting(now, sighting{name: name, look: benchLook(i, 0)})
+				}
+			}
+			look()
+			var looked, asked time.Duration
+			b.ReportAllocs()
+			for b.Loop() {
+				now = now.Add(time.Minute)
+				began := time.Now()
+				look()
+				looked += time.Since(began)
+				began = time.Now()
+				shown := l.view(now, ask)
+				asked += time.Since(began)
+				if want := len(names); len(shown.Held) != want && ask.Name == "" || len(shown.Held) != 1 && ask.Name != "" {
+					b.Fatalf("%d are shown", len(shown.Held))
+				}
+			}
+			b.ReportMetric(asked.Seconds()/looked.Seconds(), "of-a-look")
+			b.ReportMetric(float64(asked.Nanoseconds())/float64(b.N), "ns/answer")
+		})
+	}
 }

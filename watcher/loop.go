@@ -100,7 +100,7 @@ func (l *loop) run(ctx context.Context) error {
 		case name := <-l.released:
 			l.onRelease(name)
 		case ask := <-l.asks:
-			ask.Answer <- l.view(now, ask.Name)
+			ask.Answer <- l.view(now, ask)
 		case <-timer.C: // onTime does the work
 		case requests <- next:
 			l.sent(now)

@@ -2,6 +2,7 @@ package watcher
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"time"
 
@@ -31,8 +32,8 @@ func (w *watches) answer(ctx context.Context, ask view.Ask[view.Watched]) {
 	}
 }
 
-// view gives what the loop knows as of now: of all files, or of that name alone.
-func (l *loop) view(now time.Time, name string) view.Watched {
+// view gives what the loop knows as of now: of all files, or of those that are asked for.
+func (l *loop) view(now time.Time, ask view.Ask[view.Watched]) view.Watched {
 	shown := view.Watched{
 		Folder: l.folder.Path, Listed: l.listed, Trouble: text.Printable(l.trouble), Remote: l.remote, ListAt: l.listAt, Ignored: l.ignored,
 	}
@@ -42,34 +43,60 @@ func (l *loop) view(now time.Time, name string) view.Watched {
 	for _, b := range l.outbox {
 		shown.Settled += len(b)
 	}
-	if name != "" {
-		if h, ok := l.viewOf(name); ok {
+	if ask.Name != "" && !ask.Below {
+		if h, ok := l.viewOf(ask.Name); ok {
 			shown.Held = []view.Held{h}
 		}
 		return shown
 	}
 	shown.Ignored = maps.Clone(l.ignored)
-	shown.Held = make([]view.Held, 0, len(l.report.entries))
-	for name, e := range l.report.entries {
-		shown.Held = append(shown.Held, l.heldAs(name, e))
+	if ask.Name == "" {
+		shown.Held = make([]view.Held, 0, len(l.report.entries))
 	}
-	for name, c := range l.files.candidates {
-		if _, known := l.report.entries[name]; !known && !c.handed {
-			shown.Held = append(shown.Held, settling(c))
-		}
-	}
-	for _, set := range l.gather.sets {
-		for name := range set.images {
-			shown.Held = append(shown.Held, gathered(name, set))
-		}
+	for h := range l.allHeld(func(name string) bool { return ask.Name == "" || ask.IsOf(name) }) {
+		shown.Held = append(shown.Held, h)
 	}
 	return shown
+}
+
+// allHeld yields what is held back of the names that are wanted.
+func (l *loop) allHeld(wanted func(name string) bool) iter.Seq[view.Held] {
+	return func(yield func(view.Held) bool) {
+		todo := todos{}
+		reported := 0 // of the candidates: as a rule all that is reported is one
+		for name, c := range l.files.candidates {
+			e, known := l.report.entries[name]
+			switch {
+			case known:
+				if reported++; wanted(name) && !yield(l.heldAs(name, e, c, todo)) {
+					return
+				}
+			case !c.handed && wanted(name) && !yield(settling(c)):
+				return
+			}
+		}
+		for name, e := range l.report.entries {
+			if reported == len(l.report.entries) {
+				break
+			}
+			if l.files.candidates[name] == nil && wanted(name) && !yield(l.heldAs(name, e, nil, todo)) {
+				return
+			}
+		}
+		for _, set := range l.gather.sets {
+			for name := range set.images {
+				if wanted(name) && !yield(gathered(name, set)) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // viewOf shows one name. ok is false if it is not held back.
 func (l *loop) viewOf(name string) (h view.Held, ok bool) {
 	if e, known := l.report.entries[name]; known {
-		return l.heldAs(name, e), true
+		return l.heldAs(name, e, l.files.candidates[name], todos{}), true
 	}
 	if set := l.gather.sets[l.gather.dirOf(name)]; set != nil {
 		if _, waits := set.images[name]; waits {
@@ -82,13 +109,33 @@ func (l *loop) viewOf(name string) (h view.Held, ok bool) {
 	return view.Held{}, false
 }
 
-// heldAs shows a name that is held back.
-func (l *loop) heldAs(name string, e *entry) view.Held {
-	shown := view.Held{Name: name, Kind: string(e.kind), Reason: e.reason, Since: e.since, Advice: stateOf(e.kind).todo}
-	if c, ok := l.files.candidates[name]; ok && c.place != notWaiting {
-		shown.Next = c.due
+// todos are what a person can do, by kind, as far as that was looked up for an answer.
+type todos map[kind]string
+
+func (t todos) of(k kind) string {
+	todo, ok := t[k]
+	if !ok {
+		todo = stateOf(k).todo
+		t[k] = todo
+	}
+	return todo
+}
+
+// heldAs shows a name that is held back, and of which c is known, if it is not nil.
+func (l *loop) heldAs(name string, e *entry, c *candidate, todo todos) view.Held {
+	shown := view.Held{Name: name, Kind: string(e.kind), Reason: e.reason, Since: e.since, Advice: todo.of(e.kind)}
+	if c != nil && c.place != notWaiting {
+		shown.Next, shown.Fails = c.due, l.files.failsAt(c)
 	}
 	return shown
+}
+
+// failsAt is when c is handed over as torn, if it stays as it is; zero: never.
+func (s *settler) failsAt(c *candidate) time.Time {
+	if s.truncatedAfter == 0 || !c.last.obstacle.torn || c.reason != c.last.obstacle.reason {
+		return time.Time{}
+	}
+	return c.tornSince.Add(s.truncatedAfter)
 }
 
 func settling(c *candidate) view.Held {

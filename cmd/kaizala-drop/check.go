@@ -61,6 +61,7 @@ Credentials ("credential:NAME") are given out by systemd, to a service alone. El
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
 	cmd.Flags().BoolVar(&online, "online", false, "ask Kaizala for a token and the groups")
 	return cmd
 }

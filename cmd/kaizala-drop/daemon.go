@@ -28,6 +28,7 @@ type daemon struct {
 	config  config.Config
 	configs <-chan config.Config // later ones
 	once    bool
+	options string // of the commands that it names: optionsFor of the path of the configuration
 	log     zerolog.Logger
 
 	now atomic.Pointer[config.Config] // with the folders of the last reload: for those who ask
@@ -44,6 +45,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 		d.log.Info().Str("copy", text.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
 	}
 	filer := filing.New() // one for all: moves at the same time share their syncs
+	filer.Options = d.options
 	pipelines, err := d.join(book, filer)
 	defer func() {
 		for _, p := range pipelines {
@@ -131,7 +133,7 @@ func (d *daemon) work(
 		{"removing old history", start(func() error { return d.prune(working, book) })},
 		{"what was asked of failed files", start(func() error { return d.finish(working, back, asked) })},
 		{"the control socket", start(func() error {
-			return serveControl(working, d.socket(), newDesk(&d.now, book, pipelines, asks, back), d.log)
+			return serveControl(working, d.socket(), newDesk(&d.now, book, pipelines, asks, back, d.options), d.log)
 		})},
 	}
 	var uploading []part
@@ -168,7 +170,7 @@ func (d *daemon) watching(ctx context.Context, p *pipeline) []part {
 // retries makes what takes failed files back, and lets the watchers ask it.
 func (d *daemon) retries(book *ledger.Ledger, filer *filing.Filer, pipelines []*pipeline) retries {
 	d.now.Store(&d.config)
-	back := newRetries(book, filer, func() []config.Folder { return d.now.Load().Folders }, d.log)
+	back := newRetries(book, filer, func() []config.Folder { return d.now.Load().Folders }, rulesWith(pipelines), d.log)
 	for _, p := range pipelines {
 		p.asItIs = back.retrier.AsItIs
 	}

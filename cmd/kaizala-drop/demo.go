@@ -99,7 +99,7 @@ func newDemonstration(ctx context.Context, dir, listen string, out, logs io.Writ
 	if err != nil {
 		return nil, err
 	}
-	bar := &progress{out: out, log: console(logs)}
+	bar := newProgress(out, logs)
 	d := &demonstration{dir: dir, out: out, bar: bar, log: zerolog.New(bar).Hook(bar).With().Timestamp().Logger()}
 	if err := d.claimDir(); err != nil {
 		return nil, err
@@ -172,10 +172,10 @@ func (d *demonstration) run(ctx context.Context, once bool) error {
 		return err
 	}
 	d.greet(once)
-	if once && isTerminal(d.out) {
+	if once {
 		d.bar.begin(len(d.dropped))
 	}
-	sum, err := (&daemon{config: d.config, once: once, log: d.log}).run(ctx)
+	sum, err := (&daemon{config: d.config, once: once, options: optionsFor(d.folder("config.toml")), log: d.log}).run(ctx)
 	d.bar.end()
 	if err != nil || !once {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,7 @@ and tells what the ledger knows.`,
 			defer done()
 			var stories []control.Story
 			for i, arg := range args {
-				s, err := desk.Explain(cmd.Context(), pathOf(arg))
+				s, err := desk.Explain(cmd.Context(), pathOf(arg), control.LocalZone(time.Now()))
 				if err != nil {
 					return failed(err)
 				}
@@ -56,21 +57,35 @@ and tells what the ledger knows.`,
 		},
 	}
 	a.flags(cmd)
+	cmd.ValidArgsFunction = a.completeFile
 	a.completes(cmd)
 	return cmd
 }
 
 // pathOf is what a person means by arg: a file relative to where they are, or, if there is none and arg has no folder, a name.
 func pathOf(arg string) string {
-	if filepath.IsAbs(arg) {
-		return arg
-	}
 	if _, err := os.Lstat(arg); errors.Is(err, fs.ErrNotExist) && !strings.Contains(arg, "/") {
 		return arg
 	}
-	path, err := filepath.Abs(arg)
+	path, err := filepath.Abs(upOf(arg))
 	if err != nil {
 		return arg
+	}
+	return path
+}
+
+// upOf is a path without "..", which leads out of where a link on the way leads to, as the kernel has it, and not out of the folder with
+// the link.
+func upOf(path string) string {
+	dir, base := filepath.Split(path)
+	if base == ".." {
+		dir, base = path, "."
+	}
+	if !strings.Contains("/"+dir+"/", "/../") {
+		return path
+	}
+	if there, err := filepath.EvalSymlinks(dir); err == nil {
+		return filepath.Join(there, base)
 	}
 	return path
 }

@@ -56,6 +56,8 @@ Run it as root or as the daemon's user, for the token lies in state_dir.`,
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
+	cmd.ValidArgsFunction = completeAccount(&path)
 	cmd.Flags().BoolVar(&asTOML, "toml", false, "print a line for the configuration for each group")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("toml", "json")
@@ -180,13 +182,18 @@ func groupsAsJSON(out io.Writer, destination string, groups []listedGroup) error
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(out, hiddenEscaped(plain.String(), func(r rune) string {
+	_, err = io.WriteString(out, harmlessJSON(plain.String()))
+	return err
+}
+
+// harmlessJSON is a JSON text that a terminal can be shown, and that says the same.
+func harmlessJSON(plain string) string {
+	return hiddenEscaped(plain, func(r rune) string {
 		if r1, r2 := utf16.EncodeRune(r); r1 != unicode.ReplacementChar {
 			return fmt.Sprintf(`\u%04x\u%04x`, r1, r2)
 		}
 		return fmt.Sprintf(`\u%04x`, r)
-	}))
-	return err
+	})
 }
 
 // hiddenEscaped spells the characters that a terminal would obey, or not show, as escapes of the language that plain is in. In that

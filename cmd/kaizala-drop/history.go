@@ -1,17 +1,17 @@
 package main
 
 import (
-	"encoding/csv"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/inquiry"
 	"kaizala-drop/internal/text"
@@ -31,34 +31,34 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
   kaizala-drop history --name invoice --since 7d
   kaizala-drop history --state failed --folder /srv/drop/reception
   kaizala-drop history --since 2026-11-24 --until 2026-11-25 --csv > tuesday.csv`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			now := time.Now()
-			if err := complete(&f, since, until, now); err != nil {
-				return err
+		Args: noFiles,
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := complete(cmd, &f, since, until, time.Now()); err != nil {
+				return usage(cmd, err)
 			}
+			if a.json && asCSV {
+				return usage(cmd, errors.New("--json or --csv, not both"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			desk, done, err := a.desk(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer done()
 			rows, err := desk.History(cmd.Context(), f)
-			switch {
-			case err != nil:
+			if err != nil {
 				return failed(err)
-			case a.json:
-				return writeJSON(cmd.OutOrStdout(), rows)
-			case asCSV:
-				return writeCSV(cmd.OutOrStdout(), rows)
 			}
-			return writeLines(cmd.OutOrStdout(), inquiry.HistoryText(rows, now))
+			return a.writeHistory(cmd.OutOrStdout(), rows, asCSV)
 		},
 	}
 	a.flags(cmd)
 	cmd.Flags().StringVar(&f.Folder, "folder", "", "only of this watched folder `PATH`")
 	cmd.Flags().StringVar(&f.Name, "name", "", "only files with this `PART` in their name, in whatever case")
 	cmd.Flags().StringVar(&f.State, "state", "", "only `STATE`: delivered, failed or waiting")
-	cmd.Flags().StringVar(&since, "since", "", "not before this `TIME`: 2026-11-24, \"2026-11-24 09:00\", 09:00 (today), 2h or 7d (ago)")
+	cmd.Flags().StringVar(&since, "since", "", "not before this `TIME`: "+moments)
 	cmd.Flags().StringVar(&until, "until", "", "before this `TIME`, written in the same ways")
 	cmd.Flags().IntVarP(&f.Limit, "limit", "n", 0, "at most this many `ROWS`; 0 is all")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "for spreadsheets: RFC 4180, with a line of headings")
@@ -67,62 +67,75 @@ It goes back as far as keep_history (90 days unless set otherwise).`,
 	return cmd
 }
 
-// complete puts the times that are given into the filter, and makes the path of its folder absolute.
-func complete(f *control.Filter, since, until string, now time.Time) error {
-	for moment, at := range map[string]*time.Time{since: &f.Since, until: &f.Until} {
-		if moment == "" {
-			continue
-		}
-		t, err := momentOf(moment, now)
-		if err != nil {
-			return &exitError{exitUsage, err}
-		}
-		*at = t
+func (a *asker) writeHistory(out io.Writer, rows []control.Entry, asCSV bool) error {
+	switch {
+	case a.json:
+		return writeJSON(out, rows)
+	case asCSV:
+		return writeCSV(out, rows)
 	}
-	if f.Folder == "" {
+	return writeLines(out, inquiry.HistoryText(rows, time.Now()))
+}
+
+// complete puts into the filter what the command line says. Its errors are about that.
+func complete(cmd *cobra.Command, f *control.Filter, since, until string, now time.Time) (err error) {
+	switch f.State {
+	case "", inquiry.StateDelivered, inquiry.StateFailed, inquiry.StateWaiting:
+	default:
+		return fmt.Errorf("--state: state must be delivered, failed or waiting, not \"%s\"", text.Printable(f.State))
+	}
+	if f.Limit < 0 {
+		return fmt.Errorf("--limit %d: it is a number of rows, and 0 is all", f.Limit)
+	}
+	if f.Since, err = momentIn(cmd, "since", since, now); err != nil {
+		return err
+	}
+	if f.Until, err = momentIn(cmd, "until", until, now); err != nil {
+		return err
+	}
+	if !f.Until.IsZero() && !f.Since.Before(f.Until) {
+		return fmt.Errorf("nothing lies between --since %s and --until %s", text.Quoted(since), text.Quoted(until))
+	}
+	f.Folder, err = folderIn(cmd, f.Folder)
+	return err
+}
+
+// noFiles refuses arguments of a command that lists files of all names.
+func noFiles(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
 		return nil
 	}
-	folder, err := filepath.Abs(f.Folder)
-	f.Folder = folder
+	return usage(cmd, fmt.Errorf("it takes no %s: for files of a name write --name %[1]s", text.Quoted(args[0])))
+}
+
+// writeCSV writes rows as RFC 4180 says, with quotes around what any spreadsheet could divide. Times are in RFC 3339, sizes in bytes, and
+// the states those of --state.
+func writeCSV(out io.Writer, rows []control.Entry) error {
+	var b bytes.Buffer
+	line := func(cells ...string) {
+		for i, cell := range cells {
+			if strings.ContainsAny(cell, "\",;\t\r\n'| ") {
+				cells[i] = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
+			}
+		}
+		b.WriteString(strings.Join(cells, ",") + "\r\n")
+	}
+	line("id", "at", "folder", "name", "destination", "target", "kind", "state", "reason", "reference", "moved_to", "bytes", "maybe_twice")
+	for _, e := range rows {
+		line(strconv.FormatInt(e.ID, 10), e.At.Format(time.RFC3339), cell(e.Folder), cell(e.Name), cell(e.Destination), cell(e.Target), e.Kind,
+			inquiry.StateOf(e), cell(e.Reason), cell(e.Reference), cell(e.Dest), strconv.FormatInt(e.Size, 10), strconv.FormatBool(e.MaybeTwice))
+	}
+	_, err := out.Write(b.Bytes())
 	return failed(err)
 }
 
-// momentOf reads a time as people write it, on the clock of this machine.
-func momentOf(written string, now time.Time) (time.Time, error) {
-	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04", time.DateTime, time.RFC3339} {
-		if t, err := time.ParseInLocation(layout, written, now.Location()); err == nil {
-			return t, nil
-		}
-	}
-	for _, layout := range []string{"15:04", time.TimeOnly} {
-		if t, err := time.ParseInLocation(layout, written, now.Location()); err == nil {
-			return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), 0, now.Location()), nil
-		}
-	}
-	if ago, err := config.ParseDuration(written); err == nil {
-		return now.Add(-ago), nil
-	}
-	return time.Time{}, fmt.Errorf("%q is no time: write 2026-11-24, \"2026-11-24 09:00\", 09:00 (today), 2h or 7d (ago)", written)
-}
+// formula are the characters that begin a formula in a spreadsheet, or stand for such in some of them.
+const formula = "=+-@＝＋－＠"
 
-// writeCSV writes rows as RFC 4180 says. Times are in RFC 3339, sizes in bytes.
-func writeCSV(out io.Writer, rows []control.Entry) error {
-	w := csv.NewWriter(out)
-	_ = w.Write([]string{"id", "at", "folder", "name", "destination", "target", "kind", "state", "reason", "reference", "moved_to", "bytes", "maybe_twice"})
-	for _, e := range rows {
-		_ = w.Write([]string{
-			strconv.FormatInt(e.ID, 10), e.At.Format(time.RFC3339), cell(e.Folder), cell(e.Name), cell(e.Destination), cell(e.Target), e.Kind, e.State,
-			cell(e.Reason), cell(e.Reference), cell(e.Dest), strconv.FormatInt(e.Size, 10), strconv.FormatBool(e.MaybeTwice),
-		})
-	}
-	w.Flush()
-	return failed(w.Error())
-}
-
-// cell makes content harmless in a spreadsheet, which takes what begins like a formula for one.
+// cell makes content harmless in a spreadsheet: it is one line, and no formula.
 func cell(content string) string {
-	content = text.Printable(content)
-	if content != "" && strings.ContainsRune("=+-@", rune(content[0])) {
+	content = harmless(content)
+	if first, _ := utf8.DecodeRuneInString(strings.TrimLeft(content, ` "'`)); strings.ContainsRune(formula, first) && content != "" {
 		return "'" + content
 	}
 	return content

@@ -22,7 +22,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/config":            {"internal/ignore", "internal/overlap", "internal/text", "internal/wire"},
 		"internal/control":           {"internal/text", "internal/view"},
 		"internal/door":              {"internal/config", "internal/file", "internal/overlap", "internal/text", "internal/view"},
-		"internal/inquiry":           {"internal/config", "internal/control", "internal/ledger", "internal/text", "internal/view"},
+		"internal/inquiry":           {"internal/config", "internal/control", "internal/file", "internal/filing", "internal/ledger", "internal/text", "internal/view"},
 		"internal/overlap":           {"internal/file"},
 		"internal/filing":            {"internal/durable", "internal/file", "internal/text"},
 		"internal/hang":              {"internal/text"},

@@ -56,7 +56,11 @@ func isZone(tz string) bool {
 }
 
 func console(out io.Writer) io.Writer {
-	return zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !isTerminal(out) || os.Getenv("NO_COLOR") != ""}
+	return consoleFor(out, isTerminal(out) && os.Getenv("NO_COLOR") == "")
+}
+
+func consoleFor(out io.Writer, colour bool) io.Writer {
+	return zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !colour}
 }
 
 func isTerminal(out io.Writer) bool {

@@ -51,6 +51,8 @@ cannot be given as a flag: those are seen by everybody on the machine, and kept 
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
+	cmd.ValidArgsFunction = completeAccount(&path)
 	cmd.Flags().StringVar(&phone, "phone", "", "the phone `NUMBER`, with + and the country code, instead of being asked for it")
 	return cmd
 }
@@ -190,6 +192,8 @@ good until its end.`,
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
+	cmd.ValidArgsFunction = completeAccount(&path)
 	return cmd
 }
 

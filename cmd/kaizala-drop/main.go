@@ -5,11 +5,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"kaizala-drop/internal/control"
 )
 
 // Exit codes. The unit's RestartPreventExitStatus=78 keeps a broken setting from looping.
@@ -31,15 +34,15 @@ func execute(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetErr(log)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
-	text, code := "kaizala-drop: "+err.Error(), exitUsage // what cobra refuses: an unknown command, flag or argument
+	text, code := "kaizala-drop: ", exitUsage // what cobra refuses: an unknown command, flag or argument
 	if exit, ok := errors.AsType[*exitError](err); ok {
-		code = exit.code
+		text, code = text+err.Error(), exit.code
 	} else {
-		text += "\nsee \"kaizala-drop --help\""
+		text += fmt.Sprintf("%v\nsee \"%s --help\"", refused(err), cmd.CommandPath())
 	}
 	sayFatal(root.ErrOrStderr(), text)
 	return code
@@ -65,6 +68,7 @@ Exit codes: 0 fine, 1 something failed, 2 wrong usage, 78 wrong configuration.`,
 	}
 	root.AddCommand(newRun(), newCheck(), newDemo(), newSandbox(), newVersion(), newStatus(), newExplain(), newHistory(), newRetry(),
 		newLogin(), newLogout(), newGroups())
+	plainly(root)
 	return root
 }
 
@@ -77,10 +81,13 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// failed says that the command was understood and did not succeed.
+// failed says that the command was understood and did not succeed. A question that is itself at fault is wrong usage.
 func failed(err error) error {
 	if err == nil {
 		return nil
+	}
+	if _, ok := errors.AsType[*control.Refusal](err); ok {
+		return &exitError{exitUsage, err}
 	}
 	return &exitError{exitFailed, err}
 }

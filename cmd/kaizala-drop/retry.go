@@ -17,8 +17,8 @@ import (
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/inquiry"
+	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
-	"kaizala-drop/internal/retry"
 	"kaizala-drop/internal/text"
 )
 
@@ -33,7 +33,8 @@ func newRetry() *cobra.Command {
 Nothing is ever overwritten: a file whose name is taken gets a number. Who asked is written into the ledger and the log.
 
 A file that may have been posted (no answer came back) is not sent again unasked: look in the group, and say --post-again or
---was-posted. One that failed because its end is missing would fail again: --as-it-is sends it this once without that check.
+--was-posted. One that failed because its end is missing would fail again: --as-it-is sends it this once without that check. One that
+the destination does not take stays where it is. Those of a folder go back in the order in which they had come.
 
 The running daemon does it; where none runs the command does it itself, as the owner of state_dir, and the file is sent once the
 daemon runs.`,
@@ -41,16 +42,18 @@ daemon runs.`,
   kaizala-drop retry --folder /srv/drop/reception --since 2h
   kaizala-drop retry --as-it-is /srv/drop/reception/failed/old.wav
   kaizala-drop retry --was-posted /srv/drop/reception/failed/scan0002.pdf`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fillRetry(&r, args, since, time.Now()); err != nil {
-				return &exitError{exitUsage, err}
+		Args: cobra.ArbitraryArgs,
+		PreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := fillRetry(cmd, &r, args, since, time.Now()); err != nil {
+				return usage(cmd, err)
 			}
-			return a.retry(cmd, r)
+			return nil
 		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.retry(cmd, r) },
 	}
 	a.flags(cmd)
 	cmd.Flags().StringVar(&r.Folder, "folder", "", "all failed files of this watched folder `PATH`")
-	cmd.Flags().StringVar(&since, "since", "", "with --folder: only those that failed since this `TIME`: 2026-11-24, 09:00 (today), 2h or 7d (ago)")
+	cmd.Flags().StringVar(&since, "since", "", "with --folder: only those that failed since this `TIME`: "+moments)
 	cmd.Flags().BoolVar(&r.AsItIs, "as-it-is", false, "send it this once without the check of its ending")
 	cmd.Flags().BoolVar(&r.PostAgain, "post-again", false, "send it although it may be in the group already")
 	cmd.Flags().BoolVar(&r.WasPosted, "was-posted", false, "it is in the group: move it to done/, and send nothing")
@@ -61,15 +64,19 @@ daemon runs.`,
 	return cmd
 }
 
-// fillRetry completes a request from what the command line says.
-func fillRetry(r *control.Retry, args []string, since string, now time.Time) error {
+// fillRetry completes a request from what the command line says. Its errors are about that.
+func fillRetry(cmd *cobra.Command, r *control.Retry, args []string, since string, now time.Time) (err error) {
 	switch {
-	case len(args) == 0 && r.Folder == "":
+	case len(args) == 0 && !cmd.Flags().Changed("folder"):
 		return errors.New("name the failed files, or a watched folder with --folder")
 	case len(args) > 0 && r.Folder != "":
 		return errors.New("name files or --folder, not both")
-	case since != "" && r.Folder == "":
+	case cmd.Flags().Changed("since") && r.Folder == "":
 		return errors.New("--since goes with --folder")
+	case r.WasPosted && (r.PostAgain || r.AsItIs):
+		return errors.New("--was-posted sends nothing: leave out --post-again and --as-it-is, or say these")
+	case slices.Contains(args, ""):
+		return errors.New("an empty name is no file")
 	}
 	for _, arg := range args {
 		path, err := filepath.Abs(arg)
@@ -78,26 +85,16 @@ func fillRetry(r *control.Retry, args []string, since string, now time.Time) err
 		}
 		r.Paths = append(r.Paths, path)
 	}
-	if r.Folder != "" {
-		folder, err := filepath.Abs(r.Folder)
-		if err != nil {
-			return err
-		}
-		r.Folder = folder
+	if r.Since, err = momentIn(cmd, "since", since, now); err != nil {
+		return err
 	}
-	if since != "" {
-		at, err := momentOf(since, now)
-		if err != nil {
-			return err
-		}
-		r.Since = at
-	}
-	return nil
+	r.Folder, err = folderIn(cmd, r.Folder)
+	return err
 }
 
 // retry asks, and says of each file what became of it.
 func (a *asker) retry(cmd *cobra.Command, r control.Retry) error {
-	desk, done, err := a.retrying(cmd.Context())
+	desk, running, done, err := a.retrying(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -108,128 +105,125 @@ func (a *asker) retry(cmd *cobra.Command, r control.Retry) error {
 	}
 	if a.json {
 		err = writeJSON(cmd.OutOrStdout(), results)
+	} else {
+		tellResults(cmd, results, running)
 	}
 	bad := 0
 	for _, one := range results {
-		switch {
-		case one.Error != "":
+		if one.Error != "" {
 			bad++
-			if !a.json {
-				fmt.Fprintln(cmd.ErrOrStderr(), "kaizala-drop: "+text.Printable(one.Error))
-			}
-		case !a.json:
-			fmt.Fprintf(cmd.OutOrStdout(), "%s -> %s\n", text.Printable(one.Path), text.Printable(one.To))
 		}
 	}
 	switch {
 	case err != nil:
 		return err
+	case len(results) == 0 && r.Folder == "":
+		return failed(errors.New("only notes were named: name the files beside them"))
+	case len(results) == 0 && r.Since.IsZero():
+		return failed(fmt.Errorf("no failed file of \"%s\" lies in its failed/", text.Printable(r.Folder)))
 	case len(results) == 0:
-		return failed(errors.New("no file failed there"))
+		return failed(fmt.Errorf("no file of \"%s\" that has failed since %s lies in its failed/", text.Printable(r.Folder), r.Since.Format(time.DateTime)))
 	case bad > 0:
-		return failed(fmt.Errorf("%d of %d files were not taken back", bad, len(results)))
+		return failed(fmt.Errorf("%d of %d files stay where they are", bad, len(results)))
 	}
 	return nil
 }
 
-// noteEnd is how the name of the note beside a failed file ends.
-const noteEnd = ".reason.txt"
-
-// retries does with failed files what is asked, with a retrier.
-type retries struct {
-	retrier *retry.Retrier
-	book    *ledger.Ledger
-}
-
-// newRetries makes one for a ledger whose Run is running. folders gives the configuration of now.
-func newRetries(book *ledger.Ledger, filer *filing.Filer, folders func() []config.Folder, log zerolog.Logger) retries {
-	return retries{book: book, retrier: &retry.Retrier{
-		Ledger: book, Filer: filer, Folders: func() []retry.Folder { return retryFolders(folders()) }, Log: log,
-	}}
-}
-
-// Do does with each file what is asked.
-func (r retries) Do(ctx context.Context, q control.Retry, by string) ([]control.Retried, error) {
-	paths := q.Paths
-	if q.Folder != "" {
-		found, err := r.failedOf(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		paths = append(paths, found...)
-	}
-	results := []control.Retried{}
-	for _, path := range paths {
-		if about, isNote := strings.CutSuffix(path, noteEnd); isNote && slices.Contains(paths, about) { // FILE* names both
+// tellResults tells a person what became of the files.
+func tellResults(cmd *cobra.Command, results []control.Retried, running bool) {
+	toSend := false
+	for _, one := range results {
+		if one.Error != "" {
+			fmt.Fprintln(cmd.ErrOrStderr(), "kaizala-drop: "+harmless(one.Error))
 			continue
 		}
-		if !filepath.IsAbs(path) {
-			return nil, &control.Refusal{Text: "paths must be absolute, not " + text.Printable(path)}
-		}
-		got, err := r.retrier.Retry(ctx, retry.Request{Path: path, AsItIs: q.AsItIs, PostAgain: q.PostAgain, WasPosted: q.WasPosted, By: by})
-		switch {
-		case errors.Is(err, retry.ErrNote) && len(paths) > 1: // the note of a file that was not named
-			continue
-		case err != nil:
-			results = append(results, control.Retried{Path: path, Error: err.Error()})
-		default:
-			results = append(results, control.Retried{Path: path, To: got.To})
-		}
+		toSend = toSend || one.What != string(ledger.WasPosted)
+		fmt.Fprintln(cmd.OutOrStdout(), tellRetried(one, time.Now()))
 	}
-	return results, nil
-}
-
-// failedOf finds the failed files of a folder.
-func (r retries) failedOf(ctx context.Context, q control.Retry) (paths []string, err error) {
-	query := ledger.Query{Folder: q.Folder, State: ledger.Failed, Since: q.Since}
-	for {
-		found, err := r.book.Search(ctx, query)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range found {
-			for _, f := range d.Files {
-				if d.Finished && f.Dest != "" {
-					paths = append(paths, f.Dest)
-				}
-			}
-		}
-		if len(found) < ledger.SearchMost {
-			return paths, nil
-		}
-		query.Before = found[len(found)-1].ID
+	if toSend && !running {
+		fmt.Fprintln(cmd.OutOrStdout(), "No daemon runs: what lies in its folder is sent once the daemon runs (systemctl start kaizala-drop).")
 	}
 }
 
-// retryFolders gives folders as a retrier knows them.
-func retryFolders(folders []config.Folder) []retry.Folder {
-	all := make([]retry.Folder, len(folders))
-	for i, f := range folders {
-		all[i] = retry.Folder{Path: f.Path, Done: f.Done, Failed: f.Failed, Recursive: f.Recursive}
-	}
-	return all
-}
+// harmless is a text whose names are printable already, and of which nothing else does harm either.
+func harmless(said string) string { return strings.ReplaceAll(text.Printable(said), `\\`, `\`) }
 
 // retrying opens a desk that takes failed files back: the running daemon's, or one of this process, which works as the owner of
 // state_dir, under the daemon's lock.
-func (a *asker) retrying(ctx context.Context) (control.Desk, func(), error) {
+func (a *asker) retrying(ctx context.Context) (desk control.Desk, running bool, done func(), err error) {
 	c, client, err := a.daemon(ctx)
+	// A daemon that has just started does not answer yet, and another command that does this ends soon.
+	for deadline := time.Now().Add(lockTime); err == nil && client == nil && ledger.InUse(c.StateDir) && time.Now().Before(deadline); {
+		time.Sleep(lockLook)
+		c, client, err = a.daemon(ctx)
+	}
 	switch {
 	case err != nil:
-		return nil, nil, err
+		return nil, false, nil, err
 	case client != nil:
-		return client, client.Close, nil
+		return client, true, client.Close, nil
 	}
 	if err := becomeOwner(c.StateDir); err != nil {
-		return nil, nil, failed(err)
+		return nil, false, nil, failed(err)
 	}
-	book, err := ledger.Open(c.StateDir)
+	book, err := openExisting(c.StateDir)
+	if errors.Is(err, ledger.ErrLocked) {
+		err = fmt.Errorf("no daemon answers at a socket, and yet one works: %w", err)
+	}
 	if err != nil {
-		return nil, nil, failed(err)
+		return nil, false, nil, failed(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	writing := start(func() error { return book.Run(ctx) })
-	r := newRetries(book, filing.New(), func() []config.Folder { return c.Folders }, zerolog.Nop())
-	desk := &inquiry.Desk{Config: func() config.Config { return c }, Version: version(), Ledger: book, Retries: r.Do, Now: time.Now}
-	return desk, func() { stop(); <-writing; _ = book.Close() }, nil
+	filer := filing.New()
+	filer.Options = a.options()
+	r := newRetries(book, filer, func() []config.Folder { return c.Folders }, rulesOf(c), zerolog.Nop())
+	d := &inquiry.Desk{Config: func() config.Config { return c }, Version: version(), Ledger: book, Retries: r.Do, Now: time.Now}
+	return d, false, func() { stop(); <-writing; _ = book.Close() }, nil
+}
+
+const (
+	lockTime = 5 * time.Second        // for a daemon to answer that has begun to work with the ledger
+	lockLook = 100 * time.Millisecond // between two looks whether it does
+)
+
+// openExisting opens a ledger that is there: the daemon alone makes one. It waits for other commands that work with it.
+func openExisting(stateDir string) (*ledger.Ledger, error) {
+	known, err := ledger.OpenReadOnly(stateDir)
+	if errors.Is(err, ledger.ErrNone) {
+		return nil, err
+	} else if err == nil {
+		_ = known.Close()
+	}
+	for deadline := time.Now().Add(lockTime); ; time.Sleep(lockLook) {
+		book, err := ledger.Open(stateDir)
+		if !errors.Is(err, ledger.ErrLocked) || time.Now().After(deadline) {
+			return book, err
+		}
+	}
+}
+
+// rulesOf tells what names mean where no daemon runs.
+func rulesOf(c config.Config) rules {
+	known := rules{map[string]service{}}
+	for _, to := range c.Destinations {
+		if to.Type == config.KaizalaType {
+			known.services[to.Name] = service{traits: kaizala.Traits()}
+		}
+	}
+	return known
+}
+
+// options are those that commands need to find the same configuration.
+func (a *asker) options() string { return optionsFor(a.config) }
+
+// optionsFor are the options of commands for a configuration: none for the default one.
+func optionsFor(path string) string {
+	if path == "" || path == defaultConfig {
+		return ""
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return text.Options(path)
 }

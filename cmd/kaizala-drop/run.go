@@ -39,6 +39,7 @@ at the next start. A second one stops it at once; nothing is lost by that either
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the configuration `FILE`")
+	completeConfig(cmd)
 	cmd.Flags().BoolVar(&once, "once", false, "deliver what is there, then exit")
 	return cmd
 }
@@ -63,7 +64,7 @@ func runUntilSignalled(ctx context.Context, path string, once bool, out io.Write
 	configs := make(chan config.Config)
 	listening, deaf := context.WithCancel(ctx)
 	reloading := start(func() error { reload(listening, path, hup, configs, log); return nil })
-	d := daemon{config: c, configs: configs, once: once, log: log}
+	d := daemon{config: c, configs: configs, once: once, options: optionsFor(path), log: log}
 	sum, err := d.run(ctx)
 	deaf()
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveMargin)

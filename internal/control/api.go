@@ -20,8 +20,8 @@ type Desk interface {
 	// Status is the whole as of now.
 	Status(ctx context.Context) (Status, error)
 	// Explain tells what is known of the file at an absolute path, wherever that is, and of a name without a folder what is
-	// known of files of that name.
-	Explain(ctx context.Context, path string) (Story, error)
+	// known of files of that name. Its sentences say times by the clock z.
+	Explain(ctx context.Context, path string, z Zone) (Story, error)
 	// History lists what became of files, the latest first.
 	History(ctx context.Context, f Filter) ([]Entry, error)
 	// Retry takes failed files back, or files them as posted. by says who asked. The results are those of the files, in their order.
@@ -36,7 +36,8 @@ func (r *Refusal) Error() string { return r.Text }
 // Status is the whole at one moment.
 type Status struct {
 	API          int           `json:"api"`
-	Running      bool          `json:"running"` // a daemon answered; else a command looked at the ledger
+	Running      bool          `json:"running"`           // a daemon answered; else a command looked at the ledger
+	Unasked      string        `json:"unasked,omitempty"` // why no daemon answered
 	Version      string        `json:"version"`
 	PID          int           `json:"pid,omitempty"`
 	Started      time.Time     `json:"started,omitzero"`
@@ -74,16 +75,17 @@ type Folder struct {
 	Up          bool          `json:"up"`
 	Trouble     string        `json:"trouble,omitempty"` // why it is not served, or not as it should be
 	Advice      string        `json:"advice,omitempty"`
-	Next        time.Time     `json:"next,omitzero"`     // when that is tried again
-	Silent      bool          `json:"silent,omitempty"`  // its part of the daemon did not answer in time
-	Held        []Reason      `json:"held,omitempty"`    // what is not taken yet, by kind
-	Pause       *view.Pause   `json:"pause,omitempty"`   // its group or room refuses
-	Filing      *view.Pause   `json:"filing,omitempty"`  // its files cannot be moved away
-	Queue       []view.Queued `json:"queue,omitempty"`   // the first of what is under way
-	Deliveries  int           `json:"deliveries"`        // under way, or waiting to be
-	Ignored     int           `json:"ignored,omitempty"` // names that rules leave alone
-	Failed      int           `json:"failed"`            // files that lie in failed/
-	Last        *Entry        `json:"last,omitempty"`    // delivered last
+	Next        time.Time     `json:"next,omitzero"`          // when that is tried again
+	Silent      bool          `json:"silent,omitempty"`       // its part of the daemon did not answer in time
+	Held        []Reason      `json:"held,omitempty"`         // what is not taken yet, by kind
+	Pause       *view.Pause   `json:"pause,omitempty"`        // its group or room refuses
+	Filing      *view.Pause   `json:"filing,omitempty"`       // its files cannot be moved away
+	Queue       []view.Queued `json:"queue,omitempty"`        // the first of what is under way
+	Deliveries  int           `json:"deliveries"`             // under way, or waiting to be
+	Ignored     int           `json:"ignored,omitempty"`      // names that rules leave alone
+	Failed      int           `json:"failed"`                 // files that lie in failed/
+	FailedNames []string      `json:"failed_names,omitempty"` // of the latest of them
+	Last        *Entry        `json:"last,omitempty"`         // delivered last
 }
 
 // Reason is why files of a folder are not taken yet.
@@ -94,6 +96,7 @@ type Reason struct {
 	Since  time.Time `json:"since"` // of the oldest
 	Next   time.Time `json:"next,omitzero"`
 	Names  []string  `json:"names"`          // the oldest of them
+	Fails  time.Time `json:"fails,omitzero"` // when the first of them goes to failed/ if it stays as it is
 	Late   bool      `json:"late,omitempty"` // a person should look
 }
 
@@ -126,20 +129,37 @@ type Entry struct {
 	MaybePosted bool      `json:"maybe_posted,omitempty"` // it failed, and may be in the group all the same
 	Dest        string    `json:"dest,omitempty"`         // where it was moved to
 	Size        int64     `json:"size"`
-	Of          int       `json:"of,omitempty"` // files of one post, if there are several
+	Of          int       `json:"of,omitempty"`     // files of one post, if there are several
+	Asked       []Asked   `json:"asked,omitempty"`  // what people asked of it after it had failed, in their order
+	Origin      *Asked    `json:"origin,omitempty"` // it had failed before, and this put it back into its folder
+}
+
+// Asked is what somebody asked of a failed file (retry).
+type Asked struct {
+	Delivery int64     `json:"delivery"` // that failed
+	What     string    `json:"what"`     // "retry", "as-it-is", "post-again", "post-again, as-it-is", "was-posted"
+	By       string    `json:"by"`
+	At       time.Time `json:"at"`
+	State    string    `json:"state"`            // "asked", "done", or "void": there was nothing to do it with
+	Reason   string    `json:"reason,omitempty"` // why it is void
+	From     string    `json:"from"`             // where the file lay
+	To       string    `json:"to,omitempty"`     // where it was put
+	Became   int64     `json:"became,omitempty"` // the delivery that took it up there; 0: none yet
 }
 
 // Story is what is known of one file, in plain words.
 type Story struct {
 	Path    string       `json:"path"`
 	Running bool         `json:"running"`
-	State   string       `json:"state"` // one word for programs: see docs/control.md
-	Title   string       `json:"title"` // one sentence
+	Unasked string       `json:"unasked,omitempty"` // why no daemon answered
+	State   string       `json:"state"`             // one word for programs: see docs/control.md
+	Title   string       `json:"title"`             // one sentence
 	Lines   []string     `json:"lines,omitempty"`
 	Advice  []string     `json:"advice,omitempty"`
 	Held    *view.Held   `json:"held,omitempty"`
 	Queued  *view.Queued `json:"queued,omitempty"`
 	Entries []Entry      `json:"entries,omitempty"` // the latest first
+	Files   []Story      `json:"files,omitempty"`   // of a name that several files have: one of each, the one that needs most care first
 }
 
 // Retry says which failed files are to be taken back, and how.
@@ -154,7 +174,12 @@ type Retry struct {
 
 // Retried is what became of one of them.
 type Retried struct {
-	Path  string `json:"path"`
-	To    string `json:"to,omitempty"`    // where it lies now
-	Error string `json:"error,omitempty"` // why it was not taken back, and what to do
+	Path     string    `json:"path"`
+	To       string    `json:"to,omitempty"`        // where it was put
+	What     string    `json:"what,omitempty"`      // was done: "retry", "as-it-is", "post-again", "post-again, as-it-is", "was-posted"
+	At       time.Time `json:"at,omitzero"`         // when
+	By       string    `json:"by,omitempty"`        // who asked for it
+	Already  bool      `json:"already,omitempty"`   // that was an earlier request, and nothing was moved to Path since
+	NoteLeft string    `json:"note_left,omitempty"` // its note, if somebody has written in it: it is still there
+	Error    string    `json:"error,omitempty"`     // why it stays where it is, and what to do
 }

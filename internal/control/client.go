@@ -3,7 +3,6 @@ package control
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +20,7 @@ const maxAnswer = 256 << 20
 // Client asks a running daemon. It is safe for concurrent use. A call whose error wraps ErrNoDaemon found none.
 type Client struct {
 	web http.Client
+	pid *atomic.Int64
 }
 
 // ErrNoDaemon is wrapped by the errors of a Client that finds nobody at the socket.
@@ -27,15 +28,23 @@ var ErrNoDaemon = errors.New("no daemon answers")
 
 // NewClient makes a client that asks at the socket.
 func NewClient(socket string) *Client {
+	pid := new(atomic.Int64)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", socket)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoDaemon, err)
 		}
+		if c, ok := conn.(*net.UnixConn); ok {
+			peer, _ := peerOf(c)
+			pid.Store(int64(peer.PID))
+		}
 		return conn, nil
 	}
-	return &Client{web: http.Client{Transport: &http.Transport{DialContext: dial}}}
+	return &Client{web: http.Client{Transport: &http.Transport{DialContext: dial}}, pid: pid}
 }
+
+// PID is the process at the other end, as the kernel says; 0: unknown, or none was asked yet. It is known of one that does not answer.
+func (c *Client) PID() int { return int(c.pid.Load()) }
 
 // Close gives its connections back.
 func (c *Client) Close() { c.web.CloseIdleConnections() }
@@ -46,8 +55,8 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 }
 
 // Explain is the daemon's Desk.Explain.
-func (c *Client) Explain(ctx context.Context, path string) (s Story, err error) {
-	return s, c.get(ctx, "explain", url.Values{"path": {path}}, &s)
+func (c *Client) Explain(ctx context.Context, path string, z Zone) (s Story, err error) {
+	return s, c.get(ctx, "explain", url.Values{"path": {path}, "zone": {z.String()}}, &s)
 }
 
 // History is the daemon's Desk.History.
@@ -63,11 +72,11 @@ func (c *Client) History(ctx context.Context, f Filter) (all []Entry, err error)
 
 // Retry is the daemon's Desk.Retry. The daemon learns from the kernel who asks, so by is not sent.
 func (c *Client) Retry(ctx context.Context, r Retry, _ string) (all []Retried, err error) {
-	body, err := json.Marshal(r)
-	if err != nil {
+	var body bytes.Buffer
+	if err := Write(&body, r, ""); err != nil {
 		return nil, err
 	}
-	return all, c.ask(ctx, http.MethodPost, "retry", nil, body, &all)
+	return all, c.ask(ctx, http.MethodPost, "retry", nil, body.Bytes(), &all)
 }
 
 func (c *Client) get(ctx context.Context, what string, values url.Values, into any) error {
@@ -92,7 +101,7 @@ func (c *Client) ask(ctx context.Context, method, what string, values url.Values
 	if response.StatusCode != http.StatusOK {
 		return refusal(response, text)
 	}
-	if err := json.Unmarshal(text, into); err != nil {
+	if err := read(text, into, false); err != nil {
 		return fmt.Errorf("the daemon's answer cannot be read, is it another version? %w", err)
 	}
 	return nil
@@ -101,7 +110,7 @@ func (c *Client) ask(ctx context.Context, method, what string, values url.Values
 // refusal is the error that an answer says.
 func refusal(response *http.Response, text []byte) error {
 	var f failure
-	if json.Unmarshal(text, &f) != nil || f.Error == "" {
+	if read(text, &f, false) != nil || f.Error == "" {
 		return fmt.Errorf("the daemon answered %s", response.Status)
 	}
 	if response.StatusCode == http.StatusBadRequest {

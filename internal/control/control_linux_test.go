@@ -56,8 +56,8 @@ type fixed struct {
 }
 
 func (f *fixed) Status(context.Context) (Status, error) { return f.status, f.err }
-func (f *fixed) Explain(_ context.Context, path string) (Story, error) {
-	return Story{Path: path, Title: "about " + path}, f.err
+func (f *fixed) Explain(_ context.Context, path string, z Zone) (Story, error) {
+	return Story{Path: path, Title: "about " + path, Lines: []string{z.String()}}, f.err
 }
 
 func (f *fixed) History(_ context.Context, q Filter) ([]Entry, error) {
@@ -120,7 +120,7 @@ func TestClientGetsWhatTheDeskSays(t *testing.T) {
 	if s, err := c.Status(ctx); err != nil || s.PID != 7 || s.Folders[0].Path != "/a\n" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if s, err := c.Explain(ctx, "/srv/a b/ü&=%?.pdf"); err != nil || s.Title != "about /srv/a b/ü&=%?.pdf" {
+	if s, err := c.Explain(ctx, "/srv/a b/ü&=%?\xff.pdf", Zone{{Seconds: 5400}}); err != nil || s.Title != "about /srv/a b/ü&=%?\xff.pdf" || s.Lines[0] != "+01:30" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	want := Filter{Folder: "/srv/a", Name: "x y", State: "failed", Since: time.Unix(1, 5).UTC(), Until: time.Unix(9, 0).UTC(), Limit: 3}
@@ -249,7 +249,8 @@ func TestHostileQuestions(t *testing.T) {
 	defer c.Close()
 	for _, q := range []struct{ method, path, body string }{
 		{"GET", "/", ""}, {"GET", "/v2/status", ""}, {"DELETE", "/v1/status", ""}, {"POST", "/v1/retry", ""}, {"POST", "/v1/retry", "{"},
-		{"POST", "/v1/retry", `{"pathz":[]}`}, {"POST", "/v1/retry", `{"paths":["` + strings.Repeat("x", 2<<20) + `"]}`},
+		{"POST", "/v1/retry", `{"pathz":[]}`}, {"POST", "/v1/retry", "{\"paths\":[\"/a\xff.pdf\"]}"}, {"POST", "/v1/retry", `{"paths":["/a\udcff.pdf"]}`},
+		{"POST", "/v1/retry", `{"paths":["/a\ufffd.pdf"]}`}, {"POST", "/v1/retry", `{"paths":["/a\ufffd41.pdf"]}`}, {"POST", "/v1/retry", `{"paths":["` + strings.Repeat("x", maxQuestion) + `"]}`},
 		{"GET", "/v1/history?since=yesterday", ""}, {"GET", "/v1/history?limit=-1", ""}, {"GET", "/v1/history?limit=99999999999999999999", ""},
 		{"GET", "/v1/../../etc/passwd", ""},
 	} {

@@ -2,9 +2,9 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// askTime bounds a question, endTime the end of the server.
+	// askTime bounds a question that changes nothing, endTime the end of the server.
 	askTime = 10 * time.Second
 	endTime = time.Second
 	// maxQuestion is the most that is read of a question, in bytes.
-	maxQuestion = 1 << 20
+	maxQuestion = 16 << 20
 )
 
 // Server answers at a socket. Nothing that it does or fails to do stops the daemon.
@@ -92,7 +92,13 @@ func (s *Server) handler() http.Handler {
 		answer(w, r, s.Desk.Status)
 	})
 	mux.HandleFunc("GET /v1/explain", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, r, func(ctx context.Context) (Story, error) { return s.Desk.Explain(ctx, r.FormValue("path")) })
+		answer(w, r, func(ctx context.Context) (Story, error) {
+			z, err := ParseZone(r.FormValue("zone"))
+			if err != nil {
+				return Story{}, err
+			}
+			return s.Desk.Explain(ctx, r.FormValue("path"), z)
+		})
 	})
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, func(ctx context.Context) ([]Entry, error) {
@@ -118,13 +124,17 @@ func (s *Server) retry(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var want Retry
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&want); err != nil {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuestion))
+	if err == nil {
+		err = read(body, &want, true)
+	}
+	if err != nil {
 		fail(w, http.StatusBadRequest, fmt.Errorf("the question cannot be read: %w", err))
 		return
 	}
-	answer(w, r, func(ctx context.Context) ([]Retried, error) { return s.Desk.Retry(ctx, want, by.String()) })
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it lasts as long as the files take, while somebody waits for it
+	got, err := s.Desk.Retry(r.Context(), want, by.String())
+	reply(w, got, err)
 }
 
 // answer asks, and sends the answer or the error.
@@ -132,6 +142,10 @@ func answer[T any](w http.ResponseWriter, r *http.Request, ask func(context.Cont
 	ctx, cancel := context.WithTimeout(r.Context(), askTime)
 	defer cancel()
 	got, err := ask(ctx)
+	reply(w, got, err)
+}
+
+func reply(w http.ResponseWriter, got any, err error) {
 	if err != nil {
 		status := http.StatusInternalServerError
 		if _, refused := errors.AsType[*Refusal](err); refused {
@@ -153,7 +167,7 @@ func fail(w http.ResponseWriter, status int, err error) { send(w, status, failur
 func send(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // who asked is gone, or does not read: nobody else needs it
+	_ = Write(w, body, "") // who asked is gone, or does not read: nobody else needs it
 }
 
 // filterOf reads what GET /v1/history is to give.

@@ -107,13 +107,16 @@ type Note struct {
 	Unknown       bool   // it may have been posted: the note names the commands for either case
 	Group, SentAs string
 
-	as   string // the file's path below failed/, if failed/ does not accept its own name
-	path string // where the file lies, for the command that sends it again; "": none is named
+	as      string // the file's path below failed/, if failed/ does not accept its own name
+	options string
+	path    string // where the file lies, for the command that sends it again; "": none is named
 }
 
 // Filer files files away. It is safe for concurrent use. Moves at the same time share their folder syncs, so one Filer should
 // serve all folders. A Filer need not be closed.
 type Filer struct {
+	Options string // of the commands that notes name (text.Options); to be set before the first move
+
 	calls  calls
 	syncs  *syncs
 	making singleflight.Group // by path of the folder

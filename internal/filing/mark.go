@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +12,9 @@ import (
 // Mark is the name of a file in each done/ and failed/. A folder that holds it is known as such a folder, even if it was
 // renamed or moved. It never expires.
 const Mark = ".kaizala-drop-filed"
+
+// IsOwnName reports whether a file of that name is this package's: a mark, or what a move needs for a while.
+func IsOwnName(name string) bool { return strings.HasPrefix(name, hiddenTag) }
 
 const markText = `kaizala-drop moves files into this folder when they are posted, or when they cannot be.
 

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"kaizala-drop/internal/file"
 	"unicode/utf8"
+
+	"kaizala-drop/internal/file"
 
 	"golang.org/x/sys/unix"
 )

@@ -20,6 +20,7 @@ import (
 const (
 	noteSuffix = ".reason.txt"
 	noteHead   = "kaizala-drop put this file aside and will not send it again by itself.\n\n"
+	noteTodo   = "\nWhat to do:\n"
 	noteTail   = "This note can be deleted.\n"
 	maxText    = 2000 // runes of one text from outside
 )
@@ -45,7 +46,7 @@ func (n Note) text(name string, local *time.Location) string {
 	line("Status", clean(n.Status))
 	line("Code", clean(n.Code))
 	line("Message", clean(n.Message))
-	b.WriteString("\nWhat to do:\n")
+	b.WriteString(noteTodo)
 	if advice := clean(n.Advice); advice != "" {
 		b.WriteString(advice + "\n")
 	}
@@ -55,22 +56,15 @@ func (n Note) text(name string, local *time.Location) string {
 
 // again says how the file is sent again.
 func (n Note) again() string {
-	command := func(option string) string { return "    kaizala-drop retry " + option + text.Quoted(n.path) + "\n" }
-	switch {
-	case n.path == "" && n.Same:
-		return "Put into the folder again as it is, it would only come back here. "
-	case n.path == "":
-		return "To send the file, put it into the folder again. "
-	case n.Unknown:
-		return "If it is not there, put the file into the folder again, or run on the server:\n" + command("--post-again ") +
-			"If it is there, this moves the file to done/, and sends nothing:\n" + command("--was-posted ")
-	case n.AsItIs:
-		return "Put into the folder again as it is, it would only come back here. This sends it as it is, if run on the server:\n" +
-			command("--as-it-is ")
-	case n.Same:
-		return "Put into the folder again as it is, it would only come back here. "
+	var b strings.Builder
+	for _, step := range n.Steps(n.path) {
+		if step.Args == nil {
+			b.WriteString(step.Text + ". ")
+		} else {
+			b.WriteString(step.Text + ":\n    " + step.Command(n.options) + "\n")
+		}
 	}
-	return "To send the file, put it into the folder again, or run on the server:\n" + command("")
+	return b.String()
 }
 
 // MaxNoteSize is in bytes, and larger than any note.
@@ -84,7 +78,7 @@ func IsNoteName(name string) bool { return strings.HasSuffix(strings.ToLower(nam
 func IsNote(content []byte) (ours, unchanged bool) {
 	ours = bytes.HasPrefix(content, []byte(noteHead))
 	unchanged = ours && bytes.HasSuffix(content, []byte(noteTail))
-	for _, part := range []string{"\nFile: ", "\nReason: ", "\nWhat to do:\n"} {
+	for _, part := range []string{"\nFile: ", "\nReason: ", noteTodo} {
 		unchanged = unchanged && bytes.Contains(content, []byte(part))
 	}
 	return ours, unchanged
@@ -168,7 +162,7 @@ func (f *Filer) unreserveNote(path string) {
 // by more than a number.
 func (t *transfer) textFor(path string) string {
 	n := *t.noted
-	n.path = path
+	n.path, n.options = path, t.filer.Options
 	if n.as = ""; !t.keepsName(path) {
 		n.as, _ = filepath.Rel(t.move.Dir, path)
 	}

@@ -81,6 +81,13 @@ func TestNoteNamesTheCommand(t *testing.T) {
 		"refused": {Note{}, "/srv/drop/failed/a.pdf", `To send the file, put it into the folder again, or run on the server:
     kaizala-drop retry /srv/drop/failed/a.pdf
 `},
+		"another configuration": {Note{options: " --config '/etc/a b.toml'"}, "/f/a.pdf", `To send the file, put it into the folder again, or run on the server:
+    kaizala-drop retry --config '/etc/a b.toml' /f/a.pdf
+`},
+		"another configuration, as it is": {Note{options: " --config /c", Same: true, AsItIs: true}, "/f/a.pdf",
+			`Put into the folder again as it is, it would only come back here. This sends it as it is, if run on the server:
+    kaizala-drop retry --config /c --as-it-is /f/a.pdf
+`},
 		"hostile": {Note{}, "/srv/failed/it's\n\x1b[31m.pdf", `To send the file, put it into the folder again, or run on the server:
     kaizala-drop retry $'/srv/failed/it\'s\n\033[31m.pdf'
 `},
@@ -104,6 +111,30 @@ If it is there, this moves the file to done/, and sends nothing:
 		if ours, unchanged := IsNote([]byte(text)); !ours || !unchanged {
 			t.Errorf("%s is not known: %t, %t", name, ours, unchanged)
 		}
+	}
+}
+
+// TestReadNote: what a note says of what to do is read back from it, with a name in any state, and not from what somebody has changed.
+func TestReadNote(t *testing.T) {
+	path := t.TempDir() + "/a\n b.pdf"
+	for name, n := range map[string]Note{
+		"refused": {}, "advised": {Advice: "Ask them."}, "no use": {Same: true, Advice: "Convert it."}, "truncated": {Same: true, AsItIs: true, Advice: "Scan it again."},
+		"unknown": {Unknown: true, Advice: "Look."}, "hostile": {Advice: "retry --post-again", Message: "\nWhat to do:\nnothing"},
+	} {
+		text := n
+		text.path, text.Reason = path, "because"
+		write(t, path+noteSuffix, text.text("a.pdf", time.UTC))
+		n.Message = ""
+		if got, ok := ReadNote(path); !ok || got != n {
+			t.Errorf("%s: got %+v, %t, want %+v", name, got, ok, n)
+		}
+	}
+	write(t, path+noteSuffix, noteHead+"sent on 5 May\n")
+	if got, ok := ReadNote(path); ok {
+		t.Errorf("a note that somebody has changed is %+v", got)
+	}
+	if got, ok := ReadNote(path + "x"); ok {
+		t.Errorf("a note that is not there is %+v", got)
 	}
 }
 

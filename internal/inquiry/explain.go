@@ -2,52 +2,54 @@ package inquiry
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/control"
-	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/view"
 )
 
-// lookTime is how long a look at a file may take: its file system may hang.
-const lookTime = 2 * time.Second
-
-// entriesMost is how many earlier deliveries a story knows of.
-const entriesMost = 20
-
 // Explain tells what is known of the file at path, which is absolute, or of files of a name, if path is a name without a folder.
-func (d *Desk) Explain(ctx context.Context, path string) (control.Story, error) {
-	if path == "" || strings.ContainsRune(path, 0) {
+func (d *Desk) Explain(ctx context.Context, path string, z control.Zone) (control.Story, error) {
+	switch {
+	case path == "" || strings.ContainsRune(path, 0):
 		return control.Story{}, &control.Refusal{Text: "explain takes the path of a file, or a name"}
+	case !strings.HasPrefix(path, "/") && strings.Contains(path, "/"), path == ".", path == "..":
+		return control.Story{}, &control.Refusal{Text: "explain takes an absolute path, or a name without a folder, not " + quote(path)}
+	case !strings.HasPrefix(path, "/"):
+		return d.explainName(ctx, path, z)
 	}
-	known, err := d.facts(ctx, path)
+	asking, cancel := context.WithTimeout(ctx, partsTime)
+	defer cancel()
+	k, err := d.facts(ctx, asking, path, z)
 	if err != nil {
 		return control.Story{}, err
 	}
-	s := known.tell()
-	s.Path, s.Running, s.Held, s.Queued, s.Entries = path, d.Live != nil, known.held, known.queued, known.entries
+	s := k.story()
+	s.Path = path
 	return s, nil
 }
 
 // facts is all that is known of a file, from which its story is told.
 type facts struct {
-	now     time.Time
-	running bool
-	path    string // as it was asked for
-	name    string // relative to the folder; of a bare name, that
-	place   place
-	folder  config.Folder // zero: none
-	folders []config.Folder
+	now      time.Time
+	zone     control.Zone
+	running  bool
+	unasked  string // why no daemon is asked
+	options  string // of the commands that are advised
+	path     string // where the file lies, or would lie
+	name     string // relative to the folder
+	place    place
+	folder   config.Folder // zero: none
+	folders  []config.Folder
+	stateDir string
 
-	looked  error // why it could not be looked at; nil: it is there; fs.ErrNotExist: it is not
-	mode    fs.FileMode
-	size    int64
+	looked  error // why it could not be looked at; nil: it is there; see isAbsent
+	info    file.Info
+	missing string // the first folder on the way to it that is not there
 	rule    string // for which it is left alone
 	ownRule bool   // that is one of the configuration's
 	taken   bool   // its type is one that the destination takes
@@ -60,7 +62,14 @@ type facts struct {
 	posting view.Posting
 	lane    view.Lane
 	queued  *view.Queued
-	entries []control.Entry // the latest first
+
+	asked  string         // the path that was asked for, if what lay there lies at path now
+	own    *row           // of this very file
+	copied bool           // it is only a copy of the file of own
+	origin *control.Asked // this put it into its folder
+	before []row          // how it fared before, the latest first
+	then   *row           // how it fared after it was put back
+	others []row          // of other files of its name, the latest first
 }
 
 // place is where a file lies, or would lie.
@@ -68,71 +77,93 @@ type place int
 
 const (
 	placeOutside place = iota // in no watched folder
-	placeName                 // only a name was asked for
 	placeFolder               // where files are taken from
 	placeBelow                // in a subfolder, and recursive = false
 	placeDone
 	placeFailed
-	placeNote // a note beside a file in failed/
-	placeRoot // the watched folder itself, done/ or failed/
+	placeNote     // a note beside a file in failed/
+	placeRoot     // the watched folder itself
+	placeDoneRoot // done/ itself
+	placeFailedRoot
+	placeState // state_dir, or something in it
 )
 
-// noteEnd is how the name of a note ends.
-const noteEnd = ".reason.txt"
-
-func (d *Desk) facts(ctx context.Context, path string) (k facts, err error) {
+// facts finds out what is known of a path. The parts are asked with asking.
+func (d *Desk) facts(ctx, asking context.Context, path string, z control.Zone) (k facts, err error) {
 	c := d.Config()
-	k = facts{now: d.Now(), running: d.Live != nil, path: path, name: path, place: placeName, folders: c.Folders}
-	if filepath.IsAbs(path) {
-		k.path = filepath.Clean(path)
-		k.locate()
-		k.look()
+	k = facts{
+		now: d.Now(), zone: z, running: d.Live != nil, unasked: d.unasked(), options: d.Options, path: filepath.Clean(path), folders: c.Folders, stateDir: c.StateDir,
+	}
+	if !k.locate(k.path) {
+		if real := d.disk.real(k.path); k.locate(real) {
+			k.path = real
+		}
+	}
+	if k.info, k.looked = d.disk.lstat(k.folder.Path, k.path); isAbsent(k.looked) {
+		k.missing = d.disk.missing(k.folder.Path, k.path)
 	}
 	if k.folder.Path != "" {
 		k.service, k.taken = d.Rules.Service(k.folder.Destination), d.Rules.Takes(k.folder, k.name)
-		k.rule, k.ownRule = d.Rules.LeftAlone(k.folder, k.name, k.mode.IsDir())
-		d.askLive(ctx, &k)
+		k.rule, k.ownRule = d.Rules.LeftAlone(k.folder, k.name, k.info.Mode.IsDir())
+		d.askLive(asking, &k)
 	}
-	return k, d.search(ctx, &k)
+	if err := d.remember(ctx, &k); err != nil {
+		return k, err
+	}
+	if to, gone := k.wentBack(); gone {
+		return d.followed(ctx, asking, k, to)
+	}
+	return k, nil
 }
 
-// locate finds the folder that the path belongs to, and what the place is there. A path that leads there by links is followed.
-func (k *facts) locate() {
-	for _, path := range []string{k.path, real(k.path)} {
-		for _, f := range k.folders {
-			if at, name, ok := placeIn(f, path); ok {
-				k.folder, k.place, k.name = f, at, name
-				if at == placeDone || at == placeFailed || at == placeNote {
-					k.path = path
-				}
-				return
-			}
-		}
+// followed gives the facts of the file that was put back from k.path to a path, if it is there still.
+func (d *Desk) followed(ctx, asking context.Context, k facts, to string) (facts, error) {
+	is, err := d.facts(ctx, asking, to, k.zone)
+	if isAbsent(is.looked) && is.queued == nil && is.held == nil {
+		return k, err
 	}
-	k.place, k.name = placeOutside, filepath.Base(k.path)
+	is.asked = k.path
+	return is, err
 }
 
-// real is path with the links on the way to it resolved; what is not there stays as it is.
-func real(path string) string {
-	done := make(chan string, 1)
-	go func() {
-		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-		if err != nil {
-			dir = filepath.Dir(path)
-		}
-		done <- filepath.Join(dir, filepath.Base(path))
-	}()
-	select {
-	case path = <-done:
-	case <-time.After(lookTime):
+// wentBack tells where the file is that lay in failed/, and was put back and not taken up yet.
+func (k *facts) wentBack() (to string, is bool) {
+	last := k.then
+	if last == nil {
+		last = k.own
 	}
-	return path
+	if k.place != placeFailed && k.place != placeNote || last == nil || k.place == placeFailed && !isAbsent(k.looked) {
+		return "", false
+	}
+	a, ok := last.putBack()
+	return a.To, ok && a.Became == 0 && a.To != "" && a.To != k.path
+}
+
+// locate finds the folder that a path belongs to, and what the place is there. It reports false if it is in none.
+func (k *facts) locate(path string) bool {
+	for _, f := range k.folders {
+		if at, name, ok := placeIn(f, path); ok {
+			k.folder, k.place, k.name = f, at, name
+			return true
+		}
+	}
+	k.place, k.name = placeOutside, filepath.Base(path)
+	if _, in := below(k.stateDir, path); k.stateDir != "" && (in || path == k.stateDir) {
+		k.place = placeState
+		return true
+	}
+	return false
 }
 
 // placeIn tells what path is for a folder. name is what it is called there.
 func placeIn(f config.Folder, path string) (at place, name string, ok bool) {
-	if path == f.Path || path == f.Done || path == f.Failed {
+	switch path {
+	case f.Path:
 		return placeRoot, ".", true
+	case f.Done:
+		return placeDoneRoot, ".", true
+	case f.Failed:
+		return placeFailedRoot, ".", true
 	}
 	if name, ok := below(f.Failed, path); ok {
 		if about, isNote := strings.CutSuffix(name, noteEnd); isNote {
@@ -150,33 +181,12 @@ func placeIn(f config.Folder, path string) (at place, name string, ok bool) {
 	return placeFolder, name, ok
 }
 
+// noteEnd is how the name of a note ends.
+const noteEnd = ".reason.txt"
+
 func below(dir, path string) (name string, ok bool) {
 	name, err := filepath.Rel(dir, path)
-	return name, err == nil && name != "." && filepath.IsLocal(name)
-}
-
-// errSilent says that a file system did not answer in time.
-var errSilent = errors.New("its file system does not answer")
-
-// look looks at the file.
-func (k *facts) look() {
-	type found struct {
-		info fs.FileInfo
-		err  error
-	}
-	done, path := make(chan found, 1), k.path
-	go func() {
-		info, err := os.Lstat(path)
-		done <- found{info, err}
-	}()
-	select {
-	case f := <-done:
-		if k.looked = f.err; f.err == nil {
-			k.mode, k.size = f.info.Mode(), f.info.Size()
-		}
-	case <-time.After(lookTime):
-		k.looked = errSilent
-	}
+	return name, dir != "" && err == nil && name != "." && filepath.IsLocal(name)
 }
 
 // askLive asks the running daemon for what it holds of the file.
@@ -197,7 +207,7 @@ func (d *Desk) askLive(ctx context.Context, k *facts) {
 		return
 	}
 	var ok bool
-	if k.posting, ok = d.Live.Posting(ctx, k.folder.Destination, k.folder.Path, k.name); !ok {
+	if k.posting, ok = d.Live.Posting(ctx, k.folder.Destination, k.folder.Path, k.name, false); !ok {
 		k.silent = true
 	}
 	for _, l := range k.posting.Lanes {
@@ -206,36 +216,10 @@ func (d *Desk) askLive(ctx context.Context, k *facts) {
 			k.queued = &l.Queue[0]
 		}
 	}
-	if k.watched, ok = d.Live.Watched(ctx, k.folder.Path, k.name); !ok && (k.door == nil || k.door.Up) {
+	if k.watched, ok = d.Live.Watched(ctx, k.folder.Path, k.name, false); !ok && (k.door == nil || k.door.Up) {
 		k.silent = true
 	}
 	if len(k.watched.Held) > 0 {
 		k.held = &k.watched.Held[0]
 	}
-}
-
-// search asks the ledger for what became of the file, and of files of its name.
-func (d *Desk) search(ctx context.Context, k *facts) error {
-	base := filepath.Base(k.name)
-	queries := []ledger.Query{{Name: base, Limit: entriesMost}}
-	switch k.place {
-	case placeDone, placeFailed:
-		queries = []ledger.Query{{Dest: k.path, Limit: entriesMost}}
-	case placeNote:
-		queries = []ledger.Query{{Dest: strings.TrimSuffix(k.path, noteEnd), Limit: entriesMost}}
-	case placeFolder, placeBelow:
-		queries = []ledger.Query{{Folder: k.folder.Path, Name: k.name, Limit: entriesMost}}
-	case placeRoot:
-		return nil
-	}
-	for _, q := range queries {
-		found, err := d.Ledger.Search(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, one := range found {
-			k.entries = append(k.entries, entryOf(one, q.Dest, base))
-		}
-	}
-	return nil
 }

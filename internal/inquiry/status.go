@@ -3,7 +3,6 @@ package inquiry
 import (
 	"context"
 	"slices"
-	"time"
 
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/control"
@@ -30,7 +29,9 @@ func (d *Desk) Status(ctx context.Context) (control.Status, error) {
 
 func (d *Desk) status(ctx context.Context) (control.Status, error) {
 	c := d.Config()
-	s := control.Status{API: control.Version, Running: d.Live != nil, Version: d.Version, At: d.Now(), StateDir: c.StateDir}
+	asking, cancel := context.WithTimeout(ctx, partsTime)
+	defer cancel()
+	s := control.Status{API: control.Version, Running: d.Live != nil, Unasked: d.unasked(), Version: d.Version, At: d.Now(), StateDir: c.StateDir}
 	unfinished, err := d.Ledger.Unfinished(ctx, "")
 	if err != nil {
 		return s, err
@@ -40,14 +41,15 @@ func (d *Desk) status(ctx context.Context) (control.Status, error) {
 	var answered bool
 	if d.Live != nil {
 		s.PID, s.Started = d.Live.Process()
-		doors, answered = d.Live.Doors(ctx)
+		doors, answered = d.Live.Doors(asking)
 	}
 	lanes := map[string]view.Lane{}
 	for _, to := range c.Destinations {
-		s.Destinations = append(s.Destinations, d.destination(ctx, to, unfinished, lanes))
+		s.Destinations = append(s.Destinations, d.destination(asking, to, unfinished, lanes))
 	}
+	failed := d.seeFailed(ctx, c.Folders)
 	for _, f := range c.Folders {
-		shown, err := d.folder(ctx, f, lanes, unfinished)
+		shown, err := d.folder(ctx, asking, f, lanes, unfinished, failed[f.Path])
 		if err != nil {
 			return s, err
 		}
@@ -61,6 +63,7 @@ func (d *Desk) status(ctx context.Context) (control.Status, error) {
 		}
 		s.Folders = append(s.Folders, shown)
 	}
+	d.markGone(s.Folders)
 	return s, nil
 }
 
@@ -76,7 +79,7 @@ func (d *Desk) destination(ctx context.Context, to config.Destination, unfinishe
 		return shown
 	}
 	shown.CallsPerMinute, shown.CallsLeft = d.Live.Calls(to.Name)
-	posting, ok := d.Live.Posting(ctx, to.Name, "", "")
+	posting, ok := d.Live.Posting(ctx, to.Name, "", "", false)
 	if !ok {
 		shown.Silent = true
 		return shown
@@ -94,12 +97,13 @@ func (d *Desk) destination(ctx context.Context, to config.Destination, unfinishe
 	return shown
 }
 
-// folder tells how a folder stands, but for its door.
-func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]view.Lane, unfinished []ledger.Delivery) (control.Folder, error) {
-	shown := control.Folder{Path: f.Path, Destination: f.Destination, Target: f.GroupID}
-	var err error
-	if shown.Failed, err = d.failedIn(ctx, f.Path); err != nil {
-		return shown, err
+// folder tells how a folder stands, but for its door. The parts are asked with asking.
+func (d *Desk) folder(
+	ctx, asking context.Context, f config.Folder, lanes map[string]view.Lane, unfinished []ledger.Delivery, disk seen,
+) (control.Folder, error) {
+	shown := control.Folder{Path: f.Path, Destination: f.Destination, Target: f.GroupID, Failed: disk.failed, FailedNames: disk.names}
+	if disk.err != nil {
+		return shown, disk.err
 	}
 	last, err := d.Ledger.Search(ctx, ledger.Query{Folder: f.Path, State: ledger.Filed, Limit: 1})
 	if err != nil {
@@ -123,7 +127,7 @@ func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]vie
 			shown.Trouble, shown.Advice = "its file system does not answer: "+l.Hangs, "look at the server of the share, or at the disk"
 		}
 	}
-	w, ok := d.Live.Watched(ctx, f.Path, "")
+	w, ok := d.Live.Watched(asking, f.Path, "", false)
 	if !ok {
 		return shown, nil // its door says why
 	}
@@ -138,43 +142,6 @@ func (d *Desk) folder(ctx context.Context, f config.Folder, lanes map[string]vie
 		shown.Trouble, shown.Next = w.Trouble, w.ListAt
 	}
 	return shown, nil
-}
-
-// failedIn counts the files of a folder that were moved to failed/.
-func (d *Desk) failedIn(ctx context.Context, folder string) (files int, err error) {
-	failed, err := d.Ledger.Search(ctx, ledger.Query{Folder: folder, State: ledger.Failed})
-	for _, one := range failed {
-		for _, file := range one.Files {
-			if one.Finished && file.Dest != "" {
-				files++
-			}
-		}
-	}
-	return files, err
-}
-
-// reasons puts together what is held for the same kind of reason, the ones that wait longest first.
-func reasons(held []view.Held, warnAfter time.Duration, now time.Time) (all []control.Reason) {
-	byKind := map[string][]view.Held{}
-	for _, h := range held {
-		byKind[h.Kind] = append(byKind[h.Kind], h)
-	}
-	for kind, some := range byKind {
-		slices.SortFunc(some, func(a, b view.Held) int { return a.Since.Compare(b.Since) })
-		oldest := some[0]
-		r := control.Reason{Kind: kind, Reason: oldest.Reason, Files: len(some), Since: oldest.Since, Late: now.Sub(oldest.Since) >= warnAfter}
-		for _, h := range some {
-			if !h.Next.IsZero() && (r.Next.IsZero() || h.Next.Before(r.Next)) {
-				r.Next = h.Next
-			}
-		}
-		for _, h := range some[:min(len(some), namesMost)] {
-			r.Names = append(r.Names, h.Name)
-		}
-		all = append(all, r)
-	}
-	slices.SortFunc(all, func(a, b control.Reason) int { return a.Since.Compare(b.Since) })
-	return all
 }
 
 // orphans counts the deliveries of which nobody takes care.

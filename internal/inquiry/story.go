@@ -1,15 +1,13 @@
 package inquiry
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"kaizala-drop/internal/control"
-	"kaizala-drop/internal/text"
+	"kaizala-drop/internal/filing"
 )
 
 // The words of a story for programs (control.Story.State).
@@ -29,24 +27,52 @@ const (
 	TellsSick      = "sick" // its folder is not served
 )
 
+// story tells the story, with what programs want to know beside it.
+func (k *facts) story() control.Story {
+	s := k.tell()
+	s.Path, s.Running, s.Unasked, s.Held, s.Queued = k.path, k.running, k.unasked, k.held, k.queued
+	if k.asked != "" {
+		s.Lines = append([]string{"It lay at " + quote(k.asked) + ", and lies at " + quote(k.path) + " now."}, s.Lines...)
+	}
+	rows := slices.Concat(present(k.then), present(k.own), k.before, k.others)
+	for _, r := range rows {
+		s.Entries = append(s.Entries, r.Entry)
+	}
+	s.Lines, s.Advice = unique(s.Lines), unique(s.Advice)
+	return s
+}
+
+// unique leaves out what was said.
+func unique(lines []string) (all []string) {
+	for _, line := range lines {
+		if line != "" && !slices.Contains(all, line) {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
 // tell tells the story. What a person must know first is its title.
 func (k *facts) tell() control.Story {
 	switch {
-	case k.place == placeRoot:
+	case k.place == placeRoot, k.place == placeDoneRoot, k.place == placeFailedRoot:
 		return k.tellRoot()
+	case k.place == placeState:
+		return control.Story{State: TellsOutside, Title: k.quoted() + " belongs to kaizala-drop's own memory (state_dir): nothing there is posted.",
+			Advice: []string{"Leave it alone."}}
+	case isOurs(filepath.Base(k.path)) && k.place != placeOutside:
+		return k.tellOurs()
 	case k.queued != nil:
 		return k.tellQueued()
 	case k.held != nil:
 		return k.tellHeld()
 	case k.place == placeNote:
 		return k.tellNote()
-	case k.place == placeDone || k.place == placeFailed:
-		return k.tellFiled()
-	case k.place == placeName:
-		return k.tellName()
+	case k.place == placeDone, k.place == placeFailed:
+		return k.tellMoved()
 	case k.place == placeOutside:
 		return k.tellOutside()
-	case errors.Is(k.looked, fs.ErrNotExist) && k.rule == "":
+	case isAbsent(k.looked):
 		return k.tellAbsent()
 	}
 	return k.tellThere()
@@ -55,224 +81,196 @@ func (k *facts) tell() control.Story {
 // base is what people call the file.
 func (k *facts) base() string { return quote(filepath.Base(k.path)) }
 
-// at says when something was.
-func (k *facts) at(e control.Entry) string { return moment(e.At, k.now) }
+// quoted is the whole path.
+func (k *facts) quoted() string { return quote(k.path) }
 
-// tellEntry tells what became of a file, from its row in the history.
-func (k *facts) tellEntry(e control.Entry) (s control.Story) {
-	name := quote(filepath.Base(e.Name))
+// rowed tells what became of a file, from its row in the ledger.
+func (k *facts) rowed(r row) (s control.Story) {
+	name := quote(filepath.Base(r.Name))
 	switch {
-	case e.State == "filed":
-		s.State, s.Title = TellsDelivered, fmt.Sprintf("%s was posted %s.", name, k.at(e))
-		s.Lines = append(s.Lines, k.where(e)...)
-		s.Advice = append(s.Advice, "It is safe to delete what lies in done/: it is in the group.")
-	case e.State == "failed" && e.MaybePosted:
-		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed %s: %s.", name, k.at(e), e.Reason)
-		s.Lines = append(s.Lines, k.lies(e)...)
-		s.Advice = append(s.Advice, "Look in the group whether it is there. If it is: kaizala-drop retry --was-posted "+text.Quoted(e.Dest),
-			"If it is not: kaizala-drop retry --post-again "+text.Quoted(e.Dest), "Do not delete it before you have looked.")
-	case e.State == "failed":
-		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed %s: %s.", name, k.at(e), e.Reason)
-		s.Lines = append(s.Lines, "Nothing of it was posted.")
-		s.Lines = append(s.Lines, k.lies(e)...)
-		s.Advice = append(s.Advice, "Once the reason is mended, send it again: kaizala-drop retry "+text.Quoted(e.Dest),
-			"To delete it is to lose it: it is not in the group.")
-	case e.State == "posted":
-		s.State, s.Title = TellsPosted, fmt.Sprintf("%s is posted, and not moved to done/ yet.", name)
-		s.Lines = append(s.Lines, k.where(e)...)
+	case r.State == "filed":
+		s = k.filed(r, name)
+	case r.State == "failed":
+		s = k.failed(r, name)
+	case r.State == "posted":
+		s.State, s.Title = TellsPosted, name+" is posted, and not moved to done/ yet."
+		s.Lines = append(s.Lines, k.went(r)...)
 		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
 	default:
-		s.State, s.Title = TellsWaiting, fmt.Sprintf("%s is taken, and not posted yet.", name)
-		if e.Reason != "" {
-			s.Lines = append(s.Lines, "What it waits for: "+e.Reason+".")
+		s.State, s.Title = TellsWaiting, name+" is taken, and not posted yet."
+		if r.MaybePosted {
+			s.Title = name + " may be in the group already: its post was begun, and no answer to it is known."
 		}
-		s.Advice = append(s.Advice, "Leave it where it is: it is not in the group yet.")
+		if r.Reason != "" {
+			s.Lines = append(s.Lines, "What it waits for: "+r.Reason+".")
+		}
+		s.Lines = append(s.Lines, k.goesTo())
+		s.Advice = append(s.Advice, leaveIt(r.MaybePosted))
 	}
-	if e.ClaimedAs != "" && e.ClaimedAs != e.Name {
-		s.Lines = append(s.Lines, fmt.Sprintf("It was called %s when it was taken, and renamed since then.", quote(e.ClaimedAs)))
+	if r.ClaimedAs != "" && r.ClaimedAs != r.Name {
+		s.Lines = append(s.Lines, fmt.Sprintf("It was called %s when it was taken, and renamed since then.", quote(r.ClaimedAs)))
 	}
 	return s
 }
 
-// where says to which group a file went, as what, and where it lies.
-func (k *facts) where(e control.Entry) (lines []string) {
-	as := strings.ToLower(e.Kind)
-	if e.Of > 1 {
-		as = fmt.Sprintf("%s of %d", as, e.Of)
+// leaveIt is what to do with a file that is on its way.
+func leaveIt(maybePosted bool) string {
+	if maybePosted {
+		return "Leave it where it is: it goes on by itself. Do not drop it again before you have looked in the group: it may be there already."
 	}
-	line := fmt.Sprintf("It went to the group %s as %s", quote(e.Target), as)
-	if e.Reference != "" {
-		line += ", with the reference " + quote(e.Reference)
-	}
-	lines = append(lines, line+".")
-	if e.MaybeTwice {
-		lines = append(lines, "It may be there twice: the answer to the first try was lost.")
-	}
-	return append(lines, k.lies(e)...)
+	return "Leave it where it is: it goes on by itself. To delete it is to lose it, for it is not in the group yet."
 }
 
-// lies says where the file of a row was moved.
-func (k *facts) lies(e control.Entry) []string {
-	if e.Dest == "" {
+// filed tells of a file that was posted.
+func (k *facts) filed(r row, name string) control.Story {
+	s := control.Story{State: TellsDelivered, Title: fmt.Sprintf("%s was posted %s.", name, k.moment(r.At))}
+	said, sure := saidPosted(r), "it is in the group"
+	if said != nil {
+		s.Title = fmt.Sprintf("%s was moved to done/ %s: %s said that it is in the group.", name, k.moment(said.At), said.By)
+		sure = "it is in the group, as " + said.By + " said"
+	}
+	s.Lines = append(s.Lines, k.went(r)...)
+	s.Lines = append(s.Lines, r.where()...)
+	if r.lies == liesThere || r.lies == liesMoved && k.place != placeOutside {
+		s.Advice = append(s.Advice, "It is safe to delete "+quote(r.at)+": "+sure+".")
+	}
+	return s
+}
+
+// saidPosted is who said that a file that failed was posted; nil: nobody.
+func saidPosted(r row) *control.Asked {
+	for i, a := range r.Asked {
+		if a.What == "was-posted" && a.State == "done" {
+			return &r.Asked[i]
+		}
+	}
+	return nil
+}
+
+// went says to which group a file went, and as what.
+func (k *facts) went(r row) (lines []string) {
+	as := strings.ToLower(r.Kind)
+	if r.Of > 1 {
+		as = fmt.Sprintf("%s of %d", as, r.Of)
+	}
+	line := "It went to the group " + quote(r.Target) + " as " + as
+	if r.Target == "" {
 		return nil
 	}
-	return []string{"It was moved to " + quote(e.Dest) + "."}
-}
-
-// earlier tells of rows that are about other files of the same name.
-func (k *facts) earlier(rows []control.Entry) (lines []string) {
-	const most = 3
-	for _, e := range rows[:min(len(rows), most)] {
-		what := map[string]string{"filed": "was posted", "failed": "failed"}[e.State]
-		lines = append(lines, fmt.Sprintf("Another file of this name, in %s, %s %s.", quote(e.Folder), cmp.Or(what, "was taken"), k.at(e)))
+	if r.Reference != "" {
+		line += ", with the reference " + quote(r.Reference)
 	}
-	if more := len(rows) - most; more > 0 {
-		lines = append(lines, fmt.Sprintf("There are %d more: kaizala-drop history --name %s", more, text.Quoted(filepath.Base(k.name))))
+	lines = append(lines, line+".")
+	if r.MaybeTwice {
+		lines = append(lines, "It may be there twice: the answer to the first try was lost.")
 	}
 	return lines
 }
 
-func (k *facts) tellRoot() control.Story {
-	return control.Story{State: TellsFolder, Title: quote(k.path) + " is no file but a folder of kaizala-drop's.",
-		Lines:  []string{"It belongs to the watched folder " + quote(k.folder.Path) + "."},
-		Advice: []string{"kaizala-drop status shows how it stands."}}
+// where says where the file of a row was moved, and whether it is there.
+func (r row) where() (lines []string) {
+	if r.Dest == "" {
+		return nil
+	}
+	line := "It was moved to " + quote(r.Dest)
+	switch r.lies {
+	case liesMoved:
+		return []string{line + ", and somebody moved it on: it lies at " + quote(r.at) + " now."}
+	case liesGone:
+		return []string{line + ". It is not there any more: somebody has moved or deleted it."}
+	case liesOther:
+		return []string{line + ". What lies there now is another file."}
+	case liesDark:
+		return []string{line + ". Whether it is there still could not be seen."}
+	}
+	return []string{line + "."}
 }
 
-func (k *facts) tellNote() control.Story {
-	s := control.Story{State: TellsNote, Title: k.base() + " is a note of kaizala-drop's own: it says why the file beside it failed."}
-	if len(k.entries) > 0 {
-		about := k.tellEntry(k.entries[0])
-		s.Lines, s.Advice = append([]string{about.Title}, about.Lines...), about.Advice
+// failed tells of a file that was given up.
+func (k *facts) failed(r row, name string) control.Story {
+	s := control.Story{State: TellsFailed, Title: fmt.Sprintf("%s failed %s: %s.", name, k.moment(r.At), r.Reason)}
+	if !r.MaybePosted {
+		s.Lines = append(s.Lines, "Nothing of it was posted.")
 	}
-	return s
-}
-
-// tellFiled tells of a file in done/ or failed/.
-func (k *facts) tellFiled() control.Story {
-	dir := "done/"
-	if k.place == placeFailed {
-		dir = "failed/"
-	}
-	if len(k.entries) > 0 {
-		s := k.tellEntry(k.entries[0])
-		if errors.Is(k.looked, fs.ErrNotExist) {
-			s.Lines = append(s.Lines, "It is not there any more: somebody has moved or deleted it.")
-			s.Advice = nil
-		}
+	s.Lines = append(s.Lines, k.goesTo())
+	s.Lines = append(s.Lines, r.where()...)
+	switch a, back := r.putBack(); {
+	case back:
+		s.Lines = append(s.Lines, k.wasPutBack(a))
+		return s
+	case len(r.Asked) > 0 && r.Asked[len(r.Asked)-1].State == "asked":
+		open := r.Asked[len(r.Asked)-1]
+		s.Lines = append(s.Lines, fmt.Sprintf("%s asked %s to have it put back; that is not done yet.", open.By, k.moment(open.At)))
+	case !r.Finished:
+		s.Advice = append(s.Advice, "Leave it where it is: it is moved to failed/ by itself.")
+		return s
+	case r.lies != liesThere && r.lies != liesMoved:
 		return s
 	}
-	if errors.Is(k.looked, fs.ErrNotExist) {
-		return control.Story{State: TellsAbsent, Title: k.base() + " is not there, and nothing was moved there under that name."}
-	}
-	return control.Story{State: TellsOutside, Title: k.base() + " lies in " + dir + ", and was not moved there by kaizala-drop, or so long ago that it is forgotten.",
-		Lines:  []string{"What lies in " + dir + " is not posted."},
-		Advice: []string{"To have it posted, move it into " + quote(k.folder.Path) + "."}}
-}
-
-// tellName tells of files of a name, wherever they lie.
-func (k *facts) tellName() control.Story {
-	if len(k.entries) == 0 {
-		return control.Story{State: TellsAbsent, Title: "Nothing is known of a file called " + quote(k.name) + ".",
-			Advice: []string{"Give its whole path, or a part of its name: kaizala-drop history --name " + text.Quoted(k.name)}}
-	}
-	s := k.tellEntry(k.entries[0])
-	s.Lines = append(s.Lines, k.earlier(k.entries[1:])...)
+	s.Advice = append(s.Advice, k.helps(r)...)
 	return s
 }
 
-func (k *facts) tellOutside() control.Story {
-	s := control.Story{State: TellsOutside, Title: k.base() + " lies in no folder that is watched: nothing posts it."}
-	if errors.Is(k.looked, fs.ErrNotExist) {
-		s.State, s.Title = TellsAbsent, k.base()+" is not there, and its folder is none that is watched."
+// helps is what can be done about a failed file, as the note beside it has it.
+func (k *facts) helps(r row) (advice []string) {
+	if r.help.Advice != "" {
+		advice = append(advice, r.help.Advice)
 	}
-	for _, f := range k.folders {
-		s.Lines = append(s.Lines, "Watched is "+quote(f.Path)+".")
+	path := r.at
+	if r.lies == liesMoved && filepath.Dir(r.at) != filepath.Dir(r.Dest) {
+		path = "" // retry knows files in their own failed/ alone
 	}
-	s.Lines = append(s.Lines, k.earlier(k.entries)...)
-	return s
-}
-
-// tellAbsent tells of a name in a folder where nothing of that name lies now.
-func (k *facts) tellAbsent() control.Story {
-	if len(k.entries) > 0 {
-		s := k.tellEntry(k.entries[0])
-		s.Lines = append(s.Lines, k.earlier(k.entries[1:])...)
-		return s
-	}
-	s := control.Story{State: TellsAbsent, Title: "There is no " + k.base() + ", and none was ever taken from this folder.",
-		Lines:  []string{"Was it dropped into another folder, or under another name?"},
-		Advice: []string{"Look for a part of its name: kaizala-drop history --name " + text.Quoted(filepath.Base(k.name))}}
-	return k.withDoor(s)
-}
-
-// withDoor adds why the folder is not served, if it is not.
-func (k *facts) withDoor(s control.Story) control.Story {
-	switch {
-	case !k.running:
-		s.Lines = append(s.Lines, "The daemon does not run: nothing is taken, and nothing is posted.")
-		s.Advice = append(s.Advice, "Start it: systemctl start kaizala-drop")
-	case k.door != nil && !k.door.Up:
-		s.State = TellsSick
-		s.Lines = append(s.Lines, "Its folder is not served: "+k.door.Trouble+".")
-		if k.door.Advice != "" {
-			s.Advice = append(s.Advice, capital(k.door.Advice)+".")
+	for _, step := range r.help.Steps(path) {
+		line := step.Text + "."
+		if step.Args != nil {
+			line = step.Text + ": " + step.Command(k.options)
 		}
-		if !k.door.Next.IsZero() {
-			s.Lines = append(s.Lines, "That is tried again "+moment(k.door.Next, k.now)+".")
-		}
-	case k.silent:
-		s.Lines = append(s.Lines, "A part of the daemon did not answer in time: ask again.")
-	case k.watched.Hangs != "":
-		s.Lines = append(s.Lines, "Its file system does not answer: "+k.watched.Hangs+".")
-	case k.watched.Trouble != "":
-		s.Lines = append(s.Lines, "Its folder cannot be looked through: "+k.watched.Trouble+".")
+		advice = append(advice, line)
+	}
+	if r.MaybePosted || r.help.Unknown {
+		return append(advice, "Do not delete it before you have looked.")
+	}
+	return append(advice, "To delete it is to lose it: it is not in the group.")
+}
+
+// command is a command of kaizala-drop as it is to be typed.
+func (k *facts) command(words string) string {
+	verb, rest, _ := strings.Cut(words, " ")
+	return strings.TrimSpace("kaizala-drop " + verb + k.options + " " + rest)
+}
+
+// wasPutBack says who put a file back, and how.
+func (k *facts) wasPutBack(a control.Asked) string {
+	how := map[string]string{
+		"as-it-is": ", to be sent as it is", "post-again": ", to be posted again", "post-again, as-it-is": ", to be posted again, as it is",
+	}[a.What]
+	return fmt.Sprintf("It was put back by %s %s%s: to %s.", a.By, k.moment(a.At), how, quote(a.To))
+}
+
+// goesTo says which group the files of the folder are for.
+func (k *facts) goesTo() string {
+	target := k.folder.GroupID
+	if k.lane.Target != "" {
+		target = k.lane.Target
+	}
+	if target == "" {
+		return ""
+	}
+	return "It is for the group " + quote(target) + "."
+}
+
+// isOurs reports whether a name is one that kaizala-drop itself makes: its mark, or a file that exists while another is moved.
+func isOurs(base string) bool { return strings.HasPrefix(base, ".kaizala-drop-") }
+
+func (k *facts) tellOurs() control.Story {
+	s := control.Story{State: TellsIgnored, Title: k.base() + " is a file that kaizala-drop itself needs while it moves another: it is not posted.",
+		Advice: []string{"Leave it there: it goes by itself."}}
+	if filepath.Base(k.path) == filing.Mark {
+		s.Title = k.base() + " is the mark by which kaizala-drop knows done/ and failed/: nothing beside it is posted."
+		s.Advice = []string{"Leave it there. To have files posted again, drag the files themselves out of that folder."}
+	}
+	if isAbsent(k.looked) {
+		s.Title, s.Advice = "There is no "+k.base()+". Names as this one are kaizala-drop's own, and are not posted.", nil
 	}
 	return s
 }
-
-// tellThere tells of a file that lies in a watched folder, and that no part of the daemon holds.
-func (k *facts) tellThere() control.Story {
-	s := control.Story{State: TellsIgnored}
-	switch {
-	case k.rule != "" && k.ownRule:
-		s.Title = fmt.Sprintf("%s is left alone: the configuration says so (ignore = %s).", k.base(), quote(k.rule))
-		s.Advice = []string{"To have it posted, give it another name, or take the pattern out of ignore."}
-	case k.rule != "":
-		s.Title = fmt.Sprintf("%s is left alone: names as %s are temporary, or a system's own.", k.base(), quote(k.rule))
-		s.Advice = []string{"To have it posted, give it another name."}
-	case k.place == placeBelow:
-		s.Title = k.base() + " lies in a subfolder, and nothing in subfolders is posted (recursive = false)."
-		s.Advice = []string{"Move it into " + quote(k.folder.Path) + ", or set recursive = true for that folder."}
-	case k.looked != nil:
-		s.State, s.Title = TellsUnseen, k.base()+" cannot be looked at: "+k.looked.Error()+"."
-		return k.withDoor(s)
-	case k.mode.IsDir():
-		s.State, s.Title = TellsFolder, k.base()+" is no file but a subfolder."
-	case len(k.entries) > 0 && !k.entries[0].Finished:
-		return k.withDoor(k.tellEntry(k.entries[0]))
-	default:
-		s.State, s.Title = TellsUnseen, k.base()+" is there, and was not taken yet."
-		s.Advice = []string{"Leave it there: it is not in the group yet."}
-		s.Lines = append(s.Lines, k.kept()...)
-		s.Lines = append(s.Lines, k.earlier(k.entries)...)
-		return k.withDoor(s)
-	}
-	s.Lines = append(s.Lines, k.earlier(k.entries)...)
-	return s
-}
-
-// kept says what is plain to see of a file that nobody has looked at yet.
-func (k *facts) kept() (lines []string) {
-	switch {
-	case !k.mode.IsRegular():
-		lines = append(lines, "It is no regular file: only these are sent.")
-	case !k.taken:
-		lines = append(lines, fmt.Sprintf("%s does not take files of its type.", k.service))
-	case k.size == 0:
-		lines = append(lines, "It is empty: it goes once something is in it.")
-	}
-	return lines
-}
-
-// capital begins a sentence.
-func capital(sentence string) string { return strings.ToUpper(sentence[:1]) + sentence[1:] }

@@ -14,19 +14,55 @@ import (
 // tellHeld tells of a file that the watcher holds back.
 func (k *facts) tellHeld() control.Story {
 	h := k.held
-	s := control.Story{State: TellsHeld, Title: fmt.Sprintf("%s is held back: %s.", k.base(), h.Reason)}
-	s.Lines = append(s.Lines, fmt.Sprintf("It has been for %s, since %s.", span(k.now.Sub(h.Since)), strings.TrimPrefix(moment(h.Since, k.now), "on ")))
+	s := control.Story{State: TellsHeld, Title: fmt.Sprintf("%s is held back: %s.", k.base(), reasonWithout(h.Reason, h.Advice))}
+	switch h.Kind {
+	case "note", "removed note", "folder", "filed":
+		s.State, s.Title = TellsIgnored, fmt.Sprintf("%s is left alone: %s.", k.base(), h.Reason)
+	}
+	s.Lines = append(s.Lines, fmt.Sprintf("It has been for %s, since %s.", span(k.now.Sub(h.Since)), strings.TrimPrefix(k.moment(h.Since), "on ")))
 	if !h.Next.IsZero() {
-		s.Lines = append(s.Lines, "It is looked at again "+moment(h.Next, k.now)+", and when something happens to it.")
+		s.Lines = append(s.Lines, "It is looked at again "+k.moment(h.Next)+", and when something happens to it.")
 	} else {
 		s.Lines = append(s.Lines, "It is looked at again when something happens to it, and with the next listing of its folder.")
+	}
+	if !h.Fails.IsZero() {
+		s.Lines = append(s.Lines, "If it stays as it is, it goes to failed/ "+k.moment(h.Fails)+".")
+	}
+	if isAbsent(k.looked) {
+		s.Lines = append(s.Lines, "It is not there under this name any more: somebody has just renamed or deleted it.")
 	}
 	if h.Advice != "" {
 		s.Advice = append(s.Advice, capital(h.Advice)+".")
 	}
-	s.Advice = append(s.Advice, "To delete it is to lose it: it is not in the group.")
-	s.Lines = append(s.Lines, k.earlier(k.entries)...)
+	if lost := losing(h.Kind); lost != "" {
+		s.Advice = append(s.Advice, lost)
+		if h.Kind != "symlink" {
+			s.Lines = append(s.Lines, k.goesTo())
+		}
+	}
+	s.Lines = append(s.Lines, k.history()...)
 	return k.withDoor(s)
+}
+
+// losing says what it is to delete what is held back for a kind of reason; "": nothing of it would ever be posted.
+func losing(kind string) string {
+	switch kind {
+	case "folder", "filed", "note", "removed note", "special":
+		return ""
+	case "symlink":
+		return "To delete the link loses nothing: what it leads to stays where it is, and is not in the group."
+	case "empty":
+		return "There is nothing in it that could be lost."
+	}
+	return "To delete it is to lose it: it is not in the group."
+}
+
+// reasonWithout is a reason without the advice at its end, which is said by itself.
+func reasonWithout(reason, advice string) string {
+	if advice == "" {
+		return reason
+	}
+	return strings.TrimSuffix(reason, ": "+advice)
 }
 
 // tellQueued tells of a file that the uploader has.
@@ -34,6 +70,8 @@ func (k *facts) tellQueued() control.Story {
 	q := k.queued
 	s := control.Story{State: TellsWaiting}
 	switch {
+	case isSent(*q):
+		s.State, s.Title = TellsUploading, k.base()+" is sent, and waits for the answer."
 	case q.Stage == view.Claimed && q.Busy:
 		s.State, s.Title = TellsUploading, fmt.Sprintf("%s is being uploaded: %s of %s so far.", k.base(), bytes(q.Sent), bytes(q.Size))
 	case q.Stage == view.Uploaded && q.Busy:
@@ -43,41 +81,78 @@ func (k *facts) tellQueued() control.Story {
 	case q.Stage == view.Failing:
 		s.State, s.Title = TellsFailed, fmt.Sprintf("%s failed, and is moved to failed/ next: %s.", k.base(), q.Reason)
 	case q.Stage == view.HeldBack:
-		s.Title = k.base() + " waits: " + q.Reason + "."
+		s.Title = k.base() + " is held: " + strings.TrimPrefix(q.Reason, "held: ") + "."
 	case q.Stage == view.Asking:
 		s.Title = k.base() + " may be posted: the answer was lost, and the destination is asked whether it is."
+	case q.MaybePosted:
+		s.Title = k.base() + " may be in the group already: the answer to its post was lost, and it waits to be posted again."
 	case q.Stage == view.Uploaded:
 		s.Title = k.base() + " is uploaded, and waits to be posted."
+	case q.Stage == view.Leaving:
+		s.Title = k.base() + " was changed, renamed or deleted while it waited: it is looked at anew."
 	default:
 		s.Title = k.base() + " is complete, and waits to be sent."
 	}
 	if q.Files > 1 {
 		s.Lines = append(s.Lines, fmt.Sprintf("It is one of %d pictures that go together.", q.Files))
 	}
-	s.Lines = append(s.Lines, k.waitsFor()...)
-	if q.Stage != view.Posted {
-		s.Advice = append(s.Advice, "Leave it where it is: it goes on by itself. To delete it is to lose it, for it is not in the group yet.")
-	} else {
-		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
+	s.Lines = append(s.Lines, k.goesTo())
+	what, advice := k.waitsFor()
+	s.Lines = append(s.Lines, what...)
+	if isAbsent(k.looked) && isOpen(*q) {
+		s.Lines = append(s.Lines, "It is not there under this name any more: it was renamed or deleted while it waited, which is seen when it is its turn.")
 	}
+	if !q.Busy && k.running && k.door != nil && !k.door.Up {
+		s = k.withDoor(s)
+		s.State = TellsWaiting
+	}
+	s.Advice = append(s.Advice, advice)
+	switch q.Stage {
+	case view.Posted, view.Failing:
+		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
+	default:
+		s.Advice = append(s.Advice, leaveIt(q.MaybePosted || q.Stage == view.Uploaded && q.Busy))
+	}
+	if q.Stage == view.Failing && q.MaybePosted {
+		s.Advice = append(s.Advice, "Look in the group whether it is there, before anything else is done with it.")
+	}
+	s.Lines = append(s.Lines, k.history()...)
 	return s
 }
 
-// waitsFor says what a file of the uploader's waits for, and until when.
-func (k *facts) waitsFor() (lines []string) {
+// isSent reports whether all of an upload has left, and its answer has not come.
+func isSent(q view.Queued) bool {
+	return q.Stage == view.Claimed && q.Busy && q.Size > 0 && q.Sent >= q.Size
+}
+
+// isOpen reports whether a delivery is still to be posted.
+func isOpen(q view.Queued) bool {
+	switch q.Stage {
+	case view.Posted, view.Failing, view.Leaving:
+		return false
+	}
+	return true
+}
+
+// waitsFor says what a file of the uploader's waits for, and until when, and what helps.
+func (k *facts) waitsFor() (lines []string, advice string) {
 	q := k.queued
 	what := ""
 	pause := func(of string, p *view.Pause) string {
 		if p == nil || p.Reason == "" {
 			return of
 		}
-		return fmt.Sprintf("%s, since %s: %s", of, strings.TrimPrefix(moment(p.Since, k.now), "on "), p.Reason)
+		advice = p.Advice
+		return fmt.Sprintf("%s, since %s: %s", of, strings.TrimPrefix(k.moment(p.Since), "on "), p.Reason)
 	}
 	switch q.Behind {
 	case view.BehindNothing:
-		return nil
+		return nil, ""
 	case view.BehindItself:
 		what = "its last try failed: " + cmp.Or(q.Trouble, q.Reason)
+		if q.Stage == view.HeldBack {
+			what = "" // its title says it
+		}
 	case view.BehindOrder:
 		what = fmt.Sprintf("%d posts of its folder come before it", q.Ahead)
 	case view.BehindTurn:
@@ -89,6 +164,8 @@ func (k *facts) waitsFor() (lines []string) {
 		}
 	case view.BehindGroup:
 		what = pause("its group refuses", k.lane.Group)
+		advice = cmp.Or(advice, fmt.Sprintf("Look whether the group %s is there, and whether the account is a member of it and may post: %s. "+
+			"If it is another group now, change group_id of its folder.", quote(k.lane.Target), k.command("groups")))
 	case view.BehindDestination:
 		what = pause(k.service+" cannot take files now", k.posting.Pause)
 	case view.BehindDisk:
@@ -96,12 +173,14 @@ func (k *facts) waitsFor() (lines []string) {
 	case view.BehindOther:
 		what = "it is on its way to another destination, as was configured when it was taken"
 	}
-	lines = append(lines, "What it waits for: "+what+".")
+	if what != "" {
+		lines = append(lines, "What it waits for: "+what+".")
+	}
 	if !q.Next.IsZero() && q.Next.After(k.now) {
-		lines = append(lines, "It is tried again "+moment(q.Next, k.now)+".")
+		lines = append(lines, "It is tried again "+k.moment(q.Next)+".")
 	}
 	if q.Ahead > 0 && q.Behind != view.BehindOrder {
 		lines = append(lines, fmt.Sprintf("Before it in its folder: %d.", q.Ahead))
 	}
-	return lines
+	return lines, advice
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"kaizala-drop/internal/file"
 )
@@ -109,7 +110,8 @@ func (w *writer) askOf(a Asked) (int64, error) {
 }
 
 // AskDone records that what was asked is done: the file lies at dest, an absolute path, and is as there. What was put back into its
-// folder has no Dest in the delivery that failed any more. A delivery of which each file was said to be posted is filed, from then on.
+// folder has no Dest in the delivery that failed any more. A delivery of which each file was said to be posted is filed, and came to
+// its end then.
 func (l *Ledger) AskDone(ctx context.Context, id int64, dest string, as file.Identity) error {
 	return l.ask(ctx, func(w *writer) error {
 		err := w.endAsk(id, "state = 'done', done_at = ?, dest = ?, dev = ?, ino = ?, size = ?, mtime_ns = ?",
@@ -122,7 +124,7 @@ func (l *Ledger) AskDone(ctx context.Context, id int64, dest string, as file.Ide
 		if err != nil {
 			return err
 		}
-		return w.exec(`UPDATE delivery SET state = 'filed', resource = '', reason = 'was posted, says ' || a.asked_by, updated_at = ?2
+		return w.exec(`UPDATE delivery SET state = 'filed', resource = '', reason = 'was posted, says ' || a.asked_by, updated_at = ?2, finished_at = ?2
 			FROM asked a WHERE a.id = ?1 AND a.what = 'was-posted' AND delivery.id = a.delivery AND delivery.state = 'failed'
 			AND NOT EXISTS (SELECT 1 FROM file f WHERE f.delivery = a.delivery AND NOT EXISTS (SELECT 1 FROM asked b
 				WHERE b.delivery = f.delivery AND b.position = f.position AND b.what = 'was-posted' AND b.state = 'done'))`,
@@ -146,22 +148,84 @@ func (w *writer) endAsk(id int64, set string, args ...any) error {
 	return err
 }
 
-// putBack finds what was put back into the folder ?1 and nobody has taken up yet, of the size ?2. Where the move may still be under
-// way, the file can be a copy with an inode of its own, and with the modification time as far as its file system keeps it.
+// putBack finds what was put back into the folder ?1 and nobody has taken up yet, of the size ?2.
 const putBack = `became IS NULL AND state <> 'void' AND what <> 'was-posted' AND size = ?2
-	AND (ino = ?3 AND mtime_ns = ?4 OR state = 'asked' AND abs(mtime_ns - ?4) <= 2000000000)
 	AND ?1 = (SELECT folder FROM delivery WHERE delivery.id = asked.delivery)`
+
+const (
+	takenUp = "UPDATE asked SET became = ?5 WHERE " + putBack + " AND ino = ?3 AND mtime_ns = ?4"
+	// copies are those whose move may still be under way. The file can be a copy then, with an inode of its own, and with the
+	// modification time as far as its file system keeps it.
+	copies = "SELECT id, path, (SELECT name FROM file WHERE file.delivery = asked.delivery AND file.position = asked.position) FROM asked WHERE " +
+		putBack + " AND state = 'asked' AND abs(mtime_ns - ?3) <= 2000000000 ORDER BY id"
+)
 
 // takeUp notes that a delivery has claimed what was put back, if it has. One that may have been posted before is posted
 // again with it.
-func (w *writer) takeUp(id int64, folder string, f file.Identity) error {
-	n, err := w.affected("UPDATE asked SET became = ?5 WHERE "+putBack, []byte(folder), f.Size, int64(f.Ino), f.Mtime, id)
+func (w *writer) takeUp(id int64, folder string, f File) error {
+	n, err := w.affected(takenUp, []byte(folder), f.ID.Size, int64(f.ID.Ino), f.ID.Mtime, id)
+	if err == nil && n == 0 {
+		n, err = w.takeUpCopy(id, folder, f)
+	}
 	if err != nil || n == 0 {
 		return err
 	}
 	return w.exec(`UPDATE delivery SET maybe_twice = 1 WHERE id = ?1 AND EXISTS
 		(SELECT 1 FROM asked WHERE became = ?1 AND what LIKE 'post-again%')`, id)
 }
+
+// takeUpCopy is takeUp for a copy: other files of its size may have been put back at the same time, and its name tells them apart.
+func (w *writer) takeUpCopy(id int64, folder string, f File) (int64, error) {
+	s, err := w.prepared(copies)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := s.Query([]byte(folder), f.ID.Size, f.ID.Mtime)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	question := int64(0)
+	for rows.Next() && question == 0 {
+		var one int64
+		var path, name []byte
+		if err := rows.Scan(&one, &path, &name); err != nil {
+			return 0, err
+		}
+		if isNamedLike(string(path), f.Name) || isNamedLike(string(name), f.Name) {
+			question = one
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || question == 0 {
+		return 0, err
+	}
+	return w.affected("UPDATE asked SET became = ? WHERE id = ?", id, question)
+}
+
+// isNamedLike reports whether a file that was to be called as at path can have got the name: with a number, cut, or without what its
+// file system does not take, which is what Windows refuses, or all beyond ASCII.
+func isNamedLike(path, name string) bool {
+	isASCII := strings.IndexFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) < 0
+	plain := func(name string) (stem, ext string) {
+		ext = filepath.Ext(name)
+		stem = strings.TrimSuffix(filepath.Base(name), ext)
+		if i := strings.LastIndex(stem, " ("); i > 0 && strings.HasSuffix(stem, ")") {
+			stem = stem[:i]
+		}
+		return strings.Map(func(r rune) rune {
+			if r <= ' ' || strings.ContainsRune(`<>:"\|?*-_.`, r) || isASCII && r > unicode.MaxASCII {
+				return -1
+			}
+			return unicode.ToLower(r)
+		}, stem), strings.ToLower(ext)
+	}
+	want, ext := plain(path)
+	got, its := plain(name)
+	return ext == its && (want == got || got != "" && len(name) > cutFrom && strings.HasPrefix(want, got))
+}
+
+// cutFrom is the length in bytes from which on a file system may have cut a name.
+const cutFrom = 100
 
 // layDown notes that a delivery which is forgotten did not take up anything after all.
 func (w *writer) layDown(id int64) error {
@@ -187,6 +251,7 @@ type Questions struct {
 	Delivery int64  // that failed
 	Became   int64  // delivery that took the file up
 	Path     string // where the file lay
+	To       string // where it was put
 	Pending  bool   // only what is not done yet
 }
 
@@ -202,12 +267,18 @@ func (l *Reader) Asked(ctx context.Context, q Questions) (all []Asked, err error
 	add(q.Delivery != 0, "a.delivery = ?", q.Delivery)
 	add(q.Became != 0, "a.became = ?", q.Became)
 	add(q.Path != "", "a.path = ?", []byte(q.Path))
+	add(q.To != "", "a.dest = ?", []byte(q.To))
 	add(q.Pending, "a.state = ?", string(Pending))
+	return l.askedWhere(ctx, strings.Join(where, " AND "), args...)
+}
+
+// askedWhere reads the questions a that meet a condition.
+func (l *Reader) askedWhere(ctx context.Context, where string, args ...any) (all []Asked, err error) {
 	err = l.reading(ctx, func(tx *sql.Tx) (err error) {
 		all, err = collect(ctx, tx, scanAsked, `SELECT a.id, a.delivery, a.position, a.what, a.asked_by, a.asked_at, a.state, a.reason, a.path,
 			a.dev, a.ino, a.size, a.mtime_ns, a.dest, coalesce(a.done_at, ''), coalesce(a.became, 0), d.folder, f.name
 			FROM asked a JOIN delivery d ON d.id = a.delivery JOIN file f ON f.delivery = a.delivery AND f.position = a.position
-			WHERE `+strings.Join(where, " AND ")+" ORDER BY a.id", args...)
+			WHERE `+where+" ORDER BY a.id", args...)
 		return err
 	})
 	return all, err

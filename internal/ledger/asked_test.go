@@ -192,17 +192,54 @@ func TestTakenUp(t *testing.T) {
 	}
 }
 
-// TestTakenUpWhileItIsMoved: a copy can be claimed before its inode is written down.
+// TestTakenUpWhileItIsMoved: a copy can be claimed before its inode is written down. Another file of the same size and time is not
+// taken for it, be it one that was put back before or a new one.
 func TestTakenUpWhileItIsMoved(t *testing.T) {
-	l := run(t, t.TempDir())
-	d := bury(t, l, 1, 1, MayBePosted)
-	a := askOf(t, l, d, 0, PostAgain)
-	copied := file.Identity{Ino: 5000, Size: d.Files[0].ID.Size, Mtime: d.Files[0].ID.Mtime + int64(time.Second)}
-	id := claim(t, l, Delivery{Folder: "/srv/drop", SettledAt: time.Now(), Files: []File{{Name: "x", ID: copied}}})
-	if got := asked(t, l, Questions{ID: a.ID})[0]; got.Became != id || !get(t, l, id).MaybeTwice {
-		t.Errorf("%+v", got)
+	l, ctx := run(t, t.TempDir()), t.Context()
+	first, second := bury(t, l, 1, 1, MayBePosted), bury(t, l, 2, 1, MayBePosted)
+	size, mtime := first.Files[0].ID.Size, first.Files[0].ID.Mtime
+	try(t, l.ask(ctx, func(w *writer) error { return w.exec("UPDATE file SET size = ?, mtime_ns = ?", size, mtime) }))
+	as := func(ino uint64) file.Identity { return file.Identity{Ino: ino, Size: size, Mtime: mtime} }
+	first.Files[0].ID, second.Files[0].ID = as(first.Files[0].ID.Ino), as(second.Files[0].ID.Ino)
+	done, open := askOf(t, l, first, 0, PostAgain), askOf(t, l, second, 0, PostAgain)
+	try(t, l.AskDone(ctx, done.ID, "/srv/drop/scan 1-0.jpg", as(4000)))
+	claims := func(name string, ino uint64, later time.Duration) int64 {
+		id := as(ino)
+		id.Mtime += int64(later)
+		return claim(t, l, Delivery{Folder: "/srv/drop", SettledAt: time.Now(), Files: []File{{Name: name, ID: id}}})
 	}
-	try(t, l.AskDone(t.Context(), a.ID, "/srv/drop/x", copied))
+	for _, c := range []struct {
+		name  string
+		ino   uint64
+		later time.Duration
+		takes int64 // question; 0: none
+	}{
+		{"scan 1-0.jpg", 4000, 0, done.ID}, {"scan 3-0.jpg", 4001, 0, 0}, {"scan 2-0.pdf", 4002, 0, 0}, {"scan 2-0.jpg", 4003, 3 * time.Second, 0},
+		{"scan 2-0 (2).jpg", 4004, time.Second, open.ID}, {"scan 2-0.jpg", 4005, time.Second, 0},
+	} {
+		id := claims(c.name, c.ino, c.later)
+		got := asked(t, l, Questions{Became: id})
+		if is := get(t, l, id).MaybeTwice; len(got) > 1 || (len(got) == 1) != (c.takes != 0) || len(got) == 1 && got[0].ID != c.takes || is != (c.takes != 0) {
+			t.Errorf("%s, inode %d, takes up %+v; maybe twice: %t", c.name, c.ino, got, is)
+		}
+	}
+}
+
+// TestNamedLike knows a name that a file system has changed.
+func TestNamedLike(t *testing.T) {
+	long := strings.Repeat("long ", 40)
+	for _, c := range []struct {
+		path, name string
+		want       bool
+	}{
+		{"/f/a.pdf", "a.pdf", true}, {"/f/a.pdf", "sub/a (12).pdf", true}, {"/f/10:15 Uhr.pdf", "10-15 Uhr.pdf", true}, {"/f/Büro.pdf", "Bro.PDF", true},
+		{"/f/" + long + "x.pdf", long + ".pdf", true}, {"/f/0001.pdf", "0002.pdf", false}, {"/f/a.pdf", "a.jpg", false}, {"/f/日本.pdf", "中国.pdf", false},
+		{"/f/日本.pdf", "日本.pdf", true}, {"/f/\xff.pdf", "\xfe.pdf", true}, {"/f/scan 12.pdf", "scan 1.pdf", false},
+	} {
+		if got := isNamedLike(c.path, c.name); got != c.want {
+			t.Errorf("%.30q, %.30q: %t", c.path, c.name, got)
+		}
+	}
 }
 
 // TestPruneKeepsWhatIsAsked: a delivery stays as long as a question about it is open, or was answered of late.

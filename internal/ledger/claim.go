@@ -59,7 +59,7 @@ func (w *writer) claim(d Delivery) (int64, error) {
 		if err := w.claimFile(id, i, d.Folder, f); err != nil {
 			return 0, err
 		}
-		if err := w.takeUp(id, d.Folder, f.ID); err != nil {
+		if err := w.takeUp(id, d.Folder, f); err != nil {
 			return 0, err
 		}
 	}

@@ -12,12 +12,16 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 )
 
-const childDir = "KAIZALA_DROP_LEDGER_CHILD"
+const (
+	childDir  = "KAIZALA_DROP_LEDGER_CHILD"
+	childSize = "KAIZALA_DROP_LEDGER_CHILD_SIZE" // bytes of memory that it fills
+)
 
 // child is the process that is killed. It takes deliveries through their steps, and prints each step that the ledger has
 // recorded.
@@ -26,6 +30,13 @@ func child(dir string) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if size, _ := strconv.Atoi(os.Getenv(childSize)); size > 0 {
+		fat := make([]byte, size)
+		for i := 0; i < len(fat); i += 4096 {
+			fat[i] = 1
+		}
+		defer runtime.KeepAlive(fat)
 	}
 	fmt.Println("0 ready")
 	base := int(rand.Uint32()) << 20
@@ -99,6 +110,31 @@ func TestKill(t *testing.T) {
 		try(t, l.Close())
 	}
 	t.Logf("%d kills, %d deliveries", rounds, len(said))
+}
+
+// TestOpenAtOnceAfterKill shows that whoever opens the ledger in the moment after its owner was killed, in the middle of writing and
+// with much memory that the kernel has to take back first, is not told that it is in use.
+func TestOpenAtOnceAfterKill(t *testing.T) {
+	dir := t.TempDir()
+	for range 5 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childDir+"="+dir, childSize+"=400000000")
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		try(t, err)
+		try(t, cmd.Start())
+		text := bufio.NewScanner(out)
+		for n := 0; n < 50 && text.Scan(); n++ {
+		}
+		try(t, cmd.Process.Kill())
+		l, err := Open(dir)
+		if err != nil {
+			t.Error(err)
+		} else {
+			try(t, l.Close())
+		}
+		_ = cmd.Wait()
+	}
 }
 
 // killed runs the child until it has printed that many lines, kills it, and returns the last step that it printed of each

@@ -821,9 +821,9 @@ func TestSettings(t *testing.T) {
 		"SELECT name FROM file WHERE delivery = 7 ORDER BY delivery, position":           "PRIMARY KEY",
 		"SELECT name FROM file WHERE delivery IN (SELECT id FROM delivery WHERE id = 7)": "PRIMARY KEY",
 		"SELECT id FROM waiting":                                                         "delivery_open",
-		"UPDATE asked SET became = ?5 WHERE " + putBack:                                  "asked_size",
-		"UPDATE asked SET became = NULL WHERE became = 7":                                "asked_became",
-		"DELETE FROM asked WHERE delivery = 7":                                           "asked_delivery",
+		takenUp:                                                                          "asked_size", copies: "asked_size",
+		"UPDATE asked SET became = NULL WHERE became = 7": "asked_became",
+		"DELETE FROM asked WHERE delivery = 7":            "asked_delivery",
 	} {
 		var id, parent, unused int
 		var plan, line string
@@ -832,6 +832,8 @@ func TestSettings(t *testing.T) {
 			args = make([]any, 10)
 		} else if strings.Contains(query, "?5") {
 			args = make([]any, 5)
+		} else if strings.Contains(query, "?3") {
+			args = make([]any, 3)
 		}
 		rows, err := l.read.Query("EXPLAIN QUERY PLAN "+query, args...)
 		try(t, err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,7 +26,7 @@ func acquire(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, unwritable(dir, err)
 	}
-	err = flock(f)
+	err = flockPatiently(f)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = fmt.Errorf("state_dir %q is %w%s", dir, ErrLocked, readHolder(f))
 	} else if err != nil {
@@ -60,7 +61,36 @@ func (l *Ledger) Leaving(hanging string) {
 	_, _ = l.lock.WriteAt([]byte(text[:min(len(text), maxHolder)]), 0)
 }
 
-func flock(f *os.File) error {
+// InUse reports whether somebody works with the ledger in dir at this moment, as far as can be seen.
+func InUse(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(flock(f, unix.LOCK_SH), unix.EWOULDBLOCK)
+}
+
+// A process that was killed holds its lock until the kernel has taken it apart: its memory, and what it was writing. That may last, and
+// for a moment nothing shows that it has begun.
+const (
+	patienceAlive = 250 * time.Millisecond // with a holder that seems to live
+	patienceDead  = 5 * time.Second        // with one that is dead, dying, or not there any more
+	lookAgain     = 10 * time.Millisecond
+)
+
+// flockPatiently is flock, again and again while the holder is about to let go.
+func flockPatiently(f *os.File) error {
+	for began := time.Now(); ; time.Sleep(lookAgain) {
+		err := flock(f, unix.LOCK_EX)
+		waited := time.Since(began)
+		if !errors.Is(err, unix.EWOULDBLOCK) || waited > patienceDead || waited > patienceAlive && !readHolder(f).dying {
+			return err
+		}
+	}
+}
+
+func flock(f *os.File, how int) error {
 	conn, err := f.SyscallConn() // Fd would switch the file to blocking mode
 	if err != nil {
 		return err
@@ -68,7 +98,7 @@ func flock(f *os.File) error {
 	var locked error
 	err = conn.Control(func(fd uintptr) {
 		for {
-			if locked = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB); locked != unix.EINTR {
+			if locked = unix.Flock(int(fd), how|unix.LOCK_NB); locked != unix.EINTR {
 				return
 			}
 		}
@@ -84,6 +114,7 @@ type holder struct {
 	pid     int    // 0: unknown
 	hanging string // what it hangs on, if it has called Leaving
 	dead    bool   // it has ended, but the kernel keeps it and its lock
+	dying   bool   // it is dead, will be at once, or is not to be seen
 }
 
 func readHolder(f *os.File) (h holder) {
@@ -97,9 +128,33 @@ func readHolder(f *os.File) (h holder) {
 		return h
 	}
 	h.pid, h.hanging = pid, strings.TrimSpace(rest)
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // /proc may hide other users' processes, or be missing
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // /proc may hide other users' processes, or be missing
 	h.dead = isDead(string(status), h.hanging != "")
+	h.dying = h.dead || err != nil || isKilled(string(status))
 	return h
+}
+
+// isKilled reads in the text of /proc/PID/status whether SIGKILL is pending, or whether the process has lost its memory already.
+func isKilled(status string) bool {
+	memory := false
+	for line := range strings.Lines(status) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch name {
+		case "VmSize":
+			memory = true
+		case "SigPnd", "ShdPnd":
+			if hasKill(strings.TrimSpace(value)) {
+				return true
+			}
+		}
+	}
+	return !memory
+}
+
+// hasKill reports whether SIGKILL is in a set of signals.
+func hasKill(set string) bool {
+	bits, err := strconv.ParseUint(set, 16, 64)
+	return err == nil && bits&(1<<(unix.SIGKILL-1)) != 0
 }
 
 // isDead reads the text of /proc/PID/status (proc_pid_status(5)). A process that was killed, while one of its threads cannot
@@ -117,7 +172,7 @@ func isDead(status string, leaving bool) bool {
 				return false
 			}
 		case "SigPnd", "ShdPnd":
-			if set, err := strconv.ParseUint(value, 16, 64); err == nil && set&(1<<(unix.SIGKILL-1)) != 0 {
+			if hasKill(value) {
 				return true
 			}
 		}

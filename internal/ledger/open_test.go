@@ -107,11 +107,17 @@ func TestSecondOpener(t *testing.T) {
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d)", os.Getpid())) {
 		t.Errorf("%v", err)
 	}
+	if !InUse(dir) || InUse(t.TempDir()) {
+		t.Error("who is in use is not, or the other way round")
+	}
 	try(t, os.Truncate(filepath.Join(dir, "lock"), 0))
 	if _, err = Open(dir); !errors.Is(err, ErrLocked) || strings.Contains(err.Error(), "pid") {
 		t.Errorf("pid unknown: %v", err)
 	}
 	try(t, l.Close())
+	if InUse(dir) {
+		t.Error("it is in use after it was closed")
+	}
 	open(t, dir)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,8 +24,12 @@ type Query struct {
 	State State
 	// Since and Until bound when the delivery came to its end, or else its last step (Delivery.At): not before Since, before Until.
 	Since, Until time.Time
-	Before       int64 // only with smaller ids: that of the last one of the page before
-	Limit        int   // how many at most; 0 = SearchMost
+	// ByTime has the latest by Delivery.At come first, instead of those that were claimed last.
+	ByTime bool
+	// Before is the id of the last one of the page before, and BeforeAt, with ByTime, its time.
+	Before   int64
+	BeforeAt time.Time
+	Limit    int // how many at most; 0 = SearchMost
 }
 
 // SearchMost is the most that one Search gives.
@@ -33,14 +38,13 @@ const SearchMost = 1000
 // Search finds deliveries, those that were claimed last first, each with all of its files. It takes a few milliseconds for a
 // name or a path, however much the ledger holds, and reads all that it holds at most.
 func (l *Reader) Search(ctx context.Context, q Query) (found []Delivery, err error) {
-	where, args := q.where()
 	limit := q.Limit
 	if limit <= 0 || limit > SearchMost {
 		limit = SearchMost
 	}
+	query, args := q.query()
 	err = l.reading(ctx, func(tx *sql.Tx) error {
-		ids, err := collect(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
-			"SELECT d.id FROM delivery d WHERE "+where+" ORDER BY d.id DESC LIMIT ?", append(args, limit)...)
+		ids, err := collect(ctx, tx, func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }, query+" LIMIT ?", append(args, limit)...)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
@@ -51,14 +55,34 @@ func (l *Reader) Search(ctx context.Context, q Query) (found []Delivery, err err
 		return err
 	})
 	slices.Reverse(found)
+	if q.ByTime {
+		slices.SortStableFunc(found, func(a, b Delivery) int { return b.At().Compare(a.At()) })
+	}
 	return found, err
+}
+
+// query selects the ids, in their order.
+func (q Query) query() (string, []any) {
+	where, args := q.where()
+	switch {
+	case !q.ByTime:
+		return "SELECT d.id FROM delivery d WHERE " + where + " ORDER BY d.id DESC", args
+	case q.Name != "" || q.Dest != "" || q.State == Failed: // few, which an index finds
+		return "SELECT d.id FROM delivery d WHERE " + where + " ORDER BY coalesce(d.finished_at, d.updated_at) DESC, d.id DESC", args
+	}
+	const half = "SELECT d.id, d.%s AS at FROM delivery d WHERE d.finished_at IS %s AND " // each with an index of its own
+	return "SELECT id FROM (" + fmt.Sprintf(half, "finished_at", "NOT NULL") + where + " UNION ALL " + fmt.Sprintf(half, "updated_at", "NULL") + where +
+		" ORDER BY at DESC, id DESC)", slices.Concat(args, args)
 }
 
 // where is the condition that the query makes of a delivery d.
 func (q Query) where() (string, []any) {
 	where, args := []string{"true"}, []any(nil)
 	add := func(condition string, values ...any) { where, args = append(where, condition), append(args, values...) }
-	if q.Folder != "" {
+	switch {
+	case q.Folder != "" && q.State == Failed:
+		add("+d.folder = ?", []byte(q.Folder)) // by the index of the few that failed, not that of all of the folder
+	case q.Folder != "":
 		add("d.folder = ?", []byte(q.Folder))
 	}
 	if q.Name != "" {
@@ -85,7 +109,10 @@ func (q Query) where() (string, []any) {
 	if !q.Until.IsZero() {
 		add("coalesce(d.finished_at, d.updated_at) < ?", timeText(q.Until))
 	}
-	if q.Before != 0 {
+	switch {
+	case q.Before != 0 && q.ByTime:
+		add("(coalesce(d.finished_at, d.updated_at), d.id) < (?, ?)", timeText(q.BeforeAt), q.Before)
+	case q.Before != 0:
 		add("d.id < ?", q.Before)
 	}
 	return strings.Join(where, " AND "), args

@@ -109,20 +109,82 @@ func TestSearchUsesIndexes(t *testing.T) {
 		"delivery_folder":   {Folder: "/a"},
 		"delivery_failed":   {State: Failed},
 	} {
-		where, args := q.where()
-		rows, err := l.read.Query("EXPLAIN QUERY PLAN SELECT d.id FROM delivery d WHERE "+where+" ORDER BY d.id DESC LIMIT 9", args...)
-		try(t, err)
-		var plan strings.Builder
-		for rows.Next() {
-			var id, parent, unused int
-			var line string
-			try(t, rows.Scan(&id, &parent, &unused, &line))
-			plan.WriteString(line + "\n")
+		for _, q.ByTime = range []bool{false, true} {
+			if plan := planOf(t, l, q); !strings.Contains(plan, index) {
+				t.Errorf("%+v does not use %s:\n%s", q, index, plan)
+			}
 		}
-		rows.Close()
-		if !strings.Contains(plan.String(), index) {
-			t.Errorf("%+v does not use %s:\n%s", q, index, plan.String())
+	}
+	for _, q := range []Query{{}, {Since: time.Now()}, {Part: "x"}, {State: Filed, Until: time.Now(), Before: 7, BeforeAt: time.Now()}} {
+		q.ByTime = true
+		plan := planOf(t, l, q)
+		if !strings.Contains(plan, "delivery_finished") || !strings.Contains(plan, "delivery_open") {
+			t.Errorf("%+v sorts all there is:\n%s", q, plan)
 		}
+	}
+}
+
+// planOf is how SQLite does a search.
+func planOf(t *testing.T, l *Ledger, q Query) string {
+	t.Helper()
+	query, args := q.query()
+	rows, err := l.read.Query("EXPLAIN QUERY PLAN "+query+" LIMIT 9", args...)
+	try(t, err)
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var line string
+		try(t, rows.Scan(&id, &parent, &unused, &line))
+		plan.WriteString(line + "\n")
+	}
+	return plan.String()
+}
+
+// TestSearchByTime: the latest comes first, whenever it was claimed, and pages of any size make the whole, also of what came to its
+// end in the same moment.
+func TestSearchByTime(t *testing.T) {
+	l := run(t, t.TempDir())
+	want := []string{}
+	try(t, l.w.exec("BEGIN"))
+	for i := range 60 {
+		finished := any(fmt.Sprintf("2026-01-01T00:00:%02d.000Z", i*7%20))
+		state := []string{"filed", "failed"}[i%2]
+		if i%5 == 0 {
+			finished, state = nil, "claimed"
+		}
+		updated := fmt.Sprintf("2026-01-01T00:00:%02d.000Z", i*7%20)
+		try(t, l.w.exec(`INSERT INTO delivery (folder, action, state, settled_at, claimed_at, updated_at, finished_at) VALUES (?, 'Document', ?, ?, ?, ?, ?)`,
+			[]byte([]string{"/a", "/b"}[i%2]), state, updated, updated, updated, finished))
+		try(t, l.w.exec("INSERT INTO file (delivery, position, name, base, dev, ino, size, mtime_ns, ctime_ns) VALUES (?, 0, ?, ?, 1, 1, 1, 1, 1)", i+1, []byte("x.pdf"), []byte("x.pdf")))
+		want = append(want, fmt.Sprintf("%s %03d", updated, i+1))
+	}
+	try(t, l.w.exec("COMMIT"))
+	slices.Sort(want)
+	slices.Reverse(want)
+	for _, size := range []int{1, 7, 59, 60, 100} {
+		for _, q := range []Query{{}, {Name: "x.pdf"}, {Part: "X"}} {
+			var got []string
+			for q.ByTime, q.Limit = true, size; ; {
+				found, err := l.Search(t.Context(), q)
+				try(t, err)
+				for _, d := range found {
+					got = append(got, fmt.Sprintf("%s %03d", timeText(d.At()), d.ID))
+					q.Before, q.BeforeAt = d.ID, d.At()
+				}
+				if len(found) < size {
+					break
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("pages of %d, %+v: %v", size, q, got)
+			}
+		}
+	}
+	found, err := l.Search(t.Context(), Query{ByTime: true, State: Failed, Folder: "/b"})
+	try(t, err)
+	if len(found) != 24 || !slices.IsSortedFunc(found, func(a, b Delivery) int { return b.At().Compare(a.At()) }) {
+		t.Errorf("%d have failed: %+v", len(found), found)
 	}
 }
 
@@ -174,6 +236,10 @@ func BenchmarkSearch(b *testing.B) {
 		{"since", Query{Since: time.Now().Add(-time.Hour), Limit: 20}},
 		{"until", Query{Until: time.Date(2026, 1, 1, 0, 0, 10, 0, time.UTC), Limit: 20}},
 		{"page of 1000", Query{}},
+		{"latest 20", Query{ByTime: true, Limit: 20}},
+		{"latest 20 of a folder", Query{ByTime: true, Folder: "/srv/other", Limit: 20}},
+		{"latest 20 that failed", Query{ByTime: true, State: Failed, Limit: 20}},
+		{"page of 1000 by time", Query{ByTime: true}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {

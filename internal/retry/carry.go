@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
@@ -63,6 +64,9 @@ func (r *Retrier) goOn(ctx context.Context, q Request, f found) (Result, bool, e
 			return Result{}, false, err
 		}
 		result, err := r.carry(context.WithoutCancel(ctx), a, true)
+		if err == nil {
+			result, err = asAsked(q, result)
+		}
 		return result, true, err
 	}
 	return Result{}, false, nil
@@ -78,13 +82,13 @@ func (r *Retrier) carry(ctx context.Context, a ledger.Asked, again bool) (Result
 	if err != nil {
 		return Result{}, err
 	}
-	if m.Again = again; a.Became != 0 && again {
+	if a.Became != 0 && again {
 		return r.takenUp(ctx, a, m)
 	}
 	dest, err := r.Filer.Move(m)
 	r.pass("moved")
 	if err != nil {
-		return Result{}, r.notMoved(ctx, a, m, dest, err)
+		return Result{}, r.notMoved(ctx, a, m, again, dest, err)
 	}
 	as := a.File
 	if info, err := file.Lstat(dest); err == nil { // else it was sent already, and moved on
@@ -104,7 +108,7 @@ func (r *Retrier) end(ctx context.Context, a ledger.Asked, dest string, as file.
 		return Result{}, err
 	}
 	r.pass("done")
-	a.Dest = dest
+	a.Dest, a.DoneAt = dest, time.Now()
 	result := resultOf(a, false)
 	result.NoteLeft = left
 	r.Log.Info().Str("folder", text.Printable(a.Folder)).Str("file", text.Printable(a.Path)).Str("asked", string(a.What)).
@@ -128,10 +132,10 @@ func (r *Retrier) dropNotes(ctx context.Context, a ledger.Asked) (left string, e
 }
 
 // notMoved says what it means that the move failed. What has not begun is not asked any more.
-func (r *Retrier) notMoved(ctx context.Context, a ledger.Asked, m filing.Move, dest string, err error) error {
+func (r *Retrier) notMoved(ctx context.Context, a ledger.Asked, m filing.Move, again bool, dest string, err error) error {
 	gone := errors.Is(err, filing.ErrGone) || errors.Is(err, filing.ErrReplaced)
-	if dest == "" && (gone || !m.Again) {
-		return errors.Join(err, r.void(ctx, a, m, err.Error()))
+	if dest == "" && (gone || !again) {
+		return errors.Join(err, r.void(ctx, a, m, again, err.Error()))
 	}
 	return fmt.Errorf("%w; it is asked for all the same: ask again once that is mended, or restart the daemon", err)
 }
@@ -146,17 +150,16 @@ func (r *Retrier) dismiss(ctx context.Context, a ledger.Asked, reason string) er
 	if err != nil {
 		return err
 	}
-	m.Again = true
-	return r.void(ctx, a, m, reason)
+	return r.void(ctx, a, m, true, reason)
 }
 
 // void removes what tries of the move have left, and has it not asked any more.
-func (r *Retrier) void(ctx context.Context, a ledger.Asked, m filing.Move, reason string) error {
+func (r *Retrier) void(ctx context.Context, a ledger.Asked, m filing.Move, again bool, reason string) error {
 	found := ""
 	if liesAs(a.Path, a.File) {
 		found = a.Path
 	}
-	if m.Again { // else the move itself has done so
+	if again { // else the move itself has done so
 		if err := r.Filer.Forget(m, found, false); err != nil {
 			return err
 		}
@@ -169,7 +172,7 @@ func (r *Retrier) void(ctx context.Context, a ledger.Asked, m filing.Move, reaso
 func (r *Retrier) takenUp(ctx context.Context, a ledger.Asked, m filing.Move) (Result, error) {
 	if liesAs(a.Path, a.File) {
 		err := fmt.Errorf("delivery %d is of a file of the same size and time, and this one still lies here: look whether it was posted", a.Became)
-		return Result{}, errors.Join(err, r.Ledger.AskVoid(ctx, a.ID, err.Error()))
+		return Result{}, errors.Join(err, r.void(ctx, a, m, true, err.Error()))
 	}
 	return r.end(ctx, a, filepath.Join(m.Dir, m.As), a.File)
 }
@@ -181,13 +184,12 @@ func (r *Retrier) moveOf(ctx context.Context, a ledger.Asked, folder Folder) (fi
 		return filing.Move{}, err
 	}
 	m := filing.Move{
-		Folder: filepath.Dir(a.Path), Name: filepath.Base(a.Path), Want: a.File, As: nameFor(d.Files[a.Position], a.Path),
+		Folder: filepath.Dir(a.Path), Name: filepath.Base(a.Path), Want: a.File, As: folder.nameFor(d.Files[a.Position], a.Path),
 		Dir: folder.Path, Back: true,
+		Again: true, // what any earlier try has left would be in the way
 	}
 	if a.What == ledger.WasPosted {
-		m.Dir, m.Back = folder.Done, false
-	} else if !folder.Recursive { // nobody looks into subfolders any more
-		m.As = filepath.Base(m.As)
+		m.As, m.Dir, m.Back = nameFor(d.Files[a.Position], a.Path), folder.Done, false
 	}
 	return m, nil
 }
@@ -198,6 +200,14 @@ func nameFor(f ledger.File, path string) string {
 		return filepath.Join(filepath.Dir(f.Name), base)
 	}
 	return f.Name
+}
+
+// nameFor is the name that a file is to have in the folder. Where nobody looks into subfolders any more, it is in none.
+func (f Folder) nameFor(one ledger.File, path string) string {
+	if !f.Recursive {
+		return filepath.Base(nameFor(one, path))
+	}
+	return nameFor(one, path)
 }
 
 // liesAs reports whether a file in that state lies at path.
@@ -255,5 +265,5 @@ func (r *Retrier) question(ctx context.Context, q ledger.Questions) (ledger.Aske
 }
 
 func resultOf(a ledger.Asked, already bool) Result {
-	return Result{Delivery: a.Delivery, What: a.What, By: a.By, From: a.Path, To: a.Dest, Already: already}
+	return Result{Delivery: a.Delivery, What: a.What, By: a.By, From: a.Path, To: a.Dest, Already: already, At: a.DoneAt}
 }

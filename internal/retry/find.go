@@ -15,6 +15,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 )
 
 // found is a failed file.
@@ -137,9 +138,14 @@ func isSum(path string, sum []byte) bool {
 	return err == nil && bytes.Equal(h.Sum(nil), sum)
 }
 
-// findGone finds what was asked of a file that lay at path.
+// findGone finds what was asked of a file that lay at path, unless another one was moved there since: then it is not the one that is
+// meant now.
 func (r *Retrier) findGone(ctx context.Context, path string) (found, error) {
 	all, err := r.Ledger.Asked(ctx, ledger.Questions{Path: path})
+	if err != nil {
+		return found{}, err
+	}
+	known, err := r.Ledger.Search(ctx, ledger.Query{Dest: path})
 	if err != nil {
 		return found{}, err
 	}
@@ -147,33 +153,44 @@ func (r *Retrier) findGone(ctx context.Context, path string) (found, error) {
 		if a.State == ledger.Void {
 			continue
 		}
+		if slices.ContainsFunc(known, func(d ledger.Delivery) bool { return d.ID > a.Delivery || d.FinishedAt.After(a.At) }) {
+			break
+		}
 		if a.State == ledger.Done {
 			return found{already: &a}, nil
 		}
 		d, err := r.Ledger.Get(ctx, a.Delivery)
 		return found{path: path, delivery: d, place: place{a.Delivery, a.Position}}, err
 	}
-	return found{}, r.describeGone(ctx, path)
+	return found{}, r.describeGone(ctx, path, known)
 }
 
 // describeGone says of a path where nothing lies what is known.
-func (r *Retrier) describeGone(ctx context.Context, path string) error {
-	known, err := r.Ledger.Search(ctx, ledger.Query{Dest: path, Limit: 1})
+func (r *Retrier) describeGone(ctx context.Context, path string, known []ledger.Delivery) error {
+	if len(known) > 0 {
+		return fmt.Errorf("%w: nothing lies there any more; delivery %d moved a file there on %s, and somebody has taken it away since",
+			ErrNotFailed, known[0].ID, day(known[0].At()))
+	}
+	named, err := r.Ledger.Search(ctx, ledger.Query{Name: filepath.Base(path), Limit: 1})
 	if err != nil {
 		return err
 	}
-	if len(known) > 0 {
-		return fmt.Errorf("%w: nothing lies there any more; delivery %d moved a file there on %s", ErrNotFailed, known[0].ID, day(known[0].At()))
+	if len(named) == 0 {
+		return fmt.Errorf("%w: nothing lies there, and no file of that name is known; failed files lie in the failed/ of their folder", ErrNotFailed)
 	}
-	return fmt.Errorf("%w: nothing lies there; failed files lie in the failed/ of their folder", ErrNotFailed)
+	return fmt.Errorf("%w: nothing lies there; what became of files of that name: %s", ErrNotFailed,
+		text.Command(r.Options, "history", "--name", filepath.Base(path)))
 }
 
-func day(t time.Time) string { return t.Local().Format("2 January 2006 at 15:04") }
+func day(t time.Time) string { return t.Local().Format("2 January 2006 at 15:04 MST") }
 
 // describe says what it is that lies at path, which is no failed file, and what to do.
 func (r *Retrier) describe(ctx context.Context, path string, info file.Info) error {
 	if filing.IsNoteName(path) {
 		return fmt.Errorf("%w: name the file itself", ErrNote)
+	}
+	if filing.IsOwnName(filepath.Base(path)) {
+		return fmt.Errorf("%w: it is kaizala-drop's own; leave it there", ErrNotFailed)
 	}
 	if !info.Mode.IsRegular() {
 		return fmt.Errorf("%w: it is no regular file, and nothing else is sent", ErrNotFailed)
@@ -195,7 +212,7 @@ func (r *Retrier) describe(ctx context.Context, path string, info file.Info) err
 	for _, p := range paths {
 		for _, f := range r.Folders() {
 			if isIn(f.Path, p) {
-				return fmt.Errorf("%w: it lies in its folder, from where it is sent by itself; `kaizala-drop explain` says what it waits for", ErrNotFailed)
+				return fmt.Errorf("%w: it lies in its folder, from where it is sent by itself; what it waits for: %s", ErrNotFailed, text.Command(r.Options, "explain", p))
 			}
 		}
 	}

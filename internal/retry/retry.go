@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -33,6 +35,8 @@ var (
 	ErrNotInDoubt = errors.New("it was surely not posted")
 	// ErrBusy means that another request about the same file is under way.
 	ErrBusy = errors.New("it is being put back just now")
+	// ErrNotSent means that a file of that name or size would only come back, or would be left alone: its destination does not take it.
+	ErrNotSent = errors.New("it would not be sent")
 	// ErrNoFolder means that its watched folder is not configured any more.
 	ErrNoFolder = errors.New("its folder is not in the configuration any more")
 )
@@ -49,6 +53,10 @@ type Retrier struct {
 	Ledger  *ledger.Ledger // whose Run is running
 	Filer   *filing.Filer  // the one that the uploader has, if there is one
 	Folders func() []Folder
+	// Takes is an error, with what helps, about a file that would not be sent from the watched folder at path, where it is to be called
+	// name, relative to it. nil: all are taken.
+	Takes   func(path, name string, size int64) error
+	Options string // of the commands that errors name (text.Options)
 	Log     zerolog.Logger
 
 	mu   sync.Mutex
@@ -79,15 +87,16 @@ type Result struct {
 	By       string      // who asked for it: an earlier request, perhaps
 	From, To string      // absolute paths
 	Already  bool        // an earlier request has done it
+	At       time.Time   // when it was done
 	NoteLeft string      // path of its note, if that was changed by somebody, and so is still there
 }
 
 // Retry does with one failed file what is asked, and returns when that is on disk. In its folder the file has its own name, or the one
 // that somebody gave it in failed/, with a number if that is taken. An image of an album goes by itself.
 //
-// Asked again after a crash, it goes on where it was; if all is done, it says so. With an error that is none of this package's the
-// file could not be moved, or a step could not be written down: asked again, it goes on. Once the move has begun the context does
-// not count any more.
+// Asked again after a crash, it goes on where it was; if all is done, it says so, as long as nothing else was moved to the path since.
+// With an error that is none of this package's the file could not be moved, or a step could not be written down: asked again, it goes
+// on. Once the move has begun the context does not count any more.
 func (r *Retrier) Retry(ctx context.Context, q Request) (Result, error) {
 	q.Path = filepath.Clean(q.Path)
 	result, err := r.retry(ctx, q)
@@ -103,7 +112,7 @@ func (r *Retrier) retry(ctx context.Context, q Request) (Result, error) {
 	}
 	f, err := r.find(ctx, q.Path)
 	if err != nil || f.already != nil {
-		return f.done(), err
+		return f.done(q, err)
 	}
 	at := f.place
 	if !r.enter(at) {
@@ -111,7 +120,7 @@ func (r *Retrier) retry(ctx context.Context, q Request) (Result, error) {
 	}
 	defer r.leave(at)
 	if f, err = r.find(ctx, q.Path); err != nil || f.already != nil { // as it is now
-		return f.done(), err
+		return f.done(q, err)
 	}
 	if f.place != at {
 		return Result{}, ErrBusy
@@ -129,12 +138,21 @@ func (r *Retrier) retry(ctx context.Context, q Request) (Result, error) {
 	return r.begin(ctx, q, f, what)
 }
 
-// done is the result where all is done already.
-func (f found) done() Result {
-	if f.already == nil {
-		return Result{}
+// done is the result where all is done already, as it was asked now, too.
+func (f found) done(q Request, err error) (Result, error) {
+	if err != nil {
+		return Result{}, err
 	}
-	return resultOf(*f.already, true)
+	return asAsked(q, resultOf(*f.already, true))
+}
+
+// asAsked refuses what an earlier request has done in another way than it is asked now.
+func asAsked(q Request, got Result) (Result, error) {
+	if q.isMet(got.What) {
+		return got, nil
+	}
+	return Result{}, fmt.Errorf("%w: nothing lies there any more; it was moved to %s on %s already, as %s asked (%s)",
+		ErrNotFailed, quote(got.To), day(got.At), text.Printable(got.By), got.What)
 }
 
 // canMove looks what stands against the move before anything is written down.
@@ -148,6 +166,9 @@ func (r *Retrier) canMove(f found, what ledger.What) error {
 	}
 	if err == nil && what != ledger.WasPosted {
 		err = isMounted(folder, f)
+	}
+	if err == nil && what != ledger.WasPosted && r.Takes != nil {
+		err = r.Takes(folder.Path, folder.nameFor(f.delivery.Files[f.place.position], f.path), f.info.Size)
 	}
 	return err
 }
@@ -179,13 +200,20 @@ func (q Request) check() error {
 	return nil
 }
 
+// isMet reports whether what was done is what is asked.
+func (q Request) isMet(was ledger.What) bool {
+	again := was == ledger.PostAgain || was == ledger.PostAgainAsItIs
+	return q.WasPosted == (was == ledger.WasPosted) && q.AsItIs == was.IsAsItIs() && (q.PostAgain || !again)
+}
+
 // what tells what is asked of a file of d.
 func (q Request) what(d ledger.Delivery) (ledger.What, error) {
 	doubt := d.MayBePosted()
 	switch {
 	case doubt && !q.PostAgain && !q.WasPosted:
+		why := strings.TrimPrefix(strings.TrimPrefix(d.Reason, ledger.MayBePosted), ": ")
 		return "", fmt.Errorf("%w (%s): look in the group first. If the message is not there, have it sent with --post-again; "+
-			"if it is, have the file moved to done/ with --was-posted", ErrMayBePosted, text.Printable(d.Reason))
+			"if it is, have the file moved to done/ with --was-posted", ErrMayBePosted, text.Printable(why))
 	case q.WasPosted && !doubt:
 		return "", fmt.Errorf("%w (%s): leave out --was-posted to have it sent, or move it away yourself", ErrNotInDoubt, text.Printable(d.Reason))
 	case q.WasPosted:

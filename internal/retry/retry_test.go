@@ -180,7 +180,7 @@ func TestRetry(t *testing.T) {
 			must(t, os.WriteFile(o.folder.Path+"/scan.pdf", []byte("newer"), 0o600))
 			got, err := o.Retry(t.Context(), Request{Path: paths[0], By: by})
 			want := Result{Delivery: d.ID, What: ledger.Retry, By: by, From: paths[0], To: o.folder.Path + "/scan (2).pdf"}
-			if got != want || err != nil {
+			if want.At = got.At; got != want || err != nil || time.Since(got.At) > time.Minute {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 			}
 			o.want("after it", "failed/scan.pdf.reason.txt", "failed/scan.pdf=scan.pdf", "scan (2).pdf=scan.pdf", "scan.pdf=newer")
@@ -195,8 +195,8 @@ func TestRetry(t *testing.T) {
 					t.Errorf("the log lacks %s: %s", part, o.log)
 				}
 			}
-			got.Already = true
-			if again, err := o.Retry(t.Context(), Request{Path: paths[0], By: "anna"}); again != got || err != nil {
+			again, err := o.Retry(t.Context(), Request{Path: paths[0], By: "anna"})
+			if want.At, want.Already = again.At, true; again != want || err != nil || !again.At.Equal(asked[0].DoneAt) {
 				t.Errorf("asked again: %+v, %v", again, err)
 			}
 			if n := len(o.asked(d.ID)); n != 1 {
@@ -206,6 +206,88 @@ func TestRetry(t *testing.T) {
 				t.Error("the watched folder is marked as one of filed files")
 			}
 		})
+	}
+}
+
+// TestRetryOfWhatIsGone: where nothing lies the answer is about the file that lay there last. It is that all is done only if it was put
+// back as it is asked now.
+func TestRetryOfWhatIsGone(t *testing.T) {
+	o := newOffice(t, false)
+	refused := func(when string, q Request, say string) {
+		t.Helper()
+		q.Path = o.folder.Failed + "/a.pdf"
+		if got, err := o.Retry(t.Context(), q); !errors.Is(err, ErrNotFailed) || !strings.Contains(err.Error(), say) {
+			t.Errorf("%s: %+v, %v; want %q", when, got, err, say)
+		}
+	}
+	refused("nothing was there", Request{}, "no file of that name is known")
+	first, paths := o.fail("refused", "a.pdf")
+	_, err := o.Retry(t.Context(), Request{Path: paths[0], By: "anna"})
+	must(t, err)
+	if got, err := o.Retry(t.Context(), Request{Path: paths[0]}); err != nil || !got.Already || got.By != "anna" || got.Delivery != first.ID {
+		t.Errorf("put back: %+v, %v", got, err)
+	}
+	refused("put back without it", Request{AsItIs: true}, "as anna asked (retry)")
+	refused("put back, and not filed", Request{WasPosted: true}, "as anna asked (retry)")
+	must(t, os.Remove(o.folder.Path+"/a.pdf"))
+	second, again := o.fail("refused", "a.pdf")
+	if again[0] != paths[0] {
+		t.Fatalf("it lies in %s", again[0])
+	}
+	must(t, os.Remove(again[0]))
+	refused("a later one was removed", Request{}, fmt.Sprintf("delivery %d moved a file there", second.ID))
+	third, _ := o.fail("refused", "a.pdf")
+	if got, err := o.Retry(t.Context(), Request{Path: paths[0], AsItIs: true, By: "otto"}); err != nil || got.Already {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := o.Retry(t.Context(), Request{Path: paths[0], AsItIs: true}); err != nil || got.By != "otto" || got.Delivery != third.ID {
+		t.Errorf("a third one was put back: %+v, %v", got, err)
+	}
+	refused("the third one was put back as it is", Request{}, "as otto asked (as-it-is)")
+	o.fail("refused", "sub/b.pdf")
+	o.folder.Failed += "/sub"
+	refused("of a name that lies elsewhere", Request{}, "history --name a.pdf")
+	if asked := o.asked(second.ID); len(asked) != 0 {
+		t.Errorf("%+v", asked)
+	}
+}
+
+// TestNotSent: what the folder would not send is refused before anything is moved or written down, but it may be filed as posted.
+func TestNotSent(t *testing.T) {
+	o := newOffice(t, false)
+	type call struct {
+		path, name string
+		size       int64
+	}
+	var calls []call
+	o.Takes = func(path, name string, size int64) error {
+		calls = append(calls, call{path, name, size})
+		if strings.HasSuffix(name, ".heic") {
+			return fmt.Errorf("%w: convert it", ErrNotSent)
+		}
+		return nil
+	}
+	d, paths := o.fail("unknown type", "sub/a.heic")
+	before := o.lie()
+	for _, q := range []Request{{}, {AsItIs: true}, {PostAgain: true}} {
+		q.Path = paths[0]
+		if got, err := o.Retry(t.Context(), q); !errors.Is(err, ErrNotSent) || !strings.Contains(err.Error(), "convert it") || !strings.Contains(err.Error(), paths[0]) {
+			t.Errorf("%+v: %+v, %v", q, got, err)
+		}
+	}
+	if want := (call{o.folder.Path, "sub/a.heic", 21}); calls[0] != want {
+		t.Errorf("%+v, want %+v", calls[0], want)
+	}
+	if o.want("refused", before...); len(o.asked(d.ID)) != 0 {
+		t.Errorf("%+v", o.asked(d.ID))
+	}
+	must(t, os.Rename(paths[0], o.folder.Failed+"/sub/a.jpg"))
+	if got, err := o.Retry(t.Context(), Request{Path: o.folder.Failed + "/sub/a.jpg"}); err != nil || got.To != o.folder.Path+"/sub/a.jpg" {
+		t.Errorf("renamed: %+v, %v", got, err)
+	}
+	_, paths = o.fail(ledger.MayBePosted, "b.heic")
+	if _, err := o.Retry(t.Context(), Request{Path: paths[0], WasPosted: true}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -410,17 +492,18 @@ func TestNotFailed(t *testing.T) {
 		is  error
 		say string
 	}{
-		o.folder.Path + "/new.pdf":    {ErrNotFailed, "lies in its folder"},
-		dragged:                       {ErrNotFailed, "lies in its folder"},
-		o.folder.Done + "/b.pdf":      {ErrNotFailed, "copy it into"},
-		o.folder.Failed + "/mine.pdf": {ErrNotFailed, "the ledger does not know it"},
-		o.folder.Failed + "/link.pdf": {ErrNotFailed, "no regular file"},
-		o.folder.Failed:               {ErrNotFailed, "it is a folder"},
-		paths[0] + ".reason.txt":      {ErrNote, "name the file itself"},
-		gone[0]:                       {ErrNotFailed, "nothing lies there any more; delivery 2"},
-		"/nonexistent/a.pdf":          {ErrNotFailed, "nothing lies there;"},
-		elsewhere:                     {ErrNotFailed, "no folder of the configuration"},
-		"a.pdf":                       {nil, "absolute path"},
+		o.folder.Path + "/new.pdf":          {ErrNotFailed, "lies in its folder"},
+		dragged:                             {ErrNotFailed, "lies in its folder"},
+		o.folder.Done + "/b.pdf":            {ErrNotFailed, "copy it into"},
+		o.folder.Failed + "/mine.pdf":       {ErrNotFailed, "the ledger does not know it"},
+		o.folder.Failed + "/link.pdf":       {ErrNotFailed, "no regular file"},
+		o.folder.Failed:                     {ErrNotFailed, "it is a folder"},
+		paths[0] + ".reason.txt":            {ErrNote, "name the file itself"},
+		o.folder.Failed + "/" + filing.Mark: {ErrNotFailed, "kaizala-drop's own"},
+		gone[0]:                             {ErrNotFailed, "delivery 2 moved a file there"},
+		"/nonexistent/c.pdf":                {ErrNotFailed, "failed files lie in the failed/"},
+		elsewhere:                           {ErrNotFailed, "no folder of the configuration"},
+		"a.pdf":                             {nil, "absolute path"},
 	} {
 		_, err := o.Retry(t.Context(), Request{Path: path})
 		if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.say) || !strings.Contains(err.Error(), path) {

@@ -4,17 +4,27 @@
 // A part answers an Ask between two of its steps and never waits for whoever asked.
 package view
 
-import "time"
+import (
+	"path"
+	"time"
+)
 
 // Ask is a question to a part of the daemon. The answer is sent on Answer, which has room for it: nobody waits for its reader.
 type Ask[T any] struct {
 	// Folder and Name, relative to Folder, narrow the question to one file. Empty: all.
 	Folder, Name string
-	Answer       chan<- T
+	// Below has Name be the last part of names, wherever they are below Folder.
+	Below  bool
+	Answer chan<- T
 }
 
 // Is reports whether the question is about that folder.
 func (a Ask[T]) Is(folder string) bool { return a.Folder == "" || a.Folder == folder }
+
+// IsOf reports whether the question, which is narrowed to one name, is about that one.
+func (a Ask[T]) IsOf(name string) bool {
+	return name == a.Name || a.Below && path.Base(name) == a.Name
+}
 
 // Held is a file, or a name, that is not handed over to be posted.
 type Held struct {
@@ -23,7 +33,8 @@ type Held struct {
 	Reason string    `json:"reason"`
 	Advice string    `json:"advice,omitempty"` // what a person can do
 	Since  time.Time `json:"since"`
-	Next   time.Time `json:"next,omitzero"` // when it is looked at again; zero: when something happens
+	Next   time.Time `json:"next,omitzero"`  // when it is looked at again; zero: when something happens
+	Fails  time.Time `json:"fails,omitzero"` // when it goes to failed/ if it stays as it is; zero: never
 }
 
 // Watched is a folder as its watcher sees it.
@@ -90,12 +101,16 @@ type Queued struct {
 	Ahead   int       `json:"ahead,omitempty"` // posts of its folder before it
 	Sent    int64     `json:"sent,omitempty"`  // bytes of the upload under way
 	Size    int64     `json:"size"`            // bytes
+	// MaybePosted says that it may be in the group already: the answer to its post was lost.
+	MaybePosted bool `json:"maybe_posted,omitempty"`
+	Gone        bool `json:"gone,omitempty"` // nothing lies under its name: it was renamed or deleted meanwhile
 }
 
 // Pause says that something is not tried for now.
 type Pause struct {
 	Reason   string    `json:"reason,omitempty"`
-	Since    time.Time `json:"since"` // the first of the failures
+	Advice   string    `json:"advice,omitempty"` // what a person can do
+	Since    time.Time `json:"since"`            // the first of the failures
 	Failures int       `json:"failures"`
 	Until    time.Time `json:"until"`
 }
