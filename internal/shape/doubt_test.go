@@ -201,6 +201,26 @@ func TestPropertiesTurnHEIC(t *testing.T) {
 	}
 }
 
+// TestLargePNG shows that the EXIF behind the picture is found in a PNG of more chunks than are walked.
+func TestLargePNG(t *testing.T) {
+	png := run(t, "convert", "-size", "31x21", "xc:red", "-strip", "a.png")
+	end := bytes.Index(png, []byte("IEND")) - 4
+	many := bytes.Repeat([]byte("\x00\x00\x00\x04IDAT12345678"), 5000)
+	exif := "\x00\x00\x00\x16eXIfMM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00CRC4"
+	for name, c := range map[string]struct {
+		data []byte
+		want shape.Shape
+	}{
+		"none":     {slices.Concat(png[:end], many, png[end:]), shape.Shape{Width: 31, Height: 21}},
+		"behind":   {slices.Concat(png[:end], many, []byte(exif), png[end:]), shape.Shape{Width: 21, Height: 31}},
+		"in front": {slices.Concat(png[:33], []byte(exif), png[33:end], many, png[end:]), shape.Shape{Width: 21, Height: 31}},
+	} {
+		if got, _ := shapeOf(t, ".png", bytes.NewReader(c.data), int64(len(c.data))); got != c.want {
+			t.Errorf("EXIF %s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
 // TestBehindMuchElse shows that what is told stays the same behind what cameras and phones write: large EXIF and previews in a
 // JPEG, pictures of albums in ID3, text and colours in a PNG.
 func TestBehindMuchElse(t *testing.T) {

@@ -16,10 +16,16 @@ const (
 // directory is what the first directory of a TIFF, or of EXIF, says: numbers by tag.
 type directory map[uint16]int64
 
+// exifMark stands before EXIF in a JPEG; some programs write it into other formats, too.
+const exifMark = "Exif\x00\x00"
+
 // readDirectory reads the first directory of the TIFF structure that lies in [off, end). Of its entries only those are kept
 // that hold one whole number in themselves.
 func (f file) readDirectory(off, end int64) directory {
 	const header, entry = 8, 12
+	if mark := f.at(off, len(exifMark)); string(mark) == exifMark {
+		off += int64(len(exifMark))
+	}
 	h := f.at(off, header)
 	if h == nil {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"time"
 
 	"kaizala-drop/internal/peek"
 )
@@ -21,6 +22,10 @@ const (
 	previewWidth, previewHeight = 800, 600
 
 	previewQuality = 80
+
+	// maxTime is what a preview may take: a picture of 12 megapixels takes less than a second on a machine of 2020, and few
+	// seconds on a small one.
+	maxTime = time.Minute
 )
 
 // Preview is a small picture that stands for a large one, upright.
@@ -38,16 +43,17 @@ type Preview struct {
 // alone: EXIF (places, cameras, times), comments and colour profiles stay behind.
 //
 // The picture is decoded as a whole. What that takes is told from the header, and more than 96 MiB is refused before it is
-// begun; 16 MiB at most come in addition. So at most one preview is to be made at a time: that is the caller's matter. All
-// reading goes through a reader that ends with ctx, and so does the work behind it, at the latest after what one read or
-// one row of the picture takes; a deadline of a minute is ample for what the bounds allow. The file is read once, from
-// beginning to end, in pieces of 32 KiB.
+// begun; 16 MiB at most come in addition. So at most one preview is to be made at a time: that is the caller's matter. It ends
+// with ctx, and after a minute at the latest, while it reads, decodes and makes smaller. The file is read once, from beginning
+// to end, in pieces of 32 KiB.
 func MakePreview(ctx context.Context, r io.ReaderAt, size int64) (p *Preview, err error) {
 	defer func() {
 		if fault := recover(); fault != nil { // a mistake in a decoder must not stop a daemon
 			p, err = nil, fmt.Errorf("make a preview: the decoder failed: %v", fault)
 		}
 	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, maxTime, fmt.Errorf("it took more than %v", maxTime))
+	defer cancel()
 	p, err = makePreview(ctx, r, size)
 	if err != nil {
 		return nil, fmt.Errorf("make a preview: %w", err)
@@ -79,7 +85,7 @@ func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, erro
 	if s.memory > maxMemory {
 		return nil, fmt.Errorf("to decode %d x %d pixels takes %d MiB of memory, %d are allowed", s.width, s.height, s.memory>>20, maxMemory>>20)
 	}
-	src, err := decode(bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 32<<10))
+	src, err := decode(sips{ctx, bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 32<<10)})
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -107,6 +113,20 @@ func (p patient) ReadAt(b []byte, off int64) (int, error) {
 		return 0, err
 	}
 	return p.r.ReadAt(b, off)
+}
+
+// sips reads as long as ctx lasts, little at a time: a few bytes can give a decoder of progressive pictures much to do.
+type sips struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s sips) Read(b []byte) (int, error) {
+	const most = 512
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.r.Read(b[:min(len(b), most)])
 }
 
 // fit gives the size of the preview.

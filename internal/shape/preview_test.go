@@ -19,6 +19,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"kaizala-drop/internal/shape"
 )
@@ -388,6 +390,19 @@ func TestPreviewEndsWithItsContext(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPreviewTakesAMinute shows that a preview is given up after a minute, without anybody's context.
+func TestPreviewTakesAMinute(t *testing.T) {
+	data := asJPEG(t, noise(2000, 1500))
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		slow := &hook{ReaderAt: bytes.NewReader(data), do: func(int) error { time.Sleep(time.Second); return nil }}
+		p, err := shape.MakePreview(t.Context(), slow, int64(len(data)))
+		if p != nil || err == nil || err.Error() != "make a preview: it took more than 1m0s" || time.Since(start) > 61*time.Second {
+			t.Errorf("%v, %v after %v", p, err, time.Since(start))
+		}
+	})
 }
 
 // TestPreviewOfADiskThatFails shows that a failed read is the reason why there is no preview.

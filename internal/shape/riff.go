@@ -96,14 +96,15 @@ func wavDuration(format []byte, n, rest, samples int64) time.Duration {
 	return 0
 }
 
-// aiff has the number of samples, and the rate as an 80-bit number, in COMM: Apple, Audio Interchange File Format 1.3.
+// aiff has the number of samples, and the rate as an 80-bit number, in COMM: Apple, Audio Interchange File Format 1.3. What they
+// are in compressed sound (AIFF-C) depends on the way of compression, so little is told of it.
 func (f file) aiff() time.Duration {
 	kind := string(f.at(8, 4))
 	if kind != "AIFF" && kind != "AIFC" {
 		return 0
 	}
 	for off := int64(12); ; {
-		h := f.at(off, 8+18)
+		h := f.at(off, 8+18+4)
 		if h == nil {
 			return 0
 		}
@@ -114,6 +115,10 @@ func (f file) aiff() time.Duration {
 				return 0
 			}
 			rate := int64(binary.BigEndian.Uint64(h[18:]) >> -exponent)
+			plain := []string{"NONE", "sowt", "twos", "fl32", "FL32", "fl64", "FL64", "in24", "in32", "ulaw", "ULAW", "alaw", "ALAW"}
+			if kind == "AIFC" && !slices.Contains(plain, string(h[26:])) {
+				return 0
+			}
 			return span(int64(binary.BigEndian.Uint32(h[10:])), rate)
 		}
 		off += 8 + n + n&1

@@ -30,8 +30,8 @@ func (f file) jpeg() still {
 		case marker < 0xC0, marker >= 0xD0 && marker <= 0xD9, n < 2:
 			return still{}
 		case marker == 0xE1 && t == 0:
-			if tag := f.at(off+4, 6); string(tag) == "Exif\x00\x00" {
-				t = f.readDirectory(off+10, off+2+n).turn()
+			if mark := f.at(off+4, len(exifMark)); string(mark) == exifMark {
+				t = f.readDirectory(off+4, off+2+n).turn()
 			}
 		case marker == 0xEE:
 			frame.adobe = true
@@ -68,37 +68,47 @@ func (j jpegFrame) still(t turn) still {
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-// png reads the header, and goes from chunk to chunk to find EXIF (eXIf), which may stand behind the picture: PNG (third
-// edition), 11.2.1 and 11.3.4.5.
-func (f file) png() (s still) {
+// png reads the header, and looks for EXIF (eXIf), which may stand behind the picture: PNG (third edition), 11.2.1 and 11.3.4.5.
+func (f file) png() still {
 	const header = 8 + 8 + 13
 	h := f.at(0, header)
 	if h == nil || string(h[8:16]) != "\x00\x00\x00\x0dIHDR" {
 		return still{}
 	}
-	s = still{turn: 1}
 	wide, high := binary.BigEndian.Uint32(h[16:]), binary.BigEndian.Uint32(h[20:])
 	if wide > maxSide || high > maxSide {
 		return still{}
 	}
-	s.width, s.height = int(wide), int(high)
+	s := still{width: int(wide), height: int(high)}
 	depth, colour, interlaced := h[24], h[25], h[28] != 0
-	masked := false
-	for off := int64(header + 4); ; {
-		c := f.at(off, 8)
-		if c == nil {
-			break
-		}
-		kind, n := string(c[4:]), int64(binary.BigEndian.Uint32(c))
-		if kind == "eXIf" {
-			s.turn = f.readDirectory(off+8, off+8+n).turn()
-			break
-		}
-		masked = masked || kind == "tRNS"
-		off += 12 + n
-	}
+	exif, masked := f.pngChunks(header + 4)
+	s.turn = f.readDirectory(exif, f.Size()).turn()
 	s.memory = pngMemory(s.width, s.height, depth, colour, interlaced, masked)
 	return s
+}
+
+// pngChunks goes from chunk to chunk, at most 2,000. In a larger picture it searches the last 256 KiB for EXIF. exif is where that
+// begins, or beyond the file; masked says that there are transparent colours (tRNS).
+func (f file) pngChunks(off int64) (exif int64, masked bool) {
+	const most, lookBack = 2000, 256 << 10
+	for range most {
+		c := f.at(off, 8)
+		if c == nil {
+			return f.Size(), masked
+		}
+		switch string(c[4:]) {
+		case "eXIf":
+			return off + 8, masked
+		case "tRNS":
+			masked = true
+		}
+		off += 12 + int64(binary.BigEndian.Uint32(c))
+	}
+	at, err := f.FindLast("eXIf", off, f.Size(), lookBack)
+	if err != nil || at < 0 {
+		return f.Size(), masked
+	}
+	return at + 4, masked
 }
 
 // webp has its EXIF in a chunk: RFC 9649, 2.7.
@@ -112,11 +122,7 @@ func (f file) webp() Shape {
 		if c.kind != "EXIF" {
 			continue
 		}
-		off := c.off
-		if tag := f.at(off, 6); string(tag) == "Exif\x00\x00" { // some programs keep what JPEG has before it
-			off += 6
-		}
-		s.turn = f.readDirectory(off, c.off+c.size).turn()
+		s.turn = f.readDirectory(c.off, c.off+c.size).turn()
 	}
 	return s.shape()
 }
