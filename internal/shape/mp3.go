@@ -169,26 +169,28 @@ func (f file) mp3Counted(off, end int64, first mp3Frame) time.Duration {
 	return span(samples, first.rate)
 }
 
-// mp3Constant reports whether there are frames with the bitrate of the first one in each of 16 places.
+// mp3Constant reports whether there are frames in each of 16 places, all with the bitrate of the first one.
 func (f file) mp3Constant(off, end int64, first mp3Frame) bool {
 	for i := range int64(places) {
 		at := off + (end-off)/places*i
 		b := f.upTo(at, int(min(window, end-at)))
-		found := false
-		for len(b) > 4 && !found {
+		for {
 			j := bytes.IndexByte(b, 0xFF)
 			if j < 0 {
-				break
+				return false
 			}
 			b = b[j:]
-			m, ok := mp3Run(b, at+window >= end)
-			if found = ok && m.kind == first.kind; found && m.bitrate != first.bitrate {
-				return false
+			if m, ok := mp3Run(b, at+window >= end); ok && m.kind == first.kind {
+				break
 			}
 			b = b[1:]
 		}
-		if !found {
-			return false
+		for len(b) >= 4 {
+			m, ok := readMP3Frame(b)
+			if !ok || m.bitrate != first.bitrate {
+				return false
+			}
+			b = b[min(len(b), m.size):]
 		}
 	}
 	return true

@@ -21,6 +21,7 @@ film -c:v libvpx -deadline realtime -c:a libvorbis out/film.webm
 film -c:v mpeg4 -c:a libmp3lame out/film.avi
 film -c:v wmv2 -c:a wmav2 out/film.wmv
 film -c:v mpeg2video -c:a mp2 out/film.mpg
+film -c:v mpeg2video -c:a mp2 -aspect 16:9 -f vob out/wide-pixels.vob
 film -c:v mpeg1video -c:a mp2 -s 320x240 -f mpeg out/one.mpg
 run "${a[@]}" -c:a aac out/sound.m4a
 run "${a[@]}" -c:a alac out/alac.m4a
