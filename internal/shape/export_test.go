@@ -14,7 +14,7 @@ const (
 	MaxMemory   = maxMemory
 )
 
-// OfUnguarded and PreviewUnguarded let a panic through.
+// OfUnguarded and PreviewUnguarded let a panic through, and the latter takes all the time that it needs.
 var (
 	OfUnguarded      = of
 	PreviewUnguarded = makePreview

@@ -152,6 +152,9 @@ func TestPreviewLooksLikeThePicture(t *testing.T) {
 	}
 	base := waves(t, dir, 837, 1173)
 	for name, args := range kinds {
+		if raceEnabled && name != "plain.jpg" && name != "shining.png" {
+			continue
+		}
 		path := filepath.Join(dir, name)
 		args = append([]string{base}, append(args, path)...)
 		if out, err := exec.CommandContext(t.Context(), "convert", args...).CombinedOutput(); err != nil {
@@ -208,15 +211,17 @@ func waves(t *testing.T, dir string, w, h int) string {
 func apart(a, b image.Image) float64 {
 	sum := 0.0
 	size := a.Bounds()
-	for y := range size.Dy() {
-		for x := range size.Dx() {
+	n := 0
+	for y := 0; y < size.Dy(); y += 3 {
+		for x := 0; x < size.Dx(); x += 3 {
+			n++
 			p, q := color.NRGBAModel.Convert(a.At(x, y)).(color.NRGBA), color.NRGBAModel.Convert(b.At(x, y)).(color.NRGBA)
 			for _, d := range []int{int(p.R) - int(q.R), int(p.G) - int(q.G), int(p.B) - int(q.B), int(p.A) - int(q.A)} {
 				sum += float64(max(d, -d))
 			}
 		}
 	}
-	return sum / float64(4*size.Dx()*size.Dy())
+	return sum / float64(4*n)
 }
 
 // TestPreviewSizes shows what has a preview, and of which size, and that no pixel at an edge is left out.
@@ -238,7 +243,7 @@ func TestPreviewSizes(t *testing.T) {
 				t.Errorf("%d x %d: %s, so an edge was left out", c.w, c.h, p.MIME)
 			case p != nil:
 				for y := range p.Height {
-					for x := range p.Width {
+					for x := 0; x < p.Width; x += max(1, min(7, p.Width-1-x)) {
 						if !near(small.At(x, y), color.RGBA{90, 160, 200, 255}, 4) {
 							t.Fatalf("%d x %d: %v at %d, %d", c.w, c.h, small.At(x, y), x, y)
 						}
@@ -322,6 +327,9 @@ func TestPreviewMemory(t *testing.T) {
 		"deep.png": {"-depth", "16", "-define", "png:bit-depth=16"}, "deep-interlaced.png": {"-interlace", "PNG", "-define", "png:bit-depth=16"},
 		"masked.png": {"-colorspace", "gray", "-transparent", "black"},
 	} {
+		if raceEnabled && name != "plain.jpg" && name != "shining.png" {
+			continue
+		}
 		path := filepath.Join(dir, name)
 		if out, err := exec.CommandContext(t.Context(), "convert", append([]string{base}, append(args, path)...)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -333,7 +341,7 @@ func TestPreviewMemory(t *testing.T) {
 		bound := shape.MemoryOf(bytes.NewReader(data), int64(len(data)))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		p, err := shape.MakePreview(t.Context(), bytes.NewReader(data), int64(len(data)))
+		p, err := shape.PreviewUnguarded(t.Context(), bytes.NewReader(data), int64(len(data)))
 		runtime.ReadMemStats(&after)
 		if err != nil || p == nil {
 			t.Fatalf("%s: %v", name, err)
@@ -364,9 +372,9 @@ func (h *hook) ReadAt(b []byte, off int64) (int, error) {
 // TestPreviewEndsWithItsContext shows that a preview is given up when its context ends, at whatever read, with the reason of the
 // context, and that nothing is read afterwards.
 func TestPreviewEndsWithItsContext(t *testing.T) {
-	for ext, data := range map[string][]byte{"jpg": asJPEG(t, noise(2000, 1500)), "png": asPNG(t, noise(1000, 900))} {
+	for ext, data := range map[string][]byte{"jpg": asJPEG(t, noise(1200, 900)), "png": asPNG(t, noise(850, 500))} {
 		all := &hook{ReaderAt: bytes.NewReader(data), do: func(int) error { return nil }}
-		if p, err := shape.MakePreview(t.Context(), all, int64(len(data))); err != nil || p == nil {
+		if p, err := shape.PreviewUnguarded(t.Context(), all, int64(len(data))); err != nil || p == nil {
 			t.Fatal(err)
 		}
 		if all.reads < 20 {
@@ -381,7 +389,7 @@ func TestPreviewEndsWithItsContext(t *testing.T) {
 				}
 				return nil
 			}}
-			p, err := shape.MakePreview(ctx, h, int64(len(data)))
+			p, err := shape.PreviewUnguarded(ctx, h, int64(len(data)))
 			if p != nil || !errors.Is(err, why) {
 				t.Errorf("%s, ended at read %d of %d: %v, %v", ext, at, all.reads, p, err)
 			}
@@ -394,12 +402,12 @@ func TestPreviewEndsWithItsContext(t *testing.T) {
 
 // TestPreviewTakesAMinute shows that a preview is given up after a minute, without anybody's context.
 func TestPreviewTakesAMinute(t *testing.T) {
-	data := asJPEG(t, noise(2000, 1500))
+	data := asJPEG(t, noise(1200, 900)) // some 40 reads
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		slow := &hook{ReaderAt: bytes.NewReader(data), do: func(int) error { time.Sleep(time.Second); return nil }}
+		slow := &hook{ReaderAt: bytes.NewReader(data), do: func(int) error { time.Sleep(3 * time.Second); return nil }}
 		p, err := shape.MakePreview(t.Context(), slow, int64(len(data)))
-		if p != nil || err == nil || err.Error() != "make a preview: it took more than 1m0s" || time.Since(start) > 61*time.Second {
+		if p != nil || err == nil || err.Error() != "make a preview: it took more than 1m0s" || time.Since(start) > 63*time.Second {
 			t.Errorf("%v, %v after %v", p, err, time.Since(start))
 		}
 	})
@@ -407,16 +415,16 @@ func TestPreviewTakesAMinute(t *testing.T) {
 
 // TestPreviewOfADiskThatFails shows that a failed read is the reason why there is no preview.
 func TestPreviewOfADiskThatFails(t *testing.T) {
-	data := asJPEG(t, noise(2000, 1500))
+	data := asJPEG(t, noise(1200, 900))
 	broken := errors.New("broken disk")
-	for at := 8; at < 40; at++ {
+	for at := 8; at < 40; at += 5 {
 		h := &hook{ReaderAt: bytes.NewReader(data), do: func(n int) error {
 			if n == at {
 				return broken
 			}
 			return nil
 		}}
-		if p, err := shape.MakePreview(t.Context(), h, int64(len(data))); p != nil && h.reads >= at || p == nil && err == nil {
+		if p, err := shape.PreviewUnguarded(t.Context(), h, int64(len(data))); p != nil && h.reads >= at || p == nil && err == nil {
 			t.Errorf("read %d fails: %v, %v", at, p, err)
 		}
 	}
