@@ -519,3 +519,47 @@ func TestPostsDoNotReleaseWhatIsHeld(t *testing.T) {
 		t.Errorf("it was sent %d times, %d others were posted", n, len(s.posts))
 	}
 }
+
+// TestTriedAtOnceAfterALogin: what waits for the destination and for a group is tried at once when there may be access again, and not
+// before the time for which the service asked; where there is none still, the pauses go on as long as they were.
+func TestTriedAtOnceAfterALogin(t *testing.T) {
+	for name, err := range map[string]*destination.Error{"access": failure(401, destination.OfAccess), "group": ofGroup(403)} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t, 4, free{}, folder("/a"), folder("/b"))
+			denied := true
+			s.ends = func(d *delivery) error {
+				if denied && (d.stage == toUpload || d.stage == toPost) {
+					return err
+				}
+				return nil
+			}
+			s.add("/a", "a.pdf")
+			s.add("/b", "b.pdf")
+			s.pass(3 * time.Hour)
+			calls := s.calls
+			s.q.tryNow(s.now)
+			s.pass(time.Second)
+			if s.calls == calls || len(s.posts) > 0 {
+				t.Fatalf("%d calls more, posted %v", s.calls-calls, s.posts)
+			}
+			calls = s.calls
+			s.pass(30 * time.Second)
+			if s.calls > calls+2 {
+				t.Errorf("%d calls in half a minute after one that was refused, too", s.calls-calls)
+			}
+			denied = false
+			s.q.tryNow(s.now)
+			s.pass(2 * time.Second)
+			if slices.Sort(s.posts); !slices.Equal(s.posts, []string{"a.pdf", "b.pdf"}) {
+				t.Errorf("posted %v", s.posts)
+			}
+		})
+	}
+	var p pause
+	now := time.Unix(1000, 0)
+	p.fail(now)
+	p.obey(now.Add(time.Hour))
+	if p.tryNow(now); p.over(now.Add(time.Hour - 1)) {
+		t.Error("it is tried before the time that the service asked for")
+	}
+}

@@ -109,6 +109,8 @@ func (l *loop) run(ctx context.Context) (Summary, error) {
 			l.onOutcome(o)
 		case ask := <-l.Asks:
 			l.answer(ask)
+		case <-l.Again:
+			l.queue.tryNow(time.Now())
 		case released <- release:
 			l.handBacks = l.handBacks[1:]
 		case <-timer.C:

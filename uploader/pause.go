@@ -68,6 +68,14 @@ func (p *pause) atMost(until time.Time) {
 	}
 }
 
+// tryNow ends the wait, but not before the time that the service asked for. The failures count on.
+func (p *pause) tryNow(now time.Time) {
+	if now.Before(p.asked) {
+		now = p.asked
+	}
+	p.atMost(now)
+}
+
 // obey extends the pause to the time that the service asked for (Retry-After). The pause never ends before that, not even if a
 // call that was under way succeeds meanwhile.
 func (p *pause) obey(until time.Time) {

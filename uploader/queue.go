@@ -96,6 +96,15 @@ func (q *queue) stop() {
 	}
 }
 
+// tryNow ends what waits for the destination and its groups: another account may be let in.
+func (q *queue) tryNow(now time.Time) {
+	q.pause.tryNow(now)
+	q.groups.tryNow(now)
+	for _, l := range q.turns {
+		l.pause.tryNow(now)
+	}
+}
+
 // hopeless reports whether all that is left has failed tries times and more: a run that is to end will not wait longer.
 func (q *queue) hopeless(tries int) bool {
 	if q.pause.failures >= tries+briefTries {

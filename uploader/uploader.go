@@ -96,6 +96,9 @@ type Uploader struct {
 	// Asks brings questions about what is under way. They are answered as long as Run runs. May be nil.
 	Asks <-chan view.Ask[view.Posting]
 
+	// Again says that what kept the destination from taking files may be over, as after a login: it is tried at once. May be nil.
+	Again <-chan struct{}
+
 	MaxUploads  int
 	MaxAttempts int
 	Budget      Budget        // asked for each upload and each post

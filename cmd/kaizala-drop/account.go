@@ -51,7 +51,7 @@ func (a account) client(command ...string) (*kaizala.Client, error) {
 		return nil, failed(fmt.Errorf("the credentials of %s are not here: systemd gives them out to services alone. As root, run %s",
 			a.to.Name, asService(a.config, "--pty", append(command, a.to.Name)...)))
 	}
-	client, err := newClient(a.config, a.to, budget.New(a.to.Kaizala.CallsPerMinute), nil, zerolog.Nop())
+	client, err := newClient(a.config, a.to, budget.New(a.to.Kaizala.CallsPerMinute), tokenHooks{}, zerolog.Nop())
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
@@ -79,7 +79,7 @@ func withToken(c config.Config, to config.Destination) error {
 	if to.Kaizala.Unresolved {
 		return nil
 	}
-	client, err := newClient(c, to, budget.New(0), nil, zerolog.Nop())
+	client, err := newClient(c, to, budget.New(0), tokenHooks{}, zerolog.Nop())
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +13,6 @@ import (
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/inquiry"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/text"
 )
@@ -34,20 +31,9 @@ func (a *asker) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&a.json, "json", false, "for programs: one JSON value (docs/control.md)")
 }
 
-// command spells a command of this program with the same configuration, as it can be pasted into a shell.
+// command is a command line of this program with the same configuration.
 func (a *asker) command(args ...string) string {
-	words := []string{"kaizala-drop", args[0]}
-	if a.config != defaultConfig {
-		path, err := filepath.Abs(a.config)
-		if err != nil {
-			path = a.config
-		}
-		words = append(words, "--config", text.Quoted(path))
-	}
-	for _, arg := range args[1:] {
-		words = append(words, text.Quoted(arg))
-	}
-	return strings.Join(words, " ")
+	return text.Command(a.options(), args[0], args[1:]...)
 }
 
 // warn says something beside the answer.
@@ -135,20 +121,10 @@ func answer[T any](
 	} else if without.quiet != nil {
 		r.warn(without.quiet)
 	}
-	return ask(ctx, offline(r.c, book, without.text))
-}
-
-// offline makes a desk that knows the configuration and the ledger alone. why says why the daemon is not asked.
-func offline(c config.Config, book inquiry.Ledger, why string) *inquiry.Desk {
-	known := rules{map[string]service{}}
-	for _, to := range c.Destinations {
-		if to.Type == config.KaizalaType {
-			known.services[to.Name] = service{traits: kaizala.Traits()}
-		}
-	}
-	return &inquiry.Desk{
-		Config: func() config.Config { return c }, Version: version(), Ledger: book, Rules: known, Unasked: why, Now: time.Now,
-	}
+	return ask(ctx, &inquiry.Desk{ // it knows the configuration and the ledger alone
+		Config: func() config.Config { return r.c }, Version: version(), Ledger: book, Rules: rulesOf(r.c), Options: r.options(),
+		Unasked: without.text, Now: time.Now,
+	})
 }
 
 // daemon finds the running daemon for what changes something; the client is nil if none runs. One that is there and does not answer is
@@ -172,8 +148,6 @@ func (a *asker) daemon(ctx context.Context) (config.Config, *asked, error) {
 		return r.c, nil, failed(r.unreadable(without))
 	case without.quiet != nil:
 		return r.c, nil, failed(fmt.Errorf("%w. Nothing was changed", without.quiet))
-	case without.runs:
-		return r.c, nil, failed(fmt.Errorf("%s: give it one ([control] socket) and restart it, or stop it", without.text))
 	}
 	return r.c, nil, nil
 }

@@ -175,7 +175,7 @@ func (r *report) online(ctx context.Context, c config.Config) {
 // ask gets a token of a destination and compares its groups with those configured.
 func (r *report) ask(ctx context.Context, c config.Config, to config.Destination) {
 	keep := func(save func() error) { r.keep(c.StateDir, save) }
-	client, err := newClient(c, to, budget.New(to.Kaizala.CallsPerMinute), keep, zerolog.Nop())
+	client, err := newClient(c, to, budget.New(to.Kaizala.CallsPerMinute), tokenHooks{keep: keep}, zerolog.Nop())
 	if err != nil {
 		r.problem("%v", err)
 		return

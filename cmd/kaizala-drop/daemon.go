@@ -61,12 +61,7 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	lasting, stopWriting := context.WithCancel(context.WithoutCancel(ctx)) // what is written to state_dir ends last
 	defer stopWriting()
 	writing := part{"the ledger in " + text.Printable(d.config.StateDir), start(func() error { return book.Run(lasting) })}
-	var keeping []part
-	for _, p := range pipelines {
-		if p.keep != nil {
-			keeping = append(keeping, part{"the token in " + text.Printable(d.config.StateDir), start(func() error { return p.keep(lasting) })})
-		}
-	}
+	keeping := d.keeping(lasting, pipelines)
 	sum, hanging, err := d.work(ctx, book, filer, pipelines)
 	if len(hanging) > 0 {
 		d.log.Warn().Strs("hanging", hanging).Msg("stopping without waiting any longer for what does not answer: " +
@@ -86,6 +81,16 @@ func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
 	}
 	d.log.Info().Int("delivered", sum.Delivered).Int("failed", sum.Failed).Int("left", sum.Left).Msg("stopped")
 	return sum, errors.Join(err, ended)
+}
+
+// keeping lets each pipeline that has a token write it to state_dir.
+func (d *daemon) keeping(ctx context.Context, pipelines []*pipeline) (parts []part) {
+	for _, p := range pipelines {
+		if p.keep != nil {
+			parts = append(parts, part{"the token in " + text.Printable(d.config.StateDir), start(func() error { return p.keep(ctx) })})
+		}
+	}
+	return parts
 }
 
 // close gives the ledger back. That it cannot be tidied up, because somebody reads it, is no failure: no step is lost.

@@ -14,7 +14,13 @@ import (
 // newKaizala makes a connector of Kaizala's.
 func newKaizala(c config.Config, to config.Destination, log zerolog.Logger) (service, error) {
 	calls := budget.New(to.Kaizala.CallsPerMinute)
-	client, err := newClient(c, to, calls, nil, log)
+	again := make(chan struct{}, 1)
+	client, err := newClient(c, to, calls, tokenHooks{loggedIn: func() {
+		select {
+		case again <- struct{}{}:
+		default: // it is to be tried again already
+		}
+	}}, log)
 	if err != nil {
 		return service{}, err
 	}
@@ -22,15 +28,21 @@ func newKaizala(c config.Config, to config.Destination, log zerolog.Logger) (ser
 		log.Error().Err(err).Msg("an older refresh token is used")
 	}
 	return service{
-		destination: client, traits: kaizala.Traits(), calls: calls,
+		destination: client, traits: kaizala.Traits(), calls: calls, again: again,
 		maxUploads: to.Kaizala.MaxUploads, maxAttempts: to.Kaizala.MaxAttempts,
 		keep: client.Run, renew: client.KeepFresh, close: client.Close,
 	}, nil
 }
 
-// newClient makes the client of a destination. onNewToken keeps new refresh tokens; nil: the client does.
+// tokenHooks are told about refresh tokens. Each may be nil.
+type tokenHooks struct {
+	keep     func(save func() error) // keeps a new one in the client's stead
+	loggedIn func()                  // another process stored one, and it is good
+}
+
+// newClient makes the client of a destination.
 func newClient(
-	c config.Config, to config.Destination, calls *budget.Budget, onNewToken func(save func() error), log zerolog.Logger,
+	c config.Config, to config.Destination, calls *budget.Budget, hooks tokenHooks, log zerolog.Logger,
 ) (*kaizala.Client, error) {
 	k := to.Kaizala
 	throttled := func(retryAfter time.Duration) {
@@ -41,7 +53,7 @@ func newClient(
 	}
 	return kaizala.New(kaizala.Options{
 		Name: to.Name, Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
-		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: onNewToken,
+		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: hooks.keep, OnLogin: hooks.loggedIn,
 		MaxConns: k.MaxUploads + uploader.Connections, StallTimeout: k.StallTimeout, ConnectTimeout: k.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled, Log: log,
 	})

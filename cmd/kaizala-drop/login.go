@@ -26,7 +26,7 @@ func newLogin() *cobra.Command {
 refresh token that it gets in state_dir, for the daemon's user alone. NAME is a destination of the configuration, "kaizala" for
 [kaizala]; it may be left out if there is only one. That has application_id and application_secret, and needs no refresh_token.
 
-Run it as root or as the daemon's user. A running daemon takes up the new token by itself, also one whose old token was refused. The
+Run it as root or as the daemon's user. A running daemon takes up the new token within seconds, also one whose old token was refused. The
 token is used until "logout", or until another refresh_token is written into the configuration than was there at the login.
 
 On a terminal the PIN is not shown. Without one both are read from standard input, a line each; the PIN is read once it was sent. It
@@ -164,7 +164,7 @@ func (a account) tellLogin(out io.Writer, ends time.Time) {
 	if !ends.IsZero() {
 		fmt.Fprintf(out, ", and ends on %s unless Kaizala gives a newer one before", ends.Format(time.DateOnly))
 	}
-	fmt.Fprintln(out, "\na running daemon takes it up by itself within a minute, and files that wait follow within 6 minutes; "+
+	fmt.Fprintln(out, "\na running daemon takes it up within seconds, and files that wait follow; "+
 		"one that ended for want of a token is to be started")
 	if a.to.Kaizala.RefreshToken != (config.Secret{}) {
 		fmt.Fprintln(out, "refresh_token in the configuration is not used any more: it can be removed there")
@@ -177,8 +177,8 @@ func newLogout() *cobra.Command {
 		Use:   "logout [NAME]",
 		Short: "Remove the refresh token of a login",
 		Long: `logout removes the refresh token that lies in state_dir for a destination: that of a login, or a newer one that Kaizala gave in
-place of the configured one. NAME is as for login. A running daemon goes on with the refresh_token of the configuration within a
-minute, if there is one, and posts nothing if there is none. Kaizala is not told, as it has no call for that: a copy of the token stays
+place of the configured one. NAME is as for login. A running daemon goes on with the refresh_token of the configuration within
+seconds, if there is one, and posts nothing if there is none. Kaizala is not told, as it has no call for that: a copy of the token stays
 good until its end.`,
 		Example: `  kaizala-drop logout
   kaizala-drop logout office`,

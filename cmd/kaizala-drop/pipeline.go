@@ -29,6 +29,7 @@ type service struct {
 	// keep and renew work until their context ends; nil: there is nothing to do. keep writes to state_dir, and ends last.
 	keep, renew func(ctx context.Context) error
 	close       func()
+	again       <-chan struct{} // what kept the destination from taking files may be over; nil: that is never known
 }
 
 // newService makes what the type of the destination says. It starts nothing.
@@ -74,7 +75,7 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 	p.watch = watcher.Watcher{Folders: p.watched, Settled: settled, Released: released, Asks: p.watchAsks, Once: once, Log: log}
 	p.upload = uploader.Uploader{
 		Destination: s.destination, Name: to.Name, Traits: s.traits, Ledger: book, Filer: filer,
-		Folders: p.posted, Settled: settled, Released: released, Asks: p.uploadAsks,
+		Folders: p.posted, Settled: settled, Released: released, Asks: p.uploadAsks, Again: s.again,
 		MaxUploads: s.maxUploads, MaxAttempts: s.maxAttempts, Budget: s.calls, Grace: c.ShutdownGrace, Log: log,
 	}
 	return p, nil

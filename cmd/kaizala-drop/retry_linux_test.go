@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -217,7 +218,10 @@ func (c *retryWorld) survives(folder, path, when string) {
 			}
 			whole++
 			lies = append(lies, filepath.Join(dir, e.Name()))
-			if !strings.HasPrefix(e.Name(), ".") && dir != c.filedIn(folder, "done") {
+			info, err := file.Lstat(filepath.Join(dir, e.Name()))
+			must(c.t, err)
+			twoNames := dir == c.folder(folder) && info.Links > 1 // a copy whose original is not removed: nobody takes that
+			if !strings.HasPrefix(e.Name(), ".") && dir != c.filedIn(folder, "done") && !twoNames {
 				visible++
 			}
 		}
@@ -242,7 +246,7 @@ const changing = "renameat2 linkat unlinkat mkdirat fsync fdatasync pwrite64 ftr
 // tests must run these are few.
 func steps() (files, step, most int) {
 	if os.Getenv("KAIZALA_DROP_CI") != "" {
-		return 40, 2, 4
+		return 26, 3, 2
 	}
 	return 13, 1, 1
 }
@@ -271,9 +275,7 @@ func (c *retryWorld) ends(failed map[string][]string) {
 	for folder, paths := range failed {
 		lies := files(c.t, c.folder(folder))
 		if far := filepath.Join(c.far, folder); strings.HasSuffix(folder, "-far") {
-			for name, text := range files(c.t, far) {
-				lies[name] = text
-			}
+			maps.Copy(lies, files(c.t, far))
 		}
 		for _, path := range paths {
 			name := filepath.Base(path)
@@ -290,7 +292,11 @@ func (c *retryWorld) ends(failed map[string][]string) {
 			}
 			delete(lies, "done/"+name)
 		}
-		for name := range lies {
+		for name, text := range lies {
+			// A kill while a posted file was moved to done/: its copy has two names for as long as its original may be found renamed.
+			if strings.HasPrefix(name, "done/") && filing.IsOwnName(filepath.Base(name)) && posts[digest(text)] == 1 {
+				continue
+			}
 			c.t.Errorf("%s/%s should not be there", folder, name)
 		}
 	}
@@ -327,11 +333,14 @@ func TestRetryIsKilled(t *testing.T) {
 		needs(t, "strace")
 	}
 	c := newRetryWorld(t)
+	if os.Getenv("KAIZALA_DROP_CI") == "" {
+		c = newRetryWorldOf(t, "plain", "torn-far", "was")
+	}
 	n, step, most := steps()
 	failed := c.fail(n)
 	for folder, paths := range failed {
 		left := slices.Clone(paths)
-		for _, call := range strings.Fields(changing) {
+		for call := range strings.FieldsSeq(changing) {
 			for at, tried, more := 1, 0, true; more && tried < most && len(left) > 0; at, tried = at+step, tried+1 {
 				path := left[0]
 				left = left[1:]
@@ -351,7 +360,7 @@ func TestRetryIsKilled(t *testing.T) {
 		}
 	}
 	c.ends(failed)
-	c.tell(3 * n)
+	c.tell(n)
 }
 
 // TestRetryKillsTheDaemon: the daemon does what the command asks, and is killed at each call that changes something; it starts again,
@@ -368,7 +377,7 @@ func TestRetryKillsTheDaemon(t *testing.T) {
 	p := c.run()
 	for folder, paths := range failed {
 		left := slices.Clone(paths)
-		for _, call := range strings.Fields(changing) {
+		for call := range strings.FieldsSeq(changing) {
 			for at, tried, more := 1, 0, true; more && tried < most && len(left) > 0; at, tried = at+step, tried+1 {
 				path := left[0]
 				left = left[1:]
@@ -393,7 +402,7 @@ func TestRetryKillsTheDaemon(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	c.ends(failed)
-	c.tell(2 * n)
+	c.tell(n)
 }
 
 // daemonKilled has the daemon killed at the nth call of a kind that one of its threads makes, while it does what the command asks, and
@@ -414,32 +423,31 @@ func (c *retryWorld) daemonKilled(p *process, folder, path, call string, n int) 
 		return traced(p.Process.Pid)
 	})
 	out, err := c.command(folder, path).CombinedOutput()
-	killed := false
-	if err != nil {
-		select {
-		case <-p.exited:
-			p.exited <- nil
-			killed = true
-		case <-time.After(time.Minute):
-			c.t.Fatalf("the daemon lives, and the command failed: %v\n%s", err, out)
-		}
-	} else {
-		select { // it may have been killed by what came next
-		case <-p.exited:
-			p.exited <- nil
-			killed = true
-		default:
-			must(c.t, tracer.Process.Signal(unix.SIGINT)) // it lets go
-		}
+	_ = tracer.Process.Signal(unix.SIGINT) // it lets go of one that lives
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second): // strace may wait for a thread that died while it attached to it
+		_ = tracer.Process.Kill()
+		<-ended
 	}
-	<-ended
-	if !killed { // at the last moment
-		killed = unix.Kill(p.Process.Pid, 0) != nil
+	killed := err != nil || isDying(p.Process.Pid) // by what came next, perhaps
+	if !killed {
+		return false
 	}
-	if killed {
-		c.kills[call]++
+	select {
+	case <-p.exited:
+		p.exited <- nil
+	case <-time.After(time.Minute):
+		c.t.Fatalf("the daemon lives, and the command failed: %v\n%s", err, out)
 	}
-	return killed
+	c.kills[call]++
+	return true
+}
+
+// isDying reports whether a process was killed, although nobody has been told yet.
+func isDying(pid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err != nil || strings.Contains(string(status), "\nState:\tZ") || !strings.Contains(string(status), "\nVmSize:")
 }
 
 // traced is an error while a thread of a process is not traced.

@@ -162,21 +162,20 @@ func isMember(name, gid string) bool {
 // absence is why no daemon is asked.
 type absence struct {
 	text  string
-	runs  bool  // one has the lock of state_dir
 	quiet error // it is there and silent
 }
 
 // without says why no daemon is asked, given the error of who asked. It is inquiry.NotRunning only if none runs.
 func (r *reading) without(err error) absence {
 	if silent, ok := errors.AsType[*silentError](err); ok {
-		return absence{text: silent.who, runs: true, quiet: err}
+		return absence{text: silent.who, quiet: err}
 	}
 	pid := holder(r.c.StateDir)
 	switch {
 	case pid != 0 && r.client == nil:
-		return absence{text: fmt.Sprintf("the daemon (pid %d) runs, but no socket is configured to ask it at", pid), runs: true}
+		return absence{text: fmt.Sprintf("the daemon (pid %d) runs, but no socket is configured to ask it at", pid)}
 	case pid != 0:
-		return absence{text: fmt.Sprintf("the daemon (pid %d) runs, but nobody answers at the socket %q", pid, text.Printable(r.client.socket)), runs: true}
+		return absence{text: fmt.Sprintf("the daemon (pid %d) runs, but nobody answers at the socket %q", pid, text.Printable(r.client.socket))}
 	case r.client == nil:
 		return absence{text: "no daemon answers at a socket, for none is configured"}
 	}

@@ -54,8 +54,9 @@ func plainArgs(cmd *cobra.Command) {
 		return
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if allowed(cmd, args) == nil {
-			return nil
+		err := allowed(cmd, args)
+		if _, own := errors.AsType[*exitError](err); own || err == nil { // what the command itself says
+			return err
 		}
 		for i, arg := range args {
 			if allowed(cmd, args[:i]) == nil && allowed(cmd, args[:i+1]) != nil {

@@ -114,6 +114,7 @@ func TestWatchSuspended(t *testing.T) {
 	if code := c.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
+	c.drained()
 	must(t, c.clean())
 }
 

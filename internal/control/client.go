@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -91,12 +93,12 @@ func (c *Client) ask(ctx context.Context, method, what string, values url.Values
 	}
 	response, err := c.web.Do(r)
 	if err != nil {
-		return fmt.Errorf("cannot ask the daemon: %w", err)
+		return unanswered(method, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("cannot read the daemon's answer: %w", err)
+		return unanswered(method, err)
 	}
 	if response.StatusCode != http.StatusOK {
 		return refusal(response, text)
@@ -105,6 +107,18 @@ func (c *Client) ask(ctx context.Context, method, what string, values url.Values
 		return fmt.Errorf("the daemon's answer cannot be read, is it another version? %w", err)
 	}
 	return nil
+}
+
+// unanswered is the error of a question that got no answer, or not all of it. A daemon that was killed is none any more.
+func unanswered(method string, err error) error {
+	ended := slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE}, func(end error) bool { return errors.Is(err, end) })
+	switch {
+	case ended && method == http.MethodGet:
+		return fmt.Errorf("%w: it ended while it was asked: %w", ErrNoDaemon, err)
+	case ended:
+		return errors.New("the daemon ended before it had answered, so that nobody knows how far it came: ask again, and it goes on from there")
+	}
+	return fmt.Errorf("cannot ask the daemon: %w", err)
 }
 
 // refusal is the error that an answer says.

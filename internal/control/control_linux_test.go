@@ -181,6 +181,37 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
+// TestKilledWhileItIsAsked: a daemon that ends in the middle of a question is no daemon any more for one that changes nothing, and for
+// one that does it is said to ask again.
+func TestKilledWhileItIsAsked(t *testing.T) {
+	for _, answer := range []string{"", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"} {
+		socket := filepath.Join(t.TempDir(), "c.sock")
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+				_, _ = conn.Read(make([]byte, 1))
+				_, _ = io.WriteString(conn, answer)
+				conn.Close()
+			}
+		}()
+		c := NewClient(socket)
+		if _, err := c.Status(t.Context()); !errors.Is(err, ErrNoDaemon) {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if _, err := c.Retry(t.Context(), Retry{Paths: []string{"/x"}}, ""); err == nil || errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), "ask again") {
+			t.Errorf("%q: %v", answer, err)
+		}
+		c.Close()
+		l.Close()
+		<-ended
+	}
+}
+
 // TestWithoutADirectory: where there can be no socket that is said once, and nothing else happens.
 func TestWithoutADirectory(t *testing.T) {
 	var log bytes.Buffer

@@ -68,6 +68,37 @@ func reasonWithout(reason, advice string) string {
 // tellQueued tells of a file that the uploader has.
 func (k *facts) tellQueued() control.Story {
 	q := k.queued
+	s := k.titleOfQueued()
+	if q.Files > 1 {
+		s.Lines = append(s.Lines, fmt.Sprintf("It is one of %d pictures that go together.", q.Files))
+	}
+	s.Lines = append(s.Lines, k.goesTo())
+	what, advice := k.waitsFor()
+	s.Lines = append(s.Lines, what...)
+	if isAbsent(k.looked) && isOpen(*q) {
+		s.Lines = append(s.Lines, "It is not there under this name any more: it was renamed or deleted while it waited, which is seen when it is its turn.")
+	}
+	if !q.Busy && k.running && k.door != nil && !k.door.Up {
+		s = k.withDoor(s)
+		s.State = TellsWaiting
+	}
+	s.Advice = append(s.Advice, advice)
+	switch q.Stage {
+	case view.Posted, view.Failing:
+		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
+	default:
+		s.Advice = append(s.Advice, leaveIt(q.MaybePosted || q.Stage == view.Uploaded && q.Busy))
+	}
+	if q.Stage == view.Failing && q.MaybePosted {
+		s.Advice = append(s.Advice, "Look in the group whether it is there, before anything else is done with it.")
+	}
+	s.Lines = append(s.Lines, k.history()...)
+	return s
+}
+
+// titleOfQueued says how far a file is that the uploader has.
+func (k *facts) titleOfQueued() control.Story {
+	q := k.queued
 	s := control.Story{State: TellsWaiting}
 	switch {
 	case isSent(*q):
@@ -93,30 +124,6 @@ func (k *facts) tellQueued() control.Story {
 	default:
 		s.Title = k.base() + " is complete, and waits to be sent."
 	}
-	if q.Files > 1 {
-		s.Lines = append(s.Lines, fmt.Sprintf("It is one of %d pictures that go together.", q.Files))
-	}
-	s.Lines = append(s.Lines, k.goesTo())
-	what, advice := k.waitsFor()
-	s.Lines = append(s.Lines, what...)
-	if isAbsent(k.looked) && isOpen(*q) {
-		s.Lines = append(s.Lines, "It is not there under this name any more: it was renamed or deleted while it waited, which is seen when it is its turn.")
-	}
-	if !q.Busy && k.running && k.door != nil && !k.door.Up {
-		s = k.withDoor(s)
-		s.State = TellsWaiting
-	}
-	s.Advice = append(s.Advice, advice)
-	switch q.Stage {
-	case view.Posted, view.Failing:
-		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
-	default:
-		s.Advice = append(s.Advice, leaveIt(q.MaybePosted || q.Stage == view.Uploaded && q.Busy))
-	}
-	if q.Stage == view.Failing && q.MaybePosted {
-		s.Advice = append(s.Advice, "Look in the group whether it is there, before anything else is done with it.")
-	}
-	s.Lines = append(s.Lines, k.history()...)
 	return s
 }
 

@@ -54,7 +54,10 @@ type Options struct {
 	// goroutine at a time, before the call that brought the token returns. If it is nil, the client saves the token, tries
 	// again in Run, and logs whether it could.
 	OnNewToken func(save func() error)
-	Log        zerolog.Logger // the zero Logger logs nothing
+	// OnLogin is called by KeepFresh when another process has stored a refresh token, and it was good: what failed for want of access
+	// can be tried again. It may be nil.
+	OnLogin func()
+	Log     zerolog.Logger // the zero Logger logs nothing
 	// Transport carries the requests; nil: the one of package wire, over HTTP/1.1. It is for tests.
 	Transport http.RoundTripper
 }
@@ -72,7 +75,8 @@ type Client struct {
 	access     access
 	keeper     *keeper
 	onNewToken func(save func() error) // nil: keeper saves the token
-	unread     error                   // why a kept refresh token could not be read
+	onLogin    func()
+	unread     error // why a kept refresh token could not be read
 }
 
 // New makes a client and checks what can be checked without a call. It reads the kept refresh token; if that cannot be read,
@@ -102,6 +106,7 @@ func New(o Options) (*Client, error) {
 		fixed:       o.AccessToken,
 		keeper:      newKeeper(tokenFile{o.StateDir, o.Name, o.RefreshToken}, o.Log),
 		onNewToken:  o.OnNewToken,
+		onLogin:     o.OnLogin,
 	}
 	c.root.url, c.root.plainHTTP = endpoint.String(), endpoint.Scheme == "http"
 	c.calls.url, c.calls.plainHTTP = c.root.url, c.root.plainHTTP
@@ -132,6 +137,9 @@ func (o *Options) fill() {
 	}
 	if o.OnThrottled == nil {
 		o.OnThrottled = func(time.Duration) {}
+	}
+	if o.OnLogin == nil {
+		o.OnLogin = func() {}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 const (
 	// lookEvery is the time between looks for a refresh token that another process stored.
-	lookEvery = 30 * time.Second
+	lookEvery = 2 * time.Second
 	// freshEvery is the time between checks of the access token. A check makes a call only if the token, which is good for a
 	// day, ends soon.
 	freshEvery = time.Hour
@@ -24,7 +24,7 @@ const (
 // It logs once that the token is refused, because nobody else would notice that while nothing is posted. All other failures
 // show in the calls that suffer from them. Its error is that of ctx.
 func (c *Client) KeepFresh(ctx context.Context) error {
-	refused := false
+	refused, loggedIn := false, false
 	for {
 		err := c.freshen(ctx)
 		answer, _ := errors.AsType[*Error](err)
@@ -32,7 +32,9 @@ func (c *Client) KeepFresh(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			refused = false
+			if refused = false; loggedIn {
+				c.onLogin()
+			}
 		case answer != nil && answer.Unauthorized() && !refused:
 			refused = true
 			c.log.Error().Err(err).Msg("Kaizala gives no access token: nothing can be posted. " +
@@ -40,12 +42,10 @@ func (c *Client) KeepFresh(ctx context.Context) error {
 		default:
 			c.log.Debug().Err(err).Stringer("again_in", freshEvery).Msg("no new access token now")
 		}
-		switch news, err := c.untilNews(ctx); {
-		case err != nil:
+		if loggedIn, err = c.untilNews(ctx); err != nil {
 			return err
-		case news:
-			refused = false
 		}
+		refused = refused && !loggedIn
 	}
 }
 

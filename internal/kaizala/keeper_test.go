@@ -313,8 +313,10 @@ func TestRefusedUntilLogin(t *testing.T) {
 func TestKeepFreshSeesLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []string
+		logins := 0
 		root, dir := &tokenRoot{}, t.TempDir()
 		k := app(t, "https://auth.example", func(o *Options) {
+			o.OnLogin = func() { logins++ }
 			o.StateDir, o.RefreshToken, o.Log = dir, "", zerolog.New(root)
 			o.Transport = transportFunc(func(r *http.Request) (int, string) {
 				if r.URL.Path != "/v1/accessToken" {
@@ -364,5 +366,8 @@ func TestKeepFreshSeesLogins(t *testing.T) {
 		}
 		stop()
 		must(t, <-ended)
+		if logins != 2 {
+			t.Errorf("%d logins were told, want 2: a good token each, and not the logout", logins)
+		}
 	})
 }

@@ -79,14 +79,14 @@ func FuzzFit(f *testing.F) {
 		if got := text.FitEnd(s, columns); text.Width(got) > columns || !strings.HasSuffix(s, strings.TrimPrefix(got, "…")) {
 			t.Errorf("FitEnd(%q, %d) = %q, %d wide", s, columns, got, text.Width(got))
 		}
-		all := ""
+		var all strings.Builder
 		for _, line := range text.Wrap(s, columns, 4) {
-			if all += line; columns > 8 && text.Width(line) > columns {
+			if all.WriteString(line); columns > 8 && text.Width(line) > columns {
 				t.Errorf("Wrap(%q, %d, 4) has %q, %d wide", s, columns, line, text.Width(line))
 			}
 		}
-		if strings.ReplaceAll(all, " ", "") != strings.ReplaceAll(s, " ", "") {
-			t.Errorf("Wrap(%q, %d, 4) is %q", s, columns, all)
+		if strings.ReplaceAll(all.String(), " ", "") != strings.ReplaceAll(s, " ", "") {
+			t.Errorf("Wrap(%q, %d, 4) is %q", s, columns, all.String())
 		}
 	})
 }
