@@ -1,6 +1,10 @@
 package media
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"kaizala-drop/internal/peek"
+)
 
 const (
 	compoundEntryLen  = 128
@@ -69,7 +73,7 @@ func (c *compound) difatSector(n int) ([]byte, error) {
 // next gives the sector that follows in a chain. A chain ends where the FAT ends.
 func (c *compound) next(sector uint32) (uint32, error) {
 	if c.links++; c.links > maxLinks {
-		return 0, errBudget
+		return 0, peek.ErrBudget
 	}
 	if c.regular(sector) < 0 {
 		return chainEnd, nil

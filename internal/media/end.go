@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"kaizala-drop/internal/peek"
 )
 
 // MissingEnd says what is missing at the end of a file of type t, or "" if nothing is. It can only hold a file back: a
@@ -39,8 +41,8 @@ func MissingEnd(t Type, r io.ReaderAt, size int64) (missing string, err error) {
 	if size <= 0 {
 		return "the file is empty", nil
 	}
-	missing, err = missingEnd(t, &source{r: r, size: size})
-	if errors.Is(err, errBudget) {
+	missing, err = missingEnd(t, newSource(r, size))
+	if errors.Is(err, peek.ErrBudget) {
 		return "", nil
 	}
 	if err != nil {

@@ -1,6 +1,10 @@
 package media
 
-import "slices"
+import (
+	"slices"
+
+	"kaizala-drop/internal/peek"
+)
 
 // Flags of the boxes that describe the samples of a fragment: ISO/IEC 14496-12, 8.8.7 and 8.8.8.
 const (
@@ -34,7 +38,7 @@ func (x *filmIndex) hollowFragment(off int64) (bool, error) {
 		}
 		return x.within(traf, func(b box) (bool, error) {
 			if runs++; runs > maxFragmentRuns {
-				return false, errBudget
+				return false, peek.ErrBudget
 			}
 			content, err := x.at(b.off+b.header, int(min(chunk, b.size-b.header)))
 			f := fields{left: content}

@@ -2,9 +2,7 @@ package media
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -209,24 +207,8 @@ func (f *film) lacks() string {
 
 // box reads the header of the box at off. ok is false if there can be no box.
 func (f *film) box(off int64) (b box, ok bool, err error) {
-	b = box{off: off, header: 8}
-	h, err := f.at(off, 16)
-	if err != nil || len(h) < 8 {
-		return b, false, err
-	}
-	b.kind, b.size = string(h[4:8]), int64(binary.BigEndian.Uint32(h))
-	switch b.size {
-	case 0:
-		b.size = f.size - off
-	case 1:
-		if b.header = 16; len(h) < 16 {
-			b.size = b.header // its length is not there yet
-			break
-		}
-		b.size = int64(min(math.MaxInt64, binary.BigEndian.Uint64(h[8:])))
-	}
-	printable := !bytes.ContainsFunc(h[4:8], func(r rune) bool { return r < ' ' || r > '~' })
-	return b, printable && b.size >= b.header, nil
+	h, ok, err := f.Box(off)
+	return box{kind: h.Kind, off: h.Off, header: h.Header, size: h.Size}, ok, err
 }
 
 // lastFragment gives where the last moof begins within the last most bytes of the file, or off. A moof is known by the

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"kaizala-drop/internal/peek"
 )
 
 // pdfEnd requires %%EOF, and after it nothing that belongs to a PDF: ISO 32000-2, 7.5.4 to 7.5.6.
@@ -168,7 +170,7 @@ func (p *pdf) goesOn(from int64, own bool) (bool, error) {
 
 // pdfOffset gives the number after the last startxref in b, and what follows it.
 func pdfOffset(b []byte) (offset int64, rest []byte, given bool) {
-	i := lastIndex(b, []byte(pdfStart))
+	i := peek.LastIndex(b, []byte(pdfStart))
 	if i < 0 {
 		return 0, nil, false
 	}

@@ -1,10 +1,9 @@
 package media
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
 	"io"
+
+	"kaizala-drop/internal/peek"
 )
 
 const (
@@ -20,62 +19,22 @@ const (
 	fewZeros = 64
 )
 
-// errBudget ends a check that would cost too much.
-var errBudget = errors.New("too much to read")
-
 // source is a file that is read a bounded number of times, and never outside [0, size).
 type source struct {
-	r     io.ReaderAt
-	size  int64
-	reads int
-	bytes int64
-	buf   []byte
+	*peek.Source
+	size int64
+}
+
+func newSource(r io.ReaderAt, size int64) *source {
+	return &source{peek.New(r, size, maxReads, maxBytes), size}
 }
 
 // at gives the n bytes at off, or fewer where the file ends. They are valid until the next call.
-func (s *source) at(off int64, n int) ([]byte, error) {
-	if off < 0 || off >= s.size || n <= 0 {
-		return nil, nil
-	}
-	n = int(min(int64(n), s.size-off))
-	s.reads++
-	s.bytes += int64(n)
-	if s.reads > maxReads || s.bytes > maxBytes {
-		return nil, errBudget
-	}
-	if n > len(s.buf) {
-		s.buf = make([]byte, n)
-	}
-	b := s.buf[:n]
-	got, err := s.r.ReadAt(b, off)
-	switch {
-	case got == n:
-		return b, nil
-	case err == nil || errors.Is(err, io.EOF):
-		err = io.ErrUnexpectedEOF
-	}
-	return nil, fmt.Errorf("%d of %d bytes at %d: %w", got, n, off, err)
-}
+func (s *source) at(off int64, n int) ([]byte, error) { return s.At(off, n) }
 
 // findLast gives the last place of pattern in [from, to), or -1. It searches backwards from to, at most most bytes.
 func (s *source) findLast(pattern string, from, to, most int64) (int64, error) {
-	from = max(from, to-most)
-	overlap := int64(len(pattern) - 1)
-	for n := int64(4 << 10); from < to; n = chunk {
-		start := max(from, to-n)
-		b, err := s.at(start, int(to-start))
-		if err != nil {
-			return -1, err
-		}
-		if i := lastIndex(b, []byte(pattern)); i >= 0 {
-			return start + int64(i), nil
-		}
-		if start == from {
-			break
-		}
-		to = start + overlap
-	}
-	return -1, nil
+	return s.FindLast(pattern, from, to, most)
 }
 
 // dataEnd gives where the zeros begin with which the file ends, or size if it ends with none.
@@ -134,19 +93,6 @@ func (s *source) zerosBefore(limit int64) (int64, error) {
 	}
 	end, err := s.dataEndBefore(limit)
 	return max(min(limit, zerosCounted), limit-end), err
-}
-
-// lastIndex is bytes.LastIndex, but ten times as fast where there is little to find, because only the forward search is
-// vectorized.
-func lastIndex(b, pattern []byte) int {
-	last := -1
-	for {
-		i := bytes.Index(b[last+1:], pattern)
-		if i < 0 {
-			return last
-		}
-		last += 1 + i
-	}
 }
 
 func allZero(b []byte) bool { return lastNonZero(b) < 0 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+
+	"kaizala-drop/internal/peek"
 )
 
 const (
@@ -48,7 +50,7 @@ func zipEnd(s *source, _ []byte) (string, error) {
 func zipEndIn(s *source, b []byte, off int64) (bool, error) {
 	i := len(b)
 	for range 8 {
-		i = lastIndex(b[:i], []byte(zipEndSignature))
+		i = peek.LastIndex(b[:i], []byte(zipEndSignature))
 		if i < 0 {
 			break
 		}

@@ -1,0 +1,150 @@
+package shape
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"time"
+
+	"kaizala-drop/internal/peek"
+)
+
+const (
+	// smallest is the side from which on a picture has a preview, if it is longer.
+	smallest = 800
+	// previewWidth and previewHeight are what a preview fits into.
+	previewWidth, previewHeight = 800, 600
+
+	previewQuality = 80
+
+	// maxTime is what a preview may take: a picture of 12 megapixels takes less than a second on a machine of 2020, and few
+	// seconds on a small one.
+	maxTime = time.Minute
+)
+
+// Preview is a small picture that stands for a large one, upright.
+type Preview struct {
+	Bytes         []byte
+	MIME          string // image/jpeg; image/png if the picture lets something shine through
+	Width, Height int    // pixels, at most 800 and 600
+}
+
+// MakePreview makes the preview of a JPEG or PNG that has more than 800 pixels in either dimension. p is nil if there is to
+// be none: the picture is small, or of another format. err says why a picture goes without the preview that it should
+// have; it is never a reason not to send the picture. It wraps ctx's error if that is why.
+//
+// The preview shows the picture upright, as the EXIF orientation has it, and fits into 800 by 600. It is made of pixels
+// alone: EXIF (places, cameras, times), comments and colour profiles stay behind.
+//
+// The picture is decoded as a whole. What that takes is told from the header, and more than 96 MiB is refused before it is
+// begun; 16 MiB at most come in addition. So at most one preview is to be made at a time: that is the caller's matter. It ends
+// with ctx, and after a minute at the latest, while it reads, decodes and makes smaller. The file is read once, from beginning
+// to end, in pieces of 32 KiB.
+func MakePreview(ctx context.Context, r io.ReaderAt, size int64) (p *Preview, err error) {
+	defer func() {
+		if fault := recover(); fault != nil { // a mistake in a decoder must not stop a daemon
+			p, err = nil, fmt.Errorf("make a preview: the decoder failed: %v", fault)
+		}
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, maxTime, fmt.Errorf("it took more than %v", maxTime))
+	defer cancel()
+	p, err = makePreview(ctx, r, size)
+	if err != nil {
+		return nil, fmt.Errorf("make a preview: %w", err)
+	}
+	return p, nil
+}
+
+func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, error) {
+	r = patient{ctx, r}
+	f := file{peek.New(r, size, maxReads, maxBytes)}
+	var s still
+	decode := jpeg.Decode
+	switch head := string(f.upTo(0, len(pngSignature))); {
+	case len(head) > 3 && head[:3] == "\xff\xd8\xff":
+		s = f.jpeg()
+	case head == pngSignature:
+		s, decode = f.png(), png.Decode
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	upright := s.shape().sane()
+	if max(upright.Width, upright.Height) <= smallest {
+		return nil, nil
+	}
+	if s.memory <= 0 {
+		return nil, errors.New("this kind of JPEG has no decoder here")
+	}
+	if s.memory > maxMemory {
+		return nil, fmt.Errorf("to decode %d x %d pixels takes %d MiB of memory, %d are allowed", s.width, s.height, s.memory>>20, maxMemory>>20)
+	}
+	src, err := decode(sips{ctx, bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 32<<10)})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if b := src.Bounds(); b.Dx() != s.width || b.Dy() != s.height {
+		return nil, fmt.Errorf("the decoder found %d x %d pixels, the header says %d x %d", b.Dx(), b.Dy(), s.width, s.height)
+	}
+	small, err := reduce(ctx, src, s.turn, fit(upright))
+	if err != nil {
+		return nil, err
+	}
+	return encode(small)
+}
+
+// patient is a file that can be read as long as ctx lasts.
+type patient struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+func (p patient) ReadAt(b []byte, off int64) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return p.r.ReadAt(b, off)
+}
+
+// sips reads as long as ctx lasts, little at a time: a few bytes can give a decoder of progressive pictures much to do.
+type sips struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s sips) Read(b []byte) (int, error) {
+	const most = 512
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.r.Read(b[:min(len(b), most)])
+}
+
+// fit gives the size of the preview.
+func fit(s Shape) image.Point {
+	scale := min(1, previewWidth/float64(s.Width), previewHeight/float64(s.Height))
+	side := func(n int) int { return max(1, int(float64(n)*scale+0.5)) }
+	return image.Pt(side(s.Width), side(s.Height))
+}
+
+func encode(m *image.RGBA) (*Preview, error) {
+	var b bytes.Buffer
+	p := &Preview{MIME: "image/jpeg", Width: m.Rect.Dx(), Height: m.Rect.Dy()}
+	var err error
+	if m.Opaque() {
+		err = jpeg.Encode(&b, m, &jpeg.Options{Quality: previewQuality})
+	} else {
+		p.MIME, err = "image/png", png.Encode(&b, m)
+	}
+	p.Bytes = b.Bytes()
+	return p, err
+}
