@@ -66,7 +66,7 @@ func (s *source) toUpload() []destination.File {
 	for i, f := range s.sent {
 		t, _ := s.w.u.Traits.TypeOf(f.Name)
 		files[i] = destination.File{
-			Name: filepath.Base(f.Name), MIME: t.MIME, Size: f.ID.Size,
+			Name: filepath.Base(f.Name), MIME: t.MIME, Size: f.ID.Size, At: anywhere{s.files[i], s.w.job.calls},
 			Open: func() io.Reader {
 				s.sums[i].Reset()
 				if old := s.readers[i]; old != nil { // it is sent anew
@@ -169,11 +169,22 @@ type fileReader struct {
 }
 
 func (r *fileReader) Read(p []byte) (n int, err error) {
-	err = r.calls.Do("read", r.f.Name(), func() (err error) { n, err = r.f.ReadAt(p, r.at); return err })
+	n, err = anywhere{r.f, r.calls}.ReadAt(p, r.at)
 	r.at += int64(n)
 	if r.sent != nil {
 		r.sent.Add(int64(n))
 	}
+	return n, err
+}
+
+// anywhere reads a file at any place.
+type anywhere struct {
+	f     *os.File
+	calls *hang.Calls
+}
+
+func (a anywhere) ReadAt(p []byte, off int64) (n int, err error) {
+	err = a.calls.Do("read", a.f.Name(), func() (err error) { n, err = a.f.ReadAt(p, off); return err })
 	return n, err
 }
 

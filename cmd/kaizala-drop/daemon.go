@@ -16,6 +16,7 @@ import (
 	"kaizala-drop/internal/door"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/shape"
 	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 	"kaizala-drop/uploader"
@@ -103,8 +104,9 @@ func (d *daemon) close(book *ledger.Ledger) error {
 
 // join makes a pipeline for each destination. With an error it gives those that were made before.
 func (d *daemon) join(book *ledger.Ledger, filer *filing.Filer) (all []*pipeline, err error) {
+	previews := shape.NewPreviewer()
 	for _, to := range d.config.Destinations {
-		p, err := newPipeline(d.config, to, d.once, book, filer, d.log)
+		p, err := newPipeline(d.config, to, d.once, book, filer, previews, d.log)
 		if err != nil {
 			return all, err
 		}

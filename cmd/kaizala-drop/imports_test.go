@@ -16,7 +16,7 @@ func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
 		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/file",
 			"internal/filing", "internal/hang", "internal/inquiry", "internal/kaizala", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
-			"internal/samples", "internal/sandbox", "internal/text", "internal/view"},
+			"internal/samples", "internal/sandbox", "internal/shape", "internal/text", "internal/view"},
 		"watcher":                    {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media", "internal/text", "internal/view"},
 		"uploader":                   {"internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media", "internal/text", "internal/view"},
 		"internal/config":            {"internal/ignore", "internal/matrix/names", "internal/overlap", "internal/text", "internal/wire"},

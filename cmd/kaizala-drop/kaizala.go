@@ -11,12 +11,13 @@ import (
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/kaizala"
+	"kaizala-drop/internal/shape"
 	"kaizala-drop/internal/text"
 	"kaizala-drop/uploader"
 )
 
 // newKaizala makes a connector of Kaizala's.
-func newKaizala(c config.Config, to config.Destination, log zerolog.Logger) (service, error) {
+func newKaizala(c config.Config, to config.Destination, _ *shape.Previewer, log zerolog.Logger) (service, error) {
 	calls := budget.New(to.Limits.CallsPerMinute)
 	again, loggedIn := newAgain()
 	client, err := newKaizalaClient(c, to, calls, tokenHooks{loggedIn: loggedIn}, log)

@@ -13,17 +13,18 @@ import (
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/matrix"
+	"kaizala-drop/internal/shape"
 )
 
 // kind is what the commands need of a type of destination. Each type has a file of its own here.
 type kind struct {
 	// service makes what the daemon posts with. It starts nothing.
-	service func(c config.Config, to config.Destination, log zerolog.Logger) (service, error)
+	service func(c config.Config, to config.Destination, previews *shape.Previewer, log zerolog.Logger) (service, error)
 	// ready gives an error for which lacksToken holds if there is nothing to get access with, and another one if that cannot be seen.
 	ready func(c config.Config, to config.Destination) error
 	// check asks the destination, for check --online. It posts nothing.
-	check  func(ctx context.Context, r *report, c config.Config, to config.Destination)
-	login  func(ctx context.Context, a account, by loginFlags, d *dialogue, out io.Writer) error
+	check func(ctx context.Context, r *report, c config.Config, to config.Destination)
+	login func(ctx context.Context, a account, by loginFlags, d *dialogue, out io.Writer) error
 	// logout forgets the token. login is the command that gets another one.
 	logout func(ctx context.Context, a account, login string, out io.Writer) error
 	// groups lists what can be posted to. On warn it says what is configured and not among them.

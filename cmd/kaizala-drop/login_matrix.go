@@ -95,7 +95,7 @@ func deviceName(a account) string {
 }
 
 func logoutMatrix(ctx context.Context, a account, login string, out io.Writer) error {
-	client, err := newMatrixClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), zerolog.Nop())
+	client, err := newMatrixClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), nil, zerolog.Nop())
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,18 @@ import (
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/matrix"
+	"kaizala-drop/internal/shape"
 	"kaizala-drop/internal/text"
 	"kaizala-drop/uploader"
 )
 
 // newMatrix makes an account on a Matrix homeserver.
-func newMatrix(c config.Config, to config.Destination, log zerolog.Logger) (service, error) {
+func newMatrix(c config.Config, to config.Destination, previews *shape.Previewer, log zerolog.Logger) (service, error) {
 	calls := budget.New(to.Limits.CallsPerMinute)
-	client, err := newMatrixClient(c, to, calls, log)
+	if !to.Matrix.Thumbnails {
+		previews = nil
+	}
+	client, err := newMatrixClient(c, to, calls, previews, log)
 	if err != nil {
 		return service{}, err
 	}
@@ -28,17 +32,17 @@ func newMatrix(c config.Config, to config.Destination, log zerolog.Logger) (serv
 }
 
 // newMatrixClient makes the client of a destination, which uses the token of a login unless one is configured.
-func newMatrixClient(c config.Config, to config.Destination, calls *budget.Budget, log zerolog.Logger) (*matrix.Client, error) {
+func newMatrixClient(c config.Config, to config.Destination, calls *budget.Budget, previews *shape.Previewer, log zerolog.Logger) (*matrix.Client, error) {
 	m := to.Matrix
 	return matrix.New(matrix.Options{
-		Name: to.Name, Homeserver: m.Homeserver, User: m.User, AccessToken: m.AccessToken.Reveal(), StateDir: c.StateDir, Join: m.Join,
+		Name: to.Name, Homeserver: m.Homeserver, User: m.User, AccessToken: m.AccessToken.Reveal(), StateDir: c.StateDir, Join: m.Join, Previews: previews,
 		MaxConns: to.Limits.MaxUploads + uploader.Connections, StallTimeout: to.Limits.StallTimeout, ConnectTimeout: to.Limits.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled(calls, "Matrix", log), Log: log,
 	})
 }
 
 func matrixReady(c config.Config, to config.Destination) error {
-	client, err := newMatrixClient(c, to, budget.New(0), zerolog.Nop())
+	client, err := newMatrixClient(c, to, budget.New(0), nil, zerolog.Nop())
 	if err != nil {
 		return err
 	}
@@ -51,7 +55,7 @@ func matrixClient(a account, command ...string) (*matrix.Client, error) {
 	if err := a.here(command...); err != nil {
 		return nil, err
 	}
-	client, err := newMatrixClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), zerolog.Nop())
+	client, err := newMatrixClient(a.config, a.to, budget.New(a.to.Limits.CallsPerMinute), nil, zerolog.Nop())
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
@@ -60,7 +64,7 @@ func matrixClient(a account, command ...string) (*matrix.Client, error) {
 
 // checkMatrix asks whose the token is, how large files may be, and what stands against a post in each room.
 func checkMatrix(ctx context.Context, r *report, c config.Config, to config.Destination) {
-	client, err := newMatrixClient(c, to, budget.New(to.Limits.CallsPerMinute), zerolog.Nop())
+	client, err := newMatrixClient(c, to, budget.New(to.Limits.CallsPerMinute), nil, zerolog.Nop())
 	if err != nil {
 		r.problem("%s: %v", to.Name, err)
 		return

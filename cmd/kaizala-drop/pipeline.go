@@ -13,6 +13,7 @@ import (
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/shape"
 	"kaizala-drop/internal/view"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
@@ -49,7 +50,9 @@ type pipeline struct {
 }
 
 // newPipeline joins the parts of one destination of c. It starts nothing. The caller closes it.
-func newPipeline(c config.Config, to config.Destination, once bool, book *ledger.Ledger, filer *filing.Filer, log zerolog.Logger) (*pipeline, error) {
+func newPipeline(
+	c config.Config, to config.Destination, once bool, book *ledger.Ledger, filer *filing.Filer, previews *shape.Previewer, log zerolog.Logger,
+) (*pipeline, error) {
 	if len(c.Destinations) > 1 {
 		log = log.With().Str("destination", to.Name).Logger()
 	}
@@ -57,7 +60,7 @@ func newPipeline(c config.Config, to config.Destination, once bool, book *ledger
 	if err != nil {
 		return nil, err
 	}
-	s, err := k.service(c, to, log)
+	s, err := k.service(c, to, previews, log)
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,7 @@ type Matrix struct {
 	User        string // @name:server; "": whoever the token belongs to
 	AccessToken Secret
 	Join        bool // enter the rooms of the folders
+	Thumbnails  bool // make small pictures for large ones
 }
 
 // Folder is one watched directory and the group or room it stands for. Paths are absolute and clean. By their names no two folders

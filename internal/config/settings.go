@@ -74,6 +74,8 @@ func matrixSettings() []setting[Destination] {
 			secret(func(d *Destination) *Secret { return &d.Matrix.AccessToken })},
 		{"join", true, "whether rooms of the folders are entered that the account is invited to, or that are open to all",
 			boolean(func(d *Destination) *bool { return &d.Matrix.Join })},
+		{"thumbnails", true, "whether large pictures are posted with a small one that stands for them",
+			boolean(func(d *Destination) *bool { return &d.Matrix.Thumbnails })},
 	}, limitSettings(0)...)
 }
 

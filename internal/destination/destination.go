@@ -4,7 +4,6 @@ package destination
 
 import (
 	"io"
-	"time"
 
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/text"
@@ -19,9 +18,9 @@ type File struct {
 	// fail, and may give more or fewer bytes than Size: then the upload is broken off, by the fault
 	// OfContent.
 	Open func() io.Reader
-	// What a picture, a film or a sound shows; zero: not known.
-	Width, Height int // pixels, as it is to be shown
-	Duration      time.Duration
+	// At gives the content at any place, for a look at what a picture, a film or a sound shows. It is for one goroutine, and a read
+	// may fail. nil: it cannot be looked at.
+	At io.ReaderAt
 }
 
 // Message is what a post shows.

@@ -22,12 +22,19 @@ type info struct {
 	Width    int    `json:"w,omitempty"`        // pixels, as it is shown
 	Height   int    `json:"h,omitempty"`        //
 	Duration int64  `json:"duration,omitempty"` // milliseconds
+
+	ThumbnailURL string `json:"thumbnail_url,omitempty"`
+	Thumbnail    *info  `json:"thumbnail_info,omitempty"`
 }
 
 func newContent(kind media.Kind, f uploaded, caption, key string) content {
 	c := content{
 		Kind: messageType(kind), Body: f.Name, Filename: f.Name, URL: f.URL, Key: key,
 		Info: info{MIME: f.MIME, Size: f.Size, Width: f.Width, Height: f.Height, Duration: f.Duration},
+	}
+	if small := f.Thumbnail; small != nil {
+		c.Info.ThumbnailURL = small.URL
+		c.Info.Thumbnail = &info{MIME: small.MIME, Size: small.Size, Width: small.Width, Height: small.Height}
 	}
 	if caption != "" {
 		c.Body = caption

@@ -24,6 +24,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"kaizala-drop/internal/matrix/names"
+	"kaizala-drop/internal/shape"
 	"kaizala-drop/internal/wire"
 )
 
@@ -34,7 +35,9 @@ type Options struct {
 	User        string // whom the token must belong to; "": whoever it does
 	AccessToken string // "": that of a login
 	StateDir    string // the folder for the token of a login; "": there is none
-	Join        bool   // enter a room that this account is invited to, or that is open to all
+	// Previews makes the thumbnails of large pictures; nil: they go without.
+	Previews *shape.Previewer
+	Join     bool // enter a room that this account is invited to, or that is open to all
 
 	MaxConns       int           // connections per host at the same time; 0: 4
 	StallTimeout   time.Duration // how long no byte of a call may move; 0: 1 minute
@@ -59,6 +62,7 @@ type Client struct {
 	log         zerolog.Logger
 	session     *session
 	join        bool
+	previews    *shape.Previewer
 
 	base   base
 	rooms  rooms
@@ -94,7 +98,7 @@ func New(o Options) (*Client, error) {
 		o.OnThrottled = func(time.Duration) {}
 	}
 	return &Client{
-		wire: calls, name: cmp.Or(o.Name, "matrix"), onThrottled: o.OnThrottled, log: o.Log, join: o.Join,
+		wire: calls, name: cmp.Or(o.Name, "matrix"), onThrottled: o.OnThrottled, log: o.Log, join: o.Join, previews: o.Previews,
 		session: &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
 		base:    base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(), pasts: newPasts(),
 	}, nil

@@ -33,6 +33,8 @@ type uploaded struct {
 	Width    int    `json:"w,omitempty"`
 	Height   int    `json:"h,omitempty"`
 	Duration int64  `json:"duration,omitempty"` // milliseconds
+	// Thumbnail is the small picture that stands for it; nil: it has none.
+	Thumbnail *thumbnail `json:"thumbnail,omitempty"`
 }
 
 // Upload sends the bytes of the files, one after the other, for the room that target names. Nobody is shown anything yet, so
@@ -105,26 +107,29 @@ func sendable(f destination.File, most int64) error {
 
 // uploadFile sends one file. at is when the server had it, by its own clock.
 func (c *Client) uploadFile(ctx context.Context, f destination.File) (up uploaded, at time.Time, err error) {
-	up = uploaded{
-		Name: shownName(f.Name), MIME: f.MIME, Size: f.Size,
-		Width: f.Width, Height: f.Height, Duration: f.Duration.Milliseconds(),
+	up = uploaded{Name: shownName(f.Name), MIME: f.MIME, Size: f.Size}
+	if err := c.describe(ctx, f, &up); err != nil {
+		return up, at, err
 	}
-	k := call{
-		name: callUpload, method: http.MethodPost, path: "/_matrix/media/v3/upload", query: "?filename=" + url.QueryEscape(up.Name),
-		body: &wire.Body{ContentType: f.MIME, Pieces: []wire.Piece{{File: &wire.File{Name: f.Name, Size: f.Size, Open: f.Open}}}},
+	body := &wire.Body{ContentType: f.MIME, Pieces: []wire.Piece{{File: &wire.File{Name: f.Name, Size: f.Size, Open: f.Open}}}}
+	up.URL, at, err = c.sendMedia(ctx, up.Name, body)
+	if answer, ok := errors.AsType[*Error](err); ok && answer.Fault == ofFile {
+		c.forgetLimit()
 	}
+	return up, at, err
+}
+
+// sendMedia makes the call of an upload.
+func (c *Client) sendMedia(ctx context.Context, name string, body *wire.Body) (uri string, at time.Time, err error) {
+	k := call{name: callUpload, method: http.MethodPost, path: "/_matrix/media/v3/upload", query: "?filename=" + url.QueryEscape(name), body: body}
 	var said struct {
 		URI string `json:"content_uri"`
 	}
 	a, err := c.result(ctx, k, &said, func() error { return checkMedia(said.URI) })
 	if err != nil {
-		if answer, ok := errors.AsType[*Error](err); ok && answer.Fault == ofFile {
-			c.forgetLimit()
-		}
-		return up, at, err
+		return "", at, err
 	}
-	up.URL = said.URI
-	return up, a.ServerTime(), nil
+	return said.URI, a.ServerTime(), nil
 }
 
 func checkMedia(uri string) error {

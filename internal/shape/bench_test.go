@@ -30,7 +30,7 @@ func BenchmarkPreview(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if p, err := shape.MakePreview(b.Context(), bytes.NewReader(data), int64(len(data))); err != nil || p == nil {
+		if p, err := shape.NewPreviewer().Make(b.Context(), bytes.NewReader(data), int64(len(data))); err != nil || p == nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"context"
 	"io"
 
 	"kaizala-drop/internal/peek"
@@ -14,11 +15,13 @@ const (
 	MaxMemory   = maxMemory
 )
 
-// OfUnguarded and PreviewUnguarded let a panic through, and the latter takes all the time that it needs.
-var (
-	OfUnguarded      = of
-	PreviewUnguarded = makePreview
-)
+// OfUnguarded lets a panic through.
+var OfUnguarded = of
+
+// PreviewUnguarded lets a panic through, and takes all the time that it needs.
+func PreviewUnguarded(ctx context.Context, r io.ReaderAt, size int64) (*Preview, error) {
+	return NewPreviewer().make(ctx, r, size)
+}
 
 // MemoryOf is what decoding a picture takes, as its header tells.
 func MemoryOf(r io.ReaderAt, size int64) int64 {

@@ -128,7 +128,7 @@ func TestMistakesStopNothing(t *testing.T) {
 	if s := shape.Of(panicking{}, 1000, ".jpg"); s != (shape.Shape{}) {
 		t.Errorf("%+v", s)
 	}
-	p, err := shape.MakePreview(t.Context(), panicking{}, 1000)
+	p, err := shape.NewPreviewer().Make(t.Context(), panicking{}, 1000)
 	if p != nil || err == nil || !strings.Contains(err.Error(), "a mistake") {
 		t.Errorf("%v, %v", p, err)
 	}

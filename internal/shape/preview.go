@@ -12,6 +12,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"kaizala-drop/internal/peek"
 )
 
@@ -26,6 +28,13 @@ const (
 	// maxTime is what a preview may take: a picture of 12 megapixels takes less than a second on a machine of 2020, and few
 	// seconds on a small one.
 	maxTime = time.Minute
+	// maxWait is how long one waits for memory.
+	maxWait = 20 * time.Second
+
+	// besides is what making it smaller takes at most, in bytes.
+	besides = 16 << 20
+	// maxTogether is what all previews that are made at a time take at most, in bytes: one as large as it may be, or several usual ones.
+	maxTogether = maxMemory + 2*besides
 )
 
 // Preview is a small picture that stands for a large one, upright.
@@ -35,7 +44,13 @@ type Preview struct {
 	Width, Height int    // pixels, at most 800 and 600
 }
 
-// MakePreview makes the preview of a JPEG or PNG that has more than 800 pixels in either dimension. p is nil if there is to
+// Previewer makes previews, as many at a time as fit into 128 MiB of memory. It is safe for concurrent use.
+type Previewer struct{ memory *semaphore.Weighted }
+
+// NewPreviewer makes one. A process has one, so that the bound on memory is that of the process.
+func NewPreviewer() *Previewer { return &Previewer{semaphore.NewWeighted(maxTogether)} }
+
+// Make makes the preview of a JPEG or PNG that has more than 800 pixels in either dimension. p is nil if there is to
 // be none: the picture is small, or of another format. err says why a picture goes without the preview that it should
 // have; it is never a reason not to send the picture. It wraps ctx's error if that is why.
 //
@@ -43,10 +58,10 @@ type Preview struct {
 // alone: EXIF (places, cameras, times), comments and colour profiles stay behind.
 //
 // The picture is decoded as a whole. What that takes is told from the header, and more than 96 MiB is refused before it is
-// begun; 16 MiB at most come in addition. So at most one preview is to be made at a time: that is the caller's matter. It ends
-// with ctx, and after a minute at the latest, while it reads, decodes and makes smaller. The file is read once, from beginning
-// to end, in pieces of 32 KiB.
-func MakePreview(ctx context.Context, r io.ReaderAt, size int64) (p *Preview, err error) {
+// begun; 16 MiB at most come in addition. Where others take so much that there is no memory for it within 20 seconds, the picture
+// goes without: a file whose disk hangs keeps its memory, and must not hold up the others. Make ends with ctx, and after a minute at
+// the latest, while it waits, reads, decodes and makes smaller. The file is read once, from beginning to end, in pieces of 32 KiB.
+func (m *Previewer) Make(ctx context.Context, r io.ReaderAt, size int64) (p *Preview, err error) {
 	defer func() {
 		if fault := recover(); fault != nil { // a mistake in a decoder must not stop a daemon
 			p, err = nil, fmt.Errorf("make a preview: the decoder failed: %v", fault)
@@ -54,14 +69,14 @@ func MakePreview(ctx context.Context, r io.ReaderAt, size int64) (p *Preview, er
 	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, maxTime, fmt.Errorf("it took more than %v", maxTime))
 	defer cancel()
-	p, err = makePreview(ctx, r, size)
+	p, err = m.make(ctx, r, size)
 	if err != nil {
 		return nil, fmt.Errorf("make a preview: %w", err)
 	}
 	return p, nil
 }
 
-func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, error) {
+func (m *Previewer) make(ctx context.Context, r io.ReaderAt, size int64) (*Preview, error) {
 	r = patient{ctx, r}
 	f := file{peek.New(r, size, maxReads, maxBytes)}
 	var s still
@@ -85,6 +100,10 @@ func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, erro
 	if s.memory > maxMemory {
 		return nil, fmt.Errorf("to decode %d x %d pixels takes %d MiB of memory, %d are allowed", s.width, s.height, s.memory>>20, maxMemory>>20)
 	}
+	if err := m.reserve(ctx, s.memory+besides); err != nil {
+		return nil, err
+	}
+	defer m.memory.Release(s.memory + besides)
 	src, err := decode(sips{ctx, bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 32<<10)})
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -100,6 +119,20 @@ func makePreview(ctx context.Context, r io.ReaderAt, size int64) (*Preview, erro
 		return nil, err
 	}
 	return encode(small)
+}
+
+// reserve takes memory, which is to be released.
+func (m *Previewer) reserve(ctx context.Context, bytes int64) error {
+	waiting, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	err := m.memory.Acquire(waiting, bytes)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return fmt.Errorf("other pictures took all memory for %v", maxWait)
+	}
+	return nil
 }
 
 // patient is a file that can be read as long as ctx lasts.

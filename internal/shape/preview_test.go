@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -406,9 +407,45 @@ func TestPreviewTakesAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		slow := &hook{ReaderAt: bytes.NewReader(data), do: func(int) error { time.Sleep(3 * time.Second); return nil }}
-		p, err := shape.MakePreview(t.Context(), slow, int64(len(data)))
+		p, err := shape.NewPreviewer().Make(t.Context(), slow, int64(len(data)))
 		if p != nil || err == nil || err.Error() != "make a preview: it took more than 1m0s" || time.Since(start) > 63*time.Second {
 			t.Errorf("%v, %v after %v", p, err, time.Since(start))
+		}
+	})
+}
+
+// TestPreviewsBesideAHangingDisk shows that files whose disk hangs keep only their own memory: small pictures have previews beside
+// them, and one that needs more than is left goes without, after 20 seconds.
+func TestPreviewsBesideAHangingDisk(t *testing.T) {
+	small := asJPEG(t, noise(1200, 900))
+	large := withFrame(small, 0xC0, 8000, 5000) // its header alone is read before it has its memory
+	synctest.Test(t, func(t *testing.T) {
+		maker, heals := shape.NewPreviewer(), make(chan struct{})
+		var hung sync.WaitGroup
+		hung.Go(func() {
+			hangs := &hook{ReaderAt: bytes.NewReader(large), do: func(n int) error {
+				if n > 6 {
+					<-heals
+				}
+				return nil
+			}}
+			if p, err := maker.Make(t.Context(), hangs, int64(len(large))); p != nil || err == nil {
+				t.Errorf("a picture that hung for minutes: %v, %v", p, err)
+			}
+		})
+		synctest.Wait()
+		start := time.Now()
+		if p, err := maker.Make(t.Context(), bytes.NewReader(small), int64(len(small))); p == nil || err != nil || time.Since(start) > 0 {
+			t.Errorf("a small one: %v, %v after %v", p, err, time.Since(start))
+		}
+		p, err := maker.Make(t.Context(), bytes.NewReader(large), int64(len(large)))
+		if p != nil || err == nil || err.Error() != "make a preview: other pictures took all memory for 20s" || time.Since(start) != 20*time.Second {
+			t.Errorf("a large one: %v, %v after %v", p, err, time.Since(start))
+		}
+		close(heals)
+		hung.Wait()
+		if p, err = maker.Make(t.Context(), bytes.NewReader(small), int64(len(small))); p == nil || err != nil {
+			t.Errorf("when all is over: %v, %v", p, err)
 		}
 	})
 }

@@ -1,5 +1,5 @@
 // Package shape tells how a picture, a sound or a film looks from outside: width, height, duration ([Of]). It makes the
-// small picture that stands for a large one ([MakePreview]), too. It knows no destination.
+// small picture that stands for a large one ([Previewer]), too. It knows no destination.
 //
 // Both look at the content, not at the name, and take nothing that a file says of itself for granted: what they read and
 // what memory they take is bounded, and a number that is doubtful is not told.
