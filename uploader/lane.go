@@ -109,14 +109,14 @@ func (q *queue) setFolders(folders []Folder) {
 	for _, f := range folders {
 		l, ok := q.lanes[f.Path]
 		if !ok {
-			l = &lane{traits: q.traits, finds: q.finds, names: map[string]*delivery{}, uploads: map[string]upload{}}
+			l = &lane{finds: q.finds, names: map[string]*delivery{}, uploads: map[string]upload{}}
 			q.lanes[f.Path] = l
 			q.turns = append(q.turns, l)
 		}
 		if l.folder.Group != f.Group {
 			l.pause, l.unproven = pause{}, false // what the group was refused for may be mended
 		}
-		l.folder, l.removed = f, false
+		l.folder, l.removed, l.traits = f, false, q.traits.Only(f.Only)
 	}
 	for _, l := range slices.Clone(q.turns) {
 		if l.removed {

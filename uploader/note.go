@@ -68,6 +68,8 @@ func Recall(known ledger.Delivery, of destination.Traits) filing.Note {
 	switch {
 	case known.MayBePosted():
 		n.Advice, n.Unknown = adviceUnknown, true
+	case strings.HasPrefix(known.Reason, isOutside):
+		n.Advice, n.Same = adviceOutside, true
 	case strings.HasPrefix(known.Reason, isTruncated):
 		n.Advice, n.Same, n.AsItIs = adviceTruncated, true, true
 	case !sendable:
@@ -89,8 +91,17 @@ func tooLarge(bytes int64, of destination.Traits) filing.Note {
 	}
 }
 
+// The note of a file that its folder does not take.
+const (
+	isOutside     = "its folder takes only these names: "
+	adviceOutside = "Put it into another folder, or add its name to only, a setting of this folder."
+)
+
 // unsupported says that a destination does not take files of such a name.
 func unsupported(name string, of destination.Traits) filing.Note {
+	if of.IsOutside(name) {
+		return filing.Note{Reason: isOutside + text.Printable(strings.Join(of.Names, " ")), Advice: adviceOutside, Same: true}
+	}
 	reason := fmt.Sprintf("%q is not a type that %s takes", filepath.Ext(name), of.Name)
 	if filepath.Ext(name) == "" {
 		reason = "its name has no extension, which tells the type"

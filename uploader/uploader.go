@@ -34,6 +34,8 @@ import (
 type Folder struct {
 	Path  string // absolute
 	Group string // the group or room, as its destination spells it
+	// Only are the patterns of the names that are taken (destination.Traits.Only); none: all.
+	Only []string
 	// Caption makes the text of a post of the files names, one or more, in the order in which they are shown.
 	Caption       func(folder string, names []string, at time.Time) (string, error)
 	Done          string // absolute

@@ -45,6 +45,7 @@ type Folder struct {
 	Exclude        []string      // absolute paths that are never entered: done/ and failed/
 	Mark           string        // a subfolder that holds a file of this name is never entered
 	Ignore         []string      // patterns of names to leave alone (ignore.Compile), besides the built-in ones
+	Only           []string      // what Accepts was made of, so that a folder counts as another one if it changes
 	// Accepts gives the type of a file by its name. ok is false for a file that the destination does not take. Two
 	// folders that differ only in Accepts count as the same when the configuration changes. nil accepts everything that
 	// package media knows.

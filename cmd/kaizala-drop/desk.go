@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/inquiry"
 	"kaizala-drop/internal/ledger"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/view"
 	"kaizala-drop/uploader"
 	"kaizala-drop/watcher"
@@ -117,14 +119,20 @@ func (rules) LeftAlone(f config.Folder, name string, isDir bool) (rule string, o
 	return watcher.LeftAlone(f.Ignore, name, isDir)
 }
 
-// Takes reports whether the destination of f takes files of that name.
-func (r rules) Takes(f config.Folder, name string) bool {
+// Refuses says why a folder does not take files of that name, or "".
+func (r rules) Refuses(f config.Folder, name string) string {
 	s, ok := r.services[f.Destination]
 	if !ok {
-		return true
+		return ""
 	}
-	_, ok = s.traits.TypeOf(name)
-	return ok
+	traits := s.traits.Only(f.Only)
+	if traits.IsOutside(name) {
+		return "Its folder takes only these names: " + text.Printable(strings.Join(traits.Names, " ")) + "."
+	}
+	if _, ok := traits.TypeOf(name); !ok {
+		return traits.Name + " does not take files of its type."
+	}
+	return ""
 }
 
 // Recall tells what helps against what made a delivery fail.

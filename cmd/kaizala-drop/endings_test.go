@@ -20,13 +20,10 @@ func endings(t *testing.T) *world {
 	return w
 }
 
-// TestEndingsOfTheField drops files as real programs left them: the whole ones are posted, and the torn one is put aside
-// with a note that names the way out, and does not send it on the same way.
-func TestEndingsOfTheField(t *testing.T) {
-	t.Parallel()
-	w := endings(t)
-	whole := 0
-	torn := "torn-mp4-moov-zeroed.mp4"
+// fieldFiles gives, by name, files as real programs left them. One of them is torn.
+func fieldFiles(t *testing.T) map[string]string {
+	t.Helper()
+	files := map[string]string{}
 	entries, err := os.ReadDir(mediaTestdata)
 	must(t, err)
 	for _, e := range entries {
@@ -44,10 +41,21 @@ func TestEndingsOfTheField(t *testing.T) {
 		data, err := io.ReadAll(r)
 		must(t, err)
 		must(t, f.Close())
-		must(t, os.WriteFile(filepath.Join(w.folder("in"), name), data, 0o644))
-		if name != torn {
-			whole++
-		}
+		files[name] = string(data)
+	}
+	return files
+}
+
+// TestEndingsOfTheField drops files as real programs left them: the whole ones are posted, and the torn one is put aside
+// with a note that names the way out, and does not send it on the same way.
+func TestEndingsOfTheField(t *testing.T) {
+	t.Parallel()
+	w := endings(t)
+	torn := "torn-mp4-moov-zeroed.mp4"
+	field := fieldFiles(t)
+	whole := len(field) - 1
+	for name, content := range field {
+		must(t, os.WriteFile(filepath.Join(w.folder("in"), name), []byte(content), 0o644))
 	}
 	p := w.daemon()
 	eventually(t, func() error {

@@ -26,7 +26,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/overlap":           {"internal/file"},
 		"internal/filing":            {"internal/durable", "internal/file", "internal/text"},
 		"internal/hang":              {"internal/text"},
-		"internal/destination":       {"internal/media", "internal/text"},
+		"internal/destination":       {"internal/ignore", "internal/media", "internal/text"},
 		"internal/kaizala":           {"internal/destination", "internal/media", "internal/text", "internal/vault", "internal/wire"},
 		"internal/vault":             {"internal/durable"},
 		"internal/matrix":            {"internal/destination", "internal/matrix/names", "internal/media", "internal/shape", "internal/text", "internal/vault", "internal/wire"},

@@ -11,6 +11,7 @@ import (
 
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/matrix"
 	"kaizala-drop/internal/shape"
@@ -18,6 +19,7 @@ import (
 
 // kind is what the commands need of a type of destination. Each type has a file of its own here.
 type kind struct {
+	traits destination.Traits
 	// service makes what the daemon posts with. It starts nothing.
 	service func(c config.Config, to config.Destination, previews *shape.Previewer, log zerolog.Logger) (service, error)
 	// ready gives an error for which lacksToken holds if there is nothing to get access with, and another one if that cannot be seen.
@@ -34,9 +36,9 @@ type kind struct {
 func kindOf(to config.Destination) (kind, error) {
 	switch to.Type {
 	case config.KaizalaType:
-		return kind{newKaizala, kaizalaReady, checkKaizala, loginKaizala, logoutKaizala, kaizalaGroups}, nil
+		return kind{kaizala.Traits(), newKaizala, kaizalaReady, checkKaizala, loginKaizala, logoutKaizala, kaizalaGroups}, nil
 	case config.MatrixType:
-		return kind{newMatrix, matrixReady, checkMatrix, loginMatrix, logoutMatrix, matrixRooms}, nil
+		return kind{matrix.Traits(), newMatrix, matrixReady, checkMatrix, loginMatrix, logoutMatrix, matrixRooms}, nil
 	}
 	return kind{}, fmt.Errorf("the destination %q has the type %q, which nobody speaks", to.Name, to.Type)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -186,5 +187,55 @@ func TestMatrixWithoutThumbnails(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 		})
+	}
+}
+
+// TestMatrixTakesFilesOfTheField: files as real programs wrote them, of formats that Kaizala takes and of many that it does not, are read
+// back byte for byte, and shown as what they are; the torn one is not sent.
+func TestMatrixTakesFilesOfTheField(t *testing.T) {
+	t.Parallel()
+	w := newMatrixWorld(t, dendritetest.Options{}, "verify_ending = true\n", "all")
+	shownAs := map[string]string{}
+	for as, endings := range map[string]string{
+		"m.image": ".jpg .png .gif .webp .avif", "m.audio": ".wav .ogg .opus .flac .mp3 .aac .aiff .amr", "m.video": ".mp4 .mkv .webm .avi .wmv .mpg",
+		"m.file": ".tif .bmp .heic .pdf .xls",
+	} {
+		for ending := range strings.FieldsSeq(endings) {
+			shownAs[ending] = as
+		}
+	}
+	drops := fieldFiles(t)
+	seeds, err := filepath.Glob("../../internal/shape/testdata/seeds/*")
+	must(t, err)
+	for _, path := range seeds {
+		content, err := os.ReadFile(path)
+		must(t, err)
+		drops[filepath.Base(path)] = string(content)
+	}
+	p := w.daemon()
+	for name, content := range drops {
+		w.drop("all", name, content)
+	}
+	const torn = "torn-mp4-moov-zeroed.mp4"
+	eventually(t, func() error {
+		done, _ := os.ReadDir(w.folder("all") + "/done")
+		if _, err := os.Lstat(w.folder("all") + "/failed/" + torn); err != nil || len(done) != len(drops)-1 {
+			return fmt.Errorf("%d of %d in done/, %v", len(done), len(drops)-1, err)
+		}
+		return nil
+	})
+	events := w.shown("all")
+	if len(events) != len(drops)-1 || len(drops) < 30 {
+		t.Errorf("%d messages of %d files", len(events), len(drops))
+	}
+	for _, e := range events {
+		name, _ := e.Content["filename"].(string)
+		about, _ := e.Content["info"].(map[string]any)
+		if w.sumOf(e) != digest(drops[name]) || name == torn || about["size"] != float64(len(drops[name])) || e.Content["msgtype"] != shownAs[filepath.Ext(name)] {
+			t.Errorf("%s was not read back as it is: %v", name, e.Content)
+		}
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }

@@ -43,14 +43,14 @@ func stages(folders []config.Folder, traits destination.Traits) ([]uploader.Fold
 	for i, f := range folders {
 		toPost[i] = uploader.Folder{
 			Path: f.Path, Group: f.Target(), Caption: f.Caption.Render, Done: f.Done, Failed: f.Failed,
-			HoldUnknown: f.WhenUnknown == "hold", RemoveEmptied: f.RemoveEmptied,
+			HoldUnknown: f.WhenUnknown == "hold", RemoveEmptied: f.RemoveEmptied, Only: f.Only,
 		}
 		toWatch[i] = watcher.Folder{
 			Path: f.Path, Recursive: f.Recursive, Settle: f.Settle, SettleRemote: f.SettleRemote, Rescan: f.Rescan,
 			AllowHardlinks: f.AllowHardlinks, VerifyEnding: f.VerifyEnding, TruncatedAfter: f.TruncatedAfter,
 			Album: f.Album, AlbumWindow: f.AlbumWindow, AlbumMax: traits.Album(f.AlbumMax),
 			Exclude: []string{f.Done, f.Failed}, Mark: filing.Mark, Ignore: f.Ignore, WarnAfter: f.WarnAfter,
-			Accepts: traits.Accepts,
+			Only: f.Only, Accepts: traits.Only(f.Only).Accepts,
 		}
 	}
 	return toPost, toWatch

@@ -57,7 +57,12 @@ func (r rules) takes(folders []config.Folder, path, name string, size int64) err
 	if !ok {
 		return nil
 	}
-	if _, ok := s.traits.TypeOf(name); !ok {
+	traits := s.traits.Only(folders[i].Only)
+	if traits.IsOutside(name) {
+		return fmt.Errorf("%w, but come back here: its folder takes only these names: %s: rename it here, put it into another folder, "+
+			"or add its name to only in the configuration", retry.ErrNotSent, text.Printable(strings.Join(traits.Names, " ")))
+	}
+	if _, ok := traits.TypeOf(name); !ok {
 		return fmt.Errorf("%w, but come back here: %s takes no files of its type, only %s: convert it, or rename it here if that is what it is, "+
 			"or send it another way", retry.ErrNotSent, s.traits.Name, strings.Join(s.traits.Extensions, " "))
 	}

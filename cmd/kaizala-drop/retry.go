@@ -17,7 +17,6 @@ import (
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/inquiry"
-	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/text"
 )
@@ -226,8 +225,8 @@ func openExisting(stateDir string) (*ledger.Ledger, error) {
 func rulesOf(c config.Config) rules {
 	known := rules{map[string]service{}}
 	for _, to := range c.Destinations {
-		if to.Type == config.KaizalaType {
-			known.services[to.Name] = service{traits: kaizala.Traits()}
+		if k, err := kindOf(to); err == nil {
+			known.services[to.Name] = service{traits: k.traits}
 		}
 	}
 	return known

@@ -96,6 +96,7 @@ type Folder struct {
 	AllowHardlinks bool
 	Done, Failed   string        // where files go; may not exist yet
 	Ignore         []string      // patterns for ignore.Compile, all well-formed, beside those that are built in
+	Only           []string      // patterns for ignore.Compile, all well-formed and about files; empty: all that the destination takes
 	WarnAfter      time.Duration // a file that is held back or waits for so long is worth a warning
 	RemoveEmptied  bool          // directories inside that the daemon emptied; also where Album is "subfolder", whatever the file says
 	VerifyEnding   bool

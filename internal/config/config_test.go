@@ -27,7 +27,7 @@ func TestDefaults(t *testing.T) {
 			Path: dir + "/a", Destination: "kaizala", GroupID: "g@2",
 			Settle: 5 * time.Second, SettleRemote: 15 * time.Second, TruncatedAfter: 2 * time.Minute, Rescan: time.Minute,
 			Album: "off", AlbumWindow: 5 * time.Second, AlbumMax: 10,
-			Done: dir + "/a/done", Failed: dir + "/a/failed", Ignore: []string{}, VerifyEnding: true, WhenUnknown: "repost",
+			Done: dir + "/a/done", Failed: dir + "/a/failed", Ignore: []string{}, Only: []string{}, VerifyEnding: true, WhenUnknown: "repost",
 			WarnAfter: 15 * time.Minute,
 		}},
 		Warnings: []Problem{},
@@ -75,6 +75,7 @@ allow_hardlinks = true
 done = "$DIR/x/../out"
 failed = "../failed"
 ignore = ["*.bak", "~*"]
+only = ["*.pdf", "in/**"]
 warn_after = "1h"
 remove_emptied = true
 verify_ending = false
@@ -90,7 +91,7 @@ when_unknown = "hold"
 		Path: dir + "/link-to-a", Destination: "kaizala", GroupID: "a group, not a GUID", Recursive: true,
 		Settle: time.Minute, SettleRemote: 2 * time.Minute, TruncatedAfter: 3 * time.Minute, Rescan: time.Second,
 		Album: "window", AlbumWindow: time.Second, AlbumMax: 100, AllowHardlinks: true,
-		Done: dir + "/out", Failed: dir + "/failed", Ignore: []string{"*.bak", "~*"}, WhenUnknown: "hold",
+		Done: dir + "/out", Failed: dir + "/failed", Ignore: []string{"*.bak", "~*"}, Only: []string{"*.pdf", "in/**"}, WhenUnknown: "hold",
 		WarnAfter: time.Hour, RemoveEmptied: true,
 	}
 	if !reflect.DeepEqual(f, wantFolder) {

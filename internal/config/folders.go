@@ -53,7 +53,7 @@ func (r *reader) folderTables(root map[string]any) (tables []map[string]any, ok 
 // nobody's mistake.
 func (r *reader) folder(index int, table map[string]any, base Folder) Folder {
 	f := base
-	f.Ignore = slices.Clone(base.Ignore)
+	f.Ignore, f.Only = slices.Clone(base.Ignore), slices.Clone(base.Only)
 	path := keyPath{folderSection}.item(index)
 	overlay(r, path, table, folderSettings(), &f)
 	if _, ok := table["path"]; !ok {

@@ -209,6 +209,22 @@ func caption[T any](field func(*T) *Caption) read[T] {
 
 // patterns are those of ignore.Compile.
 func patterns[T any](field func(*T) *[]string) read[T] {
+	return checkedPatterns(field, func(place, string) bool { return true })
+}
+
+// filePatterns are patterns that are about files.
+func filePatterns[T any](field func(*T) *[]string) read[T] {
+	return checkedPatterns(field, func(at place, s string) bool {
+		if strings.HasSuffix(s, "/") {
+			at.problem("holds %q, which names folders, and this is about files: %q is all that lies in such a one", s, s+"**")
+			return false
+		}
+		return true
+	})
+}
+
+// checkedPatterns are patterns of which check has something more to say.
+func checkedPatterns[T any](field func(*T) *[]string, check func(at place, s string) bool) read[T] {
 	return func(at place, value any, into *T) {
 		list, ok := value.([]any)
 		if !ok {
@@ -223,7 +239,7 @@ func patterns[T any](field func(*T) *[]string) read[T] {
 				at.wrongType(`a list of texts, such as ["*.bak", "~*"]`, item)
 			} else if _, _, err := ignore.Compile([]string{s}, ""); err != nil {
 				at.problem("holds %q, which is not a pattern that could match: %v", s, err)
-			} else {
+			} else if check(at, s) {
 				all = append(all, s)
 			}
 		}
@@ -231,9 +247,17 @@ func patterns[T any](field func(*T) *[]string) read[T] {
 	}
 }
 
-// patternsBelow sees that the patterns of a folder are about what lies in it.
+// patternsBelow sees that the patterns of a folder are about what lies in it, and that some file is taken.
 func (r *reader) patternsBelow(index int, f Folder) {
-	if _, i, err := ignore.Compile(f.Ignore, f.Path); err != nil {
-		r.problem(r.folderLine(index, "ignore"), "ignore holds %q, which is not a pattern that could match: %v", f.Ignore[i], err)
+	for _, of := range []struct {
+		key  string
+		list []string
+	}{{"ignore", f.Ignore}, {"only", f.Only}} {
+		if _, i, err := ignore.Compile(of.list, f.Path); err != nil {
+			r.problem(r.folderLine(index, of.key), "%s holds %q, which is not a pattern that could match: %v", of.key, of.list[i], err)
+		}
+	}
+	if len(f.Only) > 0 && !slices.ContainsFunc(f.Only, func(s string) bool { return !strings.HasPrefix(s, "!") }) {
+		r.problem(r.folderLine(index, "only"), "only takes nothing: each of its patterns takes back what an earlier one took. Begin it with one that takes")
 	}
 }

@@ -132,6 +132,8 @@ func folderSettings() []setting[Folder] {
 			nonEmpty(func(f *Folder) *string { return &f.Failed })},
 		{"ignore", []any{}, "the list of names to leave alone",
 			patterns(func(f *Folder) *[]string { return &f.Ignore })},
+		{"only", []any{}, "the list of names to take; empty: all that the destination takes",
+			filePatterns(func(f *Folder) *[]string { return &f.Only })},
 		{"warn_after", "15m", "after which time a file that is held back or waits is warned of",
 			duration(func(f *Folder) *time.Duration { return &f.WarnAfter }, time.Nanosecond)},
 		{"remove_emptied", false, "whether directories inside are removed that the daemon has emptied",

@@ -4,7 +4,10 @@ package destination
 
 import (
 	"io"
+	"slices"
+	"strings"
 
+	"kaizala-drop/internal/ignore"
 	"kaizala-drop/internal/media"
 	"kaizala-drop/internal/text"
 )
@@ -58,6 +61,9 @@ type Traits struct {
 	AlbumMax   int      // images in one post; 0: no bound
 	CaptionMax int      // characters (Unicode code points) of a caption; 0: no bound
 	MaxBytes   int64    // of one file; 0: not known
+	Names      []string // patterns of the only names that are taken of these (Only); none: all
+
+	matches func(name string) (pattern string) // one of Names; nil: there are none
 }
 
 // TypeOf tells the type of a file by its name. ok is false for what is not taken.
@@ -67,6 +73,31 @@ func (t Traits) TypeOf(name string) (is media.Type, ok bool) {
 	}
 	return t.Accepts(name)
 }
+
+// Only are the traits of a folder that takes no other names than those of patterns (package ignore; what does not compile matches
+// nothing). Without patterns it takes all. A name whose ending a pattern has is no guess.
+func (t Traits) Only(patterns []string) Traits {
+	if len(patterns) == 0 {
+		return t
+	}
+	good := slices.DeleteFunc(slices.Clone(patterns), func(one string) bool { _, _, err := ignore.Compile([]string{one}, ""); return err != nil })
+	only, _, _ := ignore.Compile(good, "")
+	all := t
+	t.Names, t.matches = patterns, func(name string) string { return only.Match(name, false) }
+	t.Accepts = func(name string) (media.Type, bool) {
+		by := t.matches(name)
+		if by == "" {
+			return media.Type{}, false
+		}
+		is, ok := all.TypeOf(name)
+		is.Guess = is.Guess && (is.Ext == "" || !strings.HasSuffix(strings.ToLower(by), is.Ext))
+		return is, ok
+	}
+	return t
+}
+
+// IsOutside reports whether none of Names is that of a file, whatever its type.
+func (t Traits) IsOutside(name string) bool { return t.matches != nil && t.matches(name) == "" }
 
 // Caption is caption as far as it is taken.
 func (t Traits) Caption(caption string) string {

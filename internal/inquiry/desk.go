@@ -49,8 +49,8 @@ type Rules interface {
 	// LeftAlone tells the rule for which name, relative to the folder, is left alone; "": none. own says that it is one of the
 	// configuration's.
 	LeftAlone(f config.Folder, name string, isDir bool) (rule string, own bool)
-	// Takes reports whether the destination of f takes files of that name.
-	Takes(f config.Folder, name string) bool
+	// Refuses says in a sentence why the folder takes no files of that name; "": it takes them.
+	Refuses(f config.Folder, name string) string
 	// Service is what people call a destination.
 	Service(destination string) string
 	// Recall tells what helps against what made a delivery fail, as the note beside its file did.

@@ -73,7 +73,7 @@ func (plainRules) LeftAlone(_ config.Folder, name string, _ bool) (string, bool)
 	}
 	return "", false
 }
-func (plainRules) Takes(config.Folder, string) bool     { return true }
+func (plainRules) Refuses(config.Folder, string) string { return "" }
 func (plainRules) Service(string) string                { return "Kaizala" }
 func (plainRules) Recall(d ledger.Delivery) filing.Note { return filing.Note{Unknown: d.MayBePosted()} }
 

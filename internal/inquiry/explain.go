@@ -52,7 +52,7 @@ type facts struct {
 	missing string // the first folder on the way to it that is not there
 	rule    string // for which it is left alone
 	ownRule bool   // that is one of the configuration's
-	taken   bool   // its type is one that the destination takes
+	refused string // why its folder takes no files of its name; "": it takes them
 	service string
 
 	door    *view.Door
@@ -104,7 +104,7 @@ func (d *Desk) facts(ctx, asking context.Context, path string, z control.Zone) (
 		k.missing = d.disk.missing(k.folder.Path, k.path)
 	}
 	if k.folder.Path != "" {
-		k.service, k.taken = d.Rules.Service(k.folder.Destination), d.Rules.Takes(k.folder, k.name)
+		k.service, k.refused = d.Rules.Service(k.folder.Destination), d.Rules.Refuses(k.folder, k.name)
 		k.rule, k.ownRule = d.Rules.LeftAlone(k.folder, k.name, k.info.Mode.IsDir())
 		d.askLive(asking, &k)
 	}

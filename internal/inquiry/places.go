@@ -216,8 +216,8 @@ func (k *facts) plain() (lines []string) {
 	switch {
 	case !k.info.Mode.IsRegular():
 		lines = append(lines, "It is no regular file: only these are sent.")
-	case !k.taken:
-		lines = append(lines, fmt.Sprintf("%s does not take files of its type.", k.service))
+	case k.refused != "":
+		lines = append(lines, k.refused)
 	case k.info.Size == 0:
 		lines = append(lines, "It is empty: it goes once something is in it.")
 	}

@@ -23,7 +23,7 @@ func TestStories(t *testing.T) {
 	folder := config.Folder{Path: "/srv/drop", Done: "/srv/drop/done", Failed: "/srv/drop/failed", Destination: "kaizala", GroupID: "g@2"}
 	file := func(change func(*facts)) facts {
 		k := facts{now: at(), running: true, path: "/srv/drop/a.pdf", name: "a.pdf", place: placeFolder, folder: folder,
-			folders: []config.Folder{folder}, service: "Kaizala", taken: true, info: file.Info{Identity: file.Identity{Size: 9}}}
+			folders: []config.Folder{folder}, service: "Kaizala", info: file.Info{Identity: file.Identity{Size: 9}}}
 		change(&k)
 		return k
 	}
@@ -154,7 +154,7 @@ func TestStories(t *testing.T) {
 		"below":                      {func(k *facts) { k.place = placeBelow }, TellsIgnored, []string{"recursive = false", `Move it into "/srv/drop"`}, ""},
 		"not seen yet":               {func(*facts) {}, TellsUnseen, []string{"was not taken yet", `for the group "g@2"`, "not in the group yet"}, ""},
 		"empty, no daemon":           {func(k *facts) { k.running, k.info.Size = false, 0 }, TellsUnseen, []string{"It is empty", "No daemon runs", "systemctl start"}, ""},
-		"not its type":               {func(k *facts) { k.taken = false }, TellsUnseen, []string{"Kaizala does not take files of its type"}, "Leave it there"},
+		"not its type":               {func(k *facts) { k.refused = "Kaizala does not take files of its type." }, TellsUnseen, []string{"Kaizala does not take files of its type"}, "Leave it there"},
 		"unreadable":                 {func(k *facts) { k.looked = errors.New("permission denied") }, TellsUnseen, []string{"cannot be looked at: permission denied"}, ""},
 		"never there":                {gone, TellsAbsent, []string{`There is no "a.pdf", and none was ever taken`, "history --name a.pdf", "explain a.pdf"}, ""},
 		"its folder is not there":    {func(k *facts) { gone(k); k.missing = "/srv/drop" }, TellsAbsent, []string{`its folder "/srv/drop" is not there`}, "ever taken"},
