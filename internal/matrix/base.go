@@ -65,7 +65,7 @@ func (c *Client) discover(ctx context.Context) (string, error) {
 	for range redirects + 1 {
 		a, err := c.wire.Do(ctx, wire.Call{Method: k.method, URL: address})
 		if err != nil {
-			return "", k.unanswered(err)
+			return "", c.noBase(k.unanswered(err))
 		}
 		switch {
 		case a.Status == http.StatusNotFound:
@@ -81,10 +81,20 @@ func (c *Client) discover(ctx context.Context) (string, error) {
 			}
 			return found, nil
 		default:
-			return "", k.errorOf(newAnswer(a), nil)
+			return "", c.noBase(k.errorOf(newAnswer(a), nil))
 		}
 	}
 	return "", &Error{Call: callWellKnown, Err: fmt.Errorf("it is redirected more than %d times", redirects)}
+}
+
+// noBase adds to e what to do if the server has none, as many small ones do not.
+func (c *Client) noBase(e *Error) *Error {
+	hint := fmt.Errorf("if that stays so, look at homeserver, which says %q: it can also be an address, such as https://matrix.example.org", c.base.server)
+	if e.Err != nil {
+		hint = fmt.Errorf("%w: %w", e.Err, hint)
+	}
+	e.Err = hint
+	return e
 }
 
 func redirected(from, location string) (string, error) {

@@ -26,7 +26,7 @@ func (c *Client) elsewhere(ctx context.Context, target string, err error) error 
 	if _, ill := c.ownerOf(ctx, token); ill != nil {
 		return err
 	}
-	said := answer.Error()
+	said := strings.TrimPrefix(answer.Error(), "cannot find the room: ")
 	answer.Fault = ofTarget
 	return answer.inWords("the homeserver cannot reach %s, to which %s belongs (%s): it is tried again; correct room if it is not meant", server, target, said)
 }

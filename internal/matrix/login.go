@@ -80,7 +80,10 @@ func (c *Client) LogIn(ctx context.Context, user, password, device string) (who 
 	}
 	next := kept{Homeserver: c.session.homeserver, User: said.UserID, Device: said.DeviceID}
 	next.take(said, time.Now())
-	return said.UserID, c.store(next)
+	if err = c.store(next); err != nil {
+		_ = c.endToken(ctx, said.AccessToken) // nobody has it; the error that is told is what is to be mended
+	}
+	return said.UserID, err
 }
 
 // TakeToken stores a token that was made elsewhere, once the homeserver says whose it is.
@@ -154,5 +157,9 @@ func (c *Client) open(ctx context.Context, k call, v any, usable func() error) e
 	if err != nil {
 		return err
 	}
-	return k.decode(a, v, usable)
+	err = k.decode(a, v, usable)
+	if answer, ok := errors.AsType[*Error](err); ok && k.name == callLogin && answer.Status == http.StatusNotFound {
+		answer.Err = fmt.Errorf("there is no Matrix homeserver at this address: look at homeserver, which says %q", c.base.server)
+	}
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -106,6 +107,39 @@ func TestLoginWithToken(t *testing.T) {
 	}
 	if me, err := f.loggedOut(t, dir).WhoAmI(t.Context()); err != nil || me != f.bot.ID {
 		t.Errorf("got %s, %v", me, err)
+	}
+}
+
+// TestLoginOfAnotherAccount: where user names another account than logs in, no token is stored, and none is left alive at the homeserver.
+func TestLoginOfAnotherAccount(t *testing.T) {
+	f, dir := newOffice(t, dendritetest.Options{}), t.TempDir()
+	c := f.loggedOut(t, dir, func(o *Options) { o.User = f.bot.ID })
+	if _, err := c.LogIn(t.Context(), f.reader.Name, f.reader.Password, "of nobody"); err == nil || !strings.Contains(err.Error(), "that is a token of @reader:localhost") {
+		t.Errorf("got %v", err)
+	}
+	if err := c.Ready(); !errors.Is(err, ErrNoToken) {
+		t.Errorf("got %v", err)
+	}
+	_, _, devices := f.reader.Do(http.MethodGet, clientAPI+"/devices", nil)
+	if !strings.Contains(string(devices), f.reader.Device) || strings.Contains(string(devices), "of nobody") {
+		t.Errorf("devices: %s", devices)
+	}
+}
+
+// TestNoHomeserver: where no homeserver is, the login names the setting to look at.
+func TestNoHomeserver(t *testing.T) {
+	web := httptest.NewServer(http.NotFoundHandler())
+	defer web.Close()
+	for homeserver, want := range map[string]string{
+		web.URL:                                "no Matrix homeserver at this address: look at homeserver",
+		strings.TrimPrefix(web.URL, "http://"): "look at homeserver, which says \"127.0.0.1:", // it is asked by https
+	} {
+		c, err := New(Options{Homeserver: homeserver, StateDir: t.TempDir()})
+		must(t, err)
+		if _, _, err := c.TakesPasswords(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", homeserver, err, want)
+		}
+		c.Close()
 	}
 }
 
