@@ -127,13 +127,18 @@ func (t todos) of(k kind) string {
 func (l *loop) heldAs(name string, e *entry, c *candidate, todo todos) view.Held {
 	shown := view.Held{Name: name, Kind: string(e.kind), Reason: e.reason, Since: e.since, Advice: todo.of(e.kind)}
 	if c != nil && c.place != notWaiting {
-		shown.Next, shown.Fails = c.due, l.files.failsAt(c)
+		shown.Next = c.due
+		if end := l.files.endsAt(c); e.kind == kindStrange {
+			shown.Goes = end
+		} else {
+			shown.Fails = end
+		}
 	}
 	return shown
 }
 
-// failsAt is when c is handed over as torn, if it stays as it is; zero: never.
-func (s *settler) failsAt(c *candidate) time.Time {
+// endsAt is when c is waited for no longer, if it stays as it is; zero: never.
+func (s *settler) endsAt(c *candidate) time.Time {
 	if s.truncatedAfter == 0 || !c.last.obstacle.torn || c.reason != c.last.obstacle.reason {
 		return time.Time{}
 	}

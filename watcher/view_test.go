@@ -49,6 +49,24 @@ func TestViewSaysWhenItFails(t *testing.T) {
 	}
 }
 
+// TestViewSaysWhenItGoes: a name that may be a temporary one is posted after truncated_after, so that is shown, and not that it fails.
+func TestViewSaysWhenItGoes(t *testing.T) {
+	f := simFolder
+	f.TruncatedAfter = time.Hour
+	l := newLoop(f, false, zerolog.Nop())
+	began := time.Now()
+	strange := observation{Info: file.Info{Identity: file.Identity{Ino: 1, Size: 5}, Links: 1}, examined: true,
+		obstacle: obstacle{reason: stateOf(kindStrange).reason, torn: true, kind: kindStrange}}
+	for _, now := range []time.Time{began, began.Add(time.Minute)} {
+		l.files.observe(now, now, "README", strange)
+		l.report.set(now, "README", kindStrange, strange.obstacle.reason)
+	}
+	h := l.view(began.Add(time.Minute), view.Ask[view.Watched]{Name: "README"}).Held[0]
+	if !h.Fails.IsZero() || !h.Goes.Equal(began.Add(time.Hour)) {
+		t.Errorf("it fails at %v and goes at %v", h.Fails, h.Goes)
+	}
+}
+
 // TestViewFindsANameBelow: a question about the last part of names is answered with each that is held back, in whichever subfolder.
 func TestViewFindsANameBelow(t *testing.T) {
 	l, now := newLoop(simFolder, false, zerolog.Nop()), time.Now()

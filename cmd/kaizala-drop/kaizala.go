@@ -46,7 +46,8 @@ func newKaizalaClient(
 	k := to.Kaizala
 	return kaizala.New(kaizala.Options{
 		Name: to.Name, Endpoint: k.Endpoint, ApplicationID: k.ApplicationID, ApplicationSecret: k.ApplicationSecret.Reveal(),
-		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir, OnNewToken: hooks.keep, OnLogin: hooks.loggedIn,
+		RefreshToken: k.RefreshToken.Reveal(), AccessToken: k.AccessToken.Reveal(), StateDir: c.StateDir,
+		Login: text.Command(optionsFor(c.Path), "login", to.Name), OnNewToken: hooks.keep, OnLogin: hooks.loggedIn,
 		MaxConns: to.Limits.MaxUploads + uploader.Connections, StallTimeout: to.Limits.StallTimeout, ConnectTimeout: to.Limits.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled(calls, "Kaizala", log), Log: log,
 	})

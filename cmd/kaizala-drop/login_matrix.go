@@ -72,12 +72,15 @@ func askPassword(ctx context.Context, a account, by loginFlags, d *dialogue, cli
 			return "", fmt.Errorf("no account: %w: give it with --user, or as the first line", err)
 		}
 	}
+	if user = strings.TrimSpace(user); user == "" {
+		return "", errors.New("no account was given: give it with --user, or as the first line")
+	}
 	for try := 1; ; try++ {
 		password, err := d.askHidden(ctx, "Password (it is not shown)")
 		if err != nil {
 			return "", fmt.Errorf("no password: %w: write it as the next line", err)
 		}
-		who, err := client.LogIn(ctx, strings.TrimSpace(user), strings.TrimRight(password, "\r\n"), deviceName(a))
+		who, err := client.LogIn(ctx, user, strings.TrimRight(password, "\r\n"), deviceName(a))
 		if err == nil || !d.terminal || try == tries || !errors.Is(err, matrix.ErrPassword) {
 			return who, err
 		}

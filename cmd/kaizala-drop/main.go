@@ -51,15 +51,15 @@ func execute(ctx context.Context, args []string) int {
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kaizala-drop",
-		Short: "Post files to Kaizala groups by dropping them into folders",
+		Short: "Post files to Matrix rooms and Kaizala groups by dropping them into folders",
 		Long: `kaizala-drop turns folders into a way of posting. A scanner, a camera export, an FTP upload or a person drops a
-file into a watched folder; once the file is complete it is uploaded and posted to the folder's Kaizala group, and
-moved to done/, or to failed/ with the reason beside it.
+file into a watched folder; once the file is complete it is uploaded and posted to the folder's Matrix room or Kaizala
+group, and moved to done/, or to failed/ with the reason beside it.
 
 Exit codes: 0 fine, 1 something failed, 2 wrong usage, 78 wrong configuration.`,
 		Example: `  kaizala-drop demo                              try it without an account: a server, folders and files to play with
   kaizala-drop check --config config.toml        is this configuration right?
-  kaizala-drop login --config config.toml        get a token with a phone number and a PIN
+  kaizala-drop login --config config.toml        get a token with the account of the destination
   kaizala-drop groups --config config.toml       what can be posted to?
   kaizala-drop run --config config.toml          watch and post until stopped
   kaizala-drop run --config config.toml --once   post what is there, then exit`,

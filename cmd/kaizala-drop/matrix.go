@@ -35,7 +35,8 @@ func newMatrix(c config.Config, to config.Destination, previews *shape.Previewer
 func newMatrixClient(c config.Config, to config.Destination, calls *budget.Budget, previews *shape.Previewer, log zerolog.Logger) (*matrix.Client, error) {
 	m := to.Matrix
 	return matrix.New(matrix.Options{
-		Name: to.Name, Homeserver: m.Homeserver, User: m.User, AccessToken: m.AccessToken.Reveal(), StateDir: c.StateDir, Join: m.Join, Previews: previews,
+		Name: to.Name, Homeserver: m.Homeserver, User: m.User, AccessToken: m.AccessToken.Reveal(), StateDir: c.StateDir,
+		Login: text.Command(optionsFor(c.Path), "login", to.Name), Join: m.Join, Previews: previews,
 		MaxConns: to.Limits.MaxUploads + uploader.Connections, StallTimeout: to.Limits.StallTimeout, ConnectTimeout: to.Limits.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled(calls, "Matrix", log), Log: log,
 	})

@@ -227,11 +227,12 @@ func TestMatrixCommands(t *testing.T) {
 			t.Errorf("it shows the password:\n%s", said)
 		}
 	}
-	wants(w.says(78, "", "run"), "chat: no access token: run kaizala-drop login chat")
+	wants(w.says(78, "", "run"), "chat: no access token: run kaizala-drop login --config "+w.config+" chat, or set access_token")
 	wants(w.says(78, "", "check", "--online"), "no access token")
 	wants(w.says(78, "", "groups"), "no access token")
 	wants(w.says(1, "bot\nwrong\n", "login"), "the account or its password is wrong")
 	wants(w.says(1, "bot\n", "login"), "no password")
+	wants(w.says(1, " \n\n", "login"), "no account was given")
 	wants(w.says(1, "no token\n", "login", "--token-stdin"), "401")
 	wants(w.says(0, "bot\n"+w.bot.Password+"\n", "login"), "logged in to chat as @bot:localhost")
 	wants(w.says(0, "", "check", "--online"), "answers @bot:localhost, and takes files of up to 10485760 bytes", `posts to "in"`)
@@ -242,7 +243,7 @@ func TestMatrixCommands(t *testing.T) {
 	w.filed("in", 1)
 	wants(w.says(0, "", "logout"), "the token of chat is ended")
 	w.drop("in", "b.txt", "b")
-	p.waitFor("or log in anew: kaizala-drop login chat")
+	p.waitFor("or log in anew: kaizala-drop login --config ")
 	wants(w.says(0, w.bot.Token+"\n", "login", "chat", "--token-stdin"), "logged in to chat as @bot:localhost")
 	w.filed("in", 2)
 	w.wantOnce("in")

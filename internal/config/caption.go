@@ -135,26 +135,38 @@ func templateTrouble(err error) string {
 
 // Render makes the caption of the files names in folder, one or the several of an album in their order, settled at the
 // given time, which is shown in local time. The text is fit for JSON and for a chat whatever the names are made of:
-// valid UTF-8, no control characters but newlines, no white space around it, and cut at 4000 runes.
+// valid UTF-8, no control characters but the template's newlines, nothing in a name that turns the direction of writing (Unicode,
+// Bidi_Control), no white space around it, and cut at 4000 runes.
 func (c Caption) Render(folder string, names []string, at time.Time) (string, error) {
 	if c.template == nil {
 		return "", nil
 	}
-	base := filepath.Base(names[0])
+	base := shownName(names[0])
 	data := captionData{
 		Name:   base,
 		Stem:   strings.TrimSuffix(base, filepath.Ext(base)),
-		Folder: filepath.Base(filepath.Join(folder, c.dirOf(names[0]))),
+		Folder: shownName(filepath.Join(folder, c.dirOf(names[0]))),
 		Time:   captionTime{at.Local()},
 		Count:  len(names),
 		First:  base,
-		Last:   filepath.Base(names[len(names)-1]),
+		Last:   shownName(names[len(names)-1]),
 	}
 	var out boundedText
 	if err := c.template.Execute(&out, data); err != nil && !errors.Is(err, errFull) {
 		return "", err
 	}
 	return cleanCaption(out.String()), nil
+}
+
+// shownName is the last name of a path as a caption shows it: who drops a file neither begins a line with it, nor turns around what
+// stands beside it.
+func shownName(path string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(filepath.Base(path), "\ufffd"))
 }
 
 func (c Caption) dirOf(name string) string {

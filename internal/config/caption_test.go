@@ -20,7 +20,9 @@ func TestCaption(t *testing.T) {
 		{`{{printf "%s, %q" .Time .Stem}}`, inFolder, "a b.pdf", `2024-02-29 13:14, "a b"`},
 		{`{{if eq .Folder "reception"}}front desk{{end}}`, inFolder, "x.pdf", "front desk"},
 		{"{{.Name}}", inFolder, "caf\xe9.pdf", "caf\ufffd.pdf"},
-		{"{{.Name}}", inFolder, "a\x00\x1b[31m\tb\u0085c\nd.pdf", "a[31mbc\nd.pdf"},
+		{"{{.Name}}", inFolder, "a\x00\x1b[31m\tb\u0085c\nd.pdf", "a[31mbc\ufffdd.pdf"},
+		{"{{.Stem}}\n{{.Folder}}", "/srv/a\u2066b", "invoice\u202egpj.exe", "invoice\ufffdgpj\na\ufffdb"},
+		{"\u200f{{.Name}}", inFolder, "x.pdf", "\u200fx.pdf"}, // of the template
 		{"\n {{.Stem}}\n\n", inFolder, "x.pdf", "x"},
 		{"{{.Stem}}", inFolder, "straße 日本.pdf", "straße 日本"},
 		{"{{.Folder}}", "/", "x.pdf", "/"},

@@ -41,6 +41,8 @@ func mistakes() map[string]struct{ text, want string } {
 		"unknown table":     {token + folderA + "[colours] #!\nred = 1\n", `table "colours" is unknown here: remove it; there are [kaizala]`},
 		"misspelled table":  {token + folderA + "[default] #!\nsettle = '5s'\n", "did you mean [defaults]?"},
 		"plural folder":     {token + folderA + "[[folders]] #!\npath = '/srv'\n", "did you mean [[folder]]?"},
+		"matrix":            {token + folderA + "[matrix] #!\nhomeserver = \"example.org\"\n", `write [destination.NAME] in its place, with type = "matrix"`},
+		"a name alone":      {token + folderA + "[chat] #!\ntype = \"matrix\"\n", `write [destination.NAME] in its place`},
 		"inner table":       {token + folderA + "[kaizala.proxy] #!\n", `table "proxy" is unknown here`},
 		"dotted":            {"kaizala.access_token = 'env:TOKEN'\nkaizala.acces_token = 'x' #!\n" + folderA, "did you mean access_token?"},
 		"long key":          {strings.Repeat("x", 500) + " = 1 #!\n" + token + folderA, "xxx...\" is unknown here"},

@@ -19,7 +19,7 @@ func (r *reader) unknown(path keyPath, value any) {
 		kind = "table"
 	}
 	if kind == "table" && section == "" {
-		advice = adviseTable(key)
+		advice = adviseTable(key, value)
 	} else {
 		advice = adviseKey(section, key)
 	}
@@ -103,7 +103,10 @@ func adviseKey(section, key string) string {
 	}
 }
 
-func adviseTable(key string) string {
+func adviseTable(key string, value any) string {
+	if table, ok := value.(map[string]any); ok && (key == MatrixType || given(table, "homeserver") || table["type"] == MatrixType) {
+		return "write [destination.NAME] in its place, with type = \"matrix\""
+	}
 	for _, name := range []string{kaizalaSection, destinationSection, defaultsSection, folderSection, controlSection} {
 		if editDistance(key, name) <= tolerance(key) {
 			switch name {

@@ -97,6 +97,7 @@ type Reason struct {
 	Next   time.Time `json:"next,omitzero"`
 	Names  []string  `json:"names"`          // the oldest of them
 	Fails  time.Time `json:"fails,omitzero"` // when the first of them goes to failed/ if it stays as it is
+	Goes   time.Time `json:"goes,omitzero"`  // when the first of them is posted if it stays as it is
 	Late   bool      `json:"late,omitempty"` // a person should look
 }
 

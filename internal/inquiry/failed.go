@@ -177,7 +177,7 @@ func reasons(held []view.Held, warnAfter time.Duration, now time.Time) (all []co
 		oldest := some[0]
 		r := control.Reason{Kind: kind, Reason: oldest.Reason, Files: len(some), Since: oldest.Since, Late: now.Sub(oldest.Since) >= warnAfter}
 		for _, h := range some {
-			r.Next, r.Fails = first(r.Next, h.Next), first(r.Fails, h.Fails)
+			r.Next, r.Fails, r.Goes = first(r.Next, h.Next), first(r.Fails, h.Fails), first(r.Goes, h.Goes)
 		}
 		for _, h := range some[:min(len(some), namesMost)] {
 			r.Names = append(r.Names, h.Name)

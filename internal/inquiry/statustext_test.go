@@ -32,6 +32,7 @@ func busy() control.Status {
 				Held: []control.Reason{
 					{Kind: "torn", Reason: "its end is missing", Files: 7, Since: ago(time.Hour), Names: []string{"1.pdf", "2.pdf", "3.pdf", "4.pdf", "5\n.pdf"}, Late: true,
 						Fails: at().Add(time.Minute)},
+					{Kind: "strange", Reason: "its extension is in no list of types", Files: 1, Since: ago(time.Minute), Names: []string{"README"}, Goes: at().Add(time.Minute)},
 					{Kind: "settling", Reason: "it must be quiet for a while", Files: 2, Since: ago(time.Second), Names: []string{"x.pdf", "y.pdf"}},
 					{Kind: "folder", Reason: "it is a folder, and recursive = false", Files: 1, Since: ago(time.Hour), Names: []string{"sub"}, Late: true},
 				}},
@@ -73,7 +74,7 @@ func TestStatusText(t *testing.T) {
 
 kaizala: up, 91 of 98 calls left this minute
 STATE     NEW  WAIT  SEND  HELD FAILED  LAST POST   FOLDER
-up          2   204     3     7   1200  10:14:00    /srv/drop/in
+up          2   204     3     8   1200  10:14:00    /srv/drop/in
 down        -     -     -     -      1  never       '/mnt/my stick'
 
 office: paused
@@ -87,6 +88,7 @@ paused      -     -     -     -      -  2026-11-26  /srv/drop/office
   2 waiting for their turn: a.jpg and 2 more, b.pdf
   2 waiting (no answer), tried again today at 10:16:00: c.pdf, d.pdf
   200 more wait behind these
+  1 held back for 1 min 0 s: its extension is in no list of types: README; posted from today at 10:16:00 on
   2 held back for 1 s: it must be quiet for a while: x.pdf, y.pdf
   1 left alone for 1 h 0 min: it is a folder, and recursive = false: sub
 `
@@ -99,7 +101,7 @@ paused      -     -     -     -      -  2026-11-26  /srv/drop/office
 func TestStatusTextNarrow(t *testing.T) {
 	got := shown(busy(), 40)
 	for _, want := range []string{
-		"\n/srv/drop/in\n  up, 2 new, 204 waiting, 3 sending, 7 held, 1200 failed, last post 10:14:00\n",
+		"\n/srv/drop/in\n  up, 2 new, 204 waiting, 3 sending, 8 held, 1200 failed, last post 10:14:00\n",
 		"\n'/mnt/my stick'\n  down, 1 failed, last post never\n",
 	} {
 		if !strings.Contains(got, want) {

@@ -99,6 +99,9 @@ func TestStories(t *testing.T) {
 		"held": {func(k *facts) {
 			k.held = &view.Held{Name: "a.pdf", Kind: "torn", Reason: "its end is missing", Since: at().Add(-2 * time.Minute), Next: at().Add(time.Minute), Advice: "copy it in again", Fails: at().Add(time.Hour)}
 		}, TellsHeld, []string{"is held back: its end is missing", "for 2 min 0 s", "looked at again today at 10:16:00", "goes to failed/ today at 11:15:00", `for the group "g@2"`, "Copy it in again", "delete it is to lose it"}, ""},
+		"of no known type": {func(k *facts) {
+			k.held = &view.Held{Kind: "strange", Reason: "its extension is in no list of types", Since: at().Add(-time.Minute), Goes: at().Add(time.Minute)}
+		}, TellsHeld, []string{"If it stays as it is, it is posted today at 10:16:00."}, "failed/"},
 		"just dropped": {func(k *facts) {
 			k.held = &view.Held{Kind: "written", Reason: "it is still being written", Since: at().Add(-time.Second), Next: at().Add(time.Second), Advice: "if the program never ends, stop it"}
 		}, TellsHeld, []string{"it has just changed or was just put there", "it goes on today at 10:15:01"}, "stop it"},

@@ -39,6 +39,9 @@ func (k *facts) tellHeld() control.Story {
 	if !h.Fails.IsZero() {
 		s.Lines = append(s.Lines, "If it stays as it is, it goes to failed/ "+k.moment(h.Fails)+".")
 	}
+	if !h.Goes.IsZero() {
+		s.Lines = append(s.Lines, "If it stays as it is, it is posted "+k.moment(h.Goes)+".")
+	}
 	if isAbsent(k.looked) {
 		s.Lines = append(s.Lines, "It is not there under this name any more: somebody has just renamed or deleted it.")
 	}

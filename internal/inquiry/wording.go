@@ -21,10 +21,14 @@ func unsure(q view.Queued) string {
 	return ""
 }
 
-// goesAway says when what is held back is given up.
+// goesAway says when what is held back is given up, or posted all the same.
 func goesAway(r control.Reason, now time.Time) string {
-	if r.Fails.IsZero() {
-		return ""
+	from := func(t time.Time) string { return " from " + strings.TrimPrefix(moment(t, now), "on ") + " on" }
+	switch {
+	case !r.Fails.IsZero():
+		return "; to failed/" + from(r.Fails)
+	case !r.Goes.IsZero():
+		return "; posted" + from(r.Goes)
 	}
-	return "; to failed/ from " + strings.TrimPrefix(moment(r.Fails, now), "on ") + " on"
+	return ""
 }

@@ -40,6 +40,7 @@ type Options struct {
 	// Name is the name of the destination: each keeps its token in a file of its own. "" and "kaizala" are the one in [kaizala].
 	Name     string
 	StateDir string // the folder for a newer refresh token; "": it is not kept, and ends with the process
+	Login    string // the command that gets a token, for people; "": kaizala-drop login NAME
 
 	MaxConns       int           // connections per host at the same time; 0: 4. A Post waits while uploads hold all of them
 	StallTimeout   time.Duration // how long no byte of a call may move; 0: 1 minute
@@ -76,7 +77,8 @@ type Client struct {
 	keeper     *keeper
 	onNewToken func(save func() error) // nil: keeper saves the token
 	onLogin    func()
-	unread     error // why a kept refresh token could not be read
+	unread     error  // why a kept refresh token could not be read
+	login      string // the command that gets a token; "": kaizala-drop login NAME
 }
 
 // New makes a client and checks what can be checked without a call. It reads the kept refresh token; if that cannot be read,
@@ -104,6 +106,7 @@ func New(o Options) (*Client, error) {
 		id:          o.ApplicationID,
 		secret:      o.ApplicationSecret,
 		fixed:       o.AccessToken,
+		login:       o.Login,
 		keeper:      newKeeper(tokenFile{o.StateDir, o.Name, o.RefreshToken}, o.Log),
 		onNewToken:  o.OnNewToken,
 		onLogin:     o.OnLogin,

@@ -1,6 +1,7 @@
 package kaizala
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,11 +24,8 @@ var ErrNoPIN = errors.New("no PIN was given")
 
 // noToken says what to do about it.
 func (c *Client) noToken() error {
-	name := c.keeper.file.destination
-	if name == "" {
-		name = "kaizala"
-	}
-	return fmt.Errorf("%w: run kaizala-drop login %s", ErrNoToken, name)
+	login := cmp.Or(c.login, "kaizala-drop login "+cmp.Or(c.keeper.file.destination, "kaizala"))
+	return fmt.Errorf("%w: run %s", ErrNoToken, login)
 }
 
 // Ready gives nil if there was something to get access with when the client was made. Its error wraps ErrNoToken, or says why it

@@ -216,7 +216,7 @@ func (c *Client) explain(e *Error, out *destination.Error) {
 	switch {
 	case out.Advice != "":
 	case e.Fault == ofAccess:
-		out.Advice = "Look at access_token and user, or log in anew: kaizala-drop login " + c.name
+		out.Advice = "Look at access_token and user, or log in anew: " + c.login
 	case e.Fault != ofFile || e.Status != http.StatusRequestEntityTooLarge:
 	case !e.Spoken:
 		out.Advice = "Make it smaller, send it another way, or have whoever runs the proxy in between allow larger uploads."

@@ -52,10 +52,10 @@ func (c *Client) lookAt(ctx context.Context, target, id string) (r Room, err err
 		return r, err
 	}
 	if s.Membership != "join" {
-		r.Invited = s.Membership == "invite"
-		if !r.Invited || !c.join {
-			r.Trouble = troubleOf(c.absent(target, me, s))
+		if r.Invited = s.Membership == "invite"; r.Invited && c.join {
+			return c.lookInto(ctx, target, r)
 		}
+		r.Trouble = troubleOf(c.absent(target, me, s))
 		return r, nil
 	}
 	named, _, err := c.ask(ctx, id, "m.room.name", "")
@@ -79,6 +79,20 @@ func (c *Client) lookAt(ctx context.Context, target, id string) (r Room, err err
 		return r, nil
 	}
 	return r, err
+}
+
+// lookInto adds what the invitation into r tells against a post there.
+func (c *Client) lookInto(ctx context.Context, target string, r Room) (Room, error) {
+	all, err := c.invites(ctx)
+	if err != nil {
+		return r, err
+	}
+	for _, invited := range all {
+		if invited.ID == r.ID && invited.Encrypted {
+			r.Encrypted, r.Trouble = true, troubleOf(encrypted(target))
+		}
+	}
+	return r, nil
 }
 
 // Rooms lists the rooms that this account is in or invited to, by name.

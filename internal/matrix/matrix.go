@@ -35,6 +35,7 @@ type Options struct {
 	User        string // whom the token must belong to; "": whoever it does
 	AccessToken string // "": that of a login
 	StateDir    string // the folder for the token of a login; "": there is none
+	Login       string // the command that gets a token, for people; "": kaizala-drop login NAME
 	// Previews makes the thumbnails of large pictures; nil: they go without.
 	Previews *shape.Previewer
 	Join     bool // enter a room that this account is invited to, or that is open to all
@@ -58,6 +59,7 @@ type Options struct {
 type Client struct {
 	wire        *wire.Client
 	name        string
+	login       string // the command
 	onThrottled func(retryAfter time.Duration)
 	log         zerolog.Logger
 	session     *session
@@ -98,7 +100,7 @@ func New(o Options) (*Client, error) {
 		o.OnThrottled = func(time.Duration) {}
 	}
 	return &Client{
-		wire: calls, name: cmp.Or(o.Name, "matrix"), onThrottled: o.OnThrottled, log: o.Log, join: o.Join, previews: o.Previews,
+		wire: calls, name: cmp.Or(o.Name, "matrix"), login: cmp.Or(o.Login, "kaizala-drop login "+cmp.Or(o.Name, "matrix")), onThrottled: o.OnThrottled, log: o.Log, join: o.Join, previews: o.Previews,
 		session: &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
 		base:    base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(), pasts: newPasts(),
 	}, nil

@@ -24,6 +24,7 @@ type rooms struct {
 	mu      *sync.Mutex
 	byAlias map[string]led
 	open    map[string]time.Time // when it was seen last that no other room has replaced one, by its id
+	entered map[string]time.Time // when one was entered, by its id
 }
 
 type led struct {
@@ -31,7 +32,9 @@ type led struct {
 	at time.Time
 }
 
-func newRooms() rooms { return rooms{new(sync.Mutex), map[string]led{}, map[string]time.Time{}} }
+func newRooms() rooms {
+	return rooms{new(sync.Mutex), map[string]led{}, map[string]time.Time{}, map[string]time.Time{}}
+}
 
 // isOpen reports whether it was seen just now that no other room has replaced this one.
 func (r rooms) isOpen(id string) bool {
@@ -44,6 +47,15 @@ func (r rooms) sawOpen(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open[id] = time.Now()
+}
+
+// enter notes that a room was entered. first is false where another call has just done so: several files may wait for one room.
+func (r rooms) enter(id string) (first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first = time.Since(r.entered[id]) >= openLife
+	r.entered[id] = time.Now()
+	return first
 }
 
 func (r rooms) get(alias string) led {
@@ -104,7 +116,7 @@ func (c *Client) resolve(ctx context.Context, target string) (id string, err err
 	case answer != nil && answer.Fault == ofTarget && answer.Spoken:
 		return "", answer.inWords("%s leads to no room: correct room, or have somebody give a room this address", target)
 	}
-	return "", err
+	return "", c.elsewhere(ctx, target, err)
 }
 
 // state is what a room says of one thing.
@@ -222,11 +234,13 @@ func (c *Client) enter(ctx context.Context, target, id string) (entered bool, er
 	mayTry := s.Membership == "invite" || s.Membership == ""
 	if mayTry && c.join {
 		if err = c.enterNow(ctx, target); err == nil {
-			c.log.Info().Str("room", target).Msg("entered the room")
+			if c.rooms.enter(id) {
+				c.log.Info().Str("room", target).Msg("entered the room")
+			}
 			return true, nil
 		}
 		if answer, ok := errors.AsType[*Error](err); !ok || answer.Fault != ofTarget {
-			return false, err
+			return false, c.elsewhere(ctx, target, err)
 		}
 	}
 	return false, c.absent(target, me, s)

@@ -163,7 +163,7 @@ func (c *Client) AwaitLogins(ctx context.Context, onLogin func()) error {
 // noToken says what to do about it.
 func (c *Client) noToken(err error) error {
 	if errors.Is(err, ErrNoToken) {
-		return fmt.Errorf("%w: run kaizala-drop login %s, or set access_token", err, c.name)
+		return fmt.Errorf("%w: run %s, or set access_token", err, c.login)
 	}
 	return err
 }

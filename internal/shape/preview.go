@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// smallest is the side from which on a picture has a preview, if it is longer.
+	// smallest is the side from which on an upright picture has a preview, if it is longer.
 	smallest = 800
 	// previewWidth and previewHeight are what a preview fits into.
 	previewWidth, previewHeight = 800, 600
@@ -50,8 +50,9 @@ type Previewer struct{ memory *semaphore.Weighted }
 // NewPreviewer makes one. A process has one, so that the bound on memory is that of the process.
 func NewPreviewer() *Previewer { return &Previewer{semaphore.NewWeighted(maxTogether)} }
 
-// Make makes the preview of a JPEG or PNG that has more than 800 pixels in either dimension. p is nil if there is to
-// be none: the picture is small, or of another format. err says why a picture goes without the preview that it should
+// Make makes the preview of a JPEG or PNG that has more than 800 pixels in either dimension, or is turned by its EXIF orientation:
+// where a client has a homeserver make one, that may come without the turn (Dendrite 0.13.8 does so). p is nil if there is to be
+// none: the picture is small and upright, or of another format. err says why a picture goes without the preview that it should
 // have; it is never a reason not to send the picture. It wraps ctx's error if that is why.
 //
 // The preview shows the picture upright, as the EXIF orientation has it, and fits into 800 by 600. It is made of pixels
@@ -91,7 +92,8 @@ func (m *Previewer) make(ctx context.Context, r io.ReaderAt, size int64) (*Previ
 		return nil, context.Cause(ctx)
 	}
 	upright := s.shape().sane()
-	if max(upright.Width, upright.Height) <= smallest {
+	switch longer := max(upright.Width, upright.Height); {
+	case longer == 0, longer <= smallest && s.turn <= 1:
 		return nil, nil
 	}
 	if s.memory <= 0 {

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -252,6 +253,40 @@ func TestPreviewSizes(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// turned gives a JPEG an EXIF orientation (EXIF 2.32, 4.5.4 and 4.6.4).
+func turned(data []byte, by byte) []byte {
+	tiff := []byte{'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, by, 0, 0, 0, 0, 0, 0}
+	segment := append([]byte{0xff, 0xe1, 0, byte(2 + 6 + len(tiff)), 'E', 'x', 'i', 'f', 0, 0}, tiff...)
+	return slices.Concat(data[:2], segment, data[2:])
+}
+
+// TestSmallPicturesHaveAPreviewIfTheyAreTurned shows that a picture of at most 800 pixels has one, as large as itself where that fits,
+// if and only if its EXIF turns it.
+func TestSmallPicturesHaveAPreviewIfTheyAreTurned(t *testing.T) {
+	for _, c := range []struct {
+		w, h       int
+		by         byte
+		wide, high int
+	}{
+		{480, 300, 0, 0, 0}, {480, 300, 1, 0, 0}, {480, 300, 9, 0, 0}, // 9 is none of the eight
+		{480, 300, 2, 480, 300}, {480, 300, 3, 480, 300}, {480, 300, 6, 300, 480}, {480, 300, 8, 300, 480}, {800, 800, 6, 600, 600}, {1, 1, 6, 1, 1},
+	} {
+		m := quarters(c.w, c.h)
+		p, small, err := preview(t, turned(asJPEG(t, m), c.by))
+		switch {
+		case err != nil:
+			t.Errorf("%d x %d turned by %d: %v", c.w, c.h, c.by, err)
+		case p == nil && c.wide > 0, p != nil && (p.Width != c.wide || p.Height != c.high):
+			t.Errorf("%d x %d turned by %d: %+v, want %d x %d", c.w, c.h, c.by, p, c.wide, c.high)
+		case c.by == 6 && c.w > 1 && !near(small.At(p.Width-5, 5), corners()[0], 12):
+			t.Errorf("%d x %d turned by %d: %v is upper right", c.w, c.h, c.by, small.At(p.Width-5, 5))
+		}
+	}
+	if p, _, err := preview(t, turned([]byte("\xff\xd8\xff\xd9"), 6)); p != nil || err != nil {
+		t.Errorf("a picture without a frame: %v, %v", p, err)
 	}
 }
 

@@ -35,6 +35,7 @@ type Held struct {
 	Since  time.Time `json:"since"`
 	Next   time.Time `json:"next,omitzero"`  // when it is looked at again; zero: when something happens
 	Fails  time.Time `json:"fails,omitzero"` // when it goes to failed/ if it stays as it is; zero: never
+	Goes   time.Time `json:"goes,omitzero"`  // when it is handed over if it stays as it is; zero: that is not known
 }
 
 // Watched is a folder as its watcher sees it.

@@ -39,7 +39,9 @@ func CheckRoom(s string) error {
 		return nil
 	case s[0] != '#':
 		return errors.New("it is neither #alias:server nor !id: look for it in the room's settings, under addresses or advanced")
-	case !hasServer || len(local) < 2:
+	case len(local) < 2:
+		return errors.New("an alias is #name:server, such as #reception:example.org")
+	case !hasServer:
 		return fmt.Errorf("an alias is #name:server, such as %s:example.org", "#"+strings.TrimLeft(local, "#"))
 	}
 	return CheckServer(server)

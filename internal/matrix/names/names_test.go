@@ -19,7 +19,7 @@ func TestCheckRoom(t *testing.T) {
 		"!":                             "neither",
 		"#":                             "an alias is #name:server",
 		"#scans":                        "such as #scans:example.org",
-		"#:example.org":                 "an alias is #name:server",
+		"#:example.org":                 "such as #reception:example.org",
 		"scans:example.org":             "neither",
 		"@anna:example.org":             "that is a person",
 		"#scans:exa mple.org":           "white space",
