@@ -41,7 +41,7 @@ func (n *newcomer) expect(name string, words ...string) {
 	n.told[name] = words
 }
 
-// TestNewcomersDay drops more than forty odd things into one folder. The log has 25 lines at most, and from them alone a
+// TestNewcomersDay drops more than forty odd things into one folder. The log has 30 lines at most, and from them alone a
 // person can say of each thing where it is and why.
 func TestNewcomersDay(t *testing.T) {
 	t.Parallel()
@@ -193,8 +193,8 @@ func (n *newcomer) await(p *process, words ...string) {
 func (n *newcomer) judge(log string) {
 	n.t.Helper()
 	lines := strings.Split(strings.TrimSpace(log), "\n")
-	if len(lines) > 25 {
-		n.t.Errorf("%d lines, want 25 at most", len(lines))
+	if len(lines) > 30 { // 25, and a few more where a slow machine sees in two steps what is one
+		n.t.Errorf("%d lines, want 30 at most:\n%s", len(lines), log)
 	}
 	for _, line := range lines {
 		if !json.Valid([]byte(line)) {
