@@ -32,6 +32,9 @@ func TestAnotherServer(t *testing.T) {
 	if down := upload("#scans:example.org"); down.Fault != destination.OfDestination {
 		t.Errorf("without the homeserver it is of the fault %v: %v", down.Fault, down)
 	}
+	if _, err := f.newClient(t).WhoAmI(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot ask whose the token is") {
+		t.Errorf("of a token that nobody was asked about: %v", err)
+	}
 }
 
 // TestWhoseOutage: only what fails at the server, or without an answer, about an address of another one, while the own one answers for the

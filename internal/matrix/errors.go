@@ -47,8 +47,12 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
+	usable := "cannot use the token"
+	if e.Fault == ofDestination { // nothing is wrong with the token
+		usable = "cannot ask whose the token is"
+	}
 	b.WriteString(map[string]string{
-		callWellKnown: "cannot read the server's .well-known/matrix/client", callWhoAmI: "cannot use the token",
+		callWellKnown: "cannot read the server's .well-known/matrix/client", callWhoAmI: usable,
 		callLimit: "cannot ask how large a file may be", callAlias: "cannot find the room", callJoin: "cannot enter the room",
 		callState: "cannot look at the room", callRooms: "cannot list the rooms", callUpload: "cannot upload", callSend: "cannot post",
 		callFind: "cannot look for the post", callBeacon: "cannot look for the post",
