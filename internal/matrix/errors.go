@@ -127,7 +127,7 @@ func (k call) unanswered(err error) *Error {
 //	M_INCOMPATIBLE_ROOM_VERSION, M_INVALID_PARAM   destination         destination   room          room
 //	413, M_TOO_LARGE, 415                          destination         file          file          destination
 //
-// What else refuses to renew a token, or a login, is of access: with a login there is another one.
+// Whatever the homeserver refuses to renew a token with is of access: a login helps.
 //
 // 400 M_BAD_JSON and the like say that this program is wrong, which is true of every file alike: they are the destination's, too,
 // and count against a file only while others pass.
