@@ -3,6 +3,7 @@ package uploader
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
@@ -20,11 +21,13 @@ type job struct {
 	earlier  upload        // of a file of its name, which may hold the same bytes
 	calls    *hang.Calls   // of this step on the file system: they are watched from outside
 	sent     *atomic.Int64 // bytes of this upload: they are watched from outside
+	begun    time.Time     // when this run took the delivery up
 }
 
 // job gives the job of d's next step, but for its suspects and its earlier upload.
 func (d *delivery) job() job {
-	j := job{facts: d.facts, to: d.lane.folder, again: d.known || d.pause.failures > 0, hi: len(d.Files), calls: &d.calls, sent: &d.sent}
+	j := job{facts: d.facts, to: d.lane.folder, again: d.known || d.pause.failures > 0, hi: len(d.Files), calls: &d.calls, sent: &d.sent,
+		begun: d.begun}
 	if d.search != nil {
 		j.probe = true
 		j.lo, j.hi = d.search.probe()

@@ -66,7 +66,7 @@ func (s *source) toUpload() []destination.File {
 	for i, f := range s.sent {
 		t, _ := s.w.u.Traits.TypeOf(f.Name)
 		files[i] = destination.File{
-			Name: filepath.Base(f.Name), MIME: t.MIME, Size: f.ID.Size, At: anywhere{s.files[i], s.w.job.calls},
+			Name: filepath.Base(f.Name), MIME: t.MIME, Size: f.ID.Size, At: anywhere{s.files[i], s.w.job.calls}, TakenUp: s.w.job.begun,
 			Open: func() io.Reader {
 				s.sums[i].Reset()
 				if old := s.readers[i]; old != nil { // it is sent anew

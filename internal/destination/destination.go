@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"kaizala-drop/internal/ignore"
 	"kaizala-drop/internal/media"
@@ -24,6 +25,8 @@ type File struct {
 	// At gives the content at any place, for a look at what a picture, a film or a sound shows. It is for one goroutine, and a read
 	// may fail. nil: it cannot be looked at.
 	At io.ReaderAt
+	// TakenUp is when it was, by this process: what was seen of the target after that is about it, too. Zero: it is not known.
+	TakenUp time.Time
 }
 
 // Message is what a post shows.

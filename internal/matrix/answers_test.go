@@ -57,6 +57,44 @@ func scripted(t *testing.T, homeserver string, answers map[string]said) *Client 
 	return c
 }
 
+// TestHowLongToWait shows that both forms in which a server says it are read, the header before the body, that neither nonsense nor a clock that is
+// wrong has an effect on anything else, and that a week is the most.
+func TestHowLongToWait(t *testing.T) {
+	const week = 7 * 24 * time.Hour
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	date := func(d time.Duration) string { return at.Add(d).Format(http.TimeFormat) }
+	for _, c := range []struct {
+		header, ms string
+		want       time.Duration
+	}{
+		{"", "", 0}, {"7", "", 7 * time.Second}, {"", "1500", 1500 * time.Millisecond}, {"7", "1500", 7 * time.Second}, {"0", "1500", 1500 * time.Millisecond},
+		{date(90 * time.Second), "", 90 * time.Second}, {date(-time.Hour), "", 0}, {date(-time.Hour), "20", 20 * time.Millisecond},
+		{date(1000 * time.Hour), "", week}, {"99999999999", "", week}, {"99999999999999999999999", "300", 300 * time.Millisecond},
+		{"soon", "", 0}, {"-5", "300", 300 * time.Millisecond}, {"1.5", "", 0}, {"2, 3", "300", 300 * time.Millisecond}, {"Fri, 99 Jan 2026 03:04:05 GMT", "", 0},
+		{"", "1e300", week}, {"", "1e999", week}, {"", "-1", 0}, {"", "-1e999", 0}, {"", "0", 0}, {"", "0.2", time.Millisecond}, {"", "null", 0}, {"", "true", 0},
+		{"", `"2000"`, 2 * time.Second}, {"", `"soon"`, 0}, {"", `"NaN"`, 0}, {"", `"Inf"`, week}, {"", "[1000]", 0}, {"", `{"ms":1}`, 0},
+	} {
+		for _, status := range []int{429, 403} {
+			header := http.Header{"Date": {date(0)}}
+			if c.header != "" {
+				header.Set("Retry-After", c.header)
+			}
+			body := `{"errcode":"M_LIMIT_EXCEEDED","error":"slow down"}`
+			if c.ms != "" {
+				body = `{"errcode":"M_LIMIT_EXCEEDED","error":"slow down","retry_after_ms":` + c.ms + `}`
+			}
+			told := time.Duration(-1)
+			client := scripted(t, "https://here.example", map[string]said{"/send/": {status, header, body}})
+			client.onThrottled = func(d time.Duration) { told = d }
+			_, err := client.Post(t.Context(), destination.Message{Target: "!r", Kind: media.Document, Ref: `{"room":"!r","at":1,"files":[{"url":"mxc://a/b"}]}`, Key: "K"})
+			e := fault(t, err)
+			if e.RetryAfter != c.want || told != c.want || e.Fault != destination.OfTraffic || !e.Spoken || e.MayHaveActed || e.Answer.Code != "M_LIMIT_EXCEEDED" {
+				t.Errorf("Retry-After %q, retry_after_ms %s: told %v, %+v", c.header, c.ms, told, e)
+			}
+		}
+	}
+}
+
 // TestAnswers shows for answers that only other servers give, or what stands before one, whose fault each is, what the evidence is,
 // whether it may have acted and how long it asks to wait.
 func TestAnswers(t *testing.T) {

@@ -3,7 +3,10 @@ package matrix
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,9 +61,9 @@ func newAnswer(got *wire.Answer) *answer {
 		return a
 	}
 	var said struct {
-		Code         *string `json:"errcode"`
-		Message      any     `json:"error"`
-		RetryAfterMS float64 `json:"retry_after_ms"`
+		Code         *string         `json:"errcode"`
+		Message      any             `json:"error"`
+		RetryAfterMS json.RawMessage `json:"retry_after_ms"`
 	}
 	if json.Unmarshal(a.Body, &said) != nil || said.Code == nil || strings.TrimSpace(*said.Code) == "" {
 		a.message = a.Beginning()
@@ -68,10 +71,19 @@ func newAnswer(got *wire.Answer) *answer {
 	}
 	text, _ := said.Message.(string)
 	a.code, a.message, a.spoken = a.Clean(*said.Code), a.Clean(text), a.Err == nil
-	if a.retryAfter == 0 && said.RetryAfterMS > 0 {
-		a.retryAfter = time.Duration(min(said.RetryAfterMS, float64(longestRetryAfter/time.Millisecond))) * time.Millisecond
+	if a.retryAfter == 0 { // the header comes first (specification, "Rate limiting")
+		a.retryAfter = milliseconds(said.RetryAfterMS)
 	}
 	return a
+}
+
+// milliseconds reads a number of them, which may be written as a text. What is none, or not above zero, is 0.
+func milliseconds(text json.RawMessage) time.Duration {
+	ms, err := strconv.ParseFloat(strings.Trim(string(text), `"`), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || !(ms > 0) { // NaN is neither
+		return 0
+	}
+	return time.Duration(math.Ceil(min(ms, float64(longestRetryAfter/time.Millisecond)))) * time.Millisecond
 }
 
 // longestRetryAfter is the bound of package wire for the header.

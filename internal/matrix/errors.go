@@ -131,6 +131,8 @@ func (k call) unanswered(err error) *Error {
 //	M_INCOMPATIBLE_ROOM_VERSION, M_INVALID_PARAM   destination         destination   room          room
 //	413, M_TOO_LARGE, 415                          destination         file          file          destination
 //
+// Whatever the homeserver refuses to renew a token with is of access: a login helps.
+//
 // 400 M_BAD_JSON and the like say that this program is wrong, which is true of every file alike: they are the destination's, too,
 // and count against a file only while others pass.
 func faultOf(name string, a *answer) destination.Fault {
@@ -139,10 +141,12 @@ func faultOf(name string, a *answer) destination.Fault {
 		return ofAccess
 	}
 	switch {
-	case a.Status == http.StatusUnauthorized, (name == callRefresh || name == callLogin) && a.Status == http.StatusForbidden:
+	case a.Status == http.StatusUnauthorized, name == callLogin && a.Status == http.StatusForbidden:
 		return ofAccess
 	case a.isThrottled():
 		return ofTraffic
+	case name == callRefresh && (a.Status == http.StatusForbidden || a.spoken && a.Status/100 == 4):
+		return ofAccess
 	}
 	switch name {
 	case callUpload, callSend:

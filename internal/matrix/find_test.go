@@ -119,6 +119,7 @@ func TestFind(t *testing.T) {
 			if !found {
 				_, err = client.Post(t.Context(), m)
 				must(t, err)
+				f.reader.Messages(f.room) // waits until the server shows it
 				if _, found, err = client.Find(t.Context(), m, begun); err != nil || !found {
 					t.Errorf("found after it was posted: %t, %v", found, err)
 				}

@@ -71,6 +71,8 @@ type Client struct {
 	doubts *doubts
 	pasts  *pasts
 
+	sightings sightings
+
 	mu    sync.Mutex
 	limit limit
 }
@@ -103,6 +105,7 @@ func New(o Options) (*Client, error) {
 		wire: calls, name: cmp.Or(o.Name, "matrix"), login: cmp.Or(o.Login, "kaizala-drop login "+cmp.Or(o.Name, "matrix")), onThrottled: o.OnThrottled, log: o.Log, join: o.Join, previews: o.Previews,
 		session: &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
 		base:    base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(), pasts: newPasts(),
+		sightings: newSightings(),
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/wire"
@@ -45,10 +46,10 @@ func (c *Client) post(ctx context.Context, m destination.Message) (ids []string,
 	if room != up.Room { // the address leads elsewhere by now, or another room is configured
 		return ids, &Error{Call: callSend, Fault: ofFile, Stale: true, Err: errors.New("what was uploaded is for another room: uploading it again")}
 	}
-	if err := c.readable(ctx, m.Target, room); err != nil {
-		return ids, err
-	}
 	for i := len(ids); i < len(up.Files); i++ {
+		if err := c.readable(ctx, m.Target, room, time.Now()); err != nil {
+			return ids, err
+		}
 		caption := ""
 		if i == 0 {
 			caption = m.Caption

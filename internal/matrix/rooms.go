@@ -153,13 +153,13 @@ func (c *Client) ask(ctx context.Context, id, kind, key string) (s state, ok boo
 func roomPath(id string) string { return clientAPI + "/rooms/" + url.PathEscape(id) }
 
 // admit gives the room that target names, once this account may post there as far as can be seen beforehand: it is in it, the room
-// is not encrypted, and no other one has replaced it.
-func (c *Client) admit(ctx context.Context, target string) (id string, err error) {
+// is not encrypted, and no other one has replaced it. since is as in readable.
+func (c *Client) admit(ctx context.Context, target string, since time.Time) (id string, err error) {
 	for try := 0; ; try++ {
 		if id, err = c.resolve(ctx, target); err != nil {
 			return "", err
 		}
-		moved, err := c.look(ctx, target, id)
+		moved, err := c.look(ctx, target, id, since)
 		if !moved || try > 0 {
 			return id, err
 		}
@@ -168,8 +168,8 @@ func (c *Client) admit(ctx context.Context, target string) (id string, err error
 }
 
 // look looks at the room. moved says that its error is about another room that has replaced it, or that this one is gone.
-func (c *Client) look(ctx context.Context, target, id string) (moved bool, err error) {
-	if err := c.readable(ctx, target, id); err != nil {
+func (c *Client) look(ctx context.Context, target, id string, since time.Time) (moved bool, err error) {
+	if err := c.readable(ctx, target, id, since); err != nil {
 		answer, _ := errors.AsType[*Error](err)
 		return answer != nil && answer.Fault == ofTarget, err
 	}
@@ -194,9 +194,8 @@ func (c *Client) replaced(target string, s state) error {
 	return e.inWords("%s was replaced by the room %s: write that for room, or have the address moved to it", target, s.Replacement)
 }
 
-// readable makes sure that this account is in the room, and that what it sends there is not to be encrypted. Whether a room is
-// encrypted is asked each time: once on, it is on for ever, and the server takes plain text all the same.
-func (c *Client) readable(ctx context.Context, target, id string) error {
+// isPlain looks whether this account is in the room, which it enters if it may, and whether the room is not encrypted.
+func (c *Client) isPlain(ctx context.Context, target, id string) error {
 	_, set, err := c.ask(ctx, id, "m.room.encryption", "")
 	answer, _ := errors.AsType[*Error](err)
 	switch {

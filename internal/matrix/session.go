@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"sync"
 	"time"
 
@@ -24,7 +23,8 @@ type kept struct {
 	Device       string `json:"device_id"`
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token,omitempty"`
-	Ends         int64  `json:"ends,omitempty"` // when the access token does, by this machine's clock: epoch milliseconds; 0: never
+	Ends         int64  `json:"ends,omitempty"`  // when the access token does, by this machine's clock: epoch milliseconds; 0: never
+	Renew        int64  `json:"renew,omitempty"` // since when it is to be renewed, likewise
 }
 
 var (
@@ -32,9 +32,6 @@ var (
 	// errElsewhere says that the kept token is for what is not configured any more.
 	errElsewhere = errors.New("it is that of another homeserver or account")
 )
-
-// renewMargin is how long before its end a token is renewed; a tenth of its life if that is shorter.
-const renewMargin = time.Minute
 
 // session is the token in use. It is safe for concurrent use.
 type session struct {
@@ -49,6 +46,7 @@ type session struct {
 	now    kept      // in use
 	seen   kept      // in the file when it was read or written last; a newer one could not be stored
 	looked time.Time // when that was
+	failed time.Time // when a token could not be renewed last
 	me     string    // whose the token in use is; "": not asked yet
 }
 
@@ -104,6 +102,29 @@ func (s *session) get() (kept, error) {
 		return s.now, ErrNoToken
 	}
 	return s.now, nil
+}
+
+// newest is what holds where the file has k: what is in use, if that could not be stored and nobody else has stored anything since.
+func (s *session) newest(k kept) kept {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k == s.seen && s.now.AccessToken != "" {
+		return s.now
+	}
+	return k
+}
+
+// mayWait reports whether a token that ends soon is to be used all the same, because another one was asked for in vain just now.
+func (s *session) mayWait(k kept, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.UnixMilli() < k.Ends && now.Sub(s.failed) < renewAgain
+}
+
+func (s *session) failedNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = time.Now()
 }
 
 // use goes on with another token, which is in the file, or is to be.
@@ -166,106 +187,4 @@ func (c *Client) noToken(err error) error {
 		return fmt.Errorf("%w: run %s, or set access_token", err, c.login)
 	}
 	return err
-}
-
-// token gives the token to make a call with: another one than refused, or the error of its call. A token that ends soon is renewed.
-func (c *Client) token(ctx context.Context, refused string) (string, error) {
-	k, err := c.session.get()
-	if err != nil {
-		return "", &Error{Call: callWhoAmI, Fault: ofAccess, Err: c.noToken(err)}
-	}
-	if k.AccessToken != refused && !k.endsSoon(time.Now()) {
-		return k.AccessToken, nil
-	}
-	if c.session.fixed != "" {
-		return "", nil
-	}
-	return c.renew(ctx, k.AccessToken)
-}
-
-func (k kept) endsSoon(now time.Time) bool {
-	return k.Ends != 0 && k.RefreshToken != "" && now.After(time.UnixMilli(k.Ends).Add(-renewMargin))
-}
-
-// renew gives another token than old: one that another process has stored meanwhile, or one that the server gives for the refresh token.
-// It is "" if there is none. The server is asked under the lock of the file: of two processes that ask, one would lose its token.
-func (c *Client) renew(ctx context.Context, old string) (token string, err error) {
-	s := c.session
-	s.turn.Lock()
-	defer s.turn.Unlock()
-	if k, err := s.get(); err == nil && k.AccessToken != old { // while this call waited for its turn
-		return k.AccessToken, nil
-	}
-	if k, err := s.read(); err != nil || k.AccessToken == old && k.RefreshToken == "" || k.AccessToken == "" {
-		return "", nil //nolint:nilerr // the refusal of the old one is what is told
-	} else if k.AccessToken != old {
-		c.log.Info().Msg("another token was stored: going on with it")
-		s.use(k, true)
-		return k.AccessToken, nil
-	}
-	var next kept
-	err = s.file.Change(func(content []byte, readErr error) ([]byte, error) {
-		now, err := s.keptIn(content, readErr)
-		if err != nil {
-			return nil, err
-		}
-		if next = now; now.AccessToken == old {
-			if next, err = c.refresh(ctx, now); err != nil {
-				return nil, err
-			}
-		}
-		return next.text()
-	})
-	if next.AccessToken != "" && next.AccessToken != old {
-		if err != nil {
-			c.log.Error().Err(err).Str("file", s.file.Path()).Msg("the new token cannot be stored: it ends with this process. " +
-				"Make the folder writable and see that its disk has room, and log in again")
-		}
-		s.use(next, err == nil) // also if it is not stored: the old one is of no use any more
-		return next.AccessToken, nil
-	}
-	return "", err
-}
-
-// refresh asks for another token (specification, "Refreshing access tokens").
-func (c *Client) refresh(ctx context.Context, now kept) (kept, error) {
-	body, err := wire.JSON(map[string]string{"refresh_token": now.RefreshToken})
-	if err != nil {
-		return kept{}, err
-	}
-	k := call{name: callRefresh, method: http.MethodPost, path: clientAPI + "/refresh", body: body, hidden: []string{now.RefreshToken}}
-	var said grant
-	if err := c.open(ctx, k, &said, said.usable); err != nil {
-		return kept{}, err
-	}
-	next := now
-	next.take(said, time.Now())
-	return next, nil
-}
-
-// grant is an answer with tokens.
-type grant struct {
-	UserID       string `json:"user_id"`
-	DeviceID     string `json:"device_id"`
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-	ExpiresInMS  int64  `json:"expires_in_ms"`
-}
-
-func (g *grant) usable() error {
-	if g.AccessToken == "" || !wire.IsHeaderValue(g.AccessToken) {
-		return errors.New("no access_token in the answer")
-	}
-	return nil
-}
-
-// take takes over the tokens of an answer.
-func (k *kept) take(g grant, now time.Time) {
-	k.AccessToken, k.Ends = g.AccessToken, 0
-	if g.RefreshToken != "" { // else the one before stays good
-		k.RefreshToken = g.RefreshToken
-	}
-	if life := time.Duration(g.ExpiresInMS) * time.Millisecond; g.ExpiresInMS > 0 && life > 0 {
-		k.Ends = now.Add(life).UnixMilli()
-	}
 }

@@ -62,7 +62,11 @@ func (c *Client) upload(ctx context.Context, target string, files []destination.
 	if len(files) == 0 {
 		return up, &Error{Call: callUpload, Fault: ofFile, Err: errors.New("there is no file to upload")}
 	}
-	if up.Room, err = c.admit(ctx, target); err != nil {
+	since := files[0].TakenUp
+	if since.IsZero() {
+		since = time.Now()
+	}
+	if up.Room, err = c.admit(ctx, target, since); err != nil {
 		return up, err
 	}
 	most, err := c.UploadLimit(ctx)
@@ -74,7 +78,12 @@ func (c *Client) upload(ctx context.Context, target string, files []destination.
 			return up, err
 		}
 	}
-	for _, f := range files {
+	for i, f := range files {
+		if i > 0 { // the ones before may have taken long
+			if err := c.readable(ctx, target, up.Room, since); err != nil {
+				return up, err
+			}
+		}
 		one, at, err := c.uploadFile(ctx, f)
 		if err != nil {
 			return up, err

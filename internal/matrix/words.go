@@ -53,6 +53,7 @@ func (c *Client) refused(ctx context.Context, target, id string, err error) erro
 		return err
 	}
 	c.rooms.doubt(target)
+	c.sightings.forget(id)
 	why := c.why(ctx, target, id)
 	answer, ok := errors.AsType[*Error](why)
 	if !ok || answer.Fault != ofTarget {

@@ -5,6 +5,7 @@ package dendritetest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
@@ -31,7 +32,8 @@ const (
 // Options change the server's configuration. The zero value has no rate limits and takes uploads of up to 10 MiB.
 type Options struct {
 	MaxUpload int64 // bytes; 0: 10 MiB
-	RateLimit bool  // 20 slots of 500 ms, as Dendrite has by default
+	RateLimit bool  // slots of 500 ms for each account but @reader:localhost; they are for uploads and for looking around, not for messages
+	Slots     int   // 0: 20, as Dendrite has by default
 }
 
 // Server is a homeserver named "localhost".
@@ -83,12 +85,10 @@ func seed() []byte {
 }
 
 func configuration(o Options) string {
-	if o.MaxUpload == 0 {
-		o.MaxUpload = 10 << 20
-	}
+	o.MaxUpload, o.Slots = cmp.Or(o.MaxUpload, 10<<20), cmp.Or(o.Slots, 20)
 	return fmt.Sprintf(`version: 2
 global: {server_name: localhost, private_key: key.pem, disable_federation: true, cache: {max_size_estimated: 8mb}, jetstream: {storage_path: ./js}}
-client_api: {registration_shared_secret: %s, rate_limiting: {enabled: %t, threshold: 20, cooloff_ms: 500}}
+client_api: {registration_shared_secret: %s, rate_limiting: {enabled: %t, threshold: %d, cooloff_ms: 500, exempt_user_ids: ["@reader:localhost"]}}
 user_api: {bcrypt_cost: 4, account_database: {connection_string: "file:user.db"}}
 room_server: {database: {connection_string: "file:room.db"}}
 key_server: {database: {connection_string: "file:key.db"}}
@@ -98,7 +98,7 @@ relay_api: {database: {connection_string: "file:relay.db"}}
 mscs: {database: {connection_string: "file:mscs.db"}}
 media_api: {base_path: ./media, max_file_size_bytes: %d, database: {connection_string: "file:media.db"}}
 logging: [{type: std, level: warn}]
-`, secret, o.RateLimit, o.MaxUpload)
+`, secret, o.RateLimit, o.Slots, o.MaxUpload)
 }
 
 func (s *Server) write(name string, content []byte) {
