@@ -238,6 +238,9 @@ func (d *delivery) learn(r result) {
 	if r.posted {
 		d.Reference = r.reference
 	}
+	if len(r.shown) > len(d.shown) {
+		d.stumbles = 0
+	}
 	if r.sent || r.absent {
 		d.shown, d.shownAll = r.shown, len(r.shown) > 0 && !mayHaveActed(r.err)
 	}

@@ -136,21 +136,23 @@ func TestMatrixLostAnswers(t *testing.T) {
 	}
 }
 
-// wantOnce compares what a room shows with what lies in done/ of its folder.
-func (w *matrixWorld) wantOnce(folder string) {
+// wantOnce compares what a room shows with what lies in done/ of the folders that post to it.
+func (w *matrixWorld) wantOnce(folders ...string) {
 	w.t.Helper()
 	times := map[string]int{}
-	for _, e := range w.shown(folder) {
+	for _, e := range w.shown(folders[0]) {
 		times[w.sumOf(e)]++
 	}
-	for name, content := range files(w.t, w.folder(folder)) {
-		if sum := digest(content); times[sum] != 1 || !strings.HasPrefix(name, "done/") {
-			w.t.Errorf("%s: %s is shown %d times", folder, name, times[sum])
+	for _, folder := range folders {
+		for name, content := range files(w.t, w.folder(folder)) {
+			if sum := digest(content); times[sum] != 1 || !strings.HasPrefix(name, "done/") {
+				w.t.Errorf("%s: %s is shown %d times", folder, name, times[sum])
+			}
+			delete(times, digest(content))
 		}
-		delete(times, digest(content))
 	}
 	for sum, n := range times {
-		w.t.Errorf("%s: %s is shown %d times, and no file of it is in done/", folder, sum, n)
+		w.t.Errorf("%q: %s is shown %d times, and no file of it is in done/", folders, sum, n)
 	}
 }
 
