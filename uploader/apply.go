@@ -148,6 +148,7 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 	case retryEnd:
 		return q.retryEnd(now, d, e.err)
 	case retryFolder:
+		d.letOthers()
 		return d.lane.retry(now, e.err)
 	case unprovenFolder:
 		return q.unprovenFolder(now, d, e.err)

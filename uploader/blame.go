@@ -22,9 +22,7 @@ const (
 
 // retryFile has d wait alone; the others go on.
 func (q *queue) retryFile(now time.Time, d *delivery, err error) news {
-	if d.isInParts() {
-		d.stumbles = stumblesMost // what is wrong here is not to hold up other folders
-	}
+	d.letOthers()
 	d.pause.fail(now)
 	d.pause.because(err)
 	if !isBlameless(err) && !q.setAside(d, err) {

@@ -16,7 +16,7 @@ func (d *delivery) isInParts() bool {
 func (q *queue) holdsGroup(d *delivery) bool {
 	l := d.lane
 	return d.isInParts() && d.away.IsZero() && d.stumbles < stumblesMost && q.first != d &&
-		l.hanging == 0 && !l.stuck() && l.pause.failures == 0 && l.sick.failures == 0
+		l.hanging == 0 && !l.stuck() && l.sick.failures == 0
 }
 
 // stumble counts a failure of d that is not the destination's alone: something succeeded since the one before.
@@ -25,6 +25,13 @@ func (q *queue) stumble(d *delivery) {
 		d.stumbles++
 	}
 	d.succeededThen = q.succeeded
+}
+
+// letOthers has d, of which some images may be shown, hold its group no longer: what is wrong is its own.
+func (d *delivery) letOthers() {
+	if d.isInParts() {
+		d.stumbles = stumblesMost
+	}
 }
 
 // albumIn finds the album of l that holds its group; nil: there is none.

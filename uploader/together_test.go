@@ -62,6 +62,7 @@ func TestAlbumsStayTogether(t *testing.T) {
 func TestAlbumThatCannotGoOn(t *testing.T) {
 	for name, err := range map[string]*destination.Error{
 		"answered with an error": ofDestination(500), "unanswered": ofDestination(0), "the group refuses": ofGroup(403),
+		"somebody in between refuses": wordless(ofGroup(403)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -115,20 +116,21 @@ func (w *weather) call() (acted bool, err error) {
 		w.inARow = 0
 		return true, nil
 	}
-	switch w.random.IntN(4) {
+	switch w.random.IntN(5) {
 	case 0:
 		return true, doubtful(504)
 	case 1:
 		return false, doubtful(0)
 	case 2:
 		return false, throttled(time.Second)
+	case 3:
+		return false, wordless(ofGroup(403))
 	}
 	return false, ofDestination(503)
 }
 
 func distinct(keys []string) int {
-	slices.Sort(keys)
-	return len(slices.Compact(keys))
+	return len(slices.Compact(slices.Sorted(slices.Values(keys))))
 }
 
 // below makes another folder, beside the world's own.

@@ -257,6 +257,12 @@ func (c *matrixCrash) finish() {
 	c.wantOnce("near")
 	c.wantOnce("album", "beside")
 	c.wantNoneAgain()
+	query(c.t, c.dir+"/state/ledger.db", func(rows *sql.Rows) {
+		var id int64
+		var key string
+		must(c.t, rows.Scan(&id, &key))
+		c.t.Errorf("delivery %d was posted again in doubt: %s", id, key)
+	}, "SELECT id, key FROM delivery WHERE maybe_twice")
 	albums := c.wantAlbums("album", crashCaption)
 	done := 0
 	for folder := range c.rooms {
@@ -270,8 +276,17 @@ func (c *matrixCrash) finish() {
 		c.t.Error("there was no album")
 	}
 	if c.t.Failed() {
-		c.t.Logf("%s", c.log.String()[max(0, len(c.log.String())-20000):])
+		c.keepLog()
 	}
+}
+
+// keepLog writes down what the daemons logged, for a person to look into.
+func (c *matrixCrash) keepLog() {
+	file, err := os.CreateTemp("", "kaizala-drop-matrix-crash-*.log")
+	must(c.t, err)
+	defer file.Close()
+	_, _ = file.WriteString(c.log.String())
+	c.t.Logf("what the daemons logged is in %s", file.Name())
 }
 
 // TestMatrixOldState: state_dir is put back from a copy that knows of files which were posted since, as being uploaded or not even that,
