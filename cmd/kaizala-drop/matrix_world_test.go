@@ -38,14 +38,17 @@ type matrixWorld struct {
 	read map[string]string // sums of media that were read back, by address
 }
 
-// newMatrixWorld makes a world with these drop folders. Each has a room with the alias "#NAME:localhost".
+// alias is the local part of the alias of a folder's room.
+func alias(folder string) string { return strings.ReplaceAll(folder, " ", "-") }
+
+// newMatrixWorld makes a world with these drop folders. Each has a room with the alias "#NAME:localhost", with dashes for spaces.
 func newMatrixWorld(t testing.TB, o dendritetest.Options, settings string, folders ...string) *matrixWorld {
 	t.Helper()
 	s := dendritetest.Start(t, o)
 	w := &matrixWorld{t: t, dir: t.TempDir(), server: s, reader: s.NewUser("reader"), bot: s.NewUser("bot"), rooms: map[string]string{}, read: map[string]string{}, taken: map[string]int{}}
 	w.config = w.dir + "/config.toml"
 	for _, name := range folders {
-		w.rooms[name] = w.reader.NewRoom(dendritetest.Room{Name: name, Alias: name, Users: []*dendritetest.User{w.bot}})
+		w.rooms[name] = w.reader.NewRoom(dendritetest.Room{Name: name, Alias: alias(name), Users: []*dendritetest.User{w.bot}})
 		must(t, os.MkdirAll(w.folder(name), 0o755))
 	}
 	to, err := url.Parse(s.URL)
@@ -112,7 +115,7 @@ func (w *matrixWorld) configure(settings string, folders ...string) {
 	fmt.Fprintf(&b, "state_dir = %q\nlog_format = \"json\"\n[destination.chat]\ntype = \"matrix\"\nhomeserver = %q\naccess_token = %q\n"+
 		"[defaults]\nsettle = \"100ms\"\nrescan = \"1s\"\ntruncated_after = \"1s\"\nalbum_window = \"100ms\"\n%s\n", w.dir+"/state", w.url, w.bot.Token, all.String())
 	for _, name := range folders {
-		fmt.Fprintf(&b, "[[folder]]\npath = %q\nroom = \"#%s:localhost\"\n%s\n", w.folder(name), name, own[name])
+		fmt.Fprintf(&b, "[[folder]]\npath = %q\nroom = \"#%s:localhost\"\n%s\n", w.folder(name), alias(name), own[name])
 	}
 	must(w.t, os.WriteFile(w.config, []byte(b.String()), 0o600))
 }

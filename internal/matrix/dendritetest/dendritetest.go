@@ -32,6 +32,8 @@ const (
 type Options struct {
 	MaxUpload int64 // bytes; 0: 10 MiB
 	RateLimit bool  // 20 slots of 500 ms, as Dendrite has by default
+	// Media is where uploads are kept: a directory of its own file system, to be filled up. "": with all else.
+	Media string
 }
 
 // Server is a homeserver named "localhost".
@@ -86,6 +88,9 @@ func configuration(o Options) string {
 	if o.MaxUpload == 0 {
 		o.MaxUpload = 10 << 20
 	}
+	if o.Media == "" {
+		o.Media = "./media"
+	}
 	return fmt.Sprintf(`version: 2
 global: {server_name: localhost, private_key: key.pem, disable_federation: true, cache: {max_size_estimated: 8mb}, jetstream: {storage_path: ./js}}
 client_api: {registration_shared_secret: %s, rate_limiting: {enabled: %t, threshold: 20, cooloff_ms: 500}}
@@ -96,9 +101,9 @@ sync_api: {database: {connection_string: "file:sync.db"}, search: {enabled: fals
 federation_api: {database: {connection_string: "file:fed.db"}}
 relay_api: {database: {connection_string: "file:relay.db"}}
 mscs: {database: {connection_string: "file:mscs.db"}}
-media_api: {base_path: ./media, max_file_size_bytes: %d, database: {connection_string: "file:media.db"}}
+media_api: {base_path: %q, max_file_size_bytes: %d, database: {connection_string: "file:media.db"}}
 logging: [{type: std, level: warn}]
-`, secret, o.RateLimit, o.MaxUpload)
+`, secret, o.RateLimit, o.Media, o.MaxUpload)
 }
 
 func (s *Server) write(name string, content []byte) {
