@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -151,4 +152,53 @@ func (w *world) writeIn(f Folder, names ...string) (b file.Batch) {
 		b = append(b, file.Settled{Folder: f.Path, Name: name, ID: info.Identity, At: time.Now()})
 	}
 	return b
+}
+
+// TestOutageInTheMidstOfAnAlbum: a service that shows files one by one is gone for ten hours, in the midst of albums of two folders that
+// share a group. Nothing is given up, and nobody is asked too often; afterwards everything is shown once, in its order, and together.
+func TestOutageInTheMidstOfAnAlbum(t *testing.T) {
+	for name, err := range map[string]*destination.Error{"gone": doubtful(0), "a proxy has nobody to ask": doubtful(502), "down": ofDestination(503)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, newMemory())
+				r := newRooms(w.service, 0)
+				r.takes = 100 * time.Millisecond
+				begun, calls := time.Now(), 0
+				down := func() error {
+					if since := time.Since(begun); since < 450*time.Millisecond || since > 10*time.Hour {
+						return nil
+					}
+					calls++
+					return err
+				}
+				r.does = func(int) (bool, error) { err := down(); return err == nil, err }
+				r.finds = func(int) error { return down() }
+				w.service.onUpload = func(context.Context, string, int) error {
+					if down() != nil {
+						return ofDestination(503)
+					}
+					return nil
+				}
+				w.u.Destination = r
+				a, b := w.folder(), w.below("b", "g@2")
+				w.start(t.Context(), a, b)
+				for i := range 6 {
+					w.settled <- w.writeIn(a, fmt.Sprint(i, "a.jpg"), fmt.Sprint(i, "b.jpg"), fmt.Sprint(i, "c.jpg"))
+					w.settled <- w.writeIn(b, fmt.Sprint(i, "d.jpg"), fmt.Sprint(i, "e.jpg"))
+					w.settled <- w.writeIn(b, fmt.Sprint(i, "f.jpg"))
+				}
+				time.Sleep(10*time.Hour + 10*time.Minute)
+				if sum := w.end(); sum != (Summary{Delivered: 18}) {
+					t.Errorf("%+v", sum)
+				}
+				keys := r.order["g@2"]
+				if runs := slices.Compact(slices.Clone(keys)); len(keys) != 36 || len(runs) != 18 || distinct(keys) != 18 {
+					t.Errorf("%d files of %d deliveries are shown in %d parts", len(keys), distinct(keys), len(runs))
+				}
+				if calls > 400 {
+					t.Errorf("%d calls in ten hours", calls)
+				}
+			})
+		})
+	}
 }

@@ -166,6 +166,7 @@ func TestMatrixCommands(t *testing.T) {
 	must(t, err)
 	must(t, os.WriteFile(w.config, []byte(strings.Replace(string(text), fmt.Sprintf("access_token = %q\n", w.bot.Token), "", 1)), 0o600))
 	must(t, os.Mkdir(w.dir+"/state", 0o700))
+	w.reconfigure("[defaults]", fmt.Sprintf("[control]\nsocket = %q\n[defaults]", w.dir+"/socket"))
 	wants := func(said string, wants ...string) {
 		t.Helper()
 		for _, want := range wants {
@@ -193,6 +194,8 @@ func TestMatrixCommands(t *testing.T) {
 	wants(w.says(0, "", "logout"), "the token of chat is ended")
 	w.drop("in", "b.txt", "b")
 	p.waitFor("or log in anew: kaizala-drop login chat")
+	wants(w.says(0, "", "status"), "M_UNKNOWN_TOKEN")
+	wants(w.says(0, "", "explain", w.folder("in")+"/b.txt"), "M_UNKNOWN_TOKEN", "log in anew: kaizala-drop login chat")
 	wants(w.says(0, w.bot.Token+"\n", "login", "chat", "--token-stdin"), "logged in to chat as @bot:localhost")
 	w.filed("in", 2)
 	w.wantOnce("in")
