@@ -148,6 +148,7 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 	case retryEnd:
 		return q.retryEnd(now, d, e.err)
 	case retryFolder:
+		d.letOthers()
 		return d.lane.retry(now, e.err)
 	case unprovenFolder:
 		return q.unprovenFolder(now, d, e.err)
@@ -237,6 +238,9 @@ func (d *delivery) learn(r result) {
 	}
 	if r.posted {
 		d.Reference = r.reference
+	}
+	if len(r.shown) > len(d.shown) {
+		d.stumbles = 0
 	}
 	if r.sent || r.absent {
 		d.shown, d.shownAll = r.shown, len(r.shown) > 0 && !mayHaveActed(r.err)

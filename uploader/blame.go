@@ -22,6 +22,7 @@ const (
 
 // retryFile has d wait alone; the others go on.
 func (q *queue) retryFile(now time.Time, d *delivery, err error) news {
+	d.letOthers()
 	d.pause.fail(now)
 	d.pause.because(err)
 	if !isBlameless(err) && !q.setAside(d, err) {
@@ -63,6 +64,7 @@ func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 // place in the order of the posts, unless it is answered with errors again and again.
 func (q *queue) retryAll(now time.Time, d *delivery, err error) news {
 	q.pauseAll(now, d, err)
+	q.stumble(d)
 	d.tries++
 	wasSecond := q.letFirstAgain(now)
 	q.stoodAside = false

@@ -106,6 +106,9 @@ type delivery struct {
 	away      time.Time // since when a posted file is not where it was
 	postBegun time.Time // when its post began first, in this run
 
+	stumbles      int // how often it failed in the midst of its images while other calls succeeded
+	succeededThen int // how many calls had succeeded when it failed last
+
 	pause       pause
 	begun       time.Time      // when this run took it up
 	since       time.Time      // when its last step began

@@ -16,6 +16,7 @@ func (q *queue) isAlike(l *lane) bool {
 // all wait for the same, and one call at a time tries it.
 func (q *queue) unprovenFolder(now time.Time, d *delivery, err error) news {
 	l := d.lane
+	d.stumbles++
 	l.pause.fail(now)
 	l.pause.because(err)
 	l.pause.obey(now.Add(retryAfter(err)))

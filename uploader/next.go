@@ -90,11 +90,12 @@ func (q *queue) nextPost(now time.Time) *delivery {
 	if q.posts >= postsFactor*q.maxUploads {
 		return nil
 	}
+	crowds := q.crowds()
 	for _, l := range q.turns {
 		if l.posting || !q.laneReady(now, l) {
 			continue
 		}
-		if d := q.firstToPost(now, l); d != nil {
+		if d := q.firstToPost(now, l); d != nil && crowds[l.folder.Group].lets(d) {
 			return d
 		}
 	}
@@ -102,9 +103,13 @@ func (q *queue) nextPost(now time.Time) *delivery {
 }
 
 // firstToPost finds the delivery of l that is the next to be posted: nothing before it may still be posted in its
-// place, except what waits after a failure of its own.
+// place, except what waits after a failure of its own. An album of which some images are shown is the next one.
 func (q *queue) firstToPost(now time.Time, l *lane) *delivery {
-	for _, d := range l.active {
+	active := l.active
+	if album := q.albumIn(l); album != nil {
+		active = []*delivery{album}
+	}
+	for _, d := range active {
 		switch {
 		case d.busy:
 			return nil

@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,41 +18,64 @@ import (
 // rooms is a service that shows each file by a post of its own, and can be asked for what is there.
 type rooms struct {
 	*service
+	takes time.Duration // that each file takes
 
 	mu    sync.Mutex
 	shown map[string][]string // ids, by the delivery's key
+	order map[string][]string // keys as they were shown, by group
 	// does says what becomes of the nth file that is posted: whether it is shown, and the error that ends the post there.
 	does  func(nth int) (shows bool, err error)
 	finds func(nth int) error // the error of the nth question
-	files int
-	nth   int
-	posts []destination.Message
-	asked []destination.Message
+	// refuses gives the error of a file's post that is not made, or nil.
+	refuses func(m destination.Message, id string) error
+	files   int // of each delivery; 0: as many as were uploaded
+	nth     int
+	posts   []destination.Message
+	asked   []destination.Message
 }
 
 func newRooms(s *service, files int) *rooms {
-	return &rooms{service: s, files: files, shown: map[string][]string{}, does: func(int) (bool, error) { return true, nil },
-		finds: func(int) error { return nil }}
+	return &rooms{service: s, files: files, shown: map[string][]string{}, order: map[string][]string{},
+		does: func(int) (bool, error) { return true, nil }, finds: func(int) error { return nil },
+		refuses: func(destination.Message, string) error { return nil }}
+}
+
+// filesOf is how many files a message has.
+func (r *rooms) filesOf(m destination.Message) int {
+	r.service.mu.Lock()
+	defer r.service.mu.Unlock()
+	return cmp.Or(r.files, 1+strings.Count(r.contents[m.Ref], "+"))
 }
 
 func (r *rooms) Post(_ context.Context, m destination.Message) (destination.Receipt, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.posts = append(r.posts, m)
+	r.mu.Unlock()
 	ids := slices.Clone(m.Shown)
-	for i := len(ids); i < r.files; i++ {
-		r.nth++
-		shows, err := r.does(r.nth)
+	for i := len(ids); i < r.filesOf(m); i++ {
+		time.Sleep(r.takes)
 		id := fmt.Sprint("id ", i)
-		if shows {
-			r.shown[m.Key] = append(r.shown[m.Key], id)
-		}
-		if err != nil {
+		if err := r.postFile(m, id); err != nil {
 			return destination.Receipt{Shown: ids}, err
 		}
 		ids = append(ids, id)
 	}
 	return destination.Receipt{ID: strings.Join(ids, "+")}, nil
+}
+
+func (r *rooms) postFile(m destination.Message, id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.refuses(m, id); err != nil {
+		return err
+	}
+	r.nth++
+	shows, err := r.does(r.nth)
+	if shows {
+		r.shown[m.Key] = append(r.shown[m.Key], id)
+		r.order[m.Target] = append(r.order[m.Target], m.Key)
+	}
+	return err
 }
 
 func (r *rooms) Find(_ context.Context, m destination.Message, _ time.Time) (destination.Receipt, bool, error) {
@@ -62,7 +86,7 @@ func (r *rooms) Find(_ context.Context, m destination.Message, _ time.Time) (des
 		return destination.Receipt{}, false, err
 	}
 	ids := slices.Clone(r.shown[m.Key])
-	if len(ids) < r.files {
+	if len(ids) < r.filesOf(m) {
 		return destination.Receipt{Shown: ids}, false, nil
 	}
 	return destination.Receipt{ID: strings.Join(ids, "+")}, true, nil

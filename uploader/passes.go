@@ -6,6 +6,7 @@ package uploader
 // places again.
 func (q *queue) success(at stage) {
 	q.passed.count(at)
+	q.succeeded++
 	*q.failingAt(at) = failing{}
 	q.first = nil       // its pause ends below
 	if at == toUpload { // what is held could not be uploaded

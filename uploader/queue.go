@@ -47,6 +47,7 @@ type queue struct {
 	hung                    []hung      // those that were found hanging since takeHung was called last
 	drained                 bool        // nothing more will settle
 	passed                  passed
+	succeeded               int       // calls that did, also questions
 	stoodAside              bool      // what failed last stands aside for another try
 	first                   *delivery // it let another post be tried after it, and is to be the next again
 	someHeld                bool      // some deliveries are held

@@ -20,8 +20,15 @@ import (
 	"kaizala-drop/internal/matrix/dendritetest"
 )
 
-// TestMatrixCrash kills the daemon at every boundary between two steps, and at random moments, and the homeserver now and then, over a
-// stream of files and albums. Every file is shown once: not twice, and none is missing.
+const (
+	crashCaption  = "{{.Count}} pictures"
+	crashSettings = "near: when_unknown = \"hold\"\nalbum: album = \"window\"\nalbum: when_unknown = \"hold\"\nalbum: album_max = 4\n" +
+		"album: caption = \"" + crashCaption + "\"\n"
+)
+
+// TestMatrixCrash kills the daemon at every boundary between two steps, at every event of an album, and at random moments, and the
+// homeserver now and then, over a stream of files and albums. Every file is shown once: not twice, and none is missing. The images of an
+// album stay together, also in a room that another folder posts to, and what the homeserver has said to have taken of it is not sent again.
 func TestMatrixCrash(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("strace"); err != nil {
@@ -32,9 +39,10 @@ func TestMatrixCrash(t *testing.T) {
 		rounds = 17 // for 300 kills and more
 	}
 	c := &matrixCrash{
-		matrixWorld: newMatrixWorld(t, dendritetest.Options{}, "near: when_unknown = \"hold\"\nalbum: album = \"window\"\nalbum: when_unknown = \"hold\"\nalbum: album_max = 4\n", "near", "album"),
+		matrixWorld: newMatrixWorld(t, dendritetest.Options{}, crashSettings, "near", "album", "beside"),
 		rand:        rand.New(rand.NewPCG(firstSeed(t), 2)), kills: map[string]int{}, left: map[string]int{},
 	}
+	c.share("beside", "album")
 	for range rounds {
 		for _, k := range c.killers() {
 			c.round(k)
@@ -78,13 +86,13 @@ type matrixKiller struct {
 }
 
 func (c *matrixCrash) killers() (all []matrixKiller) {
-	for _, path := range []string{"/upload", "/send/m.room.message/"} {
-		for _, at := range []string{"before it is read", "in the middle of it", "before its answer", "after its answer"} {
-			all = append(all, matrixKiller{name: "at " + path + ", " + at, start: c.atCall(path, at, 1+c.rand.IntN(4))})
+	for _, at := range []string{"before it is read", "in the middle of it", "before its answer", "after its answer"} {
+		path, file := "/send/m.room.message/", fmt.Sprint(".", c.rand.IntN(3)) // only albums have a second one
+		all = append(all, matrixKiller{name: "at an upload, " + at, start: c.atCall("/upload", "", at, 1+c.rand.IntN(4))},
+			matrixKiller{name: "at the post of file " + file + ", " + at, start: c.atCall(path, file, at, 1)})
+		if at == "before its answer" || at == "after its answer" {
+			all = append(all, matrixKiller{name: "at the post of file " + file + ", " + at + ", with the homeserver", start: c.atCall(path, file, at, 1), server: true})
 		}
-	}
-	for _, at := range []string{"before its answer", "after its answer"} {
-		all = append(all, matrixKiller{name: "at a post, " + at + ", with the homeserver", start: c.atCall("/send/m.room.message/", at, 1+c.rand.IntN(4)), server: true})
 	}
 	for _, call := range []struct {
 		name string
@@ -101,12 +109,12 @@ func (c *matrixCrash) killers() (all []matrixKiller) {
 	return all
 }
 
-// atCall kills at the nth call to such a path.
-func (c *matrixCrash) atCall(path, at string, nth int) func(kill func()) {
+// atCall kills at the nth call to such a path with such an end.
+func (c *matrixCrash) atCall(path, end, at string, nth int) func(kill func()) {
 	return func(kill func()) {
 		var mu sync.Mutex
 		c.between(func(rw http.ResponseWriter, r *http.Request) bool {
-			if !strings.Contains(r.URL.Path, path) {
+			if !strings.Contains(r.URL.Path, path) || !strings.HasSuffix(r.URL.Path, end) {
 				return false
 			}
 			mu.Lock()
@@ -140,8 +148,8 @@ func (c *matrixCrash) atCall(path, at string, nth int) func(kill func()) {
 func (c *matrixCrash) round(k matrixKiller) {
 	c.t.Helper()
 	for range 3 {
-		c.make("near", ".txt")
 		c.make("album", ".gif")
+		c.make([]string{"near", "near", "beside"}[c.number%3], ".txt")
 	}
 	args := append(slices.Clone(k.wrap), os.Args[0], "run", "--config", c.config)
 	cmd := exec.Command(args[0], args[1:]...)
@@ -246,18 +254,39 @@ func (c *matrixCrash) finish() {
 	if states := ledgerStates(c.t, c.dir+"/state/ledger.db"); len(states) > 0 {
 		c.t.Errorf("not at their end: %v", states)
 	}
+	c.wantOnce("near")
+	c.wantOnce("album", "beside")
+	c.wantNoneAgain()
+	query(c.t, c.dir+"/state/ledger.db", func(rows *sql.Rows) {
+		var id int64
+		var key string
+		must(c.t, rows.Scan(&id, &key))
+		c.t.Errorf("delivery %d was posted again in doubt: %s", id, key)
+	}, "SELECT id, key FROM delivery WHERE maybe_twice")
+	albums := c.wantAlbums("album", crashCaption)
 	done := 0
 	for folder := range c.rooms {
-		c.wantOnce(folder)
 		done += len(files(c.t, c.folder(folder)))
 	}
 	if done != c.number {
 		c.t.Errorf("%d of %d files are there", done, c.number)
 	}
-	c.t.Logf("%d files", c.number)
-	if c.t.Failed() {
-		c.t.Logf("%s", c.log.String()[max(0, len(c.log.String())-20000):])
+	c.t.Logf("%d files, %d albums", c.number, albums)
+	if albums == 0 {
+		c.t.Error("there was no album")
 	}
+	if c.t.Failed() {
+		c.keepLog()
+	}
+}
+
+// keepLog writes down what the daemons logged, for a person to look into.
+func (c *matrixCrash) keepLog() {
+	file, err := os.CreateTemp("", "kaizala-drop-matrix-crash-*.log")
+	must(c.t, err)
+	defer file.Close()
+	_, _ = file.WriteString(c.log.String())
+	c.t.Logf("what the daemons logged is in %s", file.Name())
 }
 
 // TestMatrixOldState: state_dir is put back from a copy that knows of files which were posted since, as being uploaded or not even that,

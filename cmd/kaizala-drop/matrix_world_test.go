@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -30,25 +31,30 @@ type matrixWorld struct {
 
 	mu      sync.Mutex
 	onCall  func(rw http.ResponseWriter, r *http.Request) bool
-	calls   []string // the last ones
+	calls   []string       // the last ones
+	taken   map[string]int // how often the homeserver has answered that it took a post, by its transaction
 	forward *httputil.ReverseProxy
 
 	read map[string]string // sums of media that were read back, by address
 }
 
-// newMatrixWorld makes a world with these drop folders. Each has a room with the alias "#NAME:localhost".
+// alias is the local part of the alias of a folder's room.
+func alias(folder string) string { return strings.ReplaceAll(folder, " ", "-") }
+
+// newMatrixWorld makes a world with these drop folders. Each has a room with the alias "#NAME:localhost", with dashes for spaces.
 func newMatrixWorld(t testing.TB, o dendritetest.Options, settings string, folders ...string) *matrixWorld {
 	t.Helper()
 	s := dendritetest.Start(t, o)
-	w := &matrixWorld{t: t, dir: t.TempDir(), server: s, reader: s.NewUser("reader"), bot: s.NewUser("bot"), rooms: map[string]string{}, read: map[string]string{}}
+	w := &matrixWorld{t: t, dir: t.TempDir(), server: s, reader: s.NewUser("reader"), bot: s.NewUser("bot"), rooms: map[string]string{}, read: map[string]string{}, taken: map[string]int{}}
 	w.config = w.dir + "/config.toml"
 	for _, name := range folders {
-		w.rooms[name] = w.reader.NewRoom(dendritetest.Room{Name: name, Alias: name, Users: []*dendritetest.User{w.bot}})
+		w.rooms[name] = w.reader.NewRoom(dendritetest.Room{Name: name, Alias: alias(name), Users: []*dendritetest.User{w.bot}})
 		must(t, os.MkdirAll(w.folder(name), 0o755))
 	}
 	to, err := url.Parse(s.URL)
 	must(t, err)
 	w.forward = httputil.NewSingleHostReverseProxy(to)
+	w.forward.ModifyResponse = w.noteTaken
 	w.forward.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // as if there was no proxy
 	front := httptest.NewServer(w)
 	t.Cleanup(front.Close)
@@ -75,6 +81,16 @@ func (w *matrixWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// noteTaken counts the posts that the homeserver has taken.
+func (w *matrixWorld) noteTaken(answer *http.Response) error {
+	if isSend(answer.Request) && answer.StatusCode == http.StatusOK {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.taken[path.Base(answer.Request.URL.Path)]++
+	}
+	return nil
+}
+
 // between lets a test answer a request in the homeserver's stead.
 func (w *matrixWorld) between(f func(rw http.ResponseWriter, r *http.Request) (handled bool)) {
 	w.mu.Lock()
@@ -99,9 +115,27 @@ func (w *matrixWorld) configure(settings string, folders ...string) {
 	fmt.Fprintf(&b, "state_dir = %q\nlog_format = \"json\"\n[destination.chat]\ntype = \"matrix\"\nhomeserver = %q\naccess_token = %q\n"+
 		"[defaults]\nsettle = \"100ms\"\nrescan = \"1s\"\ntruncated_after = \"1s\"\nalbum_window = \"100ms\"\n%s\n", w.dir+"/state", w.url, w.bot.Token, all.String())
 	for _, name := range folders {
-		fmt.Fprintf(&b, "[[folder]]\npath = %q\nroom = \"#%s:localhost\"\n%s\n", w.folder(name), name, own[name])
+		fmt.Fprintf(&b, "[[folder]]\npath = %q\nroom = \"#%s:localhost\"\n%s\n", w.folder(name), alias(name), own[name])
 	}
 	must(w.t, os.WriteFile(w.config, []byte(b.String()), 0o600))
+}
+
+// share has a folder post to the room of another one.
+func (w *matrixWorld) share(folder, with string) {
+	w.t.Helper()
+	w.reconfigure(fmt.Sprintf("room = \"#%s:localhost\"", folder), fmt.Sprintf("room = \"#%s:localhost\"", with))
+	w.rooms[folder] = w.rooms[with]
+}
+
+// reconfigure replaces text in the configuration.
+func (w *matrixWorld) reconfigure(from, to string) {
+	w.t.Helper()
+	text, err := os.ReadFile(w.config)
+	must(w.t, err)
+	if !strings.Contains(string(text), from) {
+		w.t.Fatalf("the configuration does not hold %q", from)
+	}
+	must(w.t, os.WriteFile(w.config, []byte(strings.Replace(string(text), from, to, 1)), 0o600))
 }
 
 // start starts the program.

@@ -218,6 +218,11 @@ func (e *Error) isOfItself() bool {
 	return e.Fault != ofAccess && e.Fault != ofTraffic && (e.Call == callUpload || e.Call == callSend)
 }
 
+// leavesRoomInDoubt reports whether an upload was answered as by a server whose disk is full: 400 M_UNKNOWN of Dendrite, or a server error.
+func leavesRoomInDoubt(e *Error) bool {
+	return e.Status == http.StatusBadRequest && e.Code == "M_UNKNOWN" || e.Status >= 500
+}
+
 // explain sets what a person reads about a file that is given up because of e. It calls the refusal the homeserver's only if that
 // itself has said so.
 func (c *Client) explain(e *Error, out *destination.Error) {
@@ -225,6 +230,8 @@ func (c *Client) explain(e *Error, out *destination.Error) {
 	case out.Advice != "":
 	case e.Fault == ofAccess:
 		out.Advice = "Look at access_token and user, or log in anew: " + c.login
+	case e.Call == callUpload && e.Spoken && e.Fault == ofDestination && leavesRoomInDoubt(e):
+		out.Advice = "If it lasts, have the homeserver's administrator look: there may be no room on its disk for what is uploaded."
 	case e.Fault != ofFile || e.Status != http.StatusRequestEntityTooLarge:
 	case !e.Spoken:
 		out.Advice = "Make it smaller, send it another way, or have whoever runs the proxy in between allow larger uploads."

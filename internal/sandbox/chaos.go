@@ -67,7 +67,8 @@ func disturbances() map[string]disturbance {
 // chaos is a Chaos at work.
 type chaos struct {
 	Chaos
-	server *Server
+	server *Server                    // nil: what is disturbed is no sandbox
+	callOf func(*http.Request) string // names a call; "": it is left alone
 	do     map[string]disturbance
 
 	mu    sync.Mutex
@@ -80,7 +81,7 @@ type chaos struct {
 // newChaos checks o and does not change it.
 func newChaos(s *Server, o Chaos) (*chaos, error) {
 	c := &chaos{
-		Chaos: o, server: s, do: disturbances(),
+		Chaos: o, server: s, callOf: callOf, do: disturbances(),
 		rand: rand.New(rand.NewPCG(o.Seed, 0)), used: make([]int, len(o.Rules)), count: map[string]int{},
 	}
 	if c.Window == 0 {
@@ -100,7 +101,7 @@ func newChaos(s *Server, o Chaos) (*chaos, error) {
 // disturb wraps the handler of all requests.
 func (c *chaos) disturb(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		call := callOf(r)
+		call := c.callOf(r)
 		if call == "" {
 			next.ServeHTTP(w, r)
 			return
@@ -214,10 +215,14 @@ func (c *chaos) hang(rule Rule, w http.ResponseWriter, r *http.Request, _ http.H
 
 // wait ends early when the client has gone or the server closes.
 func (c *chaos) wait(d time.Duration, r *http.Request) {
+	var closing <-chan struct{}
+	if c.server != nil {
+		closing = c.server.closing
+	}
 	select {
 	case <-time.After(d):
 	case <-r.Context().Done():
-	case <-c.server.closing:
+	case <-closing:
 	}
 }
 

@@ -34,6 +34,8 @@ type Options struct {
 	MaxUpload int64 // bytes; 0: 10 MiB
 	RateLimit bool  // slots of 500 ms for each account but @reader:localhost; they are for uploads and for looking around, not for messages
 	Slots     int   // 0: 20, as Dendrite has by default
+	// Media is where uploads are kept: a directory of its own file system, to be filled up. "": with all else.
+	Media string
 }
 
 // Server is a homeserver named "localhost".
@@ -85,7 +87,7 @@ func seed() []byte {
 }
 
 func configuration(o Options) string {
-	o.MaxUpload, o.Slots = cmp.Or(o.MaxUpload, 10<<20), cmp.Or(o.Slots, 20)
+	o.MaxUpload, o.Slots, o.Media = cmp.Or(o.MaxUpload, 10<<20), cmp.Or(o.Slots, 20), cmp.Or(o.Media, "./media")
 	return fmt.Sprintf(`version: 2
 global: {server_name: localhost, private_key: key.pem, disable_federation: true, cache: {max_size_estimated: 8mb}, jetstream: {storage_path: ./js}}
 client_api: {registration_shared_secret: %s, rate_limiting: {enabled: %t, threshold: %d, cooloff_ms: 500, exempt_user_ids: ["@reader:localhost"]}}
@@ -96,9 +98,9 @@ sync_api: {database: {connection_string: "file:sync.db"}, search: {enabled: fals
 federation_api: {database: {connection_string: "file:fed.db"}}
 relay_api: {database: {connection_string: "file:relay.db"}}
 mscs: {database: {connection_string: "file:mscs.db"}}
-media_api: {base_path: ./media, max_file_size_bytes: %d, database: {connection_string: "file:media.db"}}
+media_api: {base_path: %q, max_file_size_bytes: %d, database: {connection_string: "file:media.db"}}
 logging: [{type: std, level: warn}]
-`, secret, o.RateLimit, o.Slots, o.MaxUpload)
+`, secret, o.RateLimit, o.Slots, o.Media, o.MaxUpload)
 }
 
 func (s *Server) write(name string, content []byte) {
