@@ -203,8 +203,6 @@ func TestLoginForARunningDaemon(t *testing.T) {
 		must(t, os.Chmod(dir, 0o755))
 	}
 	binary := buildProgram(t)
-	must(t, os.Chmod(filepath.Dir(binary), 0o755))
-	must(t, os.Chmod(filepath.Dir(filepath.Dir(binary)), 0o755))
 	as := func(uid, gid uint32, args ...string) *exec.Cmd {
 		cmd := exec.Command(binary, append(args, "--config", w.config)...)
 		cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}

@@ -70,7 +70,7 @@ func hostileNames() []string {
 
 // TestEachFileSystemAndName shows that files of hostile names, moved within and between real file systems, lie in done/ once,
 // under their own name if that is accepted, and that nothing done to the old name reaches them. KAIZALA_DROP_CI tries all
-// pairs, KAIZALA_DROP_FULL all names on all pairs.
+// pairs without the race detector, KAIZALA_DROP_FULL all names on all pairs.
 func TestEachFileSystemAndName(t *testing.T) {
 	needsRoot(t)
 	t.Setenv("TMPDIR", "/dev/shm") // syncs cost nothing there
@@ -79,8 +79,8 @@ func TestEachFileSystemAndName(t *testing.T) {
 	if len(names) < 100 {
 		t.Fatalf("only %d names", len(names))
 	}
-	full, ci := os.Getenv("KAIZALA_DROP_FULL") != "", os.Getenv("KAIZALA_DROP_CI") != ""
-	if !full && !ci {
+	full, most := os.Getenv("KAIZALA_DROP_FULL") != "", thorough()
+	if !full && !most {
 		all, names = all[:4], names[:often]
 	}
 	at, longest := make([]string, len(all)), make([]int, len(all))
@@ -92,7 +92,7 @@ func TestEachFileSystemAndName(t *testing.T) {
 		for j, to := range all {
 			names := names
 			if !full && i != j && i != 0 && j != 0 {
-				if !ci {
+				if !most {
 					continue
 				}
 				names = names[:often]
