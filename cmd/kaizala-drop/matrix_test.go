@@ -194,10 +194,16 @@ func TestMatrixCommands(t *testing.T) {
 	wants(w.says(0, "", "logout"), "the token of chat is ended")
 	w.drop("in", "b.txt", "b")
 	p.waitFor("or log in anew: kaizala-drop login chat")
-	wants(w.says(0, "", "status"), "M_UNKNOWN_TOKEN")
-	wants(w.says(0, "", "explain", w.folder("in")+"/b.txt"), "M_UNKNOWN_TOKEN", "log in anew: kaizala-drop login chat")
+	wants(w.says(0, "", "status"), "no access token: run kaizala-drop login chat")
 	wants(w.says(0, w.bot.Token+"\n", "login", "chat", "--token-stdin"), "logged in to chat as @bot:localhost")
 	w.filed("in", 2)
+	w.bot.LogOut() // with another client
+	w.drop("in", "c.txt", "c")
+	p.waitFor("M_UNKNOWN_TOKEN")
+	wants(w.says(0, "", "status"), "401 Unauthorized: M_UNKNOWN_TOKEN")
+	wants(w.says(0, "", "explain", w.folder("in")+"/c.txt"), "M_UNKNOWN_TOKEN", "log in anew: kaizala-drop login chat")
+	wants(w.says(0, "bot\n"+w.bot.Password+"\n", "login"), "logged in to chat as @bot:localhost")
+	w.filed("in", 3)
 	w.wantOnce("in")
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d", code)
