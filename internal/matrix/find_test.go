@@ -270,6 +270,8 @@ func TestHunt(t *testing.T) {
 		{"of another delivery", own("L/0") + ";" + dated("@a:here", 1, talk), false, ""},
 		{"found by its transaction", dated(me, at, `"type":"m.room.message","content":{},"unsigned":{"transaction_id":"K.0"}`), true, ""},
 		{"another's redacted", dated(me, at, `"type":"m.room.message","content":{},"unsigned":{"transaction_id":"L.0"}`) + ";" + dated("@a:here", 1, talk), false, ""},
+		{"redacted long before, on the page that goes so far back", dated("@a:here", 1, talk) + "," + dated(me, 1, `"type":"m.room.message","content":{}`), false, ""},
+		{"redacted, a minute before by another clock", dated(me, at-60_000, `"type":"m.room.message","content":{}`) + ";" + dated("@a:here", 1, talk), false, "removed"},
 		{"redacted", dated(me, at, `"type":"m.room.message","content":{}`) + ";" + dated("@a:here", 1, talk), false, "removed"},
 		{"encrypted", dated(me, at, `"type":"m.room.encrypted","content":{"algorithm":"m.megolm","kaizala-drop.key":"K/0"}`), true, ""},
 		{"the end without proof", dated("@a:here", at, talk), false, "history"},

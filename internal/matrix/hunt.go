@@ -26,7 +26,8 @@ type hunt struct {
 	ids      []string          // by file; "": not found
 	beacon   string            // the event to see; "": none
 	lit      bool              // it was seen
-	redacted string            // an own event that may have been one of them; "": none
+	redacted string            // the last own event that may have been one of them; "": none
+	removed  time.Time         // when that was sent, by the server's clock
 	others   map[string]string // ids of own events by their keys; nil: they are not noted
 	whole    bool              // everything since first was seen
 }
@@ -212,10 +213,14 @@ func (h *hunt) see(e event) {
 		h.ids[i] = e.ID
 		return
 	}
-	if isRedacted := e.Content.Kind == nil && e.Content.Algorithm == nil; isRedacted && e.Unsigned.Transaction == "" {
-		h.redacted = e.ID
+	isRedacted := e.Content.Kind == nil && e.Content.Algorithm == nil && e.Unsigned.Transaction == ""
+	if isRedacted && h.redacted == "" && h.mayBe(at) {
+		h.redacted, h.removed = e.ID, at
 	}
 }
+
+// mayBe reports whether an own event of that time may be one of the delivery's.
+func (h *hunt) mayBe(at time.Time) bool { return !at.Before(h.first.Add(-findMargin)) }
 
 func serverOf(user string) string {
 	_, server, _ := strings.Cut(user, ":")
