@@ -29,6 +29,7 @@ type hunt struct {
 	redacted string            // the last own event that may have been one of them; "": none
 	removed  time.Time         // when that was sent, by the server's clock
 	others   map[string]string // ids of own events by their keys; nil: they are not noted
+	known    map[string]bool   // ids of what was seen in the last look
 	whole    bool              // everything since first was seen
 }
 
@@ -110,7 +111,14 @@ func (h *hunt) awaitBeacon(ctx context.Context, m destination.Message) error {
 		if err := h.look(ctx); err != nil || h.all() {
 			return err
 		}
+		gap := false
 		if h.lit {
+			var err error
+			if gap, err = h.hasGap(ctx, last); err != nil {
+				return err
+			}
+		}
+		if h.lit && !gap {
 			last.seen = true
 			h.c.doubts.put(h.room, last)
 			return nil
@@ -146,7 +154,7 @@ func (c *Client) sendBeacon(ctx context.Context, room string) (id string, err er
 
 // look pages back once.
 func (h *hunt) look(ctx context.Context) error {
-	h.redacted, h.lit, h.whole = "", false, false
+	h.redacted, h.lit, h.whole, h.known = "", false, false, map[string]bool{}
 	from := ""
 	for range pagesMost {
 		var page struct {
@@ -191,6 +199,7 @@ type event struct {
 // see takes in one event, on the way back.
 func (h *hunt) see(e event) {
 	at := time.UnixMilli(e.Time)
+	h.known[e.ID] = true
 	switch {
 	case e.ID == h.beacon && e.ID != "":
 		h.lit = true
