@@ -199,6 +199,13 @@ func TestMatrixCommands(t *testing.T) {
 	wants(w.says(0, "", "explain", w.folder("in")+"/b.txt"), "cannot use the token", "log in anew: kaizala-drop login --config ")
 	wants(w.says(0, w.bot.Token+"\n", "login", "chat", "--token-stdin"), "logged in to chat as @bot:localhost")
 	w.filed("in", 2)
+	w.bot.LogOut() // with another client
+	w.drop("in", "c.txt", "c")
+	p.waitFor("M_UNKNOWN_TOKEN")
+	wants(w.says(0, "", "status"), "401 Unauthorized: M_UNKNOWN_TOKEN")
+	wants(w.says(0, "", "explain", w.folder("in")+"/c.txt"), "M_UNKNOWN_TOKEN", "log in anew: kaizala-drop login --config ")
+	wants(w.says(0, "bot\n"+w.bot.Password+"\n", "login"), "logged in to chat as @bot:localhost")
+	w.filed("in", 3)
 	w.wantOnce("in")
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d", code)

@@ -64,6 +64,7 @@ func (c *Client) find(ctx context.Context, up ref, m destination.Message, since 
 	if !m.Tried {
 		return c.findOld(ctx, h)
 	}
+	copy(h.ids, m.Shown) // they were there, also if somebody has removed them since
 	if err := h.look(ctx); err != nil || h.all() {
 		return h.ids, err
 	}

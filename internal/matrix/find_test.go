@@ -271,6 +271,8 @@ func TestHunt(t *testing.T) {
 		{"of another delivery", own("L/0") + ";" + dated("@a:here", 1, talk), false, ""},
 		{"found by its transaction", dated(me, at, `"type":"m.room.message","content":{},"unsigned":{"transaction_id":"K.0"}`), true, ""},
 		{"another's redacted", dated(me, at, `"type":"m.room.message","content":{},"unsigned":{"transaction_id":"L.0"}`) + ";" + dated("@a:here", 1, talk), false, ""},
+		{"redacted long before, on the page that goes so far back", dated("@a:here", 1, talk) + "," + dated(me, 1, `"type":"m.room.message","content":{}`), false, ""},
+		{"redacted, a minute before by another clock", dated(me, at-60_000, `"type":"m.room.message","content":{}`) + ";" + dated("@a:here", 1, talk), false, "removed"},
 		{"redacted", dated(me, at, `"type":"m.room.message","content":{}`) + ";" + dated("@a:here", 1, talk), false, "removed"},
 		{"encrypted", dated(me, at, `"type":"m.room.encrypted","content":{"algorithm":"m.megolm","kaizala-drop.key":"K/0"}`), true, ""},
 		{"the end without proof", dated("@a:here", at, talk), false, "history"},
@@ -414,4 +416,77 @@ func TestServerThatLags(t *testing.T) {
 			t.Errorf("%+v, %t, %v, %d beacons", r, found, err, beacons)
 		}
 	})
+}
+
+// TestGap shows that a homeserver which shows a beacon, but not yet what it took before, is not believed while the events name what is
+// missing; that such a gap is not waited for without end; and that one without that format is believed.
+func TestGap(t *testing.T) {
+	for _, c := range []struct {
+		name, before string // what the beacon names
+		late         time.Duration
+		found        bool
+		asks         bool // more than once
+	}{
+		{"shown late", `"$late"`, 30 * time.Second, true, true},
+		{"never shown", `"$late"`, time.Hour, false, true},
+		{"nothing is missing", `"$old"`, time.Hour, false, false},
+		{"nothing is named", "", time.Hour, false, false},
+		{"named as in old rooms", `["$old",{"sha256":"x"}]`, time.Hour, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun, client := gapServer(t, c.before, c.late)
+				m := destination.Message{Target: "!r", Ref: `{"room":"!r","at":1,"files":[{"url":"mxc://a/b"}]}`, Key: "K", Tried: true}
+				asked := 1
+				_, found, err := client.Find(t.Context(), m, begun)
+				for ; err != nil && time.Since(begun) < time.Hour/2; asked++ {
+					if !strings.Contains(err.Error(), "catching up") {
+						t.Fatal(err)
+					}
+					_, found, err = client.Find(t.Context(), m, begun)
+				}
+				if err != nil || found != c.found || asked > 1 != c.asks {
+					t.Errorf("found: %t, %v, asked %d times", found, err, asked)
+				}
+				if took := time.Since(begun); took > gapPatience+catchUp {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// gapServer shows a beacon at once, which names what came before it, and a post of the delivery K so much later.
+func gapServer(t *testing.T, before string, late time.Duration) (begun time.Time, c *Client) {
+	begun = time.Now()
+	event := func(id, kind, key, more string) string {
+		return fmt.Sprintf(`{"event_id":%q,"type":%q,"sender":"@bot:here","origin_server_ts":%d,"content":{"msgtype":"m.file","kaizala-drop.key":%q}%s}`,
+			id, kind, begun.UnixMilli(), key, more)
+	}
+	shows := func(before string) string {
+		all := []string{event("$beacon", beaconType, "", fmt.Sprintf(`,"prev_events":[%s]`, before)),
+			`{"event_id":"$old","type":"m.room.create","sender":"@a:here","origin_server_ts":1,"content":{}}`}
+		if time.Since(begun) >= late {
+			all = append(all, event("$late", "m.room.message", "K/0", ""))
+		}
+		return strings.Join(all, ",")
+	}
+	c, err := New(Options{Homeserver: "https://here.example", AccessToken: "t", Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		body := `{}`
+		switch path := r.URL.Path; {
+		case strings.Contains(path, "/whoami"):
+			body = `{"user_id":"@bot:here"}`
+		case strings.Contains(path, "/state/m.room.member"):
+			body = `{"membership":"join"}`
+		case strings.Contains(path, "/send/"+beaconType):
+			body = `{"event_id":"$beacon"}`
+		case strings.Contains(path, "/messages"):
+			body = `{"chunk":[` + shows("") + `]}`
+		case strings.Contains(path, "/sync"):
+			body = `{"rooms":{"join":{"!r":{"timeline":{"events":[` + shows(before) + `]}}}}}`
+		}
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	})})
+	must(t, err)
+	return begun, c
 }

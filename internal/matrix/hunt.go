@@ -26,8 +26,10 @@ type hunt struct {
 	ids      []string          // by file; "": not found
 	beacon   string            // the event to see; "": none
 	lit      bool              // it was seen
-	redacted string            // an own event that may have been one of them; "": none
+	redacted string            // the last own event that may have been one of them; "": none
+	removed  time.Time         // when that was sent, by the server's clock
 	others   map[string]string // ids of own events by their keys; nil: they are not noted
+	known    map[string]bool   // ids of what was seen in the last look
 	whole    bool              // everything since first was seen
 }
 
@@ -109,7 +111,14 @@ func (h *hunt) awaitBeacon(ctx context.Context, m destination.Message) error {
 		if err := h.look(ctx); err != nil || h.all() {
 			return err
 		}
+		gap := false
 		if h.lit {
+			var err error
+			if gap, err = h.hasGap(ctx, last); err != nil {
+				return err
+			}
+		}
+		if h.lit && !gap {
 			last.seen = true
 			h.c.doubts.put(h.room, last)
 			return nil
@@ -145,7 +154,7 @@ func (c *Client) sendBeacon(ctx context.Context, room string) (id string, err er
 
 // look pages back once.
 func (h *hunt) look(ctx context.Context) error {
-	h.redacted, h.lit, h.whole = "", false, false
+	h.redacted, h.lit, h.whole, h.known = "", false, false, map[string]bool{}
 	from := ""
 	for range pagesMost {
 		var page struct {
@@ -190,6 +199,7 @@ type event struct {
 // see takes in one event, on the way back.
 func (h *hunt) see(e event) {
 	at := time.UnixMilli(e.Time)
+	h.known[e.ID] = true
 	switch {
 	case e.ID == h.beacon && e.ID != "":
 		h.lit = true
@@ -212,10 +222,14 @@ func (h *hunt) see(e event) {
 		h.ids[i] = e.ID
 		return
 	}
-	if isRedacted := e.Content.Kind == nil && e.Content.Algorithm == nil; isRedacted && e.Unsigned.Transaction == "" {
-		h.redacted = e.ID
+	isRedacted := e.Content.Kind == nil && e.Content.Algorithm == nil && e.Unsigned.Transaction == ""
+	if isRedacted && h.redacted == "" && h.mayBe(at) {
+		h.redacted, h.removed = e.ID, at
 	}
 }
+
+// mayBe reports whether an own event of that time may be one of the delivery's.
+func (h *hunt) mayBe(at time.Time) bool { return !at.Before(h.first.Add(-findMargin)) }
 
 func serverOf(user string) string {
 	_, server, _ := strings.Cut(user, ":")

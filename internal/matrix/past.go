@@ -12,7 +12,8 @@ type past struct {
 	mu    sync.Mutex // held while the room is looked through
 	first time.Time  // by the server's clock: since when all is known; zero: nothing is
 	ids   map[string]string
-	gone  string // an event that was redacted, or ""
+	gone  string    // the last event that was redacted, or ""
+	sent  time.Time // when that was, by the server's clock
 }
 
 // pastMost is how many events of a room are remembered.
@@ -46,10 +47,13 @@ func (c *Client) findOld(ctx context.Context, h *hunt) ([]string, error) {
 			return nil, err
 		}
 		if h.whole && len(h.others) <= pastMost {
-			p.first, p.ids, p.gone = h.first, h.others, h.redacted
+			p.first, p.ids, p.gone, p.sent = h.first, h.others, h.redacted, h.removed
 		}
 	} else {
-		h.whole, h.redacted = true, p.gone
+		h.whole = true
+		if h.mayBe(p.sent) {
+			h.redacted = p.gone
+		}
 		for key, i := range h.keys {
 			h.ids[i] = p.ids[key]
 		}
