@@ -278,13 +278,13 @@ func TestShortLives(t *testing.T) {
 func TestSoftLogout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &issuer{}
-		c, dir := s.loggedIn(t)
+		_, dir := s.loggedIn(t)
 		k := keptIn(t, dir)
 		k.RefreshToken = ""
 		content, err := k.text()
 		must(t, err)
 		must(t, os.WriteFile(dir+"/matrix-token-matrix.json", content, 0o600))
-		c = s.client(t, dir)
+		c := s.client(t, dir)
 		s.end()
 		wantAccess(t, upload(t.Context(), c, "x"))
 		s.wantRefreshes(t, 0)
