@@ -22,8 +22,8 @@ type kind struct {
 	// ready gives an error for which lacksToken holds if there is nothing to get access with, and another one if that cannot be seen.
 	ready func(c config.Config, to config.Destination) error
 	// check asks the destination, for check --online. It posts nothing.
-	check  func(ctx context.Context, r *report, c config.Config, to config.Destination)
-	login  func(ctx context.Context, a account, by loginFlags, d *dialogue, out io.Writer) error
+	check func(ctx context.Context, r *report, c config.Config, to config.Destination)
+	login func(ctx context.Context, a account, by loginFlags, d *dialogue, out io.Writer) error
 	// logout forgets the token. login is the command that gets another one.
 	logout func(ctx context.Context, a account, login string, out io.Writer) error
 	// groups lists what can be posted to. On warn it says what is configured and not among them.
