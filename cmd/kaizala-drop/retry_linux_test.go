@@ -69,7 +69,7 @@ func newRetryWorldOf(t *testing.T, folders ...string) *retryWorld {
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(far) })
 	c := &retryWorld{
-		world: newWorld(t, "", folders...), program: retryProgram(t), far: far, folders: folders,
+		world: newWorld(t, `truncated_after = "1h"`, folders...), program: retryProgram(t), far: far, folders: folders,
 		content: map[string]string{}, as: map[string]string{}, kills: map[string]int{},
 	}
 	c.socket = filepath.Join(c.dir, "c.sock")
