@@ -35,7 +35,7 @@ func TestAlbumsByEveryRoad(t *testing.T) {
 	t.Parallel()         // it waits for most of its time
 	const window = "20s" // however slow the machine makes the roads
 	pause := 200 * time.Millisecond
-	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+	if thorough() {
 		pause = 2 * time.Second
 	}
 	roads := []string{"cp", "smb", "ftp", "folder"}

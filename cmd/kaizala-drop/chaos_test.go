@@ -57,7 +57,7 @@ func soakChaos(seed uint64) *sandbox.Chaos {
 func TestChaosSoak(t *testing.T) {
 	t.Parallel()
 	each := 60
-	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+	if thorough() {
 		each = 500 // 2,000 files
 	}
 	for begun, seed := time.Now(), uint64(1); ; seed++ {

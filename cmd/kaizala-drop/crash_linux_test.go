@@ -33,7 +33,7 @@ func TestCrashMatrix(t *testing.T) {
 		needs(t, "strace")
 	}
 	rounds, worlds := 1, 1
-	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+	if thorough() {
 		rounds, worlds = 12, 2 // for 300 kills and more
 	}
 	var mu sync.Mutex

@@ -34,7 +34,7 @@ import (
 func TestPowerCut(t *testing.T) {
 	needsDisks(t)
 	cuts := 2
-	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+	if thorough() {
 		cuts = 12
 	}
 	for name, diskOf := range map[string]func(place string) string{

@@ -69,7 +69,7 @@ func newRetryWorldOf(t *testing.T, folders ...string) *retryWorld {
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(far) })
 	c := &retryWorld{
-		world: newWorld(t, "", folders...), program: buildProgram(t), far: far, folders: folders,
+		world: newWorld(t, `truncated_after = "1h"`, folders...), program: retryProgram(t), far: far, folders: folders,
 		content: map[string]string{}, as: map[string]string{}, kills: map[string]int{},
 	}
 	c.socket = filepath.Join(c.dir, "c.sock")
@@ -87,6 +87,16 @@ func newRetryWorldOf(t *testing.T, folders ...string) *retryWorld {
 	}
 	c.between(c.serve)
 	return c
+}
+
+// retryProgram is the program as it is shipped, or the tests as testscript has them run the program: with the race detector.
+func retryProgram(t *testing.T) string {
+	if !raceEnabled {
+		return buildProgram(t)
+	}
+	path, err := exec.LookPath("kaizala-drop")
+	must(t, err)
+	return path
 }
 
 // serve has uploads wait for the gate.
@@ -245,10 +255,13 @@ const changing = "renameat2 linkat unlinkat mkdirat fsync fdatasync pwrite64 ftr
 // calls is how many kinds of calls that are: a folder with as many files has one for each.
 const calls = 14
 
-// newKillWorld has all folders where all tests must run. By hand it has a few, and under the race detector, for which each process that
-// is killed is started too slowly.
+// newKillWorld has all folders where all must be tried, and by hand a few. A program that is killed is built without the race detector,
+// with which it starts too slowly: such a test shows nothing new there.
 func newKillWorld(t *testing.T) (c *retryWorld, all bool) {
-	if os.Getenv("KAIZALA_DROP_CI") == "" || raceEnabled {
+	if raceEnabled {
+		t.Skip("the program that is killed is built without the race detector")
+	}
+	if !thorough() {
 		return newRetryWorldOf(t, "plain", "torn-far", "was"), false
 	}
 	return newRetryWorld(t), true

@@ -213,7 +213,7 @@ func TestRetryAtOnce(t *testing.T) {
 func TestRetryFolder(t *testing.T) {
 	t.Parallel()
 	n := 150
-	if os.Getenv("KAIZALA_DROP_CI") != "" {
+	if thorough() {
 		n = 2000
 	}
 	for _, running := range []bool{true, false} {

@@ -18,7 +18,7 @@ import (
 
 // volume is what a test takes: a tenth of it where somebody waits for the result, all of it in CI without the race detector.
 func volume(all int) int {
-	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+	if thorough() {
 		return all
 	}
 	return all / 10

@@ -71,6 +71,9 @@ func (s suite) Run() (code int) {
 	return s.M.Run()
 }
 
+// thorough reports whether all must be tried: by hand it takes too long, and the race detector sees nothing new in it.
+func thorough() bool { return os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled }
+
 // takesLong leaves a test that mostly waits to CI: who runs all of them by hand is to have the result within three minutes.
 func takesLong(t *testing.T) {
 	t.Helper()

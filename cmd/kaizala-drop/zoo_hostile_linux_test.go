@@ -241,7 +241,7 @@ func TestReplacedUnderWay(t *testing.T) {
 func TestRewrittenWhileUploaded(t *testing.T) {
 	t.Parallel()
 	tries := 40
-	if os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled {
+	if thorough() {
 		tries = 200
 	}
 	w := newWorld(t, "", "drop")

@@ -91,6 +91,9 @@ func TestEachFileSystemAndName(t *testing.T) {
 	for i, from := range all {
 		for j, to := range all {
 			names := names
+			if !full && !most && i != j {
+				names = names[:often/2]
+			}
 			if !full && i != j && i != 0 && j != 0 {
 				if !most {
 					continue
