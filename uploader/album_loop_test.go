@@ -117,6 +117,7 @@ func TestAlbumOfTen(t *testing.T) {
 // TestAlbumRestart goes on from each state that a crash can leave, without a second upload or post where none is
 // promised.
 func TestAlbumRestart(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	sums := [][]byte{make([]byte, 32), make([]byte, 32), make([]byte, 32)}
 	resource := func(w *world, id int64) { w.must(w.ledger.Uploaded(ctx, id, "kept", sums)) }

@@ -68,6 +68,7 @@ func TestDrainedRunEnds(t *testing.T) {
 
 // TestRestart goes on from each state that a crash can leave, without a second upload or post where none is promised.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	sum := sha256.Sum256([]byte("content"))
 	resource := func(w *world, id int64) { w.must(w.ledger.Uploaded(ctx, id, "kept", [][]byte{sum[:]})) }

@@ -66,6 +66,7 @@ func TestMappedWriterIsWaitedFor(t *testing.T) {
 
 // TestCompanionHoldsItsFileBack shows that each known companion holds its file back, and is not handed over itself.
 func TestCompanionHoldsItsFileBack(t *testing.T) {
+	t.Parallel()
 	const open, fetching = "it is open in a program", "another program is still fetching it"
 	for companion, reason := range map[string]string{
 		".~lock.held.mp3#": open, "~$held.mp3": open, "~$eld.mp3": open, "~$ld.mp3": open, ".~held.mp3": open,
@@ -98,6 +99,7 @@ func TestStateOfAxel(t *testing.T) {
 // TestTornFileIsHandedOverAsTorn shows that a file which stays without its ending is handed over as torn, and one that
 // is completed in time as whole.
 func TestTornFileIsHandedOverAsTorn(t *testing.T) {
+	t.Parallel()
 	impatient, patient := folder(t.TempDir()), folder(t.TempDir())
 	impatient.VerifyEnding, impatient.TruncatedAfter = true, time.Second
 	patient.VerifyEnding, patient.TruncatedAfter = true, time.Hour // long enough for the test to complete the file
@@ -183,6 +185,7 @@ func TestAsItIs(t *testing.T) {
 // comes while the folder is watched or lay there before, and that the same holes in a file written under its name are a
 // crash.
 func TestHolesOfRsync(t *testing.T) {
+	t.Parallel()
 	rsync, err := exec.LookPath("rsync")
 	if err != nil {
 		if os.Getenv("KAIZALA_DROP_CI") != "" {
@@ -232,6 +235,7 @@ func TestHolesOfRsync(t *testing.T) {
 // TestStrangeNamesWait shows that a file whose extension says nothing is held back for truncated_after, and goes then as a whole one,
 // that one with a known name goes at once, and that a name which is nothing but such an extension is a hidden file like others.
 func TestStrangeNamesWait(t *testing.T) {
+	t.Parallel()
 	f := folder(t.TempDir())
 	f.VerifyEnding, f.TruncatedAfter = true, time.Second
 	f.Accepts = func(name string) (media.Type, bool) {

@@ -123,6 +123,7 @@ func TestMountedSubfolder(t *testing.T) {
 
 // TestSubfolders shows that subfolders stay watched when they are renamed, replaced, exchanged, removed or moved.
 func TestSubfolders(t *testing.T) {
+	t.Parallel()
 	for name, disturb := range map[string]func(t *testing.T, dir, elsewhere string) (want []string){
 		"renamed": func(t *testing.T, dir, _ string) []string {
 			must(t, os.Rename(dir+"/a", dir+"/z"))
@@ -432,6 +433,7 @@ func (r *running) says(part string, times int) {
 // TestUnreadableSubfolder shows that a subfolder which cannot be read keeps nothing else waiting, is said, and is taken
 // when it can be read.
 func TestUnreadableSubfolder(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() == 0 && !inChild(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}) {
 		return
 	}

@@ -64,6 +64,7 @@ func (n *newspaper) empties(from, to int) {
 // TestReportIsShort shows that there is one line for all files that come together, one warning after warn_after,
 // another when ten times as many wait, and one line when it is over.
 func TestReportIsShort(t *testing.T) {
+	t.Parallel()
 	n := newNewspaper(t)
 	n.empties(0, 3000)
 	n.want(time.Minute, "empty: 3000, marker 0 first")

@@ -58,6 +58,7 @@ func isSparse(f *os.File) bool {
 // TestIsSparse shows that files with holes are told from whole ones, for many ways of writing, before and after
 // everything is on the disk.
 func TestIsSparse(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		write  func(d *draft)
 		sparse bool
