@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -219,35 +220,36 @@ func (c *crashWorld) killers() []killer {
 // atCall kills at the nth call to a path that ends like this.
 func atCall(path, at string, nth int) func(c *crashWorld, kill func()) {
 	return func(c *crashWorld, kill func()) {
-		var mu sync.Mutex
-		c.set(func(rw http.ResponseWriter, r *http.Request) bool {
-			if !strings.HasSuffix(r.URL.Path, path) {
-				return false
-			}
-			mu.Lock()
-			nth--
-			now := nth == 0
-			mu.Unlock()
-			if !now {
-				return false
-			}
-			switch at {
-			case "before it is read":
-				kill()
-			case "in the middle of it":
-				_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
-				kill()
-			case "before its answer":
-				c.answer(httptest.NewRecorder(), r)
-				kill()
-			case "after its answer":
-				c.answer(rw, r)
-				_ = http.NewResponseController(rw).Flush()
-				kill()
-				return true
-			}
-			panic(http.ErrAbortHandler)
-		})
+		c.set(killAt(at, nth, func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, path) }, c.answer, kill))
+	}
+}
+
+// killAt gives what kills at the nth call that is meant, before the service has acted or after it. answer is the service.
+func killAt(
+	at string, nth int, isMeant func(r *http.Request) bool, answer func(rw http.ResponseWriter, r *http.Request), kill func(),
+) func(rw http.ResponseWriter, r *http.Request) (handled bool) {
+	var left atomic.Int64
+	left.Store(int64(nth))
+	return func(rw http.ResponseWriter, r *http.Request) bool {
+		if !isMeant(r) || left.Add(-1) != 0 {
+			return false
+		}
+		switch at {
+		case "before it is read":
+			kill()
+		case "in the middle of it":
+			_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
+			kill()
+		case "before its answer":
+			answer(httptest.NewRecorder(), r)
+			kill()
+		case "after its answer":
+			answer(rw, r)
+			_ = http.NewResponseController(rw).Flush()
+			kill()
+			return true
+		}
+		panic(http.ErrAbortHandler)
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"database/sql"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -111,37 +110,10 @@ func (c *matrixCrash) killers() (all []matrixKiller) {
 
 // atCall kills at the nth call to such a path with such an end.
 func (c *matrixCrash) atCall(path, end, at string, nth int) func(kill func()) {
-	return func(kill func()) {
-		var mu sync.Mutex
-		c.between(func(rw http.ResponseWriter, r *http.Request) bool {
-			if !strings.Contains(r.URL.Path, path) || !strings.HasSuffix(r.URL.Path, end) {
-				return false
-			}
-			mu.Lock()
-			nth--
-			now := nth == 0
-			mu.Unlock()
-			if !now {
-				return false
-			}
-			switch at {
-			case "before it is read":
-				kill()
-			case "in the middle of it":
-				_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
-				kill()
-			case "before its answer":
-				c.forward.ServeHTTP(httptest.NewRecorder(), r)
-				kill()
-			case "after its answer":
-				c.forward.ServeHTTP(rw, r)
-				_ = http.NewResponseController(rw).Flush()
-				kill()
-				return true
-			}
-			panic(http.ErrAbortHandler)
-		})
+	isMeant := func(r *http.Request) bool {
+		return strings.Contains(r.URL.Path, path) && strings.HasSuffix(r.URL.Path, end)
 	}
+	return func(kill func()) { c.between(killAt(at, nth, isMeant, c.forward.ServeHTTP, kill)) }
 }
 
 // round drops files, starts a daemon, and waits until it was killed. One that has nothing left to do is killed as well.

@@ -54,41 +54,19 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(map[string]string{
+	did := map[string]string{
 		callToken:   "cannot get an access token",
 		callMedia:   "cannot upload",
 		callActions: "cannot post",
 		callGroups:  "cannot list groups",
 		callPIN:     "cannot have a PIN sent",
 		callLogin:   "cannot log in",
-	}[e.Call])
-	if e.Status != 0 {
-		b.WriteString(": answered " + strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
-	}
+	}[e.Call]
+	told := wire.Failure{Did: did, Status: e.Status, Server: e.Server, Code: e.Code, Message: e.Message, Err: e.Err, RetryAfter: e.RetryAfter}
 	if e.Fault != FaultDestination && !e.Proven() {
-		b.WriteString(" without an error code of Kaizala's, as something in between would" + e.answeredBy())
+		told.Lacks = "Kaizala's"
 	}
-	for _, text := range []string{e.Code, e.Message} {
-		if text != "" {
-			b.WriteString(": " + text)
-		}
-	}
-	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
-	}
-	if e.RetryAfter != 0 {
-		b.WriteString(", try again in " + e.RetryAfter.String())
-	}
-	return b.String()
-}
-
-// answeredBy says who seems to have answered.
-func (e *Error) answeredBy() string {
-	if e.Server == "" {
-		return ""
-	}
-	return " (it calls itself " + e.Server + ")"
+	return told.String()
 }
 
 // Proven reports whether Fault is certain: the service itself spoke, or the failure was found on this machine. A status alone

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"kaizala-drop/internal/destination"
@@ -46,47 +45,25 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
 	usable := "cannot use the token"
 	if e.Fault == ofDestination { // nothing is wrong with the token
 		usable = "cannot ask whose the token is"
 	}
-	b.WriteString(map[string]string{
+	did := map[string]string{
 		callWellKnown: "cannot read the server's .well-known/matrix/client", callWhoAmI: usable,
 		callLimit: "cannot ask how large a file may be", callAlias: "cannot find the room", callJoin: "cannot enter the room",
 		callState: "cannot look at the room", callRooms: "cannot list the rooms", callUpload: "cannot upload", callSend: "cannot post",
 		callFind: "cannot look for the post", callBeacon: "cannot look for the post",
 		callLogin: "cannot log in", callRefresh: "cannot renew the token", callLogout: "cannot log out",
-	}[e.Call])
+	}[e.Call]
 	if e.told {
-		return b.String() + ": " + e.Err.Error()
+		return did + ": " + e.Err.Error()
 	}
-	if e.Status != 0 {
-		b.WriteString(": answered " + strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
-	}
+	told := wire.Failure{Did: did, Status: e.Status, Server: e.Server, Code: e.Code, Message: e.Message, Err: e.Err, RetryAfter: e.RetryAfter}
 	if e.Fault != ofDestination && e.Status != 0 && !e.Spoken {
-		b.WriteString(" without an error code of Matrix, as something in between would" + e.answeredBy())
+		told.Lacks = "Matrix"
 	}
-	for _, text := range []string{e.Code, e.Message} {
-		if text != "" {
-			b.WriteString(": " + text)
-		}
-	}
-	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
-	}
-	if e.RetryAfter != 0 {
-		b.WriteString(", try again in " + e.RetryAfter.String())
-	}
-	return b.String()
-}
-
-// answeredBy says who seems to have answered.
-func (e *Error) answeredBy() string {
-	if e.Server == "" {
-		return ""
-	}
-	return " (it calls itself " + e.Server + ")"
+	return told.String()
 }
 
 // Unwrap returns Err.
