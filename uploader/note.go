@@ -14,7 +14,7 @@ import (
 )
 
 // adviceUnknown stands in the note of a file whose answer was lost, before what every note says: how to send it again.
-const adviceUnknown = "Look in the group first whether the message is there."
+const adviceUnknown = "Look in the group or room first whether the message is there."
 
 // noteOf says in plain words why err sends d to failed/: as the service's word only what it said itself.
 func noteOf(d *delivery, err error) filing.Note {

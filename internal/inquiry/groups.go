@@ -32,13 +32,19 @@ func (k *facts) setting() string {
 	return "group_id"
 }
 
-// the is how people call what is posted to: a Matrix room, whose name begins with a sign that no Kaizala group has, or a group.
-func the(target string) string {
+// noun is what people call what is posted to: a Matrix room, whose name begins with a sign that no Kaizala group has, or a group.
+func noun(target string) string {
 	if strings.HasPrefix(target, "!") || strings.HasPrefix(target, "#") {
-		return "the room " + quote(target)
+		return "room"
 	}
-	return "the group " + quote(target)
+	return "group"
 }
+
+// the names what is posted to.
+func the(target string) string { return "the " + noun(target) + " " + quote(target) }
+
+// noun is what people call what the folder posts to.
+func (k *facts) noun() string { return noun(k.target()) }
 
 // goesToOf says in which group a file may be that may have been posted, else which it is for. The configuration may name another
 // group now, to which another post would go.

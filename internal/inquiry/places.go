@@ -108,7 +108,7 @@ func (k *facts) tellMoved() control.Story {
 	s := control.Story{State: TellsOutside, Title: k.base() + " lies in " + dir + ", and was not moved there by kaizala-drop, or so long ago that it is forgotten.",
 		Lines: []string{"What lies in " + dir + " is not posted."}}
 	if dir == "done/" {
-		s.Advice = []string{"Look in the group whether it is there. If it is not, copy it into " + quote(k.folder.Path) + " to have it posted."}
+		s.Advice = []string{"Look in the " + k.noun() + " whether it is there. If it is not, copy it into " + quote(k.folder.Path) + " to have it posted."}
 	} else {
 		s.Advice = []string{"To have it posted, move it into " + quote(k.folder.Path) + "."}
 	}
@@ -202,7 +202,7 @@ func (k *facts) tellThere() control.Story {
 		s.Lines = append(s.Lines, k.plain()...)
 		if len(s.Lines) == 0 {
 			s.Lines = append(s.Lines, k.goesTo())
-			s.Advice = []string{"Leave it there: it is not in the group yet."}
+			s.Advice = []string{"Leave it there: it is not in the " + k.noun() + " yet."}
 		}
 		s.Lines = append(s.Lines, k.history()...)
 		return k.withDoor(s)

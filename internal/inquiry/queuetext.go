@@ -18,7 +18,7 @@ func (t *statusText) queue(f control.Folder) (lines []string) {
 			lines = append(lines, t.sending(q))
 			continue
 		}
-		why := waitsFor(q)
+		why := waitsFor(q, noun(f.Target))
 		if waiting[why] == nil {
 			waiting[why], order = &waits{}, append(order, why)
 		}
@@ -69,9 +69,9 @@ func (t *statusText) sending(q view.Queued) string {
 	return "sending     " + label(q)
 }
 
-// waitsFor says in a few words what a delivery waits for.
-func waitsFor(q view.Queued) string {
-	if not := unsure(q); not != "" {
+// waitsFor says in a few words what a delivery waits for. target is what people call what it is posted to.
+func waitsFor(q view.Queued, target string) string {
+	if not := unsure(q, target); not != "" {
 		return not
 	}
 	switch {
@@ -90,7 +90,7 @@ func waitsFor(q view.Queued) string {
 	case view.BehindFolder:
 		return "waiting until files can be moved away"
 	case view.BehindGroup:
-		return "waiting for the group"
+		return "waiting for the " + target
 	case view.BehindDestination:
 		return "waiting for the destination"
 	case view.BehindDisk:

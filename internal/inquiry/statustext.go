@@ -135,7 +135,7 @@ func (t *statusText) stands(f control.Folder) {
 		t.alarm(joined(f.Advice, t.again(f.Next)), "%s: %s", path, f.Trouble)
 	}
 	if p := f.Pause; p != nil {
-		t.alarm(t.again(p.Until), "%s: its group has refused for %s: %s", path, t.since(p.Since), p.Reason)
+		t.alarm(t.again(p.Until), "%s: its %s has refused for %s: %s", path, noun(f.Target), t.since(p.Since), p.Reason)
 	}
 	if p := f.Filing; p != nil {
 		t.alarm(t.again(p.Until), "%s: files could not be moved away for %s: %s", path, t.since(p.Since), p.Reason)

@@ -1,6 +1,7 @@
 package inquiry
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -101,13 +102,13 @@ func (k *facts) rowed(r row) (s control.Story) {
 	default:
 		s.State, s.Title = TellsWaiting, name+" is taken, and not posted yet."
 		if r.MaybePosted {
-			s.Title = name + " may be in the group already: its post was begun, and no answer to it is known."
+			s.Title = name + " may be in the " + noun(cmp.Or(r.Target, k.target())) + " already: its post was begun, and no answer to it is known."
 		}
 		if r.Reason != "" {
 			s.Lines = append(s.Lines, "What it waits for: "+r.Reason+".")
 		}
 		s.Lines = append(s.Lines, k.goesToOf(r)...)
-		s.Advice = append(s.Advice, leaveIt(r.MaybePosted))
+		s.Advice = append(s.Advice, k.leaveIt(r.MaybePosted))
 	}
 	if r.ClaimedAs != "" && r.ClaimedAs != r.Name {
 		s.Lines = append(s.Lines, fmt.Sprintf("It was called %s when it was taken, and renamed since then.", quote(r.ClaimedAs)))
@@ -116,11 +117,11 @@ func (k *facts) rowed(r row) (s control.Story) {
 }
 
 // leaveIt is what to do with a file that is on its way.
-func leaveIt(maybePosted bool) string {
+func (k *facts) leaveIt(maybePosted bool) string {
 	if maybePosted {
-		return "Leave it where it is: it goes on by itself. Do not drop it again before you have looked in the group: it may be there already."
+		return "Leave it where it is: it goes on by itself. Do not drop it again before you have looked in the " + k.noun() + ": it may be there already."
 	}
-	return "Leave it where it is: it goes on by itself. To delete it is to lose it, for it is not in the group yet."
+	return "Leave it where it is: it goes on by itself. To delete it is to lose it, for it is not in the " + k.noun() + " yet."
 }
 
 // filed tells of a file that was posted.
@@ -130,10 +131,11 @@ func (k *facts) filed(r row, name string) control.Story {
 		s.Title = fmt.Sprintf("%s was posted, and moved to done/ %s.", name, k.moment(r.At))
 		s.Lines = append(s.Lines, "Its post was begun first "+k.moment(r.posting)+".")
 	}
-	said, sure := saidPosted(r), "it is in the group"
+	in := "in the " + noun(cmp.Or(r.Target, k.target()))
+	said, sure := saidPosted(r), "it is "+in
 	if said != nil {
-		s.Title = fmt.Sprintf("%s was moved to done/ %s: %s said that it is in the group.", name, k.moment(said.At), said.By)
-		sure = "it is in the group, as " + said.By + " said"
+		s.Title = fmt.Sprintf("%s was moved to done/ %s: %s said that it is %s.", name, k.moment(said.At), said.By, in)
+		sure = "it is " + in + ", as " + said.By + " said"
 	}
 	s.Lines = append(s.Lines, k.went(r)...)
 	s.Lines = append(s.Lines, r.where()...)
@@ -162,7 +164,7 @@ func (k *facts) went(r row) (lines []string) {
 		first := "there twice"
 		for _, before := range k.before {
 			if before.MaybePosted && before.Target != "" && before.Target != r.Target {
-				first = "in the group " + quote(before.Target) + ", too"
+				first = "in " + the(before.Target) + ", too"
 			}
 		}
 		lines = append(lines, "It may be "+first+": the answer to the first try was lost.")
@@ -242,7 +244,7 @@ func (k *facts) helps(r row) (advice []string) {
 	if r.MaybePosted || r.help.Unknown {
 		return append(advice, "Do not delete it before you have looked.")
 	}
-	return append(advice, "To delete it is to lose it: it is not in the group.")
+	return append(advice, "To delete it is to lose it: it is not in the "+noun(cmp.Or(r.Target, k.target()))+".")
 }
 
 // command is a command of kaizala-drop as it is to be typed.

@@ -79,7 +79,7 @@ func HistoryText(rows []control.Entry, now time.Time) (lines []string) {
 			line += fmt.Sprintf("; put back by %s on %s", back.By, back.At.In(now.Location()).Format(time.DateTime))
 		}
 		if e.MaybeTwice {
-			line += " (it may be in the group twice)"
+			line += " (it may be in the " + noun(e.Target) + " twice)"
 		}
 		lines = append(lines, line)
 	}

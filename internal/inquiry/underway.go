@@ -48,7 +48,7 @@ func (k *facts) tellHeld() control.Story {
 	if advised != "" {
 		s.Advice = append(s.Advice, capital(advised)+".")
 	}
-	if lost := losing(h.Kind); lost != "" && !isAbsent(k.looked) {
+	if lost := losing(h.Kind, k.noun()); lost != "" && !isAbsent(k.looked) {
 		s.Advice = append(s.Advice, lost)
 		if h.Kind != "symlink" {
 			s.Lines = append(s.Lines, k.goesTo())
@@ -58,17 +58,17 @@ func (k *facts) tellHeld() control.Story {
 	return k.withDoor(s)
 }
 
-// losing says what it is to delete what is held back for a kind of reason; "": nothing of it would ever be posted.
-func losing(kind string) string {
+// losing says what it is to delete what is held back for a kind of reason; "": nothing of it would ever be posted. in is where it is not.
+func losing(kind, in string) string {
 	switch kind {
 	case "folder", "filed", "note", "removed note", "special":
 		return ""
 	case "symlink":
-		return "To delete the link loses nothing: what it leads to stays where it is, and is not in the group."
+		return "To delete the link loses nothing: what it leads to stays where it is, and is not in the " + in + "."
 	case "empty":
 		return "There is nothing in it that could be lost."
 	}
-	return "To delete it is to lose it: it is not in the group."
+	return "To delete it is to lose it: it is not in the " + in + "."
 }
 
 // reasonWithout is a reason without the advice at its end, which is said by itself.
@@ -106,10 +106,10 @@ func (k *facts) tellQueued() control.Story {
 	case q.Stage == view.Posted, q.Stage == view.Failing:
 		s.Advice = append(s.Advice, "Leave it where it is: it is moved by itself.")
 	default:
-		s.Advice = append(s.Advice, leaveIt(q.MaybePosted || q.Stage == view.Uploaded && q.Busy))
+		s.Advice = append(s.Advice, k.leaveIt(q.MaybePosted || q.Stage == view.Uploaded && q.Busy))
 	}
 	if q.Stage == view.Failing && q.MaybePosted {
-		s.Advice = append(s.Advice, "Look in the group whether it is there, before anything else is done with it.")
+		s.Advice = append(s.Advice, "Look in the "+k.noun()+" whether it is there, before anything else is done with it.")
 	}
 	s.Lines = append(s.Lines, k.history()...)
 	return s
@@ -138,7 +138,7 @@ func (k *facts) titleOfQueued() control.Story {
 	case q.Stage == view.Asking:
 		s.Title = k.base() + " may be posted: the answer was lost, and the destination is asked whether it is."
 	case q.MaybePosted:
-		s.Title = k.base() + " may be in the group already: the answer to its post was lost, and it waits to be posted again."
+		s.Title = k.base() + " may be in the " + k.noun() + " already: the answer to its post was lost, and it waits to be posted again."
 	case q.Stage == view.Uploaded:
 		s.Title = k.base() + " is uploaded, and waits to be posted."
 	case q.Stage == view.Leaving:
@@ -192,7 +192,7 @@ func (k *facts) waitsFor() (lines []string, advice string) {
 			what = "it cannot be moved: " + q.Trouble
 		}
 	case view.BehindGroup:
-		what = pause("its group refuses", k.lane.Group)
+		what = pause("its "+k.noun()+" refuses", k.lane.Group)
 		advice = cmp.Or(advice, fmt.Sprintf("Look whether %s is there, and whether the account is a member of it and may post: %s. "+
 			"If it is another one now, change %s of its folder.", the(k.lane.Target), k.command("groups"), k.setting()))
 	case view.BehindDestination:

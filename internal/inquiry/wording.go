@@ -11,12 +11,12 @@ import (
 // What a status says of files of which not all is certain, and of those that are about to be given up.
 
 // unsure says in a few words what is not certain of a delivery that waits; "": nothing.
-func unsure(q view.Queued) string {
+func unsure(q view.Queued, target string) string {
 	switch {
 	case q.Gone:
 		return "renamed or deleted while they waited, which is seen when it is their turn"
 	case q.MaybePosted && isOpen(q):
-		return "may be in the group already (the answer was lost), waiting to be posted again"
+		return "may be in the " + target + " already (the answer was lost), waiting to be posted again"
 	}
 	return ""
 }
