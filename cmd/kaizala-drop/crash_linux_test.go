@@ -276,7 +276,7 @@ func (c *crashWorld) round(k killer) {
 	if k.start != nil {
 		k.start(c, kill)
 	}
-	c.untilKilled(cmd, k.name, kill)
+	c.kills[untilKilled(c.t, cmd, k.name, c.empty, kill, &c.log)]++
 	c.set(nil)
 	for state, n := range c.unfinished() {
 		c.left[state] += n
@@ -284,8 +284,9 @@ func (c *crashWorld) round(k killer) {
 	c.disturb()
 }
 
-func (c *crashWorld) untilKilled(cmd *exec.Cmd, name string, kill func()) {
-	c.t.Helper()
+// untilKilled waits until a daemon was killed, and gives by what: name, or that it had nothing left to do, for which it is killed, too.
+func untilKilled(t testing.TB, cmd *exec.Cmd, name string, isEmpty func() bool, kill func(), log *sharedLog) string {
+	t.Helper()
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	idle := time.NewTicker(20 * time.Millisecond)
@@ -294,23 +295,21 @@ func (c *crashWorld) untilKilled(cmd *exec.Cmd, name string, kill func()) {
 	for {
 		select {
 		case err := <-exited:
-			status := cmd.ProcessState.Sys().(syscall.WaitStatus)
-			if !status.Signaled() || status.Signal() != syscall.SIGKILL {
-				c.t.Fatalf("the daemon ended by itself: %v\n%s", err, &c.log)
+			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
+				t.Fatalf("the daemon ended by itself: %v\n%s", err, firstAndLast(log.String()))
 			}
-			c.kills[name]++
-			fmt.Fprintln(&c.log, "killed", name)
-			return
+			fmt.Fprintln(log, "killed", name)
+			return name
 		case <-idle.C:
-			if !c.empty() {
+			if !isEmpty() {
 				continue
 			}
 			name = "with nothing left to do"
 			kill()
 		case <-enough:
-			kill()
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT) // and so tell what it does
 			<-exited
-			c.t.Fatalf("the daemon has not come to the end in five minutes:\n%s", &c.log)
+			t.Fatalf("the daemon has not come to the end in five minutes:\n%s", log.String()[max(0, len(log.String())-40_000):])
 		}
 	}
 }

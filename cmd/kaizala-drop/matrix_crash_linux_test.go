@@ -133,7 +133,7 @@ func (c *matrixCrash) round(k matrixKiller) {
 	if k.start != nil {
 		k.start(kill)
 	}
-	c.untilKilled(cmd, k.name, kill)
+	c.kills[untilKilled(c.t, cmd, k.name, c.empty, kill, &c.log)]++
 	c.between(nil)
 	for state, n := range ledgerStates(c.t, c.ledgerCopy()) {
 		c.left[state] += n
@@ -144,36 +144,6 @@ func (c *matrixCrash) round(k matrixKiller) {
 		c.server.Begin()
 		if c.reader.Mend(c.rooms["near"]) {
 			c.mended++
-		}
-	}
-}
-
-func (c *matrixCrash) untilKilled(cmd *exec.Cmd, name string, kill func()) {
-	c.t.Helper()
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-	idle := time.NewTicker(20 * time.Millisecond)
-	defer idle.Stop()
-	enough := time.After(5 * time.Minute)
-	for {
-		select {
-		case err := <-exited:
-			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
-				c.t.Fatalf("the daemon ended by itself: %v\n%s", err, firstAndLast(c.log.String()))
-			}
-			c.kills[name]++
-			fmt.Fprintln(&c.log, "killed", name)
-			return
-		case <-idle.C:
-			if !c.empty() {
-				continue
-			}
-			name = "with nothing left to do"
-			kill()
-		case <-enough:
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT) // and so tell what it does
-			<-exited
-			c.t.Fatalf("the daemon has not come to the end in five minutes:\n%s", c.log.String()[max(0, len(c.log.String())-40_000):])
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package inquiry
 
 import (
-	"cmp"
 	"fmt"
 
 	"kaizala-drop/internal/text"
@@ -10,7 +9,7 @@ import (
 // deleting says what it is to delete what lies where the file of r was posted from. sure says why the file is in the group. Safe is
 // only what holds what was posted: a name, a size and a modification time do not show that.
 func (k *facts) deleting(r row, sure string) []string {
-	at, in := quote(r.at), "in the "+noun(cmp.Or(r.Target, k.target()))
+	at, in := quote(r.at), "in the "+k.nounOf(r)
 	switch {
 	case !r.isSomewhere():
 		return nil

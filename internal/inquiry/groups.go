@@ -1,6 +1,7 @@
 package inquiry
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -45,6 +46,9 @@ func the(target string) string { return "the " + noun(target) + " " + quote(targ
 
 // noun is what people call what the folder posts to.
 func (k *facts) noun() string { return noun(k.target()) }
+
+// nounOf is what people call what r was posted to, or is to be.
+func (k *facts) nounOf(r row) string { return noun(cmp.Or(r.Target, k.target())) }
 
 // goesToOf says in which group a file may be that may have been posted, else which it is for. The configuration may name another
 // group now, to which another post would go.

@@ -1,7 +1,6 @@
 package inquiry
 
 import (
-	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -102,7 +101,7 @@ func (k *facts) rowed(r row) (s control.Story) {
 	default:
 		s.State, s.Title = TellsWaiting, name+" is taken, and not posted yet."
 		if r.MaybePosted {
-			s.Title = name + " may be in the " + noun(cmp.Or(r.Target, k.target())) + " already: its post was begun, and no answer to it is known."
+			s.Title = name + " may be in the " + k.nounOf(r) + " already: its post was begun, and no answer to it is known."
 		}
 		if r.Reason != "" {
 			s.Lines = append(s.Lines, "What it waits for: "+r.Reason+".")
@@ -131,7 +130,7 @@ func (k *facts) filed(r row, name string) control.Story {
 		s.Title = fmt.Sprintf("%s was posted, and moved to done/ %s.", name, k.moment(r.At))
 		s.Lines = append(s.Lines, "Its post was begun first "+k.moment(r.posting)+".")
 	}
-	in := "in the " + noun(cmp.Or(r.Target, k.target()))
+	in := "in the " + k.nounOf(r)
 	said, sure := saidPosted(r), "it is "+in
 	if said != nil {
 		s.Title = fmt.Sprintf("%s was moved to done/ %s: %s said that it is %s.", name, k.moment(said.At), said.By, in)
@@ -244,7 +243,7 @@ func (k *facts) helps(r row) (advice []string) {
 	if r.MaybePosted || r.help.Unknown {
 		return append(advice, "Do not delete it before you have looked.")
 	}
-	return append(advice, "To delete it is to lose it: it is not in the "+noun(cmp.Or(r.Target, k.target()))+".")
+	return append(advice, "To delete it is to lose it: it is not in the "+k.nounOf(r)+".")
 }
 
 // command is a command of kaizala-drop as it is to be typed.

@@ -154,6 +154,7 @@ func TestStories(t *testing.T) {
 		"below":                      {func(k *facts) { k.place = placeBelow }, TellsIgnored, []string{"recursive = false", `Move it into "/srv/drop"`}, ""},
 		"not seen yet":               {func(*facts) {}, TellsUnseen, []string{"was not taken yet", `for the group "g@2"`, "not in the group yet"}, ""},
 		"empty, no daemon":           {func(k *facts) { k.running, k.info.Size = false, 0 }, TellsUnseen, []string{"It is empty", "No daemon runs", "systemctl start"}, ""},
+		"of a room":                  {func(k *facts) { k.folder.GroupID, k.folder.Room = "", "#scans:here" }, TellsUnseen, []string{`for the room "#scans:here"`, "not in the room yet"}, "group"},
 		"not its type":               {func(k *facts) { k.refused = "Kaizala does not take files of its type." }, TellsUnseen, []string{"Kaizala does not take files of its type"}, "Leave it there"},
 		"unreadable":                 {func(k *facts) { k.looked = errors.New("permission denied") }, TellsUnseen, []string{"cannot be looked at: permission denied"}, ""},
 		"never there":                {gone, TellsAbsent, []string{`There is no "a.pdf", and none was ever taken`, "history --name a.pdf", "explain a.pdf"}, ""},
