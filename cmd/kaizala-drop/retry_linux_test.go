@@ -249,6 +249,17 @@ func (c *retryWorld) asked(folder, path, when string) {
 	}
 }
 
+// delivered waits until a file that was taken back lies in done/. A kill while it is posted would leave an answer unknown, and another
+// post is right then.
+func (c *retryWorld) delivered(folder, path string) {
+	c.t.Helper()
+	done := filepath.Join(c.filedIn(folder, "done"), filepath.Base(path))
+	eventually(c.t, func() error {
+		_, err := os.Lstat(done)
+		return err
+	})
+}
+
 // changing are the calls that change something on the disk, or tell somebody of it.
 const changing = "renameat2 linkat unlinkat mkdirat fsync fdatasync pwrite64 ftruncate utimensat fchmod fchown sendfile copy_file_range write"
 
@@ -404,6 +415,7 @@ func TestRetryKillsTheDaemon(t *testing.T) {
 				p = c.run()
 			}
 			c.asked(folder, path, when)
+			c.delivered(folder, path)
 		}
 	}
 	if code := p.stop(); code != 0 {
