@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/wire"
 )
 
 // account is a destination as login, logout and groups see it: of a configuration whose folders may not be there yet.
@@ -24,6 +25,9 @@ func loadAccount(path string, args []string) (account, kind, error) {
 	}
 	to, err := chooseAccount(c.Destinations, args)
 	if err != nil {
+		return account{}, kind{}, err
+	}
+	if _, err := proxies(); err != nil {
 		return account{}, kind{}, err
 	}
 	k, err := kindOf(to)
@@ -52,6 +56,15 @@ func (a account) here(command ...string) error {
 	}
 	return failed(fmt.Errorf("the credentials of %s are not here: systemd gives them out to services alone. As root, run %s",
 		a.to.Name, asService(a.config, "--pty", append(command, a.to.Name)...)))
+}
+
+// proxies gives the proxies of the environment, by which destinations are called. An error has the exit code 78.
+func proxies() ([]wire.Proxy, error) {
+	found, err := wire.Proxies(os.Getenv)
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	return found, nil
 }
 
 // withTokens wants each destination to have something to get access with: a token of the configuration, or that of a login.

@@ -47,6 +47,7 @@ Credentials ("credential:NAME") are given out by systemd, to a service alone. El
 			r := report{out: cmd.OutOrStdout()}
 			r.config(c)
 			r.tokens(c)
+			r.proxies()
 			switch {
 			case online && len(c.Unresolved) > 0:
 				r.problem("--online: nobody is asked, as the credentials are not here. As root, run %s", asService(c, "--pipe", "check", "--online"))
@@ -158,6 +159,18 @@ func (r *report) tokens(c config.Config) {
 		case err != nil:
 			r.warning("%s: %v", to.Name, err)
 		}
+	}
+}
+
+// proxies says which proxies this process takes. A service may have others in its environment.
+func (r *report) proxies() {
+	found, err := proxies()
+	if err != nil {
+		r.problem("%v", err)
+		r.code = exitConfig
+	}
+	for _, proxy := range found {
+		r.good("%s: calls go through the proxy %s, but for the hosts of NO_PROXY and this machine", proxy.Variable, proxy.Address)
 	}
 }
 

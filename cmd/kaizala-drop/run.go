@@ -53,6 +53,9 @@ func runUntilSignalled(ctx context.Context, path string, once bool, out io.Write
 	if err := withTokens(c); err != nil {
 		return err
 	}
+	if _, err := proxies(); err != nil {
+		return err
+	}
 	ctx, stop := untilSignalled(ctx)
 	defer stop()
 	context.AfterFunc(ctx, func() { notifyStopping(c.ShutdownGrace + leaveAfter) })
