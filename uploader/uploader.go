@@ -20,6 +20,7 @@ import (
 	"context"
 	"time"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
@@ -98,6 +99,9 @@ type Uploader struct {
 	// Asks brings questions about what is under way. They are answered as long as Run runs. May be nil.
 	Asks <-chan view.Ask[view.Posting]
 
+	// Beats gets a part, by which the loop shows that it moves. May be nil.
+	Beats *beat.Board
+
 	// Again says that what kept the destination from taking files may be over, as after a login: it is tried at once. May be nil.
 	Again <-chan struct{}
 
@@ -120,10 +124,9 @@ type Summary struct {
 // it returns within Grace and leaveAfter. Its error is a *hang.Error if it left steps behind that hang.
 func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 	l := newLoop(u)
-	select {
-	case folders := <-u.Folders:
-		l.setFolders(folders)
-	case <-ctx.Done():
+	l.beat = u.Beats.Join("posting to " + u.Name)
+	defer l.beat.Leave()
+	if !l.begin(ctx) {
 		return Summary{}, nil
 	}
 	if err := l.restore(ctx); ctx.Err() != nil {
@@ -132,6 +135,21 @@ func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 		return Summary{}, err
 	}
 	return l.run(ctx)
+}
+
+// begin waits for the first folders. It reports false if ctx has ended before.
+func (l *loop) begin(ctx context.Context) bool {
+	for {
+		select {
+		case folders := <-l.Folders:
+			l.setFolders(folders)
+			return true
+		case <-l.beat.Asked():
+			l.beat.Taken()
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // logOf is the log with what identifies a delivery.

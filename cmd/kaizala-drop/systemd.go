@@ -15,7 +15,7 @@ import (
 
 // What systemd is told (sd_notify(3)). Nothing happens where nobody listens: $NOTIFY_SOCKET is not set.
 
-func notifyReady() { notify(systemd.SdNotifyReady) }
+func notifyReady() { notify(systemd.SdNotifyReady + "\nSTATUS=") }
 
 // notifyStopping says how long it may take: a shutdown_grace may be longer than the unit's TimeoutStopSec=.
 func notifyStopping(most time.Duration) {
