@@ -28,6 +28,9 @@ const endMargin = 5 * time.Second
 // notifyReloading carries the time, so that systemd can tell whether READY=1 is the answer to this reload.
 func notifyReloading() { notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec()) }
 
+// isService reports whether systemd waits for what this process says (Type=notify).
+func isService() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
+
 func notify(state string) { _, _ = systemd.SdNotify(false, state) } // a lost message is not worth stopping for
 
 // isJournal reports whether out is this process's stderr, and that is the journal.
