@@ -156,7 +156,14 @@ func (l *loop) begin(ctx context.Context) bool {
 func (u *Uploader) logOf(f *facts) *zerolog.Logger {
 	with := u.Log.With().Str("folder", text.Printable(f.Folder)).Str("file", text.Printable(f.name()))
 	if f.isAlbum() {
-		with = with.Str("last", text.Printable(f.Files[len(f.Files)-1].Name)).Int("images", len(f.Files))
+		album := f.names()
+		for i, name := range album {
+			album[i] = text.Printable(name)
+		}
+		with = with.Str("last", album[len(album)-1]).Int("images", len(album)).Strs("album", album)
+	}
+	if f.ID != 0 {
+		with = with.Int64("delivery", f.ID)
 	}
 	log := with.Logger()
 	return &log

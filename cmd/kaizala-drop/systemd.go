@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -9,8 +8,10 @@ import (
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
-	"github.com/coreos/go-systemd/v22/journal"
+	stream "github.com/coreos/go-systemd/v22/journal"
 	"github.com/rs/zerolog"
+
+	"kaizala-drop/internal/journal"
 )
 
 // What systemd is told (sd_notify(3)). Nothing happens where nobody listens: $NOTIFY_SOCKET is not set.
@@ -35,7 +36,7 @@ func notify(state string) { _, _ = systemd.SdNotify(false, state) } // a lost me
 
 // isJournal reports whether out is this process's stderr, and that is the journal.
 func isJournal(out io.Writer) bool {
-	is, _ := journal.StderrIsJournalStream()
+	is, _ := stream.StderrIsJournalStream()
 	return is && under(out) == io.Writer(os.Stderr)
 }
 
@@ -43,7 +44,7 @@ func isJournal(out io.Writer) bool {
 // own.
 func sayFatal(out io.Writer, text string) {
 	if isJournal(out) {
-		prefix := fmt.Sprintf("<%d>", priority(zerolog.FatalLevel))
+		prefix := string(journal.Prefixed(zerolog.FatalLevel, nil))
 		text = prefix + strings.ReplaceAll(text, "\n", "\n"+prefix)
 	}
 	fmt.Fprintln(out, text)
@@ -56,24 +57,20 @@ type journalWriter struct{ out io.Writer }
 func (w journalWriter) Write(p []byte) (int, error) { return w.out.Write(p) }
 
 func (w journalWriter) WriteLevel(level zerolog.Level, p []byte) (int, error) {
-	var line bytes.Buffer
-	fmt.Fprintf(&line, "<%d>", priority(level))
-	line.Write(p)
-	if _, err := w.out.Write(line.Bytes()); err != nil {
+	if _, err := w.out.Write(journal.Prefixed(level, p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// priority is syslog(3)'s number for a level.
-func priority(level zerolog.Level) int {
-	switch {
-	case level >= zerolog.ErrorLevel && level < zerolog.NoLevel:
-		return 3
-	case level == zerolog.WarnLevel:
-		return 4
-	case level == zerolog.DebugLevel, level == zerolog.TraceLevel:
-		return 7
+// identifier is how the journal calls this program.
+const identifier = "kaizala-drop"
+
+// inJournal is a log whose lines are entries of the journal, with fields of their own. out is stderr.
+func inJournal(out io.Writer) io.Writer {
+	entries := journal.New(journal.Socket, identifier, under(out))
+	if patient, ok := out.(*patientWriter); ok {
+		return patientVia{patient, entries}
 	}
-	return 6
+	return zerolog.SyncWriter(entries)
 }
