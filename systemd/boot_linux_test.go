@@ -97,6 +97,14 @@ func build(t *testing.T, flags ...string) string {
 // thorough reports whether all must be tried: by hand it takes too long.
 func thorough() bool { return os.Getenv(thoroughVar) != "" }
 
+// takesLong leaves a test to where nothing may be skipped.
+func takesLong(t *testing.T) {
+	t.Helper()
+	if !thorough() {
+		t.Skip("it takes long: set " + thoroughVar + "=1 to run it")
+	}
+}
+
 // thoroughVar is set where nothing may be skipped.
 const thoroughVar = "KAIZALA_DROP_CI"
 

@@ -88,17 +88,22 @@ func countPosts(all []post, name string) (n int) {
 
 // testSlowStart: a ledger whose check takes longer than TimeoutStartSec= is waited for.
 func testSlowStart(t *testing.T) {
+	takesLong(t)
 	fuse(t)
 	const state, real, limit = "/var/lib/kaizala-drop", "/var/lib/kaizala-drop.real", 2 * time.Second
 	run(t, "systemctl", "stop", "kaizala-drop")
 	run(t, "sqlite3", state+"/ledger.db", `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 300)
 		INSERT INTO delivery (folder, action, state, caption, settled_at, claimed_at, updated_at, finished_at)
 		SELECT CAST('/nowhere' AS BLOB), 'Image', 'filed', hex(randomblob(2000)), t, t, t, t FROM n, (SELECT strftime('%Y-%m-%dT%H:%M:%fZ') AS t)`)
+	ledger, err := os.Stat(state + "/ledger.db")
+	if err != nil {
+		t.Fatal(err)
+	}
 	run(t, "mv", state, real)
 	if err := os.Mkdir(state, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "systemd-run", "--quiet", "--unit=slow-disk", "bindfs", "-f", "-o", "allow_other,dev", "--read-rate=200000", real, state)
+	run(t, "systemd-run", "--quiet", "--unit=slow-disk", "bindfs", "-f", "-o", "allow_other", fmt.Sprintf("--read-rate=%d", ledger.Size()/int64(2*limit.Seconds())), real, state)
 	awaitMount(t, state)
 	dropIn(t, "slow.conf", fmt.Sprintf("[Service]\nTimeoutStartSec=%d\n", int(limit.Seconds())))
 	began := time.Now()
@@ -154,9 +159,7 @@ type sick struct{ began time.Time }
 // destination that takes connections and never answers, one that is not there, a folder of 20,000 files, and a full disk under
 // its ledger. It works beside the other tests.
 func (s *sick) begin(t *testing.T) {
-	if !thorough() {
-		t.Skip("it takes long: set KAIZALA_DROP_CI=1 to run it")
-	}
+	takesLong(t)
 	fuse(t)
 	for _, dir := range []string{sickHangs, sickMany, sickWell, "/srv/hangs", sickState} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {

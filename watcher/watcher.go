@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -87,7 +86,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer close(w.Settled)
 	all := &watches{Watcher: w, byPath: map[string]*watch{}, ends: make(chan error)}
 	configured, released := w.Folders, w.Released // nil once closed
-	part := w.Beats.Join(strings.TrimSpace("the watcher of " + w.Name))
+	part := w.Beats.Join(w.name())
 	defer part.Leave()
 	started := false
 	for {
@@ -119,6 +118,14 @@ func (w *Watcher) Run(ctx context.Context) error {
 			return errors.Join(all.errs...)
 		}
 	}
+}
+
+// name is what the part of Run is called.
+func (w *Watcher) name() string {
+	if w.Name == "" {
+		return "the watcher"
+	}
+	return "the watcher of " + w.Name
 }
 
 // eventBuffer is how many events of one folder are buffered before its loop, so that drain sees what is pending.
