@@ -41,10 +41,7 @@ type daemon struct {
 // run works until ctx ends or, with once, until what is there is delivered. It ends at most shutdown_grace and leaveAfter
 // after ctx did, plus what the disk of state_dir takes, whatever else hangs; what does is named then.
 func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
-	guarding, stopGuarding := context.WithCancel(context.WithoutCancel(ctx)) // also while it starts and stops
-	defer stopGuarding()
-	guarded := d.guard(guarding)
-	defer func() { stopGuarding(); <-guarded }()
+	defer d.guard()() // also while it starts and stops
 	book, err := d.openLedger()
 	if err != nil {
 		return uploader.Summary{}, err
@@ -105,7 +102,7 @@ func (d *daemon) keeping(ctx context.Context, pipelines []*pipeline) (parts []pa
 // close gives the ledger back. That it cannot be tidied up, because somebody reads it, is no failure: no step is lost.
 func (d *daemon) close(book *ledger.Ledger) error {
 	if err := book.Close(); err != nil {
-		d.log.Warn().Err(err).Msg("the ledger was not closed as it should be: the next start takes care of that")
+		d.log.Info().Err(err).Msg("the ledger was not closed as it should be: the next start takes care of that")
 	}
 	return nil
 }

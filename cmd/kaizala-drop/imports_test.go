@@ -15,7 +15,7 @@ import (
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
 		"cmd/kaizala-drop": {"watcher", "uploader", "internal/beat", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/file",
-			"internal/filing", "internal/hang", "internal/inquiry", "internal/kaizala", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
+			"internal/filing", "internal/hang", "internal/inquiry", "internal/journal", "internal/kaizala", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
 			"internal/samples", "internal/sandbox", "internal/shape", "internal/text", "internal/view"},
 		"watcher":                    {"internal/beat", "internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media", "internal/text", "internal/view"},
 		"uploader":                   {"internal/beat", "internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media", "internal/text", "internal/view"},

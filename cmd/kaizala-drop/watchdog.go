@@ -74,24 +74,19 @@ func (w *watchdog) tell(still []beat.Still) {
 	}
 }
 
-// guard lets the watchdog of systemd be told that the daemon lives, if there is one (sd_watchdog_enabled(3)). What it gives is
-// closed when that has ended.
-func (d *daemon) guard(ctx context.Context) <-chan struct{} {
-	ended := make(chan struct{})
+// guard lets the watchdog of systemd be told that the daemon lives, if there is one (sd_watchdog_enabled(3)), until stop is called.
+func (d *daemon) guard() (stop func()) {
 	period, err := systemd.SdWatchdogEnabled(false)
 	if err != nil || period == 0 {
-		close(ended)
-		return ended
+		return func() {}
 	}
 	w := &watchdog{period: period, beats: &d.beats, log: d.log, ping: func() error {
 		_, err := systemd.SdNotify(false, systemd.SdNotifyWatchdog)
 		return err
 	}}
-	go func() {
-		defer close(ended)
-		w.run(ctx)
-	}()
-	return ended
+	ctx, cancel := context.WithCancel(context.Background())
+	go w.run(ctx)
+	return cancel // it is not waited for: a systemd that does not listen is no reason not to end
 }
 
 const (
