@@ -57,19 +57,14 @@ func TestUnit(t *testing.T) {
 	need(t, os.Geteuid() == 0, "only root can boot a systemd")
 	_, err := os.Stat(initProgram)
 	need(t, err == nil, "there is no systemd to boot: install the package systemd")
-	build, share := t.TempDir(), t.TempDir()
-	daemon := filepath.Join(build, "kaizala-drop")
-	command := exec.CommandContext(t.Context(), "go", "build", "-o", daemon, "../cmd/kaizala-drop")
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("cannot build the daemon: %v\n%s", err, out)
-	}
+	share := t.TempDir()
+	daemon, hanging := build(t), build(t, "-tags", "hanghook")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for from, to := range map[string]string{
-		self: "test", daemon: "kaizala-drop",
+		self: "test", daemon: "kaizala-drop", hanging: hangingProgram,
 		"kaizala-drop.service": "kaizala-drop.service", "kaizala-drop.sysusers.conf": "kaizala-drop.sysusers.conf",
 		"folders.conf.example": "folders.conf.example",
 	} {
@@ -87,12 +82,38 @@ func TestUnit(t *testing.T) {
 	}
 }
 
+// build builds the daemon with these flags, and gives its path.
+func build(t *testing.T, flags ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kaizala-drop")
+	command := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-o", path}, flags...), "../cmd/kaizala-drop")...)
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("cannot build the daemon: %v\n%s", err, out)
+	}
+	return path
+}
+
+// thorough reports whether all must be tried: by hand it takes too long.
+func thorough() bool { return os.Getenv(thoroughVar) != "" }
+
+// takesLong leaves a test to where nothing may be skipped.
+func takesLong(t *testing.T) {
+	t.Helper()
+	if !thorough() {
+		t.Skip("it takes long: set " + thoroughVar + "=1 to run it")
+	}
+}
+
+// thoroughVar is set where nothing may be skipped.
+const thoroughVar = "KAIZALA_DROP_CI"
+
 // need skips the test where the machine cannot run it, and fails it where it must.
 func need(t *testing.T, ok bool, reason string) {
 	t.Helper()
 	switch {
 	case ok:
-	case os.Getenv("KAIZALA_DROP_CI") != "":
+	case thorough():
 		t.Fatal(reason)
 	default:
 		t.Skip(reason)
@@ -231,7 +252,10 @@ func mountKernel(root string) error {
 func mountDevices(root string) error {
 	dev := filepath.Join(root, "dev")
 	errs := []error{mount("tmpfs", dev, 0, "mode=755")}
-	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
+	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "fuse"} {
+		if _, err := os.Stat("/dev/" + name); name == "fuse" && err != nil {
+			continue // the tests that need it say so
+		}
 		errs = append(errs, os.WriteFile(filepath.Join(dev, name), nil, 0o666), bind("/dev/"+name, filepath.Join(dev, name), 0))
 	}
 	return errors.Join(append(errs,
@@ -260,12 +284,12 @@ SuccessAction=exit
 FailureAction=exit
 [Service]
 Type=oneshot
-Environment=%s=%s
+Environment=%s=%s %[5]s=%[6]s
 WorkingDirectory=%[3]s
 ExecStart=%[3]s/test -test.v -test.run=^TestUnit$ -test.timeout=%[4]s
 StandardOutput=truncate:%[3]s/log
 StandardError=inherit
-`, lifeVar, asInside, shared, bootTimeout-10*time.Second), 0o644),
+`, lifeVar, asInside, shared, bootTimeout-10*time.Second, thoroughVar, os.Getenv(thoroughVar)), 0o644),
 	}
 	for _, name := range []string{"timesyncd", "networkd", "resolved", "udevd", "udev-trigger", "sysctl", "modules-load"} {
 		errs = append(errs, os.Symlink("/dev/null", filepath.Join(units, "systemd-"+name+".service")))

@@ -58,6 +58,7 @@ func folder(path, id string) string {
 // testInside is the life of one installation, from the first day to a broken configuration: each step stands on those
 // before it.
 func testInside(t *testing.T) {
+	sick := &sick{}
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, _ := exec.Command("journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-u", "sandbox").CombinedOutput()
@@ -70,17 +71,22 @@ func testInside(t *testing.T) {
 	}{
 		{"install", testInstall},
 		{"the unit is right", testAnalyze},
+		{"is sick in every way", sick.begin},
 		{"starts without credentials", testStartsWithoutCredentials},
 		{"starts with credentials", testStartsWithCredentials},
 		{"has one privilege", testPrivileges},
 		{"delivers", testDelivers},
+		{"tells the journal", testJournal},
 		{"is asked", testAsks},
 		{"waits for another user's writer", testWaitsForWriter},
 		{"reloads", testReloads},
 		{"keeps its settings when the new ones are wrong", testReloadRefused},
 		{"refuses a second daemon", testSecondRefused},
 		{"comes back when killed", testComesBack},
+		{"is not killed at a slow start", testSlowStart},
+		{"is ended by the watchdog", testWatchdog},
 		{"stops", testStops},
+		{"was not ended for what is sick", sick.end},
 		{"stays down with a wrong configuration", testWrongConfiguration},
 	} {
 		if !t.Run(step.name, step.do) {
@@ -116,7 +122,7 @@ func testInstall(t *testing.T) {
 	// A unit that nothing at work wants is forgotten when it stops, and how it ended with it.
 	run(t, "systemctl", "add-wants", "--quiet", "--runtime", "kaizala-drop-test.target", "kaizala-drop.service")
 	run(t, "systemd-run", "--quiet", "--unit=sandbox", "/usr/local/bin/kaizala-drop", "sandbox", "--listen", "127.0.0.1:8410",
-		"--group", "reception@2=Reception", "--group", "lab@2=Lab", "--group", "home@2=Home")
+		"--group", "reception@2=Reception", "--group", "lab@2=Lab", "--group", "home@2=Home", "--group", "sick@2=Sick")
 	await(t, "the sandbox", func() bool {
 		_, err := posts("lab@2")
 		return err == nil
@@ -415,7 +421,12 @@ func run(t *testing.T, name string, args ...string) string {
 
 func show(t *testing.T, property string) string {
 	t.Helper()
-	return strings.TrimSpace(run(t, "systemctl", "show", "kaizala-drop", "--value", "--property="+property))
+	return showOf(t, "kaizala-drop", property)
+}
+
+func showOf(t *testing.T, unit, property string) string {
+	t.Helper()
+	return strings.TrimSpace(run(t, "systemctl", "show", unit, "--value", "--property="+property))
 }
 
 func wantState(t *testing.T, active, sub string) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/ledger"
@@ -27,6 +28,7 @@ type loop struct {
 	handBacks []handBack // not taken yet
 	orphans   []ledger.Delivery
 	sum       Summary
+	beat      *beat.Part    // nil: nobody looks whether it moves
 	ended     chan struct{} // closed when the loop has ended: nobody takes outcomes any more
 }
 
@@ -109,6 +111,8 @@ func (l *loop) run(ctx context.Context) (Summary, error) {
 			l.onOutcome(o)
 		case ask := <-l.Asks:
 			l.answer(ask)
+		case <-l.beat.Asked():
+			l.beat.Taken()
 		case <-l.Again:
 			l.queue.tryNow(time.Now())
 		case released <- release:

@@ -163,7 +163,7 @@ func (l *loop) tellTrouble(d *delivery, n news, err error) {
 		log.Warn().Str("error", reasonOf(err)).Msg("a file is on its way to another destination, as was configured when it was taken up: " +
 			"it and the likes of it wait for that, the others of the folder go on")
 	case newsSearches:
-		log.Warn().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
+		log.Info().Str("error", reasonOf(err)).Msg("the album is refused: looking for the image that is to blame")
 	case newsHeld:
 		log.Warn().Str("reason", d.Reason).Time("until", d.heldUntil).Msg("the file is held: it cannot be uploaded, and nothing " +
 			"shows why. It stays where it is. Look whether a proxy in between limits the size of uploads")
@@ -179,7 +179,11 @@ func (l *loop) tellTrouble(d *delivery, n news, err error) {
 	case newsDoubt:
 		log.Info().Str("reason", reasonOf(err)).Msg("the answer to its post was lost, and nobody knows yet whether it is posted: its folder waits")
 	case newsWaits:
-		log.Warn().Str("error", reasonOf(err)).Int("tries", d.pause.failures).Msg("the file waits, and is tried again by itself")
+		level := zerolog.InfoLevel // the next try may pass
+		if d.pause.failures > 1 {
+			level = zerolog.WarnLevel
+		}
+		log.WithLevel(level).Str("error", reasonOf(err)).Int("tries", d.pause.failures).Msg("the file waits, and is tried again by itself")
 	}
 }
 

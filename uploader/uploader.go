@@ -20,6 +20,7 @@ import (
 	"context"
 	"time"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/destination"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/filing"
@@ -98,6 +99,9 @@ type Uploader struct {
 	// Asks brings questions about what is under way. They are answered as long as Run runs. May be nil.
 	Asks <-chan view.Ask[view.Posting]
 
+	// Beats gets a part, by which the loop shows that it moves. May be nil.
+	Beats *beat.Board
+
 	// Again says that what kept the destination from taking files may be over, as after a login: it is tried at once. May be nil.
 	Again <-chan struct{}
 
@@ -120,10 +124,9 @@ type Summary struct {
 // it returns within Grace and leaveAfter. Its error is a *hang.Error if it left steps behind that hang.
 func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 	l := newLoop(u)
-	select {
-	case folders := <-u.Folders:
-		l.setFolders(folders)
-	case <-ctx.Done():
+	l.beat = u.Beats.Join("posting to " + u.Name)
+	defer l.beat.Leave()
+	if !l.begin(ctx) {
 		return Summary{}, nil
 	}
 	if err := l.restore(ctx); ctx.Err() != nil {
@@ -134,11 +137,33 @@ func (u *Uploader) Run(ctx context.Context) (Summary, error) {
 	return l.run(ctx)
 }
 
+// begin waits for the first folders. It reports false if ctx has ended before.
+func (l *loop) begin(ctx context.Context) bool {
+	for {
+		select {
+		case folders := <-l.Folders:
+			l.setFolders(folders)
+			return true
+		case <-l.beat.Asked():
+			l.beat.Taken()
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // logOf is the log with what identifies a delivery.
 func (u *Uploader) logOf(f *facts) *zerolog.Logger {
 	with := u.Log.With().Str("folder", text.Printable(f.Folder)).Str("file", text.Printable(f.name()))
 	if f.isAlbum() {
-		with = with.Str("last", text.Printable(f.Files[len(f.Files)-1].Name)).Int("images", len(f.Files))
+		album := f.names()
+		for i, name := range album {
+			album[i] = text.Printable(name)
+		}
+		with = with.Str("last", album[len(album)-1]).Int("images", len(album)).Strs("album", album)
+	}
+	if f.ID != 0 {
+		with = with.Int64("delivery", f.ID)
 	}
 	log := with.Logger()
 	return &log

@@ -25,7 +25,7 @@ func (l *loop) onListing(now time.Time, a answer) {
 		l.trouble = ""
 		l.log.Info().Msg("the folder is watched again")
 	case !first && !l.root.SameFile(a.root.Identity):
-		l.log.Warn().Msg("another folder lies at this path now (mounted, unmounted or made again): watching it")
+		l.log.Info().Msg("another folder lies at this path now (mounted, unmounted or made again): watching it")
 	}
 	l.root = a.root
 	l.setRemote(a.remote, first)

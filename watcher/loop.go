@@ -11,6 +11,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/view"
@@ -34,6 +35,7 @@ type loop struct {
 	errors   <-chan error
 	released <-chan string
 	asks     <-chan view.Ask[view.Watched]
+	beat     *beat.Part     // nil: nobody looks whether it moves
 	requests chan<- request // closed by the loop when it ends
 	answers  <-chan answer
 	settled  chan<- file.Batch
@@ -102,6 +104,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.onRelease(name)
 		case ask := <-l.asks:
 			ask.Answer <- l.view(now, ask)
+		case <-l.beat.Asked():
+			l.beat.Taken()
 		case <-timer.C: // onTime does the work
 		case requests <- next:
 			l.sent(now)

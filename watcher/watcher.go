@@ -22,6 +22,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/hang"
 	"kaizala-drop/internal/media"
@@ -68,6 +69,10 @@ type Watcher struct {
 	Released <-chan file.Release
 	// Asks brings questions about one folder each. They are answered as long as the folder is watched. May be nil.
 	Asks <-chan view.Ask[view.Watched]
+	// Beats gets a part for Run and one for each folder, whose loops show there that they move. May be nil. Name tells them from those
+	// of other watchers.
+	Beats *beat.Board
+	Name  string
 	// Once makes Run return when everything found in the first folders was handed over or is held back. What is
 	// released until then settles again.
 	Once bool
@@ -81,11 +86,16 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer close(w.Settled)
 	all := &watches{Watcher: w, byPath: map[string]*watch{}, ends: make(chan error)}
 	configured, released := w.Folders, w.Released // nil once closed
+	part := w.Beats.Join(w.name())
+	defer part.Leave()
 	started := false
 	for {
 		select {
 		case <-ctx.Done():
+			part.Leave() // what hangs is waited for below
 			return errors.Join(ctx.Err(), all.end())
+		case <-part.Asked():
+			part.Taken()
 		case folders, ok := <-configured:
 			if !ok {
 				configured = nil
@@ -108,6 +118,14 @@ func (w *Watcher) Run(ctx context.Context) error {
 			return errors.Join(all.errs...)
 		}
 	}
+}
+
+// name is what the part of Run is called.
+func (w *Watcher) name() string {
+	if w.Name == "" {
+		return "the watcher"
+	}
+	return "the watcher of " + w.Name
 }
 
 // eventBuffer is how many events of one folder are buffered before its loop, so that drain sees what is pending.
@@ -218,6 +236,7 @@ func (w *watches) start(ctx context.Context, f Folder) {
 	s := newScout(f, notify)
 	l := newLoop(f, w.Once, log)
 	l.settled, l.released, l.asks, l.requests, l.answers, l.calls = w.Settled, started.released, started.asks, requests, answers, s.calls
+	l.beat = w.Beats.Join("the watcher of the folder " + text.Printable(f.Path))
 	if err != nil {
 		log.Warn().Err(watchAdvice(f.Path, err)).Stringer("every", min(f.Rescan, rescanRemote)).Msg("no events: the folder is only listed on the timer")
 	} else {
@@ -233,6 +252,7 @@ func (w *watches) start(ctx context.Context, f Folder) {
 	w.alive++
 	go func() {
 		err := l.run(ctx)
+		l.beat.Leave()
 		stop()
 		close(started.done)
 		if errors.Is(err, context.Canceled) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/door"
 	"kaizala-drop/internal/filing"
@@ -32,19 +33,23 @@ type daemon struct {
 	options string // of the commands that it names: optionsFor of the path of the configuration
 	log     zerolog.Logger
 
+	beats beat.Board // of all loops, and of the ledger's writer
+
 	now atomic.Pointer[config.Config] // with the folders of the last reload: for those who ask
 }
 
 // run works until ctx ends or, with once, until what is there is delivered. It ends at most shutdown_grace and leaveAfter
 // after ctx did, plus what the disk of state_dir takes, whatever else hangs; what does is named then.
 func (d *daemon) run(ctx context.Context) (uploader.Summary, error) {
-	book, err := ledger.Open(d.config.StateDir)
+	defer d.guard()() // also while it starts and stops
+	book, err := d.openLedger()
 	if err != nil {
 		return uploader.Summary{}, err
 	}
 	if kept := book.Kept(); kept != "" {
 		d.log.Info().Str("copy", text.Printable(kept)).Msg("the ledger was brought up to date; it is kept as it was, for a day")
 	}
+	book.Beats = &d.beats
 	filer := filing.New() // one for all: moves at the same time share their syncs
 	filer.Options = d.options
 	pipelines, err := d.join(book, filer)
@@ -97,7 +102,7 @@ func (d *daemon) keeping(ctx context.Context, pipelines []*pipeline) (parts []pa
 // close gives the ledger back. That it cannot be tidied up, because somebody reads it, is no failure: no step is lost.
 func (d *daemon) close(book *ledger.Ledger) error {
 	if err := book.Close(); err != nil {
-		d.log.Warn().Err(err).Msg("the ledger was not closed as it should be: the next start takes care of that")
+		d.log.Info().Err(err).Msg("the ledger was not closed as it should be: the next start takes care of that")
 	}
 	return nil
 }
@@ -106,7 +111,7 @@ func (d *daemon) close(book *ledger.Ledger) error {
 func (d *daemon) join(book *ledger.Ledger, filer *filing.Filer) (all []*pipeline, err error) {
 	previews := shape.NewPreviewer()
 	for _, to := range d.config.Destinations {
-		p, err := newPipeline(d.config, to, d.once, book, filer, previews, d.log)
+		p, err := newPipeline(d.config, to, d.once, book, filer, previews, &d.beats, d.log)
 		if err != nil {
 			return all, err
 		}
@@ -121,7 +126,7 @@ func (d *daemon) work(
 ) (sum uploader.Summary, hanging []string, err error) {
 	configured, up, asks := make(chan []config.Folder), make(chan []config.Folder), make(chan view.Ask[[]view.Door])
 	doors := door.Doors{
-		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Asks: asks, Once: d.once, Log: d.log,
+		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Asks: asks, Beats: &d.beats, Once: d.once, Log: d.log,
 	}
 	asked := make(chan struct{}) // closed when what was asked of failed files was tried
 	back := d.retries(book, filer, pipelines)

@@ -14,14 +14,14 @@ import (
 // not know each other. What is not in the table may import nothing of the project.
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
-		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/file",
-			"internal/filing", "internal/hang", "internal/inquiry", "internal/kaizala", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
+		"cmd/kaizala-drop": {"watcher", "uploader", "internal/beat", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/file",
+			"internal/filing", "internal/hang", "internal/inquiry", "internal/journal", "internal/kaizala", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
 			"internal/samples", "internal/sandbox", "internal/shape", "internal/text", "internal/view"},
-		"watcher":                    {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media", "internal/text", "internal/view"},
-		"uploader":                   {"internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media", "internal/text", "internal/view"},
+		"watcher":                    {"internal/beat", "internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media", "internal/text", "internal/view"},
+		"uploader":                   {"internal/beat", "internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media", "internal/text", "internal/view"},
 		"internal/config":            {"internal/ignore", "internal/matrix/names", "internal/overlap", "internal/text", "internal/wire"},
 		"internal/control":           {"internal/text", "internal/view"},
-		"internal/door":              {"internal/config", "internal/file", "internal/overlap", "internal/text", "internal/view"},
+		"internal/door":              {"internal/beat", "internal/config", "internal/file", "internal/overlap", "internal/text", "internal/view"},
 		"internal/inquiry":           {"internal/config", "internal/control", "internal/file", "internal/filing", "internal/ledger", "internal/text", "internal/view"},
 		"internal/overlap":           {"internal/file"},
 		"internal/filing":            {"internal/durable", "internal/file", "internal/text"},
@@ -34,7 +34,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/media":             {"internal/peek"},
 		"internal/shape":             {"internal/peek"},
 		"internal/ledger/ledgertest": {"internal/file", "internal/ledger", "internal/media"},
-		"internal/ledger":            {"internal/durable", "internal/file", "internal/media", "internal/text"},
+		"internal/ledger":            {"internal/beat", "internal/durable", "internal/file", "internal/media", "internal/text"},
 		"internal/retry":             {"internal/file", "internal/filing", "internal/ledger", "internal/text"},
 		"internal/sandbox":           {"internal/media", "internal/text"},
 		"internal/wire":              {"internal/budget", "internal/text"},

@@ -16,7 +16,8 @@ import (
 	"kaizala-drop/internal/text"
 )
 
-// newLog makes the log of a run: readable on a terminal, JSON otherwise, or as the configuration says.
+// newLog makes the log of a run: readable on a terminal, entries with fields of their own in the journal, JSON otherwise, or as the
+// configuration says.
 func newLog(out io.Writer, c config.Config) zerolog.Logger {
 	level, err := zerolog.ParseLevel(c.LogLevel)
 	if err != nil {
@@ -25,6 +26,8 @@ func newLog(out io.Writer, c config.Config) zerolog.Logger {
 	switch {
 	case c.LogFormat == "console" || (c.LogFormat == "auto" && isTerminal(out)):
 		out = console(out)
+	case isJournal(out) && c.LogFormat == "auto":
+		out = inJournal(out)
 	case isJournal(out):
 		out = journalWriter{out}
 	}

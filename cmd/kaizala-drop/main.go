@@ -15,7 +15,8 @@ import (
 	"kaizala-drop/internal/control"
 )
 
-// Exit codes. The unit's RestartPreventExitStatus=78 keeps a broken setting from looping.
+// Exit codes. The unit's RestartPreventExitStatus=78 keeps a broken setting from looping. A service whose command line is wrong ends
+// with 78, too: 2 is what the Go runtime ends a program with that panics, which is to be started again.
 const (
 	exitFailed = 1
 	exitUsage  = 2
@@ -43,6 +44,9 @@ func execute(ctx context.Context, args []string) int {
 		text, code = text+err.Error(), exit.code
 	} else {
 		text += fmt.Sprintf("%v\nsee \"%s --help\"", refused(err), cmd.CommandPath())
+	}
+	if code == exitUsage && isService() {
+		code = exitConfig
 	}
 	sayFatal(root.ErrOrStderr(), text)
 	return code

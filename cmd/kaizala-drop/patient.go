@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"kaizala-drop/internal/journal"
 )
 
 const (
@@ -25,22 +27,30 @@ const (
 // reader that stands still.
 type patientWriter struct {
 	out   io.Writer
-	lines chan []byte
+	lines chan piece
 	lost  atomic.Int64 // not told yet
 	idle  chan struct{}
 }
 
+// piece is what one Write was given, and where it goes.
+type piece struct {
+	out  io.Writer // nil: the text is none, and idle is told that all before it is written
+	text []byte
+}
+
 // newPatientWriter starts the goroutine that writes to out; it ends with the process.
 func newPatientWriter(out io.Writer, lines int) *patientWriter {
-	w := &patientWriter{out: out, lines: make(chan []byte, lines), idle: make(chan struct{}, 1)}
+	w := &patientWriter{out: out, lines: make(chan piece, lines), idle: make(chan struct{}, 1)}
 	go w.run()
 	return w
 }
 
 // Write takes p, or counts it as lost. It never fails: the log is not the work.
-func (w *patientWriter) Write(p []byte) (int, error) {
+func (w *patientWriter) Write(p []byte) (int, error) { return w.write(w.out, p) }
+
+func (w *patientWriter) write(out io.Writer, p []byte) (int, error) {
 	select {
-	case w.lines <- append([]byte(nil), p...):
+	case w.lines <- piece{out, append([]byte(nil), p...)}:
 	default:
 		w.lost.Add(1)
 	}
@@ -49,16 +59,16 @@ func (w *patientWriter) Write(p []byte) (int, error) {
 
 func (w *patientWriter) run() {
 	for line := range w.lines {
-		if line == nil { // flush
+		if line.out == nil { // flush
 			w.idle <- struct{}{}
 			continue
 		}
-		if _, err := w.out.Write(line); err != nil {
+		if _, err := line.out.Write(line.text); err != nil {
 			w.lost.Add(1)
 			continue
 		}
 		if n := w.lost.Swap(0); n > 0 {
-			if _, err := w.out.Write(lostLine(line, n, time.Now())); err != nil {
+			if _, err := line.out.Write(lostLine(line.text, n, time.Now())); err != nil {
 				w.lost.Add(n)
 			}
 		}
@@ -69,7 +79,7 @@ func (w *patientWriter) run() {
 func (w *patientWriter) flush(most time.Duration) {
 	end := time.After(most)
 	select {
-	case w.lines <- nil:
+	case w.lines <- piece{}:
 	case <-end:
 		return
 	}
@@ -84,13 +94,21 @@ func lostLine(after []byte, n int64, now time.Time) []byte {
 	const message = "so many lines of the log were lost: its reader stood still"
 	prefix, json := "", bytes.HasPrefix(after, []byte("{"))
 	if bytes.HasPrefix(after, []byte("<")) { // the journal's
-		prefix, json = fmt.Sprintf("<%d>", priority(zerolog.WarnLevel)), true
+		prefix, json = string(journal.Prefixed(zerolog.WarnLevel, nil)), true
 	}
 	if json {
 		return fmt.Appendf(nil, "%s{\"level\":\"warn\",\"lines\":%d,\"time\":%q,\"message\":%q}\n", prefix, n, now.Format(time.RFC3339), message)
 	}
 	return fmt.Appendf(nil, "%s WRN %s lines=%d\n", now.Format(time.TimeOnly), message, n)
 }
+
+// patientVia is a patientWriter whose lines go to another writer, in their order among the others.
+type patientVia struct {
+	*patientWriter
+	to io.Writer
+}
+
+func (w patientVia) Write(p []byte) (int, error) { return w.write(w.to, p) }
 
 // under is what out writes to in the end.
 func under(out io.Writer) io.Writer {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/budget"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/destination"
@@ -51,9 +52,12 @@ type pipeline struct {
 
 // newPipeline joins the parts of one destination of c. It starts nothing. The caller closes it.
 func newPipeline(
-	c config.Config, to config.Destination, once bool, book *ledger.Ledger, filer *filing.Filer, previews *shape.Previewer, log zerolog.Logger,
+	c config.Config, to config.Destination, once bool, book *ledger.Ledger, filer *filing.Filer, previews *shape.Previewer,
+	beats *beat.Board, log zerolog.Logger,
 ) (*pipeline, error) {
+	own := ""
 	if len(c.Destinations) > 1 {
+		own = to.Name
 		log = log.With().Str("destination", to.Name).Logger()
 	}
 	k, err := kindOf(to)
@@ -67,10 +71,10 @@ func newPipeline(
 	p := &pipeline{service: s, name: to.Name, watched: make(chan []watcher.Folder), posted: make(chan []uploader.Folder),
 		watchAsks: make(chan view.Ask[view.Watched]), uploadAsks: make(chan view.Ask[view.Posting])}
 	settled, released := make(chan file.Batch), make(chan file.Release)
-	p.watch = watcher.Watcher{Folders: p.watched, Settled: settled, Released: released, Asks: p.watchAsks, Once: once, Log: log}
+	p.watch = watcher.Watcher{Folders: p.watched, Settled: settled, Released: released, Asks: p.watchAsks, Beats: beats, Name: own, Once: once, Log: log}
 	p.upload = uploader.Uploader{
 		Destination: s.destination, Name: to.Name, Traits: s.traits, Ledger: book, Filer: filer,
-		Folders: p.posted, Settled: settled, Released: released, Asks: p.uploadAsks, Again: s.again,
+		Folders: p.posted, Settled: settled, Released: released, Asks: p.uploadAsks, Beats: beats, Again: s.again,
 		MaxUploads: to.Limits.MaxUploads, MaxAttempts: to.Limits.MaxAttempts, Budget: s.calls, Grace: c.ShutdownGrace, Log: log,
 	}
 	return p, nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -9,13 +8,15 @@ import (
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
-	"github.com/coreos/go-systemd/v22/journal"
+	stream "github.com/coreos/go-systemd/v22/journal"
 	"github.com/rs/zerolog"
+
+	"kaizala-drop/internal/journal"
 )
 
 // What systemd is told (sd_notify(3)). Nothing happens where nobody listens: $NOTIFY_SOCKET is not set.
 
-func notifyReady() { notify(systemd.SdNotifyReady) }
+func notifyReady() { notify(systemd.SdNotifyReady + "\nSTATUS=") }
 
 // notifyStopping says how long it may take: a shutdown_grace may be longer than the unit's TimeoutStopSec=.
 func notifyStopping(most time.Duration) {
@@ -28,11 +29,14 @@ const endMargin = 5 * time.Second
 // notifyReloading carries the time, so that systemd can tell whether READY=1 is the answer to this reload.
 func notifyReloading() { notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec()) }
 
+// isService reports whether systemd waits for what this process says (Type=notify).
+func isService() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
+
 func notify(state string) { _, _ = systemd.SdNotify(false, state) } // a lost message is not worth stopping for
 
 // isJournal reports whether out is this process's stderr, and that is the journal.
 func isJournal(out io.Writer) bool {
-	is, _ := journal.StderrIsJournalStream()
+	is, _ := stream.StderrIsJournalStream()
 	return is && under(out) == io.Writer(os.Stderr)
 }
 
@@ -40,7 +44,7 @@ func isJournal(out io.Writer) bool {
 // own.
 func sayFatal(out io.Writer, text string) {
 	if isJournal(out) {
-		prefix := fmt.Sprintf("<%d>", priority(zerolog.FatalLevel))
+		prefix := string(journal.Prefixed(zerolog.FatalLevel, nil))
 		text = prefix + strings.ReplaceAll(text, "\n", "\n"+prefix)
 	}
 	fmt.Fprintln(out, text)
@@ -53,24 +57,20 @@ type journalWriter struct{ out io.Writer }
 func (w journalWriter) Write(p []byte) (int, error) { return w.out.Write(p) }
 
 func (w journalWriter) WriteLevel(level zerolog.Level, p []byte) (int, error) {
-	var line bytes.Buffer
-	fmt.Fprintf(&line, "<%d>", priority(level))
-	line.Write(p)
-	if _, err := w.out.Write(line.Bytes()); err != nil {
+	if _, err := w.out.Write(journal.Prefixed(level, p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// priority is syslog(3)'s number for a level.
-func priority(level zerolog.Level) int {
-	switch {
-	case level >= zerolog.ErrorLevel && level < zerolog.NoLevel:
-		return 3
-	case level == zerolog.WarnLevel:
-		return 4
-	case level == zerolog.DebugLevel, level == zerolog.TraceLevel:
-		return 7
+// identifier is how the journal calls this program.
+const identifier = "kaizala-drop"
+
+// inJournal is a log whose lines are entries of the journal, with fields of their own. out is stderr.
+func inJournal(out io.Writer) io.Writer {
+	entries := journal.New(journal.Socket, identifier, under(out))
+	if patient, ok := out.(*patientWriter); ok {
+		return patientVia{patient, entries}
 	}
-	return 6
+	return zerolog.SyncWriter(entries)
 }

@@ -19,7 +19,7 @@ func topSettings() []setting[Config] {
 			absolute(func(c *Config) *string { return &c.StateDir })},
 		{"log_level", "info", "the least important kind of message that is logged",
 			choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
-		{"log_format", "auto", "how messages are written; auto is console on a terminal and JSON otherwise",
+		{"log_format", "auto", "how messages are written; auto is console on a terminal, entries with fields of their own in the journal, and JSON otherwise",
 			choice(func(c *Config) *string { return &c.LogFormat }, "auto", "console", "json")},
 		{"keep_history", "90d", "how long delivered files are remembered",
 			duration(func(c *Config) *time.Duration { return &c.KeepHistory }, time.Nanosecond)},

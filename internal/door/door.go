@@ -23,6 +23,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/view"
 )
@@ -57,6 +58,8 @@ type Doors struct {
 	StateDir string
 	// Asks brings questions about all folders. They are answered as long as Run runs. May be nil.
 	Asks <-chan view.Ask[[]view.Door]
+	// Beats gets a part, by which the loop shows that it moves. May be nil.
+	Beats *beat.Board
 	// Once makes Run try each folder only once.
 	Once bool
 	Log  zerolog.Logger

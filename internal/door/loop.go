@@ -43,6 +43,8 @@ func newLoop(d *Doors) *loop {
 
 func (l *loop) run(ctx context.Context) (hanging []string, err error) {
 	defer close(l.over)
+	part := l.Beats.Join("bringing up the folders")
+	defer part.Leave()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -55,6 +57,7 @@ func (l *loop) run(ctx context.Context) (hanging []string, err error) {
 		select {
 		case folders, ok := <-l.Folders:
 			if !ok {
+				part.Leave() // what hangs is waited for below
 				return l.end()
 			}
 			l.configure(now, folders)
@@ -64,8 +67,11 @@ func (l *loop) run(ctx context.Context) (hanging []string, err error) {
 			l.sent, l.changed = true, false
 		case ask := <-l.Asks:
 			ask.Answer <- l.view()
+		case <-part.Asked():
+			part.Taken()
 		case <-timer.C:
 		case <-ctx.Done():
+			part.Leave()
 			return l.end()
 		}
 	}

@@ -30,6 +30,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/file"
 	"kaizala-drop/internal/media"
 )
@@ -113,6 +114,10 @@ func (d Delivery) At() time.Time {
 // Ledger is the durable memory of deliveries. It is safe for concurrent use.
 type Ledger struct {
 	Reader
+	// Beats gets a part, by which the writer shows that it moves: a step that was asked for comes to its end, even if it fails. It is
+	// set before Run. May be nil.
+	Beats *beat.Board
+
 	lock *os.File
 	db   *sql.DB // has one connection, that of w
 	w    *writer

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite" // registers the driver "sqlite"
@@ -252,4 +253,20 @@ func (l *Ledger) migrate(version int) error {
 		return fmt.Errorf("cannot bring the schema from version %d to %d: %w", version, known, err)
 	}
 	return nil
+}
+
+// slowDisk is what a disk that is old and busy still reads, in bytes a second, while pages are read here and there.
+const slowDisk = 256 << 10
+
+// Patience is how long Open of the ledger in dir may take on a slow disk before it must be taken for stuck: the file is read to be
+// checked, and with an older schema copied and changed.
+func Patience(dir string) time.Duration {
+	const passes, least = 3, 2 * time.Minute
+	var bytes int64
+	for _, name := range []string{fileName, fileName + "-wal"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			bytes += info.Size()
+		}
+	}
+	return least + time.Duration(bytes/slowDisk)*passes*time.Second
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+
+	"kaizala-drop/internal/text"
 )
 
 // maxBatch is how many steps share a transaction at most, and so how many a failed commit can fail.
@@ -28,10 +30,15 @@ func (l *Ledger) Run(ctx context.Context) error {
 		return fmt.Errorf("cannot run the ledger twice: %w", ErrClosed)
 	}
 	defer close(l.ended)
+	part := l.Beats.Join("writing the ledger in " + text.Printable(l.dir))
+	defer part.Leave()
 	for {
 		select {
 		case c := <-l.queue:
 			l.commit(l.gather(c))
+			continue
+		case <-part.Asked():
+			part.Taken()
 			continue
 		case <-ctx.Done():
 		case <-l.stop:
@@ -39,6 +46,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 		break
 	}
 	l.closeQueue()
+	part.Leave() // who ends the ledger waits for it no longer than for the rest
 	for {
 		select {
 		case c := <-l.queue:
