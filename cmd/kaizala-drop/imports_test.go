@@ -14,8 +14,8 @@ import (
 // not know each other. What is not in the table may import nothing of the project.
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
-		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/file",
-			"internal/filing", "internal/hang", "internal/inquiry", "internal/kaizala", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
+		"cmd/kaizala-drop": {"watcher", "uploader", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/durable", "internal/file",
+			"internal/filing", "internal/hang", "internal/inquiry", "internal/kaizala", "internal/layout", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
 			"internal/samples", "internal/sandbox", "internal/setup", "internal/shape", "internal/text", "internal/view"},
 		"watcher":                    {"internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media", "internal/text", "internal/view"},
 		"uploader":                   {"internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media", "internal/text", "internal/view"},

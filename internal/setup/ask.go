@@ -17,7 +17,8 @@ type Known struct {
 	ApplicationID string
 	Secret        bool // there is an application secret
 
-	LoggedIn bool   // there is something to get access with
+	Looked   bool   // whether there is something to get access with
+	LoggedIn bool   // there is
 	Target   string // the group or room
 	Folder   string // its path
 	People   string // the group of those who drop files
@@ -104,6 +105,9 @@ func Missing(k Known) (flags []string) {
 		case AskSecret:
 			flags = append(flags, "--application-secret-file")
 		case LogIn:
+			if !k.Looked && k.Configured {
+				continue
+			}
 			if k.Type == Matrix {
 				flags = append(flags, "--user with --password-stdin, or --token-stdin")
 			} else {

@@ -122,7 +122,7 @@ func TestCleanPath(t *testing.T) {
 
 // TestUnitLines: a folder that the unit has is left alone, any other one gets its line, also one whose name must be quoted.
 func TestUnitLines(t *testing.T) {
-	u := Unit{Paths: []string{"-/srv/drop", "/home/anna/Scans:/home/anna/Scans"}, Groups: []string{"kaizala-drop"}, Credentials: []string{"application-secret"}}
+	u := Unit{Paths: []string{"-/srv/drop"}, Binds: []string{"/home/anna/Scans:/home/anna/Scans"}, Groups: []string{"kaizala-drop"}, Credentials: []string{"application-secret"}}
 	for name, c := range map[string]struct {
 		needs Needs
 		want  []string
@@ -154,5 +154,21 @@ func TestDropIn(t *testing.T) {
 	}
 	if got := DropIn("[Service]\nA=b\n[Unit]\nC=d", []string{"E=f"}); got != "[Service]\nA=b\n[Unit]\nC=d\n\n[Service]\nE=f\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestParseUnit: what drop-ins add is there, what they take back is not, and what was written by Lines is understood.
+func TestParseUnit(t *testing.T) {
+	odd := []string{`/data/100% "x"\y`, "/data/it's", "/data/plain"}
+	lines, err := Unit{}.Lines(Needs{Paths: odd})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := ParseUnit("# ReadWritePaths=/no\n[Unit]\nUser=no\n[Service]\nUser=drop\nGroup=drop\nReadWritePaths=/old\nReadWritePaths=\nReadWritePaths=-/srv/drop '/a b'\n" +
+		"LoadCredential=x:y.x\nSupplementaryGroups=a b\n" + DropIn("", lines) + "BindPaths=\"/home/a b\":/c\n")
+	slices.Sort(odd)
+	if !slices.Equal(u.Paths, append([]string{"-/srv/drop", "/a b"}, odd...)) || u.User != "drop" || !slices.Equal(u.Groups, []string{"drop", "a", "b"}) ||
+		!slices.Equal(u.Credentials, []string{"x"}) || !slices.Equal(u.Binds, []string{"/home/a b:/c"}) {
+		t.Errorf("%+q", u)
 	}
 }

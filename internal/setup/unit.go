@@ -9,11 +9,69 @@ import (
 	"kaizala-drop/internal/text"
 )
 
-// Unit is what the service may use, as systemctl show has it.
+// Unit is what the service may use.
 type Unit struct {
-	Paths       []string // ReadWritePaths= and BindPaths=
+	User        string
+	Paths       []string // ReadWritePaths=
+	Binds       []string // BindPaths=
 	Groups      []string // Group= and SupplementaryGroups=
-	Credentials []string // the names of LoadCredential=
+	Credentials []string // the names of LoadCredential= and LoadCredentialEncrypted=
+}
+
+// ParseUnit reads the text of a unit with its drop-ins, as systemctl cat gives it (systemd.syntax(7)).
+func ParseUnit(text string) (u Unit) {
+	section := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			section = line
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok || section != "[Service]" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		switch strings.TrimSpace(key) {
+		case "User":
+			u.User = value
+		case "Group":
+			u.Groups = append(u.Groups, value)
+		case "ReadWritePaths":
+			u.Paths = more(u.Paths, value)
+		case "BindPaths":
+			u.Binds = more(u.Binds, value)
+		case "SupplementaryGroups":
+			u.Groups = more(u.Groups, value)
+		case "LoadCredential", "LoadCredentialEncrypted":
+			name, _, _ := strings.Cut(value, ":")
+			u.Credentials = more(u.Credentials, name)
+		}
+	}
+	return u
+}
+
+// more adds the words of value to a list; an empty one forgets those before.
+func more(list []string, value string) []string {
+	if value == "" {
+		return nil
+	}
+	word, quote, begun := "", rune(0), false
+	for i, r := range value + " " {
+		switch {
+		case quote == 0 && (r == '"' || r == '\'') && !strings.HasSuffix(value[:i], `\`):
+			quote, begun = r, true
+		case r == quote && !strings.HasSuffix(value[:i], `\`):
+			quote = 0
+		case quote == 0 && r == ' ':
+			if begun {
+				list = append(list, strings.ReplaceAll(strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\'`, "'").Replace(word), "%%", "%"))
+			}
+			word, begun = "", false
+		default:
+			word, begun = word+string(r), true
+		}
+	}
+	return list
 }
 
 // Needs are what a folder takes.
@@ -36,7 +94,7 @@ func within(path string, tops ...string) bool {
 // Lines are the settings that the unit lacks, for a drop-in.
 func (u Unit) Lines(n Needs) (lines []string, err error) {
 	var has []string
-	for _, p := range u.Paths {
+	for _, p := range slices.Concat(u.Paths, u.Binds) {
 		p, _, _ = strings.Cut(strings.TrimLeft(p, "-+"), ":")
 		has = append(has, p)
 	}
@@ -53,9 +111,9 @@ func (u Unit) Lines(n Needs) (lines []string, err error) {
 			return nil, fmt.Errorf("the unit cannot be given %s: name a folder without control characters, colons, quotes and backslashes",
 				text.Printable(p))
 		case Hidden(p):
-			lines = append(lines, "BindPaths="+unitWord(p))
+			lines = append(lines, "BindPaths="+UnitWord(p))
 		default:
-			lines = append(lines, "ReadWritePaths="+unitWord(p))
+			lines = append(lines, "ReadWritePaths="+UnitWord(p))
 		}
 	}
 	if n.Group != "" && !slices.Contains(u.Groups, n.Group) {
@@ -69,8 +127,8 @@ func (u Unit) Lines(n Needs) (lines []string, err error) {
 	return lines, nil
 }
 
-// unitWord writes a path for systemd, as one word (systemd.syntax(7), "Quoting"; systemd.unit(5), "Specifiers").
-func unitWord(path string) string {
+// UnitWord writes a path for systemd, as one word (systemd.syntax(7), "Quoting"; systemd.unit(5), "Specifiers").
+func UnitWord(path string) string {
 	path = strings.ReplaceAll(path, "%", "%%")
 	if !strings.ContainsAny(path, " \"'\\") {
 		return path
