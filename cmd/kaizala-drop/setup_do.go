@@ -51,16 +51,19 @@ func (s *settingUp) carryOut() error {
 // write does all up to the configuration.
 func (s *settingUp) write(p plan, back *undo) (kept string, err error) {
 	for _, step := range []func(*undo) error{
-		s.makeFolder, s.mendFolder, s.writeSecrets,
-		func(back *undo) error { return s.writeDropIn(p.dropIn, back) },
+		s.makeFolder, s.mendFolder,
 		func(back *undo) error { return s.makeFolders(filepath.Dir(s.file.real), 0o755, back) },
+		s.writeSecrets,
+		func(back *undo) error { return s.writeDropIn(p.dropIn, back) },
+		func(back *undo) error {
+			made, err := s.makeStateDir()
+			*back = append(*back, made)
+			return err
+		},
 	} {
 		if err := errors.Join(s.ctx.Err(), step(back)); err != nil {
 			return "", err
 		}
-	}
-	if err := s.makeStateDir(); err != nil {
-		return "", err
 	}
 	if err := s.file.prepare(p.next, s.host); err != nil {
 		return "", fmt.Errorf("cannot write the configuration: %w", err)

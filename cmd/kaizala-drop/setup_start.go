@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -194,7 +194,7 @@ func (s *settingUp) tell() error {
 	fmt.Fprintf(s.out, "\nWhat is dropped into %s is posted to %s.\n", text.Printable(s.known.Folder), text.Printable(to))
 	if s.known.Makes && s.host.uid != 0 {
 		who := "NAME"
-		if name := os.Getenv("SUDO_USER"); name != "" && name != "root" && !isInGroup(name, s.gid) {
+		if name := os.Getenv("SUDO_USER"); name != "" && name != "root" && !isMember(name, strconv.Itoa(s.gid)) {
 			who = name
 		}
 		fmt.Fprintf(s.out, "Who is to drop files there must be in the group %s: usermod -aG %s %s (at their next login)\n",
@@ -205,13 +205,4 @@ func (s *settingUp) tell() error {
 	}
 	fmt.Fprintf(s.out, "How it goes: %s\n", text.Command(optionsFor(s.file.path), "status"))
 	return nil
-}
-
-func isInGroup(name string, gid int) bool {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return false
-	}
-	ids, _ := u.GroupIds()
-	return slices.Contains(ids, fmt.Sprint(gid))
 }

@@ -67,7 +67,8 @@ func (s *settingUp) logIn() error {
 	if err := s.missing(); err != nil {
 		return err
 	}
-	if err := s.makeStateDir(); err != nil {
+	remove, err := s.makeStateDir()
+	if err != nil {
 		return failed(err)
 	}
 	var said bytes.Buffer
@@ -76,7 +77,7 @@ func (s *settingUp) logIn() error {
 		by.user = ""
 	}
 	if err := s.kind.login(s.ctx, s.to, by, s.dialogue, &said); err != nil {
-		return failed(err)
+		return failed(errors.Join(err, remove()))
 	}
 	first, _, _ := strings.Cut(said.String(), "\n")
 	fmt.Fprintln(s.out, first)
@@ -91,16 +92,21 @@ func (s *settingUp) orName() string {
 	return s.known.Destination
 }
 
-// makeStateDir makes what the unit makes when it first starts, for the daemon's user.
-func (s *settingUp) makeStateDir() error {
+// makeStateDir makes what the unit makes when it first starts, for the daemon's user. What it gives removes that as long as it is empty.
+func (s *settingUp) makeStateDir() (remove func() error, err error) {
 	dir := s.to.config.StateDir
+	nothing := func() error { return nil }
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || !s.host.root {
-		return nil // who uses it says what is wrong with it
+		return nothing, nil // who uses it says what is wrong with it
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot make state_dir: %w", err)
+		return nothing, fmt.Errorf("cannot make state_dir: %w", err)
 	}
-	return errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, s.host.uid, s.host.gid))
+	remove = func() error {
+		_ = os.Remove(dir) // with a token in it, it stays
+		return nil
+	}
+	return remove, errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, s.host.uid, s.host.gid))
 }
 
 // askTarget lists what can be posted to, and has one of it chosen.
