@@ -218,12 +218,22 @@ func intoBrackets(text string, at layout.Place, what string) (string, error) {
 		return text[:at.Value+1] + what + text[at.Value+1:], nil
 	}
 	last += at.Value + 2
-	if text[last-1] == ',' {
+	begin := strings.LastIndexByte(text[:end], '\n') + 1
+	switch {
+	case text[last-1] == ',' && begin > last && strings.Trim(text[begin:end], " \t") == "": // the bracket has a line of its own
+		return text[:begin] + indentOf(text, last) + what + "," + newlineOf(text) + text[begin:], nil
+	case text[last-1] == ',':
 		what = " " + what
-	} else {
+	default:
 		what = ", " + what
 	}
 	return text[:last] + what + text[last:], nil
+}
+
+// indentOf is the white space that the line at that place begins with.
+func indentOf(text string, at int) string {
+	line := text[strings.LastIndexByte(text[:at], '\n')+1 : at]
+	return line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 }
 
 // lastOf is where the last byte is in the text of an array that is neither blank nor of a comment; -1: there is none. Its elements are
