@@ -71,7 +71,8 @@ func (s *settingUp) ended(err error) error {
 	if s.loggedIn {
 		left = "nothing was changed, and the login is kept: run setup again to go on"
 	}
-	if s.ctx.Err() != nil || errors.Is(err, errInterrupted) || errors.Is(err, errNoAnswer) && s.dialogue.terminal {
+	if s.ctx.Err() != nil || errors.Is(err, errStopped) || errors.Is(err, errInterrupted) || errors.Is(err, errNoAnswer) && s.dialogue.terminal {
+		s.say("\n")
 		return failed(errors.New("stopped: " + left))
 	}
 	if exit, ok := errors.AsType[*exitError](err); ok && exit.code != exitUsage {

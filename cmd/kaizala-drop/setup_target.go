@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,7 +100,7 @@ func (s *settingUp) makeStateDir() (remove func() error, err error) {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || !s.host.root {
 		return nothing, nil // who uses it says what is wrong with it
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o755), os.MkdirAll(dir, 0o700)); err != nil {
 		return nothing, fmt.Errorf("cannot make state_dir: %w", err)
 	}
 	remove = func() error {
