@@ -82,6 +82,7 @@ func testInside(t *testing.T) {
 		{"comes back when killed", testComesBack},
 		{"stops", testStops},
 		{"stays down with a wrong configuration", testWrongConfiguration},
+		{"is set up", testSetsUp},
 	} {
 		if !t.Run(step.name, step.do) {
 			return

@@ -146,13 +146,8 @@ func (s *settingUp) takeType(answer string) error {
 
 // likelyHomeserver is that of a login that was not written down, or else the domain of this machine.
 func (s *settingUp) likelyHomeserver() string {
-	_, c, err := s.parse(nil, true)
-	if err != nil && s.base.config.StateDir != "" {
-		c = s.base.config
-	}
-	dir := cmp.Or(c.StateDir, s.base.config.StateDir, s.flags.stateDir, unitStateDir)
 	s.known.Destination = cmp.Or(s.known.Destination, s.nameFor())
-	return cmp.Or(matrix.LoggedInAt(dir, s.known.Destination), domain())
+	return cmp.Or(matrix.LoggedInAt(s.stateDir(), s.known.Destination), domain())
 }
 
 func (s *settingUp) takeHomeserver(answer string) error {

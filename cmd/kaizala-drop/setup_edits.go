@@ -22,11 +22,8 @@ func (s *settingUp) newText() string {
 	}
 	all := "# Settings of kaizala-drop, written by kaizala-drop setup: run it again to add a folder. There are many more settings, each with\n" +
 		"# its default: see config.example.toml. After a change: kaizala-drop check, and systemctl reload kaizala-drop.\n"
-	dir := s.flags.stateDir
-	if dir == "" && !s.host.root {
-		dir = filepath.Join(filepath.Dir(s.file.real), "state")
-	}
-	if dir == "" || dir == unitStateDir {
+	dir := s.stateDir()
+	if dir == unitStateDir {
 		return all
 	}
 	all += "\nstate_dir = " + setup.Quote(dir) + "\n"
@@ -34,6 +31,19 @@ func (s *settingUp) newText() string {
 		all += "\n[control]\nsocket = " + setup.Quote(socket) + "\n"
 	}
 	return all
+}
+
+// stateDir is that of the configuration, or what it is going to be.
+func (s *settingUp) stateDir() string {
+	switch {
+	case s.file.there:
+		return s.base.config.StateDir
+	case s.flags.stateDir != "":
+		return filepath.Clean(s.flags.stateDir)
+	case !s.host.root:
+		return filepath.Join(filepath.Dir(s.file.real), "state")
+	}
+	return unitStateDir
 }
 
 // nameFor is the name of a new destination.
