@@ -53,6 +53,8 @@ func testSetsUp(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "s3cret") || !strings.Contains(string(text), `"credential:refresh-token"`) {
 		t.Errorf("the configuration is %s (%v)", text, err)
 	}
+	write(t, configFile, string(text)+"\n[defaults]\nsettle = \"200ms\"\n", 0o640) // as an administrator may have it
+	run(t, "systemctl", "reload", "kaizala-drop")
 	first := samples.All()[0]
 	first.Name = "first " + first.Name
 	dropInto(t, front, first)

@@ -70,8 +70,10 @@ func (s *settingUp) check(path string) (lines []string, err error) {
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err = cmd.Run()
-	if err != nil {
-		err = errors.New(strings.TrimPrefix(strings.TrimSpace(s.named(said.String(), path)), "kaizala-drop: "))
+	if words := strings.TrimPrefix(strings.TrimSpace(s.named(said.String(), path)), "kaizala-drop: "); err != nil && words != "" {
+		err = errors.New(words)
+	} else if err != nil {
+		err = fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
 	for line := range strings.Lines(s.named(out.String(), path)) {
 		lines = append(lines, strings.TrimRight(line, "\n"))
@@ -96,13 +98,13 @@ func (s *settingUp) asTheUnit() []string {
 		set("StateDirectory=kaizala-drop")
 		set("StateDirectoryMode=0700")
 	} else {
-		set("ReadWritePaths=%s", setup.UnitWord(s.to.config.StateDir))
+		set("ReadWritePaths=%s", setup.Word(s.to.config.StateDir))
 	}
 	for _, path := range slices.Concat(s.host.has.Paths, has.Paths) {
-		set("ReadWritePaths=%s", setup.UnitWord(path))
+		set("ReadWritePaths=%s", setup.Word(path))
 	}
 	for _, path := range slices.Concat(s.host.has.Binds, has.Binds) {
-		set("BindPaths=%s", setup.UnitWord(path))
+		set("BindPaths=%s", setup.Word(path))
 	}
 	for _, group := range slices.Concat(s.host.has.Groups, has.Groups) {
 		set("SupplementaryGroups=%s", group)

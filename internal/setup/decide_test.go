@@ -128,11 +128,11 @@ func TestUnitLines(t *testing.T) {
 		want  []string
 	}{
 		"below /srv/drop":  {Needs{Paths: []string{"/srv/drop/a", "/srv/drop/a"}, Group: "kaizala-drop", Credentials: []string{"application-secret"}}, nil},
-		"beside it":        {Needs{Paths: []string{"/srv/dropped"}, Group: "scans"}, []string{"ReadWritePaths=/srv/dropped", "SupplementaryGroups=scans"}},
-		"at home":          {Needs{Paths: []string{"/home/anna/Scans/x", "/home/berta/My scans"}}, []string{`BindPaths="/home/berta/My scans"`}},
-		"odd":              {Needs{Paths: []string{`/data/100% "x"`}}, []string{`ReadWritePaths="/data/100%% \"x\""`}},
+		"beside it":        {Needs{Paths: []string{"/srv/dropped"}, Group: "scans"}, []string{"ReadWritePaths=-/srv/dropped", "SupplementaryGroups=scans"}},
+		"at home":          {Needs{Paths: []string{"/home/anna/Scans/x", "/home/berta/My scans"}}, []string{`BindPaths="-/home/berta/My scans"`}},
+		"odd":              {Needs{Paths: []string{`/data/100% "x"`}}, []string{`ReadWritePaths="-/data/100%% \"x\""`}},
 		"another secret":   {Needs{Credentials: []string{"b-secret"}}, []string{"LoadCredential=b-secret:kaizala-drop.b-secret"}},
-		"a link elsewhere": {Needs{Paths: []string{"/srv/drop/a", "/data/a"}}, []string{"ReadWritePaths=/data/a"}},
+		"a link elsewhere": {Needs{Paths: []string{"/srv/drop/a", "/data/a"}}, []string{"ReadWritePaths=-/data/a"}},
 	} {
 		if got, err := u.Lines(c.needs); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, %v", name, got, err)
@@ -166,6 +166,9 @@ func TestParseUnit(t *testing.T) {
 	}
 	u := ParseUnit("# ReadWritePaths=/no\n[Unit]\nUser=no\n[Service]\nUser=drop\nGroup=drop\nReadWritePaths=/old\nReadWritePaths=\nReadWritePaths=-/srv/drop '/a b'\n" +
 		"LoadCredential=x:y.x\nSupplementaryGroups=a b\n" + DropIn("", lines) + "BindPaths=\"/home/a b\":/c\n")
+	for i := range odd {
+		odd[i] = "-" + odd[i]
+	}
 	slices.Sort(odd)
 	if !slices.Equal(u.Paths, append([]string{"-/srv/drop", "/a b"}, odd...)) || u.User != "drop" || !slices.Equal(u.Groups, []string{"drop", "a", "b"}) ||
 		!slices.Equal(u.Credentials, []string{"x"}) || !slices.Equal(u.Binds, []string{"/home/a b:/c"}) {

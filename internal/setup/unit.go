@@ -111,9 +111,9 @@ func (u Unit) Lines(n Needs) (lines []string, err error) {
 			return nil, fmt.Errorf("the unit cannot be given %s: name a folder without control characters, colons, quotes and backslashes",
 				text.Printable(p))
 		case Hidden(p):
-			lines = append(lines, "BindPaths="+UnitWord(p))
+			lines = append(lines, "BindPaths="+unitWord("-"+p))
 		default:
-			lines = append(lines, "ReadWritePaths="+UnitWord(p))
+			lines = append(lines, "ReadWritePaths="+unitWord("-"+p))
 		}
 	}
 	if n.Group != "" && !slices.Contains(u.Groups, n.Group) {
@@ -127,9 +127,12 @@ func (u Unit) Lines(n Needs) (lines []string, err error) {
 	return lines, nil
 }
 
-// UnitWord writes a path for systemd, as one word (systemd.syntax(7), "Quoting"; systemd.unit(5), "Specifiers").
-func UnitWord(path string) string {
-	path = strings.ReplaceAll(path, "%", "%%")
+// unitWord writes a path into a unit, as one word (systemd.unit(5), "Specifiers"). With a - before it, one that is not there is passed
+// over when the service starts, which would else not start.
+func unitWord(path string) string { return Word(strings.ReplaceAll(path, "%", "%%")) }
+
+// Word writes a path as one word of a setting (systemd.syntax(7), "Quoting").
+func Word(path string) string {
 	if !strings.ContainsAny(path, " \"'\\") {
 		return path
 	}
