@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -30,9 +31,7 @@ func (e Edit) means(root map[string]any) bool {
 			ok = ok && !there
 		}
 		if ok {
-			for key, value := range added {
-				table[key] = value
-			}
+			maps.Copy(table, added)
 		}
 		return ok
 	case !ok:
