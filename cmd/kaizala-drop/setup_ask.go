@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/kaizala"
 	"kaizala-drop/internal/matrix"
 	"kaizala-drop/internal/setup"
 	"kaizala-drop/internal/text"
@@ -71,10 +72,22 @@ func (s *settingUp) flagged() setup.Known {
 	k.ApplicationID = cmp.Or(k.ApplicationID, f.applicationID)
 	k.Endpoint = cmp.Or(k.Endpoint, usualEndpoint)
 	k.Secret = k.Secret || f.secretFile != ""
-	k.LoggedIn = k.LoggedIn || f.tokenStdin || f.passwordStdin && f.user != "" || f.phone != "" || f.refreshFile != ""
+	k.LoggedIn = k.LoggedIn || !k.Looked && s.hasLogin(k) || f.tokenStdin || f.passwordStdin && f.user != "" || f.phone != "" || f.refreshFile != ""
 	k.Target = cmp.Or(k.Target, f.room, f.group)
 	k.Folder = cmp.Or(k.Folder, f.folder)
 	return k
+}
+
+// hasLogin reports whether there seems to be a login of before.
+func (s *settingUp) hasLogin(k setup.Known) bool {
+	name := k.Destination
+	if name == "" {
+		name = s.nameFor()
+	}
+	if k.Type == setup.Kaizala {
+		return kaizala.HasLogin(s.stateDir(), name)
+	}
+	return k.Homeserver != "" && matrix.LoggedInAt(s.stateDir(), name) == k.Homeserver
 }
 
 // answer finds one thing out: by a flag, or by asking.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -192,6 +193,24 @@ func TestSetupByFlagsForMatrix(t *testing.T) {
 	if said := w.says(0, "", "check", "--online"); strings.Count(said, "posts to") < 4 {
 		t.Errorf("said %s", said)
 	}
+
+	example, err := os.ReadFile("../../config.example.toml")
+	must(t, err)
+	must(t, os.WriteFile(w.config, []byte("state_dir = '"+w.dir+"/state'\n"+string(example)), 0o640))
+	if said := w.says(78, "", "check"); strings.Count(said, "is still that of the example") != 2 {
+		t.Errorf("said %s", said)
+	}
+	w.says(0, "", "setup", "--homeserver", w.url, "--room", "#lab:localhost", "--folder", w.folder("new")) // the login is there still
+	after, err := os.ReadFile(w.config)
+	must(t, err)
+	for _, want := range []string{"\n#[kaizala]\n", "\n#application_id = \"your-application-id\"\n", "\n#group_id = \"00000000-", "\nroom = \"#lab:localhost\"\n"} {
+		if !strings.Contains(string(after), want) {
+			t.Errorf("%q is not in %s", want, after)
+		}
+	}
+	if c := load(t, w.config); len(c.Folders) != 1 || len(c.Destinations) != 1 || len(c.Examples) > 0 {
+		t.Errorf("got %+v", c)
+	}
 }
 
 // TestSetupForAnotherUser: root sets up a daemon of another user. The state, the tokens, the secrets, the configuration and the folder are
@@ -262,5 +281,152 @@ func TestSetupForAnotherUser(t *testing.T) {
 	code, said = setup("--folder", w.dir+"/closed/new")
 	if code != 1 || !strings.Contains(said, "may not enter "+w.dir+"/closed") || !strings.Contains(said, "chmod o+x "+w.dir+"/closed") {
 		t.Errorf("exit code %d: %s", code, said)
+	}
+}
+
+// TestSetupForOneself: who is not root sets up a daemon of their own, which runs and delivers.
+func TestSetupForOneself(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		needs(t, "root, to become somebody else")
+	}
+	w := newWorldOf(t, sandbox.Options{Groups: []sandbox.Group{{ID: "a@2", Name: "A"}}}, "")
+	for dir := w.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		must(t, os.Chmod(dir, 0o755))
+	}
+	home := w.folder("home")
+	must(t, os.Mkdir(home, 0o700))
+	must(t, os.WriteFile(home+"/secret", []byte("s3cret\n"), 0o600))
+	binary := buildProgram(t)
+	as := func(args ...string) *process {
+		cmd := exec.Command(binary, args...)
+		cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		return startProcess(t, cmd)
+	}
+	must(t, os.Chown(home, 65534, 65534))
+	must(t, os.Chown(home+"/secret", 65534, 65534))
+	p := as("setup", "--group", "a@2")
+	if code := p.wait(); code != 1 || !strings.Contains(p.log(), "/etc/kaizala-drop/config.toml cannot be written") || !strings.Contains(p.log(), "run setup as root, or name one of your own with --config") {
+		t.Errorf("exit code %d: %s", code, p.log())
+	}
+	p = as("setup", "--config", home+"/drop.toml", "--endpoint", w.url, "--application-id", "x", "--application-secret-file", home+"/secret",
+		"--refresh-token-file", home+"/secret", "--group", "a@2", "--folder", home+"/drop")
+	if code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d: %s", code, p.log())
+	}
+	if c := load(t, home+"/drop.toml"); c.StateDir != home+"/state" || c.Control.Socket != home+"/state/control.sock" {
+		t.Errorf("got %+v", c)
+	}
+	must(t, os.WriteFile(home+"/drop/a.pdf", []byte("%PDF-1.4\n%%EOF\n"), 0o644))
+	p = as("run", "--once", "--config", home+"/drop.toml")
+	if code := p.wait(); code != 0 || w.sandbox.Stats().Posts != 1 {
+		t.Errorf("exit code %d, %d posts: %s", code, w.sandbox.Stats().Posts, p.log())
+	}
+}
+
+// whileChecked runs setup, and calls do while the check asks the service.
+func whileChecked(t *testing.T, w *world, do func(p *process)) (code int, said string, before []byte) {
+	t.Helper()
+	before, err := os.ReadFile(w.config)
+	must(t, err)
+	asked, goOn := make(chan bool, 10), make(chan bool)
+	calls := 0
+	w.between(func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/groups") {
+			if calls++; calls == 2 { // the first is that of setup itself
+				asked <- true
+				<-goOn
+			}
+		}
+		return false
+	})
+	p := startProcess(t, w.command("setup", "--group", "b@2", "--folder", w.folder("new")))
+	<-asked
+	do(p)
+	close(goOn)
+	return p.wait(), p.log(), before
+}
+
+// TestSetupStoppedAtWork: a signal while it checks takes back what was done.
+func TestSetupStoppedAtWork(t *testing.T) {
+	t.Parallel()
+	w := newSetupWorld(t, head+conn+first)
+	code, said, before := whileChecked(t, w, func(p *process) { must(t, p.Process.Signal(syscall.SIGINT)); p.exited <- <-p.exited })
+	if code != 1 || !strings.Contains(said, "stopped: nothing was changed") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	w.wantUntouched(before)
+}
+
+// TestSetupKilled: at its worst moments, the configuration is the old one or the new one, and the next run comes to its end.
+func TestSetupKilled(t *testing.T) {
+	t.Parallel()
+	w := newSetupWorld(t, head+conn+first)
+	code, said, before := whileChecked(t, w, func(p *process) { must(t, p.Process.Kill()); p.exited <- <-p.exited })
+	if now, err := os.ReadFile(w.config); err != nil || string(now) != string(before) || code == 0 {
+		t.Errorf("exit code %d, %s: the configuration is %q (%v)", code, said, now, err)
+	}
+	if code, said := w.sets("--group", "b@2", "--folder", w.folder("new")); code != 0 {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if len(load(t, w.config).Folders) != 2 {
+		t.Error("the folder is not there")
+	}
+	left, _ := filepath.Glob(w.config + "*")
+	if len(left) != 2 {
+		t.Errorf("left are %v", left)
+	}
+}
+
+// TestSetupMeetsAnEditor: who changes the configuration while setup is at work does not lose that.
+func TestSetupMeetsAnEditor(t *testing.T) {
+	t.Parallel()
+	w := newSetupWorld(t, head+conn+first)
+	var edited []byte
+	code, said, _ := whileChecked(t, w, func(*process) {
+		text, err := os.ReadFile(w.config)
+		must(t, err)
+		edited = append(text, "# by hand\n"...)
+		must(t, os.WriteFile(w.config, edited, 0o640))
+	})
+	if code != 1 || !strings.Contains(said, "was changed by somebody else meanwhile") || !strings.Contains(said, "nothing was changed") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	w.wantUntouched(edited)
+}
+
+// TestSetupWhereAFileCannotBeReplaced: one that is a mount of its own, or that nobody may change, stays what it is, and so does all else.
+func TestSetupWhereAFileCannotBeReplaced(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		needs(t, "root, to mount a file")
+	}
+	for name, c := range map[string]struct {
+		before, after []string
+		says          string
+	}{
+		"a mount":   {[]string{"mount", "--bind", "FILE", "FILE"}, []string{"umount", "FILE"}, "device or resource busy"},
+		"immutable": {[]string{"chattr", "+i", "FILE"}, []string{"chattr", "-i", "FILE"}, "operation not permitted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newSetupWorld(t, head+conn+first)
+			run := func(words []string) error {
+				line := strings.Split(strings.ReplaceAll(strings.Join(words, " "), "FILE", w.config), " ")
+				return exec.Command(line[0], line[1:]...).Run()
+			}
+			if err := run(c.before); err != nil && name == "immutable" {
+				t.Skipf("this file system has no such files: %v", err)
+			} else {
+				must(t, err)
+			}
+			t.Cleanup(func() { must(t, run(c.after)) })
+			before, err := os.ReadFile(w.config)
+			must(t, err)
+			code, said := w.sets("--group", "b@2", "--folder", w.folder("new"))
+			if code != 1 || !strings.Contains(said, c.says) || !strings.Contains(said, "nothing was changed") {
+				t.Errorf("exit code %d: %s", code, said)
+			}
+			w.wantUntouched(before)
+		})
 	}
 }

@@ -112,6 +112,9 @@ func (s *settingUp) asTheUnit() []string {
 	for _, name := range slices.Concat(s.host.has.Credentials, has.Credentials) {
 		set("LoadCredential=%s:kaizala-drop.%[1]s", name)
 	}
+	for _, name := range s.host.has.Encrypted {
+		set("LoadCredentialEncrypted=%s:kaizala-drop.%[1]s", name)
+	}
 	return words
 }
 

@@ -15,7 +15,8 @@ type Unit struct {
 	Paths       []string // ReadWritePaths=
 	Binds       []string // BindPaths=
 	Groups      []string // Group= and SupplementaryGroups=
-	Credentials []string // the names of LoadCredential= and LoadCredentialEncrypted=
+	Credentials []string // the names of LoadCredential=
+	Encrypted   []string // the names of LoadCredentialEncrypted=
 }
 
 // ParseUnit reads the text of a unit with its drop-ins, as systemctl cat gives it (systemd.syntax(7)).
@@ -42,9 +43,12 @@ func ParseUnit(text string) (u Unit) {
 			u.Binds = more(u.Binds, value)
 		case "SupplementaryGroups":
 			u.Groups = more(u.Groups, value)
-		case "LoadCredential", "LoadCredentialEncrypted":
+		case "LoadCredential":
 			name, _, _ := strings.Cut(value, ":")
 			u.Credentials = more(u.Credentials, name)
+		case "LoadCredentialEncrypted":
+			name, _, _ := strings.Cut(value, ":")
+			u.Encrypted = more(u.Encrypted, name)
 		}
 	}
 	return u
@@ -120,7 +124,7 @@ func (u Unit) Lines(n Needs) (lines []string, err error) {
 		lines = append(lines, "SupplementaryGroups="+n.Group)
 	}
 	for _, name := range n.Credentials {
-		if !slices.Contains(u.Credentials, name) {
+		if !slices.Contains(u.Credentials, name) && !slices.Contains(u.Encrypted, name) {
 			lines = append(lines, fmt.Sprintf("LoadCredential=%s:kaizala-drop.%[1]s", name))
 		}
 	}
