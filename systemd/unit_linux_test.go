@@ -88,6 +88,7 @@ func testInside(t *testing.T) {
 		{"stops", testStops},
 		{"was not ended for what is sick", sick.end},
 		{"stays down with a wrong configuration", testWrongConfiguration},
+		{"is set up", testSetsUp},
 	} {
 		if !t.Run(step.name, step.do) {
 			return

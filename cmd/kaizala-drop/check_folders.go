@@ -78,6 +78,10 @@ func (r *report) config(c config.Config) {
 	for _, w := range c.Warnings {
 		r.warning("%s", w.In(c.Path))
 	}
+	for _, e := range c.Examples {
+		r.problem("%s", e.In(c.Path))
+		r.code = exitConfig
+	}
 	late := make(chan struct{})
 	time.AfterFunc(checkPatience, func() { close(late) })
 	state := startLook(func(l *look) { l.writable("state_dir", c.StateDir) })

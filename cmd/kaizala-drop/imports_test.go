@@ -14,12 +14,12 @@ import (
 // not know each other. What is not in the table may import nothing of the project.
 func TestImportsRunOneWay(t *testing.T) {
 	may := map[string][]string{
-		"cmd/kaizala-drop": {"watcher", "uploader", "internal/beat", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/file",
-			"internal/filing", "internal/hang", "internal/inquiry", "internal/journal", "internal/kaizala", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
-			"internal/samples", "internal/sandbox", "internal/shape", "internal/text", "internal/view"},
+		"cmd/kaizala-drop": {"watcher", "uploader", "internal/beat", "internal/budget", "internal/config", "internal/control", "internal/destination", "internal/door", "internal/durable", "internal/file",
+			"internal/filing", "internal/hang", "internal/inquiry", "internal/journal", "internal/kaizala", "internal/layout", "internal/ledger", "internal/matrix", "internal/media", "internal/overlap", "internal/retry",
+			"internal/samples", "internal/sandbox", "internal/setup", "internal/shape", "internal/text", "internal/view", "internal/wire"},
 		"watcher":                    {"internal/beat", "internal/file", "internal/filing", "internal/hang", "internal/ignore", "internal/media", "internal/text", "internal/view"},
 		"uploader":                   {"internal/beat", "internal/destination", "internal/file", "internal/filing", "internal/hang", "internal/ledger", "internal/media", "internal/text", "internal/view"},
-		"internal/config":            {"internal/ignore", "internal/matrix/names", "internal/overlap", "internal/text", "internal/wire"},
+		"internal/config":            {"internal/ignore", "internal/layout", "internal/matrix/names", "internal/overlap", "internal/text", "internal/wire"},
 		"internal/control":           {"internal/text", "internal/view"},
 		"internal/door":              {"internal/beat", "internal/config", "internal/file", "internal/overlap", "internal/text", "internal/view"},
 		"internal/inquiry":           {"internal/config", "internal/control", "internal/file", "internal/filing", "internal/ledger", "internal/text", "internal/view"},
@@ -37,6 +37,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/ledger":            {"internal/beat", "internal/durable", "internal/file", "internal/media", "internal/text"},
 		"internal/retry":             {"internal/file", "internal/filing", "internal/ledger", "internal/text"},
 		"internal/sandbox":           {"internal/media", "internal/text"},
+		"internal/setup":             {"internal/layout", "internal/text"},
 		"internal/wire":              {"internal/budget", "internal/text"},
 	}
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "kaizala-drop/...").Output()

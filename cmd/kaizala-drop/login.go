@@ -68,10 +68,12 @@ once it was sent. They cannot be given as flags: those are seen by everybody on 
 // tries is how often a person may answer.
 const tries = 3
 
+var errStopped = errors.New("stopped: no token was stored")
+
 // stopped says so where a signal was the reason.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, errInterrupted) {
-		return errors.New("stopped: no token was stored")
+		return errStopped
 	}
 	return err
 }

@@ -62,6 +62,7 @@ group, and moved to done/, or to failed/ with the reason beside it.
 
 Exit codes: 0 fine, 1 something failed, 2 wrong usage, 78 wrong configuration.`,
 		Example: `  kaizala-drop demo                              try it without an account: a server, folders and files to play with
+  kaizala-drop setup                             set a folder up: login, group, folder, service
   kaizala-drop check --config config.toml        is this configuration right?
   kaizala-drop login --config config.toml        get a token with the account of the destination
   kaizala-drop groups --config config.toml       what can be posted to?
@@ -71,7 +72,7 @@ Exit codes: 0 fine, 1 something failed, 2 wrong usage, 78 wrong configuration.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newRun(), newCheck(), newDemo(), newSandbox(), newVersion(), newStatus(), newExplain(), newHistory(), newRetry(),
-		newLogin(), newLogout(), newGroups())
+		newLogin(), newLogout(), newGroups(), newSetup())
 	plainly(root)
 	return root
 }

@@ -28,7 +28,7 @@ func loadConfigIn(path string, env config.Environment) (config.Config, error) {
 	case err == nil:
 		return c, nil
 	case errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("%w: copy config.example.toml there and edit it, or name another file with --config", err)
+		err = fmt.Errorf("%w: run kaizala-drop setup, or copy config.example.toml there and edit it, or name another file with --config", err)
 	case errors.Is(err, fs.ErrPermission):
 		err = fmt.Errorf("%w: let this user read it, or run as the daemon's user", err)
 	case errors.Is(err, syscall.EISDIR):

@@ -112,7 +112,7 @@ func (d *daemon) served(folders []config.Folder) (can []config.Folder) {
 
 func (d *daemon) tellReloaded(c config.Config) {
 	now, then := c, d.config
-	now.Folders, then.Folders, now.Warnings, then.Warnings = nil, nil, nil, nil
+	now.Folders, then.Folders, now.Warnings, then.Warnings, now.Examples, then.Examples = nil, nil, nil, nil, nil, nil
 	if !reflect.DeepEqual(now, then) {
 		d.log.Warn().Msg("what changed outside of [[folder]] and [defaults] takes effect after a restart")
 	}

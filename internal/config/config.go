@@ -31,6 +31,7 @@ type Config struct {
 	Destinations  []Destination // at least one: that of [kaizala] first, the others by name
 	Folders       []Folder      // at least one, in the order of the file
 	Warnings      []Problem     // what is not wrong but should be known, by line
+	Examples      []Problem     // values of config.example.toml and the README that still stand where one's own belong, by line
 	Unresolved    []string      // names of credentials that were not looked up: only with Environment.WithoutCredentials
 }
 
@@ -113,6 +114,8 @@ type Environment struct {
 	// Getenv is os.Getenv or a stand-in. Asked for are $STATE_DIRECTORY and $CREDENTIALS_DIRECTORY (systemd.exec(5)), and
 	// whatever an env: reference names.
 	Getenv func(string) string
+	// Secret answers for references to secrets ("credential:NAME") in place of what they refer to, where it says ok. May be nil.
+	Secret func(reference string) (secret string, ok bool)
 	// WithoutFolders takes a file also while its folders are not right, or not there yet: who asks for a destination's groups
 	// needs them for the folders. Config.Folders then holds those that have a path, a group or room, and a destination.
 	WithoutFolders bool
@@ -128,6 +131,13 @@ func (e Environment) get(name string) string {
 	return e.Getenv(name)
 }
 
+func (e Environment) secret(reference string) (secret string, ok bool) {
+	if e.Secret == nil {
+		return "", false
+	}
+	return e.Secret(reference)
+}
+
 // maxFileSize, in bytes, is far more than any real file of settings has.
 const maxFileSize = 1 << 20
 
@@ -140,6 +150,11 @@ func Load(path string, env Environment) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("cannot read the settings: %w", err)
 	}
+	return Parse(path, text, mode, env)
+}
+
+// Parse is Load for a text that is to be in the file at path, with that mode.
+func Parse(path, text string, mode fs.FileMode, env Environment) (Config, error) {
 	r := &reader{file: path, mode: mode, env: env}
 	c := r.config(text)
 	if len(r.problems) > 0 {
@@ -147,6 +162,7 @@ func Load(path string, env Environment) (Config, error) {
 	}
 	c.Path = path
 	c.Warnings = byLine(r.warnings)
+	c.Examples = examples(text)
 	c.Unresolved = r.unresolved
 	return c, nil
 }

@@ -123,7 +123,7 @@ func TestTableCoversConfig(t *testing.T) {
 		return names
 	}
 	want := map[string][]string{
-		"":                 fields(Config{}, "Path", "Control", "Destinations", "Folders", "Warnings", "Unresolved"),
+		"":                 fields(Config{}, "Path", "Control", "Destinations", "Folders", "Warnings", "Examples", "Unresolved"),
 		controlSection:     fields(Control{}),
 		kaizalaSection:     append(fields(Kaizala{}), fields(Limits{})...),
 		destinationSection: slices.Concat(fields(Kaizala{}), fields(Matrix{}, "AccessToken"), fields(Limits{}), []string{"type"}),

@@ -40,13 +40,13 @@ func (r *reader) destinations(root map[string]any) (all []Destination) {
 		table, ok := more[name].(map[string]any)
 		switch {
 		case !ok:
-			r.problem(r.lines.of(path), "destination must be written [destination.NAME], with its keys below it")
+			r.problem(r.lines.Line(path), "destination must be written [destination.NAME], with its keys below it")
 			continue
 		case !isDestinationName(name):
-			r.problem(r.lines.of(path), "%q cannot be the name of a destination: take letters, digits, - and _, at most 40", shorten(name))
+			r.problem(r.lines.Line(path), "%q cannot be the name of a destination: take letters, digits, - and _, at most 40", shorten(name))
 			continue
 		case name == kaizalaSection:
-			r.problem(r.lines.of(path), "the destination named kaizala is the one in [kaizala]: take another name")
+			r.problem(r.lines.Line(path), "the destination named kaizala is the one in [kaizala]: take another name")
 			continue
 		}
 		all = append(all, r.destination(name, path, table))
@@ -61,7 +61,7 @@ func (r *reader) destination(name string, path keyPath, table map[string]any) De
 		own["type"] = kind
 		delete(rest, "type")
 	} else {
-		r.problem(r.lines.of(path), "this %s has no type: write type = \"kaizala\" or type = \"matrix\"", path.header())
+		r.problem(r.lines.Line(path), "this %s has no type: write type = \"kaizala\" or type = \"matrix\"", header(path))
 	}
 	overlay(r, path, own, destinationSettings(), &d)
 	if d.Type != "" {
@@ -80,7 +80,7 @@ func (r *reader) fill(d *Destination, path keyPath, table map[string]any) {
 		r.credentials(path, table)
 	case MatrixType:
 		if !given(table, "homeserver") {
-			r.problem(r.lines.of(path), "this %s has no homeserver: write its name, such as \"example.org\", or its address", path.header())
+			r.problem(r.lines.Line(path), "this %s has no homeserver: write its name, such as \"example.org\", or its address", header(path))
 		}
 	}
 	r.literalSecrets(path, table)
@@ -95,7 +95,7 @@ func (r *reader) ofType(kind string, own []setting[Destination], path keyPath, t
 	for _, other := range []string{KaizalaType, MatrixType} {
 		for _, key := range slices.Sorted(maps.Keys(table)) {
 			if other != kind && path[0] == destinationSection && has(settingsOf(other), key) && !has(own, key) {
-				r.problem(r.lines.of(path.child(key)), "%s belongs to a destination of type = %q, and this one has type = %q: remove it", key, other, kind)
+				r.problem(r.lines.Line(path.Child(key)), "%s belongs to a destination of type = %q, and this one has type = %q: remove it", key, other, kind)
 				delete(rest, key)
 			}
 		}
@@ -111,7 +111,8 @@ func (r *reader) postponed(table map[string]any) bool {
 	return r.withoutCredentials() && slices.ContainsFunc(secretKeys(), func(key string) bool {
 		s, _ := table[key].(string)
 		scheme, name, _ := cutReference(s)
-		return scheme == "credential" && isCredentialName(name)
+		_, own := r.env.secret(s)
+		return scheme == "credential" && isCredentialName(name) && !own
 	})
 }
 
@@ -126,7 +127,7 @@ func (r *reader) literalSecrets(path keyPath, table map[string]any) {
 		if _, _, reference := cutReference(s); !ok || s == "" || reference {
 			continue
 		}
-		r.warn(r.lines.of(path.child(key)), "%s is written out in a file that others can read (mode %04o): "+
+		r.warn(r.lines.Line(path.Child(key)), "%s is written out in a file that others can read (mode %04o): "+
 			"run chmod o= %s, or write env:NAME, file:/path or credential:NAME instead", key, r.mode.Perm(), text.Printable(r.file))
 	}
 }
@@ -140,4 +141,4 @@ func isDestinationName(name string) bool {
 }
 
 // header is a table as it stands in a file: [destination.office].
-func (p keyPath) header() string { return "[" + strings.Join(p, ".") + "]" }
+func header(p keyPath) string { return "[" + strings.Join(p, ".") + "]" }

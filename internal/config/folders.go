@@ -45,7 +45,7 @@ func (r *reader) folderTables(root map[string]any) (tables []map[string]any, ok 
 			return tables, true
 		}
 	}
-	r.problem(r.lines.of(keyPath{folderSection}), "folder must be written [[folder]], with double brackets, and its keys below it")
+	r.problem(r.lines.Line(keyPath{folderSection}), "folder must be written [[folder]], with double brackets, and its keys below it")
 	return nil, false
 }
 
@@ -54,10 +54,10 @@ func (r *reader) folderTables(root map[string]any) (tables []map[string]any, ok 
 func (r *reader) folder(index int, table map[string]any, base Folder) Folder {
 	f := base
 	f.Ignore, f.Only = slices.Clone(base.Ignore), slices.Clone(base.Only)
-	path := keyPath{folderSection}.item(index)
+	path := keyPath{folderSection}.Item(index)
 	overlay(r, path, table, folderSettings(), &f)
 	if _, ok := table["path"]; !ok {
-		r.problem(r.lines.of(path), "this [[folder]] has no path: add it (the directory to watch)")
+		r.problem(r.lines.Line(path), "this [[folder]] has no path: add it (the directory to watch)")
 	}
 	r.patternsBelow(index, f)
 	if f.Album == "subfolder" { // the subfolders are what it is about
@@ -78,12 +78,12 @@ func beside(folder, path string) string {
 
 // folderLine is where a folder's setting is said: in its own table or in [defaults].
 func (r *reader) folderLine(index int, name string) int {
-	own := keyPath{folderSection}.item(index)
-	if line := r.lines[own.child(name).key()]; line > 0 {
+	own := keyPath{folderSection}.Item(index)
+	if line := r.lines[own.Child(name).Key()].Line; line > 0 {
 		return line
 	}
-	if line := r.lines[keyPath{defaultsSection, name}.key()]; line > 0 {
+	if line := r.lines[keyPath{defaultsSection, name}.Key()].Line; line > 0 {
 		return line
 	}
-	return r.lines.of(own)
+	return r.lines.Line(own)
 }

@@ -30,18 +30,18 @@ func (r *reader) credentials(path keyPath, table map[string]any) {
 	if given(table, "refresh_token") {
 		present = append(present, "refresh_token")
 	}
-	line := r.lines.of(path)
+	line := r.lines.Line(path)
 	switch {
 	case given(table, "access_token") && len(present) > 0:
-		r.problem(r.lines.of(path.child("access_token")),
+		r.problem(r.lines.Line(path.Child("access_token")),
 			"access_token stands instead of %s: remove one or the other", strings.Join(present, ", "))
 	case given(table, "access_token") || len(missing) == 0:
 	case len(present) == 0:
 		r.problem(line, "credentials are missing: give application_id and application_secret in %s, with refresh_token or "+
-			"a login (kaizala-drop login), or access_token alone", path.header())
+			"a login (kaizala-drop login), or access_token alone", header(path))
 	default:
 		r.problem(line, "%s missing in %s, which must be given together with %s",
-			strings.Join(missing, " and "), path.header(), strings.Join(present, " and "))
+			strings.Join(missing, " and "), header(path), strings.Join(present, " and "))
 	}
 }
 

@@ -41,7 +41,7 @@ func (r *reader) overlaps(claims []claim, stateDir string) {
 	}
 	for _, c := range claims {
 		if found, ok := c.State(stateDir, overlap.Named(stateDir)); ok {
-			r.problem(r.lines.of(keyPath{found.Setting}), "%s", found.Text(""))
+			r.problem(r.lines.Line(keyPath{found.Setting}), "%s", found.Text(""))
 		}
 	}
 }

@@ -11,14 +11,19 @@ import (
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
+
+	"kaizala-drop/internal/layout"
 )
+
+// keyPath leads to a value.
+type keyPath = layout.Path
 
 // reader is one reading of one file. It goes on after a problem, to find the next one.
 type reader struct {
 	file     string
 	mode     fs.FileMode // of the file
 	env      Environment
-	lines    lines
+	lines    layout.Layout
 	problems []Problem
 	warnings []Problem
 
@@ -41,7 +46,7 @@ type place struct {
 	doc  string // what the setting is
 }
 
-func (p place) line() int { return p.r.lines.of(p.path) }
+func (p place) line() int { return p.r.lines.Line(p.path) }
 
 func (p place) problem(format string, args ...any) {
 	p.r.problem(p.line(), "%s %s", p.name, fmt.Sprintf(format, args...))
@@ -57,7 +62,7 @@ func (p place) wrongSecret() {
 }
 
 func (p place) item(index int) place {
-	p.path = p.path.item(index)
+	p.path = p.path.Item(index)
 	return p
 }
 
@@ -97,7 +102,7 @@ func (r *reader) config(text string) Config {
 		r.syntax(err)
 		return Config{}
 	}
-	r.lines = findLines(text)
+	r.lines = layout.Of(text)
 	return r.sections(root)
 }
 
@@ -176,11 +181,11 @@ func overlay[T any](r *reader, path keyPath, table map[string]any, rows []settin
 	for _, key := range slices.Sorted(maps.Keys(table)) {
 		i := slices.IndexFunc(rows, func(row setting[T]) bool { return row.name == key })
 		if i < 0 {
-			r.unknown(path.child(key), table[key])
+			r.unknown(path.Child(key), table[key])
 			continue
 		}
 		row := rows[i]
-		row.read(place{r: r, path: path.child(key), name: row.name, doc: row.doc}, table[key], into)
+		row.read(place{r: r, path: path.Child(key), name: row.name, doc: row.doc}, table[key], into)
 	}
 }
 
@@ -192,9 +197,9 @@ func (r *reader) table(root map[string]any, name string) (table map[string]any, 
 	}
 	table, ok = value.(map[string]any)
 	if !ok && name == destinationSection {
-		r.problem(r.lines.of(keyPath{name}), "destination must be written [destination.NAME], with its keys below it")
+		r.problem(r.lines.Line(keyPath{name}), "destination must be written [destination.NAME], with its keys below it")
 	} else if !ok {
-		r.problem(r.lines.of(keyPath{name}), "%s must be one table: write [%s], with single brackets and once, "+
+		r.problem(r.lines.Line(keyPath{name}), "%s must be one table: write [%s], with single brackets and once, "+
 			"and its keys below it", name, name)
 	}
 	return table, ok

@@ -29,7 +29,9 @@ func secret[T any](field func(*T) *Secret) read[T] {
 		}
 		if scheme, name, ok := cutReference(s); ok {
 			var err error
-			if s, err = at.resolve(scheme, name); err != nil {
+			if own, ok := at.r.env.secret(s); ok {
+				s = own
+			} else if s, err = at.resolve(scheme, name); err != nil {
 				at.problem("%v%s", err, at.otherwise())
 				return
 			}

@@ -48,7 +48,7 @@ func (r *reader) chooseDestination(index int, f *Folder, table map[string]any, a
 
 // noTarget says what is missing; at is the destination that the folder names, or -1.
 func (r *reader) noTarget(index, at int, all []Destination) {
-	line := r.lines.of(keyPath{folderSection}.item(index))
+	line := r.lines.Line(keyPath{folderSection}.Item(index))
 	keys := map[string]bool{}
 	for i, d := range all {
 		if at < 0 || at == i {

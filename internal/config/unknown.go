@@ -23,7 +23,7 @@ func (r *reader) unknown(path keyPath, value any) {
 	} else {
 		advice = adviseKey(section, key)
 	}
-	r.problem(r.lines.of(path), "%s %q is unknown here: %s", kind, shorten(key), advice)
+	r.problem(r.lines.Line(path), "%s %q is unknown here: %s", kind, shorten(key), advice)
 }
 
 // known is a name and where it can stand.

@@ -115,3 +115,9 @@ func (k keptToken) text() ([]byte, error) {
 	}
 	return append(content, '\n'), err
 }
+
+// HasLogin reports whether a refresh token is stored for a destination, as far as that can be seen.
+func HasLogin(stateDir, name string) bool {
+	k, err := tokenFile{dir: stateDir, destination: name}.read()
+	return err == nil && k.RefreshToken != ""
+}

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -162,4 +163,14 @@ func (c *Client) open(ctx context.Context, k call, v any, usable func() error) e
 		answer.Err = fmt.Errorf("there is no Matrix homeserver at this address: look at homeserver, which says %q", c.base.server)
 	}
 	return err
+}
+
+// LoggedInAt is the homeserver of the login that is stored for a destination, or "" if none can be seen.
+func LoggedInAt(stateDir, name string) string {
+	var k kept
+	content, err := tokenFile(stateDir, name).Read()
+	if err != nil || json.Unmarshal(content, &k) != nil {
+		return ""
+	}
+	return k.Homeserver
 }

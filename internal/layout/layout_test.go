@@ -1,4 +1,4 @@
-package config
+package layout
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-func TestFindLines(t *testing.T) {
+func TestLines(t *testing.T) {
 	const file = `# comment with [brackets] and a = 1
 top = 1 # [not.a.header]
 
@@ -58,8 +58,8 @@ k = 2
 		"folder/1/deep/1": 33, "folder/1/deep/1/k": 34,
 	}
 	got := map[string]int{}
-	for key, line := range findLines(file) {
-		got[strings.ReplaceAll(key, "\x00", "/")] = line
+	for key, place := range Of(file) {
+		got[strings.ReplaceAll(key, "\x00", "/")] = place.Line
 	}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if got[key] != want[key] {
@@ -76,11 +76,11 @@ k = 2
 }
 
 func TestLineOfSomethingDeeper(t *testing.T) {
-	l := findLines("\n[a.b.c.d.e.f.g.h]\nx = 1\n")
-	if got := l.of(keyPath{"a", "b", "c", "d", "e", "f", "g", "h", "x"}); got != 2 {
+	l := Of("\n[a.b.c.d.e.f.g.h]\nx = 1\n")
+	if got := l.Line(Path{"a", "b", "c", "d", "e", "f", "g", "h", "x"}); got != 2 {
 		t.Errorf("got %d, want 2", got)
 	}
-	if got := l.of(keyPath{"elsewhere"}); got != 0 {
+	if got := l.Line(Path{"elsewhere"}); got != 0 {
 		t.Errorf("got %d, want 0", got)
 	}
 }
@@ -92,14 +92,14 @@ func unfound(text string) error {
 	if _, err := toml.Decode(text, &root); err != nil {
 		return nil
 	}
-	found, rows := findLines(text), strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
-	var walk func(path keyPath, value any) error
-	walk = func(path keyPath, value any) error {
+	found, rows := Of(text), strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
+	var walk func(path Path, value any) error
+	walk = func(path Path, value any) error {
 		if len(path) > deepest {
 			return nil
 		}
 		if len(path) > 0 {
-			line, name := found[path.key()], path[len(path)-1]
+			line, name := found[path.Key()].Line, path[len(path)-1]
 			if line < 1 || line > len(rows) {
 				return fmt.Errorf("%q: line %d of %d", []string(path), line, len(rows))
 			}
@@ -111,19 +111,19 @@ func unfound(text string) error {
 		switch v := value.(type) {
 		case map[string]any:
 			for key, value := range v {
-				if err := walk(path.child(key), value); err != nil {
+				if err := walk(path.Child(key), value); err != nil {
 					return err
 				}
 			}
 		case []map[string]any:
 			for i, value := range v {
-				if err := walk(path.item(i), value); err != nil {
+				if err := walk(path.Item(i), value); err != nil {
 					return err
 				}
 			}
 		case []any:
 			for i, value := range v {
-				if err := walk(path.item(i), value); err != nil {
+				if err := walk(path.Item(i), value); err != nil {
 					return err
 				}
 			}
@@ -133,56 +133,27 @@ func unfound(text string) error {
 	return walk(nil, root)
 }
 
-func FuzzFindLines(f *testing.F) {
+func FuzzLayout(f *testing.F) {
 	for _, seed := range []string{
-		token + folderA, "a = '''x''''''", "a=\"\"\"\\\"\"\"\"\"\"\nb=1", "a = [[1], {b=2}]\n[[c]]\n[c.d]\n[[c]]\n", "\ufeffa=1\r\n[b]\r\n",
+		"[kaizala]\nendpoint = 'https://x'\n[[folder]]\npath = '/a'\n", "a = '''x''''''", "a=\"\"\"\\\"\"\"\"\"\"\nb=1", "a = [[1], {b=2}]\n[[c]]\n[c.d]\n[[c]]\n", "\ufeffa=1\r\n[b]\r\n",
 		"'' = 1\n\"\".'' = 2", "a = {b = [\n{c=1} #]\n]}\nd=2", "a = 1979-05-27 07:32:00\nb = -nan", "a.b.c.d.e.f.g.h = 1\n[[x.y]]\n",
 		"a = \"\\\n", "[a", "a = [", "a = {", "a.", "= 1", "[[a]]x", "a = [}]", "\"a\\u0000b\" = 1",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		found := findLines(text)
+		found := Of(text)
 		last := 1 + strings.Count(text, "\n")
-		for key, line := range found {
-			if line < 1 || line > last {
-				t.Fatalf("%q on line %d of %d", key, line, last)
+		for key, p := range found {
+			if p.Line < 1 || p.Line > last || p.Start < 0 || p.Value < 0 || p.End > len(text) || p.Value > p.End {
+				t.Fatalf("%q at %+v of %d", key, p, last)
 			}
 		}
-		if nesting(text) > 50 {
+		if strings.Count(text, "[")+strings.Count(text, "{") > 50 {
 			t.Skip("the library takes cubic time")
 		}
 		if err := unfound(text); err != nil {
 			t.Fatal(err)
-		}
-	})
-}
-
-// FuzzLoad: whatever is in the file, there are settings or there are problems.
-func FuzzLoad(f *testing.F) {
-	f.Add(token + folderA)
-	for _, m := range mistakes() {
-		if len(m.text) < 4096 {
-			f.Add(m.text)
-		}
-	}
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, text string) {
-		if nesting(text) > 50 || strings.Contains(text, "range") {
-			t.Skip("takes its time, which the fuzzer takes for a hang")
-		}
-		r := &reader{file: "config.toml", env: env("TOKEN", "t0ken", "STATE_DIRECTORY", dir)}
-		c := r.config(text)
-		if len(r.problems) > 0 {
-			for _, p := range r.problems {
-				if p.Text == "" || p.Line < 0 || p.Line > 1+strings.Count(text, "\n") {
-					t.Fatalf("%d: %q", p.Line, p.Text)
-				}
-			}
-			return
-		}
-		if len(c.Folders) == 0 || c.StateDir == "" || len(c.Destinations) == 0 || c.Destinations[0].Limits.MaxUploads < 1 {
-			t.Fatalf("no problems, and %+v", c)
 		}
 	})
 }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/setup"
+	"kaizala-drop/internal/text"
+)
+
+// configure makes the destination as it will be configured, or says what is wrong with it.
+func (s *settingUp) configure() error {
+	edits := s.destinationEdits()
+	if reference, _ := s.keptAt("application-secret"); s.known.Type == setup.Kaizala && !s.known.Configured && s.references[reference] == "" && !s.known.Secret {
+		s.references[reference] = "not given yet"
+		defer delete(s.references, reference)
+	}
+	_, c, err := s.parse(edits, true)
+	if err != nil {
+		return shortly(err)
+	}
+	if s.to.to, err = chooseAccount(c.Destinations, []string{s.known.Destination}); err != nil {
+		return err
+	}
+	s.to.config = c
+	s.kind, err = kindOf(s.to.to)
+	return err
+}
+
+// shortly leaves out of problems where they are, as nothing is there yet.
+func shortly(err error) error {
+	problems, ok := errors.AsType[*config.Problems](err)
+	if !ok {
+		return err
+	}
+	var lines []string
+	for _, p := range problems.List {
+		lines = append(lines, p.Text)
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// logIn logs in as "login" does, unless there is something to get access with.
+func (s *settingUp) logIn() error {
+	s.known.Destination = s.orName()
+	if err := s.configure(); err != nil {
+		return failed(err)
+	}
+	s.known.Looked = true
+	err := withToken(s.to.config, s.to.to)
+	switch {
+	case err == nil:
+		s.known.LoggedIn = true
+		return nil
+	case !lacksToken(err):
+		return failed(err)
+	}
+	if err := s.missing(); err != nil {
+		return err
+	}
+	remove, err := s.makeStateDir()
+	if err != nil {
+		return failed(err)
+	}
+	var said bytes.Buffer
+	by := loginFlags{phone: s.flags.phone, user: s.flags.user, tokenStdin: s.flags.tokenStdin}
+	if by.tokenStdin {
+		by.user = ""
+	}
+	if err := s.kind.login(s.ctx, s.to, by, s.dialogue, &said); err != nil {
+		return failed(errors.Join(err, remove()))
+	}
+	first, _, _ := strings.Cut(said.String(), "\n")
+	fmt.Fprintln(s.out, first)
+	s.loggedIn, s.known.LoggedIn = true, true
+	return nil
+}
+
+func (s *settingUp) orName() string {
+	if s.known.Destination == "" {
+		return s.nameFor()
+	}
+	return s.known.Destination
+}
+
+// makeStateDir makes what the unit makes when it first starts, for the daemon's user. What it gives removes that as long as it is empty.
+func (s *settingUp) makeStateDir() (remove func() error, err error) {
+	dir := s.to.config.StateDir
+	nothing := func() error { return nil }
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || !s.host.root {
+		return nothing, nil // who uses it says what is wrong with it
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o755), os.MkdirAll(dir, 0o700)); err != nil {
+		return nothing, fmt.Errorf("cannot make state_dir: %w", err)
+	}
+	remove = func() error {
+		_ = os.Remove(dir) // with a token in it, it stays
+		return nil
+	}
+	return remove, errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, s.host.uid, s.host.gid))
+}
+
+// askTarget lists what can be posted to, and has one of it chosen.
+func (s *settingUp) askTarget() error {
+	list, err := s.kind.groups(s.ctx, s.to, io.Discard)
+	if err != nil {
+		return failed(err)
+	}
+	s.list = list
+	flag, what := s.flags.room, "room"
+	if s.known.Type == setup.Kaizala {
+		flag, what = s.flags.group, "group"
+	}
+	fallback := ""
+	if s.dialogue.terminal && flag == "" {
+		s.showTargets(what)
+		if i := s.likelyTarget(); i >= 0 {
+			fallback = strconv.Itoa(i + 1)
+		}
+	}
+	question := "Which " + what + " to post to, its number or id"
+	if what == "room" {
+		question = "Which room to post to, its number, #alias:server or !id"
+	}
+	return s.given(flag, question, fallback, s.takeTarget)
+}
+
+func (s *settingUp) showTargets(what string) {
+	if len(s.list) == 0 {
+		s.say("The account is in no %s yet: have it invited to one, or write one that is open to all.\n", what)
+		return
+	}
+	s.say("\n")
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for i, g := range s.list {
+		posted := ""
+		if len(g.Folders) > 0 {
+			posted = "from " + shownFolders(g.Folders)
+		}
+		fmt.Fprintf(table, "%4d\t%s\t%s\t%s\t%s\n", i+1, shown(g.Name), text.Printable(g.target()), shown(g.Role), posted)
+	}
+	_ = table.Flush() // into memory
+	for line := range strings.Lines(b.String()) {
+		s.say("%s\n", strings.TrimRight(line, " \n"))
+	}
+}
+
+// likelyTarget is the first that nothing is known against and that no folder posts to yet, or else that nothing is known against; -1: none.
+func (s *settingUp) likelyTarget() int {
+	free := func(g listedGroup) bool { return s.isOpen(g) && len(g.Folders) == 0 }
+	if i := slices.IndexFunc(s.list, free); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(s.list, s.isOpen)
+}
+
+func (s *settingUp) isOpen(g listedGroup) bool {
+	return s.known.Type == setup.Kaizala || g.Role == "may post" || g.Role == "invited"
+}
+
+// takeTarget takes a number of the list, an id, an alias or a name.
+func (s *settingUp) takeTarget(answer string) error {
+	var found []listedGroup
+	for i, g := range s.list {
+		if s.dialogue.terminal && answer == strconv.Itoa(i+1) || answer != "" && (answer == g.ID || answer == g.Alias) {
+			found = []listedGroup{g}
+			break
+		}
+		if strings.EqualFold(answer, g.Name) {
+			found = append(found, g)
+		}
+	}
+	switch {
+	case answer == "":
+		return errors.New("write a number of the list, or an id")
+	case len(found) > 1:
+		return fmt.Errorf("%d have that name: take the number or the id", len(found))
+	case len(found) == 1:
+		answer = found[0].target()
+		s.called = found[0].Name
+	}
+	if s.known.Type == setup.Kaizala {
+		if len(found) == 0 {
+			return fmt.Errorf("%s is not among the groups of this connector: kaizala-drop groups lists them", quotedArg(answer))
+		}
+	} else if err := s.lookAtRoom(answer); err != nil {
+		return err
+	}
+	s.known.Target = answer
+	return nil
+}
+
+// lookAtRoom says what stands against a post to a room.
+func (s *settingUp) lookAtRoom(room string) error {
+	client, err := matrixClient(s.to, "groups")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	seen, err := client.Look(s.ctx, room)
+	switch {
+	case err != nil:
+		return err
+	case seen.Trouble != "":
+		return errors.New(seen.Trouble)
+	}
+	if s.called == "" || seen.Name != "" {
+		s.called = seen.Name
+	}
+	return nil
+}
