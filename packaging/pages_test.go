@@ -10,44 +10,6 @@ import (
 	"testing"
 )
 
-// repository is where the project lies, from this package on.
-const repository = ".."
-
-// need skips the test where the machine cannot run it, and fails it where it must.
-func need(t *testing.T, ok bool, reason string) {
-	t.Helper()
-	switch {
-	case ok:
-	case os.Getenv("KAIZALA_DROP_CI") != "":
-		t.Fatal(reason)
-	default:
-		t.Skip(reason)
-	}
-}
-
-func needProgram(t *testing.T, program, debian string) {
-	t.Helper()
-	_, err := exec.LookPath(program)
-	need(t, err == nil, "there is no "+program+": install the package "+debian)
-}
-
-// run gives what a program says; one that fails fails the test.
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	return runIn(t, "", nil, name, args...)
-}
-
-func runIn(t *testing.T, dir string, env []string, name string, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
 // pages writes manual pages and completions, as the build does, and returns where.
 func pages(t *testing.T) string {
 	t.Helper()
