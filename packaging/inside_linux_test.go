@@ -17,6 +17,7 @@ func apt(t *testing.T, args ...string) string {
 
 func wantSaid(t *testing.T, said string, parts ...string) {
 	t.Helper()
+	said = strings.ReplaceAll(said, "\r", "") // apt shows it as a terminal does
 	for _, part := range parts {
 		if !strings.Contains(said, part) {
 			t.Errorf("it does not say %q", part)
