@@ -105,7 +105,8 @@ func (h *house) posts(name string) (n int) {
 // configure writes the settings, and makes the folders, as the README says.
 func (h *house) configure(t *testing.T) {
 	t.Helper()
-	text := fmt.Sprintf(`shutdown_grace = "1s"
+	var text strings.Builder
+	fmt.Fprintf(&text, `shutdown_grace = "1s"
 [kaizala]
 endpoint = %q
 access_token = "fixed"
@@ -118,10 +119,10 @@ truncated_after = "1s"
 when_unknown = "hold"
 `, h.address)
 	for _, name := range folders {
-		text += fmt.Sprintf("[[folder]]\npath = %q\ngroup_id = %q\n", filepath.Join(drop, name), name+"@2")
+		fmt.Fprintf(&text, "[[folder]]\npath = %q\ngroup_id = %q\n", filepath.Join(drop, name), name+"@2")
 		run(t, "install", "-d", "-m", "2770", "-o", "kaizala-drop", "-g", "kaizala-drop", filepath.Join(drop, name))
 	}
-	write(t, configFile, text, 0o640)
+	write(t, configFile, text.String(), 0o640)
 	run(t, "chgrp", "kaizala-drop", configFile)
 }
 

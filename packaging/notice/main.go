@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,14 +30,14 @@ Made by "go run ./packaging/notice".
 type module struct{ Path, Version, Dir string }
 
 func main() {
-	if err := write(os.Stdout); err != nil {
+	if err := write(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "notice:", err)
 		os.Exit(1)
 	}
 }
 
-func write(out io.Writer) error {
-	modules, err := linked()
+func write(ctx context.Context, out io.Writer) error {
+	modules, err := linked(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,14 +64,14 @@ func write(out io.Writer) error {
 }
 
 // linked gives what the program is made of on any of the architectures, Go's own library first.
-func linked() ([]module, error) {
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+func linked(ctx context.Context) ([]module, error) {
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
 	}
 	all := []module{{Path: "The Go standard library and runtime", Dir: strings.TrimSpace(string(root))}}
 	for _, arch := range architectures {
-		list := exec.Command("go", "list", "-deps", "-json=Module", "./cmd/kaizala-drop")
+		list := exec.CommandContext(ctx, "go", "list", "-deps", "-json=Module", "./cmd/kaizala-drop")
 		list.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 		list.Stderr = os.Stderr
 		out, err := list.Output()
