@@ -32,7 +32,7 @@ const (
 )
 
 // bootTimeout is for everything from the first mount to systemd's end: far more than it takes.
-const bootTimeout = 8 * time.Minute
+const bootTimeout = 20 * time.Minute
 
 // Shared is where the files that are handed to Boot are inside. The test there runs in it.
 const Shared = "/kaizala-drop-test"
