@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kaizala-drop/internal/boottest"
 	"kaizala-drop/internal/samples"
 )
 
@@ -41,7 +42,7 @@ func testWatchdog(t *testing.T) {
 		"ExecStart=/usr/local/bin/%[1]s run --config /etc/kaizala-drop/config.toml\n", hangingProgram))
 	run(t, "systemctl", "restart", "kaizala-drop")
 	parts := []string{"posting to kaizala", "writing the ledger in /var/lib/kaizala-drop", "the watcher", "the watcher of the folder " + reception, "bringing up the folders"}
-	if !thorough() {
+	if !boottest.Thorough() {
 		parts = parts[:1]
 	}
 	s := samples.All()[4]
@@ -130,9 +131,9 @@ func testSlowStart(t *testing.T) {
 func fuse(t *testing.T) {
 	t.Helper()
 	_, err := os.Stat("/dev/fuse")
-	need(t, err == nil, "there is no /dev/fuse")
+	boottest.Need(t, err == nil, "there is no /dev/fuse")
 	_, err = exec.LookPath("bindfs")
-	need(t, err == nil, "there is no bindfs: install the package bindfs")
+	boottest.Need(t, err == nil, "there is no bindfs: install the package bindfs")
 }
 
 func awaitMount(t *testing.T, at string) {

@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -22,11 +19,6 @@ const (
 	exitUsage  = 2
 	exitConfig = 78 // EX_CONFIG of sysexits(3)
 )
-
-func main() {
-	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more ends no delivery
-	os.Exit(execute(context.Background(), os.Args[1:]))
-}
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string) int {

@@ -12,7 +12,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Long:    "version prints the tag or commit that it was built from, the version of Go, and the system it is for.",
+		Long:    "version prints the version of the package, or the tag or commit that it was built from, the version of Go, and the system it is for.",
 		Example: `  kaizala-drop version`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -22,8 +22,14 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is what the Go toolchain stamped into the binary: a tag, or the commit it was built from.
+// packaged is the version of the package that the program is in: packaging/build has the linker write it here, and nothing else does.
+var packaged string
+
+// version is that of the package, or else what the Go toolchain stamped into the binary: a tag, or the commit it was built from.
 func version() string {
+	if packaged != "" {
+		return packaged
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

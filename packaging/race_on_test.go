@@ -1,0 +1,5 @@
+//go:build race
+
+package packaging_test
+
+const raceEnabled = true
