@@ -61,7 +61,7 @@ func testInside(t *testing.T) {
 	sick := &sick{}
 	t.Cleanup(func() {
 		if t.Failed() {
-			out, _ := exec.Command("journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-u", "sandbox").CombinedOutput()
+			out, _ := exec.Command("journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-u", "sandbox", "-u", sickUnit).CombinedOutput()
 			t.Logf("the journal:\n%s", out)
 		}
 	})
@@ -287,7 +287,9 @@ func testComesBack(t *testing.T) {
 }
 
 func testStops(t *testing.T) {
+	this := show(t, "InvocationID")
 	run(t, "systemctl", "stop", "kaizala-drop")
+	await(t, "its last words", func() bool { return len(entries(t, "_SYSTEMD_INVOCATION_ID="+this, "-u", "kaizala-drop", "-g", "^stopped")) == 1 })
 	wantState(t, "inactive", "dead")
 	wantExit(t, 0)
 	if result := show(t, "Result"); result != "success" {

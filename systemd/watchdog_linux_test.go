@@ -148,6 +148,7 @@ const (
 	sickPeriod = 10 * time.Second // of its watchdog: long enough for a machine that is busy
 	sickHangs  = "/srv/drop/hangs"
 	sickMany   = "/srv/drop/many"
+	sickGone   = "/srv/drop/gone"
 	sickWell   = "/srv/drop/well"
 	sickState  = "/var/lib/" + sickUnit
 )
@@ -161,7 +162,7 @@ type sick struct{ began time.Time }
 func (s *sick) begin(t *testing.T) {
 	takesLong(t)
 	fuse(t)
-	for _, dir := range []string{sickHangs, sickMany, sickWell, "/srv/hangs", sickState} {
+	for _, dir := range []string{sickHangs, sickMany, sickGone, sickWell, "/srv/hangs", sickState} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +184,7 @@ func (s *sick) begin(t *testing.T) {
 	s.began = time.Now()
 	run(t, "systemctl", "kill", "--signal=STOP", "hanging-folder")
 	_ = exec.Command("dd", "if=/dev/zero", "of="+sickState+"/ballast", "bs=64k").Run() // until the disk is full
-	for dir, from := range map[string]int{sickWell: 0, sickMany: 1} {
+	for dir, from := range map[string]int{sickGone: 0, sickMany: 1} {
 		for i := range 3 {
 			one := samples.All()[from+i]
 			one.Name = fmt.Sprintf("%d %s", i, one.Name)
@@ -220,7 +221,7 @@ func sickConfig(silent string) string {
 	}
 	return "[control]\nsocket = \"/run/" + sickUnit + "/control.sock\"\n" + destination("silent", "http://"+silent) +
 		destination("gone", "http://127.0.0.1:9") + destination("well", api) +
-		to(sickHangs, "well") + to(sickMany, "silent") + to(sickWell, "gone") + to(sickWell+"/well", "well")
+		to(sickHangs, "well") + to(sickMany, "silent") + to(sickGone, "gone") + to(sickWell, "well")
 }
 
 // sickService is the unit with places of its own.
@@ -232,6 +233,7 @@ func sickService(t *testing.T) string {
 	}
 	text := regexp.MustCompile(`(?m)^(State|Runtime)Directory=kaizala-drop$`).ReplaceAllString(string(b), "${1}Directory="+sickUnit)
 	text = strings.ReplaceAll(text, "/etc/kaizala-drop/config.toml", "/etc/kaizala-drop/sick.toml")
+	text = strings.Replace(text, "\n[Service]\n", "\n[Service]\nSupplementaryGroups="+group+"\n", 1)
 	return regexp.MustCompile(`(?m)^WatchdogSec=.*$`).ReplaceAllString(text, fmt.Sprintf("WatchdogSec=%d", int(sickPeriod.Seconds())))
 }
 
@@ -247,12 +249,17 @@ func (s *sick) end(t *testing.T) {
 	if got := entries(t, "-u", sickUnit, "-g", "does not move"); len(got) > 0 {
 		t.Errorf("it says %v", got)
 	}
+	for _, sick := range []string{"the file system does not answer", "cannot take files now", "full"} {
+		if len(entries(t, "-u", sickUnit, "-g", sick)) == 0 {
+			t.Errorf("it does not say %q: is it sick?", sick)
+		}
+	}
 	if err := os.Remove(sickState + "/ballast"); err != nil {
 		t.Error(err)
 	}
 	run(t, "systemctl", "kill", "--signal=CONT", "hanging-folder")
 	one := samples.All()[0]
-	for _, dir := range []string{sickHangs, sickWell + "/well"} {
+	for _, dir := range []string{sickHangs, sickWell} {
 		drop(t, dir, one)
 		awaitDone(t, dir, one)
 	}
