@@ -219,7 +219,7 @@ func sickConfig(silent string) string {
 	to := func(path, name string) string {
 		return folder(path, "sick@2") + fmt.Sprintf("destination = %q\n", name)
 	}
-	return "[control]\nsocket = \"/run/" + sickUnit + "/control.sock\"\n" + destination("silent", "http://"+silent) +
+	return "log_level = \"debug\"\n[control]\nsocket = \"/run/" + sickUnit + "/control.sock\"\n" + destination("silent", "http://"+silent) +
 		destination("gone", "http://127.0.0.1:9") + destination("well", api) +
 		to(sickHangs, "well") + to(sickMany, "silent") + to(sickGone, "gone") + to(sickWell, "well")
 }
@@ -237,6 +237,17 @@ func sickService(t *testing.T) string {
 	return regexp.MustCompile(`(?m)^WatchdogSec=.*$`).ReplaceAllString(text, fmt.Sprintf("WatchdogSec=%d", int(sickPeriod.Seconds())))
 }
 
+// room ends the first of the troubles: the disk of the ledger has room again, so that the destinations are tried.
+func (s *sick) room(t *testing.T) {
+	if s.began.IsZero() {
+		t.Skip("it was not begun")
+	}
+	await(t, "a full disk", func() bool { return len(entries(t, "-u", sickUnit, "-g", "its disk is full")) > 0 })
+	if err := os.Remove(sickState + "/ballast"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // end sees that the daemon lived for ten periods of the watchdog, and delivers once all is well.
 func (s *sick) end(t *testing.T) {
 	if s.began.IsZero() {
@@ -249,13 +260,10 @@ func (s *sick) end(t *testing.T) {
 	if got := entries(t, "-u", sickUnit, "-g", "does not move"); len(got) > 0 {
 		t.Errorf("it says %v", got)
 	}
-	for _, sick := range []string{"the file system does not answer", "cannot take files now", "full"} {
+	for _, sick := range []string{"does not answer", "destination gone.*cannot take files now|cannot take files now.*destination gone"} {
 		if len(entries(t, "-u", sickUnit, "-g", sick)) == 0 {
 			t.Errorf("it does not say %q: is it sick?", sick)
 		}
-	}
-	if err := os.Remove(sickState + "/ballast"); err != nil {
-		t.Error(err)
 	}
 	run(t, "systemctl", "kill", "--signal=CONT", "hanging-folder")
 	one := samples.All()[0]
