@@ -168,10 +168,17 @@ func testManyAtOnce(t *testing.T) {
 	for i := range files {
 		write(t, filepath.Join(reception, fmt.Sprintf("many %d.xyz", i)), "x", 0o644)
 	}
-	count := func() int {
-		return len(entries(t, "-u", "kaizala-drop", "-p", "warning", "-g", "many [0-9]+.xyz: failed"))
+	for moved := 0; moved < 2*files; { // each has a note
+		before := moved
+		await(t, "the next of many files", func() bool {
+			all, err := filepath.Glob(filepath.Join(reception, "failed", "many *"))
+			moved = len(all)
+			return err == nil && (moved > before || moved == 2*files)
+		})
 	}
-	await(t, "the last of many files", func() bool { return count() == files })
+	await(t, "the lines of all of them", func() bool {
+		return len(entries(t, "-u", "kaizala-drop", "-p", "warning", "-g", "many [0-9]+.xyz: failed")) == files
+	})
 	if said := entries(t, "-u", "systemd-journald", "-g", "Suppressed"); len(said) > 0 {
 		t.Errorf("the journal dropped some: %v", said)
 	}

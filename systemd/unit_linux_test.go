@@ -61,7 +61,7 @@ func testInside(t *testing.T) {
 	sick := &sick{}
 	t.Cleanup(func() {
 		if t.Failed() {
-			out, _ := exec.Command("journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-u", "sandbox").CombinedOutput()
+			out, _ := exec.Command("journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-u", "sandbox", "-u", sickUnit).CombinedOutput()
 			t.Logf("the journal:\n%s", out)
 		}
 	})
@@ -77,6 +77,7 @@ func testInside(t *testing.T) {
 		{"has one privilege", testPrivileges},
 		{"delivers", testDelivers},
 		{"tells the journal", testJournal},
+		{"has room on its disk again", sick.room},
 		{"is asked", testAsks},
 		{"waits for another user's writer", testWaitsForWriter},
 		{"reloads", testReloads},
@@ -86,6 +87,7 @@ func testInside(t *testing.T) {
 		{"is not killed at a slow start", testSlowStart},
 		{"is ended by the watchdog", testWatchdog},
 		{"stops", testStops},
+		{"can be kept tighter", testTight},
 		{"was not ended for what is sick", sick.end},
 		{"stays down with a wrong configuration", testWrongConfiguration},
 		{"is set up", testSetsUp},
@@ -288,7 +290,11 @@ func testComesBack(t *testing.T) {
 }
 
 func testStops(t *testing.T) {
+	this := show(t, "InvocationID")
 	run(t, "systemctl", "stop", "kaizala-drop")
+	await(t, "its last words", func() bool {
+		return len(entries(t, "_SYSTEMD_INVOCATION_ID="+this, "-u", "kaizala-drop", "-g", "^stopped")) == 1
+	})
 	wantState(t, "inactive", "dead")
 	wantExit(t, 0)
 	if result := show(t, "Result"); result != "success" {
@@ -303,6 +309,59 @@ func testStops(t *testing.T) {
 			t.Errorf("%d posts in %s (%v), and %d files done", len(got), id, err, len(done))
 		}
 	}
+}
+
+// testTight: with the example of a tighter cage a file of a set-gid folder is delivered, done/ belongs to the folder's group and is set-gid,
+// a writer is seen (CAP_LEASE), and a file from another file system is filed, too.
+func testTight(t *testing.T) {
+	const tight, archive = "/srv/drop/tight", "/srv/drop/archive"
+	for _, dir := range []string{tight, archive} {
+		run(t, "install", "-d", "-m", "2770", "-g", group, dir)
+	}
+	run(t, "mount", "-t", "tmpfs", "-o", "mode=2770,gid="+gidOf(t, group), "tmpfs", archive)
+	b, err := os.ReadFile("tight.conf.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropIn(t, "tight.conf", string(b))
+	run(t, "mv", filepath.Join(dropIns, "folders.conf"), "/run/folders.conf")
+	dropIn(t, "groups.conf", "[Service]\nSupplementaryGroups="+group+"\n")
+	t.Cleanup(func() { run(t, "mv", "/run/folders.conf", dropIns) })
+	run(t, "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=12", "/etc/systemd/system/kaizala-drop.service")
+
+	configure(t, withCredentials+folder(tight, "reception@2")+fmt.Sprintf("done = %q\n", archive+"/done"))
+	run(t, "systemctl", "start", "kaizala-drop")
+	held, s := samples.All()[1], samples.All()[0]
+	s.Name, held.Name = "tight.jpg", "tight and open.jpeg"
+	f, err := os.OpenFile(filepath.Join(tight, held.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(held.Bytes); err != nil {
+		t.Fatal(err)
+	}
+	drop(t, tight, s)
+	write(t, filepath.Join(tight, "torn.pdf"), "%PDF-1.4\n", 0o664)
+	for _, done := range []string{filepath.Join(archive, "done", s.Name), filepath.Join(tight, "failed", "torn.pdf.reason.txt")} {
+		await(t, done, func() bool { _, err := os.Stat(done); return err == nil })
+	}
+	if _, err := os.Stat(f.Name()); err != nil {
+		t.Errorf("a file that is open for writing was taken: %v", err)
+	}
+	for _, dir := range []string{archive + "/done", tight + "/failed"} {
+		if got := strings.TrimSpace(run(t, "stat", "-c", "%G %A", dir)); got != group+" drwxrws---" {
+			t.Errorf("%s is %s", dir, got)
+		}
+	}
+	if got := strings.TrimSpace(run(t, "stat", "-c", "%G %A", filepath.Join(archive, "done", s.Name))); got != group+" -rw-r-----" {
+		t.Errorf("what came from another file system is %s", got)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	await(t, held.Name, func() bool { _, err := os.Stat(filepath.Join(archive, "done", held.Name)); return err == nil })
+	run(t, "systemctl", "stop", "kaizala-drop")
 }
 
 func testWrongConfiguration(t *testing.T) {

@@ -149,6 +149,7 @@ const (
 	sickPeriod = 10 * time.Second // of its watchdog: long enough for a machine that is busy
 	sickHangs  = "/srv/drop/hangs"
 	sickMany   = "/srv/drop/many"
+	sickGone   = "/srv/drop/gone"
 	sickWell   = "/srv/drop/well"
 	sickState  = "/var/lib/" + sickUnit
 )
@@ -162,7 +163,7 @@ type sick struct{ began time.Time }
 func (s *sick) begin(t *testing.T) {
 	takesLong(t)
 	fuse(t)
-	for _, dir := range []string{sickHangs, sickMany, sickWell, "/srv/hangs", sickState} {
+	for _, dir := range []string{sickHangs, sickMany, sickGone, sickWell, "/srv/hangs", sickState} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +185,7 @@ func (s *sick) begin(t *testing.T) {
 	s.began = time.Now()
 	run(t, "systemctl", "kill", "--signal=STOP", "hanging-folder")
 	_ = exec.Command("dd", "if=/dev/zero", "of="+sickState+"/ballast", "bs=64k").Run() // until the disk is full
-	for dir, from := range map[string]int{sickWell: 0, sickMany: 1} {
+	for dir, from := range map[string]int{sickGone: 0, sickMany: 1} {
 		for i := range 3 {
 			one := samples.All()[from+i]
 			one.Name = fmt.Sprintf("%d %s", i, one.Name)
@@ -219,9 +220,9 @@ func sickConfig(silent string) string {
 	to := func(path, name string) string {
 		return folder(path, "sick@2") + fmt.Sprintf("destination = %q\n", name)
 	}
-	return "[control]\nsocket = \"/run/" + sickUnit + "/control.sock\"\n" + destination("silent", "http://"+silent) +
+	return "log_level = \"debug\"\n[control]\nsocket = \"/run/" + sickUnit + "/control.sock\"\n" + destination("silent", "http://"+silent) +
 		destination("gone", "http://127.0.0.1:9") + destination("well", api) +
-		to(sickHangs, "well") + to(sickMany, "silent") + to(sickWell, "gone") + to(sickWell+"/well", "well")
+		to(sickHangs, "well") + to(sickMany, "silent") + to(sickGone, "gone") + to(sickWell, "well")
 }
 
 // sickService is the unit with places of its own.
@@ -233,7 +234,19 @@ func sickService(t *testing.T) string {
 	}
 	text := regexp.MustCompile(`(?m)^(State|Runtime)Directory=kaizala-drop$`).ReplaceAllString(string(b), "${1}Directory="+sickUnit)
 	text = strings.ReplaceAll(text, "/etc/kaizala-drop/config.toml", "/etc/kaizala-drop/sick.toml")
+	text = strings.Replace(text, "\n[Service]\n", "\n[Service]\nSupplementaryGroups="+group+"\n", 1)
 	return regexp.MustCompile(`(?m)^WatchdogSec=.*$`).ReplaceAllString(text, fmt.Sprintf("WatchdogSec=%d", int(sickPeriod.Seconds())))
+}
+
+// room ends the first of the troubles: the disk of the ledger has room again, so that the destinations are tried.
+func (s *sick) room(t *testing.T) {
+	if s.began.IsZero() {
+		t.Skip("it was not begun")
+	}
+	await(t, "a full disk", func() bool { return len(entries(t, "-u", sickUnit, "-g", "its disk is full")) > 0 })
+	if err := os.Remove(sickState + "/ballast"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // end sees that the daemon lived for ten periods of the watchdog, and delivers once all is well.
@@ -248,12 +261,14 @@ func (s *sick) end(t *testing.T) {
 	if got := entries(t, "-u", sickUnit, "-g", "does not move"); len(got) > 0 {
 		t.Errorf("it says %v", got)
 	}
-	if err := os.Remove(sickState + "/ballast"); err != nil {
-		t.Error(err)
+	for _, sick := range []string{"does not answer", "destination gone.*cannot take files now|cannot take files now.*destination gone"} {
+		if len(entries(t, "-u", sickUnit, "-g", sick)) == 0 {
+			t.Errorf("it does not say %q: is it sick?", sick)
+		}
 	}
 	run(t, "systemctl", "kill", "--signal=CONT", "hanging-folder")
 	one := samples.All()[0]
-	for _, dir := range []string{sickHangs, sickWell + "/well"} {
+	for _, dir := range []string{sickHangs, sickWell} {
 		drop(t, dir, one)
 		awaitDone(t, dir, one)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/beat"
 	"kaizala-drop/internal/config"
 	"kaizala-drop/internal/overlap"
 )
@@ -28,6 +29,7 @@ type trial struct {
 	hanging []string
 	err     error
 	loop    *loop
+	beats   *beat.Board // may be nil
 
 	mu    sync.Mutex
 	tries map[string]int
@@ -38,7 +40,7 @@ type trial struct {
 func (r *trial) begin(once bool) {
 	r.folders, r.up, r.ended = make(chan []config.Folder), make(chan []config.Folder), make(chan struct{})
 	r.tries, r.say, r.busy = map[string]int{}, map[string]func() error{}, map[string]bool{}
-	r.loop = newLoop(&Doors{Folders: r.folders, Up: r.up, Once: once, Log: zerolog.New(&r.log), Busy: func(folder string) bool {
+	r.loop = newLoop(&Doors{Folders: r.folders, Up: r.up, Beats: r.beats, Once: once, Log: zerolog.New(&r.log), Busy: func(folder string) bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return r.busy[folder]
