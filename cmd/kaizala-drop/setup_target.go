@@ -144,11 +144,11 @@ func (s *settingUp) showTargets(what string) {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for i, g := range s.list {
-		posted := ""
+		about := shown(strings.TrimPrefix(g.Role, g.target()+" "))
 		if len(g.Folders) > 0 {
-			posted = "from " + shownFolders(g.Folders)
+			about += ", from " + shownFolders(g.Folders)
 		}
-		fmt.Fprintf(table, "%4d\t%s\t%s\t%s\t%s\n", i+1, shown(g.Name), text.Printable(g.target()), shown(g.Role), posted)
+		fmt.Fprintf(table, "%4d\t%s\t%s\t%s\n", i+1, shown(g.Name), text.Printable(g.target()), about)
 	}
 	_ = table.Flush() // into memory
 	for line := range strings.Lines(b.String()) {
