@@ -87,6 +87,7 @@ func testInside(t *testing.T) {
 		do   func(*testing.T)
 	}{
 		{"installed on a bare system", h.testBare},
+		{"set up by one command", h.testSetUp},
 		{"configured by hand", h.testConfigured},
 		{"upgraded from the version before", h.testUpgraded},
 		{"upgraded while stopped", h.testStaysStopped},

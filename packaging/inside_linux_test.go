@@ -61,6 +61,18 @@ func (h *house) testBare(t *testing.T) {
 	}
 }
 
+// testSetUp: after the installation, one command leads to a service that delivers.
+func (h *house) testSetUp(t *testing.T) {
+	write(t, "/root/secret", "secret", 0o600)
+	t.Log(run(t, "kaizala-drop", "setup", "--endpoint", h.address, "--application-id", "any", "--application-secret-file", "/root/secret",
+		"--refresh-token-file", "/root/secret", "--group", "plain@2", "--folder", filepath.Join(drop, "plain")))
+	runsPackage(t)
+	h.delivers(t, "set up.pdf")
+	wantSaid(t, run(t, "kaizala-drop", "explain", filepath.Join(drop, "plain", "done", "set up.pdf")), "It is safe to delete")
+	run(t, "systemctl", "disable", "--now", "kaizala-drop")
+	must(t, os.Remove(configFile))
+}
+
 func (h *house) testConfigured(t *testing.T) { h.start(t, "first.pdf") }
 
 // start does what a person does who has installed it.
