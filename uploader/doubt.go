@@ -55,9 +55,9 @@ func (q *queue) cannotTell(d *delivery, err error) {
 	d.stage = toPost
 }
 
-// awaitWord has the folder wait until the destination can tell whether d is posted.
+// awaitWord has the folder wait until the destination can tell whether d is posted. An album holds its group meanwhile: some of it may be
+// shown.
 func (d *delivery) awaitWord(now time.Time, err error) news {
-	d.letOthers()
 	d.lane.pause.fail(now)
 	d.lane.pause.because(err)
 	if after := retryAfter(err); after > 0 {
