@@ -43,10 +43,13 @@ func build(t *testing.T, flags ...string) string {
 	return path
 }
 
+// thorough reports whether all must be tried: by hand it takes too long, and the race detector sees nothing new in it.
+func thorough() bool { return boottest.Thorough() && !raceEnabled }
+
 // takesLong leaves a test to where nothing may be skipped.
 func takesLong(t *testing.T) {
 	t.Helper()
-	if !boottest.Thorough() {
+	if !thorough() {
 		t.Skip("it takes long: set KAIZALA_DROP_CI=1 to run it")
 	}
 }

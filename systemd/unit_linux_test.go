@@ -324,9 +324,11 @@ func testTight(t *testing.T) {
 		t.Fatal(err)
 	}
 	dropIn(t, "tight.conf", string(b))
-	run(t, "mv", filepath.Join(dropIns, "folders.conf"), "/run/folders.conf")
+	if err := os.Remove(filepath.Join(dropIns, "folders.conf")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { write(t, filepath.Join(dropIns, "folders.conf"), exampleInUse(t), 0o644) })
 	dropIn(t, "groups.conf", "[Service]\nSupplementaryGroups="+group+"\n")
-	t.Cleanup(func() { run(t, "mv", "/run/folders.conf", dropIns) })
 	run(t, "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=12", "/etc/systemd/system/kaizala-drop.service")
 
 	configure(t, withCredentials+folder(tight, "reception@2")+fmt.Sprintf("done = %q\n", archive+"/done"))

@@ -42,7 +42,7 @@ func testWatchdog(t *testing.T) {
 		"ExecStart=/usr/local/bin/%[1]s run --config /etc/kaizala-drop/config.toml\n", hangingProgram))
 	run(t, "systemctl", "restart", "kaizala-drop")
 	parts := []string{"posting to kaizala", "writing the ledger in /var/lib/kaizala-drop", "the watcher", "the watcher of the folder " + reception, "bringing up the folders"}
-	if !boottest.Thorough() {
+	if !thorough() {
 		parts = parts[:1]
 	}
 	s := samples.All()[4]
@@ -214,14 +214,15 @@ func silent(t *testing.T) string {
 }
 
 func sickConfig(silent string) string {
-	destination := func(name, endpoint string) string {
-		return fmt.Sprintf("[destination.%s]\ntype = \"kaizala\"\nendpoint = %q\naccess_token = \"fixed\"\ncalls_per_minute = 0\n", name, endpoint)
+	destination := func(name, endpoint, token string) string {
+		return fmt.Sprintf("[destination.%s]\ntype = \"kaizala\"\nendpoint = %q\n%s\ncalls_per_minute = 0\n", name, endpoint, token)
 	}
+	const fixed, loggedIn = `access_token = "fixed"`, "application_id = \"any\"\napplication_secret = \"s3cret\"\nrefresh_token = \"r3fresh\""
 	to := func(path, name string) string {
 		return folder(path, "sick@2") + fmt.Sprintf("destination = %q\n", name)
 	}
-	return "log_level = \"debug\"\n[control]\nsocket = \"/run/" + sickUnit + "/control.sock\"\n" + destination("silent", "http://"+silent) +
-		destination("gone", "http://127.0.0.1:9") + destination("well", api) +
+	return "[control]\nsocket = \"/run/" + sickUnit + "/control.sock\"\n" + destination("silent", "http://"+silent, fixed) +
+		destination("gone", "http://127.0.0.1:9", fixed) + destination("well", api, loggedIn) +
 		to(sickHangs, "well") + to(sickMany, "silent") + to(sickGone, "gone") + to(sickWell, "well")
 }
 
