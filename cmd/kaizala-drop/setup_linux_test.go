@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -330,10 +331,10 @@ func whileChecked(t *testing.T, w *world, do func(p *process)) (code int, said s
 	before, err := os.ReadFile(w.config)
 	must(t, err)
 	asked, goOn := make(chan bool, 10), make(chan bool)
-	calls := 0
+	var calls atomic.Int32
 	w.between(func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/groups") {
-			if calls++; calls == 2 { // the first is that of setup itself
+			if calls.Add(1) == 2 { // the first is that of setup itself
 				asked <- true
 				<-goOn
 			}
@@ -375,6 +376,45 @@ func TestSetupKilled(t *testing.T) {
 	left, _ := filepath.Glob(w.config + "*")
 	if len(left) != 2 {
 		t.Errorf("left are %v", left)
+	}
+}
+
+// TestSetupTwiceAtOnce: of two at a time one does its work, and the other says so and changes nothing.
+func TestSetupTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newSetupWorld(t, head+conn+first)
+	code, said, _ := whileChecked(t, w, func(*process) {
+		if code, said := w.sets("--group", "b@2", "--folder", w.folder("other")); code != 1 || !strings.Contains(said, "another kaizala-drop setup is at work") {
+			t.Errorf("the second one: exit code %d: %s", code, said)
+		}
+	})
+	if code != 0 {
+		t.Errorf("the first one: exit code %d: %s", code, said)
+	}
+	if c := load(t, w.config); len(c.Folders) != 2 || c.Folders[1].Path != w.folder("new") {
+		t.Errorf("got %+v", c.Folders)
+	}
+	if _, err := os.Stat(w.folder("other")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of the second one is left (%v)", err)
+	}
+}
+
+// TestSetupOnAStick: a file system without owners is taken as it is, if the daemon can use it.
+func TestSetupOnAStick(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("mount.exfat-fuse"); err != nil || os.Geteuid() != 0 {
+		needs(t, "exfat-fuse, and root to mount it")
+	}
+	w := newSetupWorld(t, head+conn+first)
+	image, stick := w.dir+"/image", w.folder("stick")
+	must(t, os.WriteFile(image, nil, 0o600))
+	must(t, os.Truncate(image, 8<<20))
+	must(t, exec.Command("mkfs.exfat", image).Run())
+	must(t, os.Mkdir(stick, 0o755))
+	must(t, exec.Command("mount.exfat-fuse", image, stick).Run())
+	t.Cleanup(func() { _ = exec.Command("umount", stick).Run() })
+	if code, said := w.sets("--group", "b@2", "--folder", stick+"/drop", "--run-as", "root"); code != 0 {
+		t.Errorf("exit code %d: %s", code, said)
 	}
 }
 
