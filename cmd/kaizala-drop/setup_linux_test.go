@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"kaizala-drop/internal/matrix/dendritetest"
+	"kaizala-drop/internal/mounts"
 	"kaizala-drop/internal/sandbox"
 )
 
@@ -402,19 +403,14 @@ func TestSetupTwiceAtOnce(t *testing.T) {
 // TestSetupOnAStick: a file system without owners is taken as it is, if the daemon can use it.
 func TestSetupOnAStick(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("mount.exfat-fuse"); err != nil || os.Geteuid() != 0 {
-		needs(t, "exfat-fuse, and root to mount it")
-	}
+	stick := mounts.ExFAT(t)
 	w := newSetupWorld(t, head+conn+first)
-	image, stick := w.dir+"/image", w.folder("stick")
-	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 8<<20))
-	must(t, exec.Command("mkfs.exfat", image).Run())
-	must(t, os.Mkdir(stick, 0o755))
-	must(t, exec.Command("mount.exfat-fuse", image, stick).Run())
-	t.Cleanup(func() { _ = exec.Command("umount", stick).Run() })
-	if code, said := w.sets("--group", "b@2", "--folder", stick+"/drop", "--run-as", "root"); code != 0 {
+	code, said := w.sets("--group", "b@2", "--folder", stick.Path+"/drop")
+	if code != 0 || !strings.Contains(said, "ok       folder \""+stick.Path+"/drop\": ") {
 		t.Errorf("exit code %d: %s", code, said)
+	}
+	if c := load(t, w.config); len(c.Folders) != 2 {
+		t.Errorf("got %+v", c.Folders)
 	}
 }
 
