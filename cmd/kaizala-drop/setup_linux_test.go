@@ -319,6 +319,9 @@ func TestSetupForOneself(t *testing.T) {
 	if c := load(t, home+"/drop.toml"); c.StateDir != home+"/state" || c.Control.Socket != home+"/state/control.sock" {
 		t.Errorf("got %+v", c)
 	}
+	text, err := os.ReadFile(home + "/drop.toml")
+	must(t, err)
+	must(t, os.WriteFile(home+"/drop.toml", append(text, "\n[defaults]\nsettle = \"200ms\"\nsettle_remote = \"200ms\"\n"...), 0o600))
 	must(t, os.WriteFile(home+"/drop/a.pdf", []byte("%PDF-1.4\n%%EOF\n"), 0o644))
 	p = as("run", "--once", "--config", home+"/drop.toml")
 	if code := p.wait(); code != 0 || w.sandbox.Stats().Posts != 1 {
