@@ -67,10 +67,9 @@ func testAsks(t *testing.T) {
 	if out, ok := asks(t, "65534", admins, "retry", failed); !ok {
 		t.Errorf("retry: %s", out)
 	}
-	journal := run(t, "journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-g", "torn.pdf")
-	if !strings.Contains(journal, "(uid 65534)") {
-		t.Errorf("the journal does not say who asked: %s", journal)
-	}
+	await(t, "the journal's word of who asked", func() bool { // it is written a moment later
+		return strings.Contains(run(t, "journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-g", "torn.pdf"), "(uid 65534)")
+	})
 	if err := os.Remove(filepath.Join(reception, "torn.pdf")); err != nil {
 		t.Error(err)
 	}

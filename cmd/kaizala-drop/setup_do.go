@@ -65,7 +65,11 @@ func (s *settingUp) write(p plan, back *undo) (kept string, err error) {
 			return "", err
 		}
 	}
-	if err := s.file.prepare(p.next, s.host); err != nil {
+	release, err := s.file.prepare(p.next, s.host)
+	if release != nil {
+		defer release()
+	}
+	if err != nil {
 		return "", fmt.Errorf("cannot write the configuration: %w", err)
 	}
 	*back = append(*back, func() error {
@@ -105,12 +109,18 @@ func (s *settingUp) makeFolder(back *undo) error {
 	if err := s.makeFolders(s.known.Folder, 0o770, back); err != nil {
 		return fmt.Errorf("cannot make the folder: %w", err)
 	}
+	var err error
 	if s.host.root {
-		if err := os.Chown(s.known.Folder, s.host.uid, s.gid); err != nil {
-			return err
-		}
+		err = os.Chown(s.known.Folder, s.host.uid, s.gid)
 	}
-	return os.Chmod(s.known.Folder, folderMode) // after chown(2), which takes the set-gid bit away
+	if err == nil {
+		err = os.Chmod(s.known.Folder, folderMode) // after chown(2), which takes the set-gid bit away
+	}
+	if err != nil && mayUse(s.ctx, s.host, s.known.Folder) { // a stick, whose file system knows no owners
+		fmt.Fprintf(s.out, "note: %s is as its file system makes it: %v\n", text.Printable(s.known.Folder), err)
+		return nil
+	}
+	return err
 }
 
 // mendFolder changes the folder itself, and nothing in it.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"kaizala-drop/internal/durable"
 	"kaizala-drop/internal/text"
 )
@@ -75,16 +77,46 @@ func (f settingsFile) canChange() error {
 // newName is where the next content is written to.
 func (f settingsFile) newName() string { return f.real + ".setup" }
 
-// prepare writes the next content beside the file, with its mode and owner. A new file is the daemon's group's to read.
-func (f settingsFile) prepare(content string, h host) error {
-	if err := os.Remove(f.newName()); err != nil && !errors.Is(err, fs.ErrNotExist) { // that of a setup that was killed
-		return err
+// prepare writes the next content beside the file, with its mode and owner. A new file is the daemon's group's to read. No other setup
+// writes there until release is called, or this process ends.
+func (f settingsFile) prepare(content string, h host) (release func(), err error) {
+	if err := f.removeOld(); err != nil {
+		return nil, err
 	}
 	out, err := os.OpenFile(f.newName(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	release = func() { _ = out.Close() } // all of it is synced
+	if err := unix.Flock(int(out.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return release, errOtherSetup
+	}
+	if err = f.fill(out, content, h); err != nil {
+		err = errors.Join(err, os.Remove(f.newName()))
+	}
+	return release, err
+}
+
+var errOtherSetup = errors.New("another kaizala-drop setup is at work: wait until it has ended")
+
+// removeOld removes what a setup left that was killed.
+func (f settingsFile) removeOld() error {
+	old, err := os.Open(f.newName())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	_, err = out.WriteString(content)
+	defer old.Close()
+	if err := unix.Flock(int(old.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return errOtherSetup
+	}
+	return os.Remove(f.newName())
+}
+
+func (f settingsFile) fill(out *os.File, content string, h host) error {
+	_, err := out.WriteString(content)
 	uid, gid, mode := -1, -1, fs.FileMode(0o600)
 	if h.root {
 		uid, gid, mode = 0, h.gid, 0o640
@@ -96,11 +128,7 @@ func (f settingsFile) prepare(content string, h host) error {
 	if err == nil && uid >= 0 {
 		err = out.Chown(uid, gid)
 	}
-	err = errors.Join(err, out.Chmod(mode), out.Sync(), out.Close())
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.newName()))
-	}
-	return err
+	return errors.Join(err, out.Chmod(mode), out.Sync())
 }
 
 // commit puts what was prepared in the place of the file, and keeps that beside it. It gives the name of what is kept.

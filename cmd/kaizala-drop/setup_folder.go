@@ -83,6 +83,9 @@ func (s *settingUp) lookAtFolder(path string) error {
 		if a.err != nil {
 			return a.err
 		}
+		if a.folder.There && s.flags.people != "" {
+			return fmt.Errorf("--people is for a folder that is made: %s is there already, and belongs to the group %s", text.Printable(path), a.folder.Group)
+		}
 		s.folder, s.gid = a.folder, a.gid
 		s.known.Makes, s.known.Holds = !a.folder.There && s.host.root, a.holds
 		s.known.Mended = !a.folder.There

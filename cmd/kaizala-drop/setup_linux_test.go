@@ -9,10 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"kaizala-drop/internal/matrix/dendritetest"
+	"kaizala-drop/internal/mounts"
 	"kaizala-drop/internal/sandbox"
 )
 
@@ -317,6 +319,9 @@ func TestSetupForOneself(t *testing.T) {
 	if c := load(t, home+"/drop.toml"); c.StateDir != home+"/state" || c.Control.Socket != home+"/state/control.sock" {
 		t.Errorf("got %+v", c)
 	}
+	text, err := os.ReadFile(home + "/drop.toml")
+	must(t, err)
+	must(t, os.WriteFile(home+"/drop.toml", append(text, "\n[defaults]\nsettle = \"200ms\"\nsettle_remote = \"200ms\"\n"...), 0o600))
 	must(t, os.WriteFile(home+"/drop/a.pdf", []byte("%PDF-1.4\n%%EOF\n"), 0o644))
 	p = as("run", "--once", "--config", home+"/drop.toml")
 	if code := p.wait(); code != 0 || w.sandbox.Stats().Posts != 1 {
@@ -330,10 +335,10 @@ func whileChecked(t *testing.T, w *world, do func(p *process)) (code int, said s
 	before, err := os.ReadFile(w.config)
 	must(t, err)
 	asked, goOn := make(chan bool, 10), make(chan bool)
-	calls := 0
+	var calls atomic.Int32
 	w.between(func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/groups") {
-			if calls++; calls == 2 { // the first is that of setup itself
+			if calls.Add(1) == 2 { // the first is that of setup itself
 				asked <- true
 				<-goOn
 			}
@@ -375,6 +380,40 @@ func TestSetupKilled(t *testing.T) {
 	left, _ := filepath.Glob(w.config + "*")
 	if len(left) != 2 {
 		t.Errorf("left are %v", left)
+	}
+}
+
+// TestSetupTwiceAtOnce: of two at a time one does its work, and the other says so and changes nothing.
+func TestSetupTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newSetupWorld(t, head+conn+first)
+	code, said, _ := whileChecked(t, w, func(*process) {
+		if code, said := w.sets("--group", "b@2", "--folder", w.folder("other")); code != 1 || !strings.Contains(said, "another kaizala-drop setup is at work") {
+			t.Errorf("the second one: exit code %d: %s", code, said)
+		}
+	})
+	if code != 0 {
+		t.Errorf("the first one: exit code %d: %s", code, said)
+	}
+	if c := load(t, w.config); len(c.Folders) != 2 || c.Folders[1].Path != w.folder("new") {
+		t.Errorf("got %+v", c.Folders)
+	}
+	if _, err := os.Stat(w.folder("other")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of the second one is left (%v)", err)
+	}
+}
+
+// TestSetupOnAStick: a file system without owners is taken as it is, if the daemon can use it.
+func TestSetupOnAStick(t *testing.T) {
+	t.Parallel()
+	stick := mounts.ExFAT(t)
+	w := newSetupWorld(t, head+conn+first)
+	code, said := w.sets("--group", "b@2", "--folder", stick.Path+"/drop")
+	if code != 0 || !strings.Contains(said, "ok       folder \""+stick.Path+"/drop\": ") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if c := load(t, w.config); len(c.Folders) != 2 {
+		t.Errorf("got %+v", c.Folders)
 	}
 }
 

@@ -100,6 +100,8 @@ func Missing(k Known) (flags []string) {
 			flags = append(flags, "--destination (there are several)")
 		case AskType:
 			flags = append(flags, "--homeserver for Matrix, or --application-id for Kaizala")
+		case AskHomeserver:
+			flags = append(flags, "--homeserver")
 		case AskApplication:
 			flags = append(flags, "--application-id")
 		case AskSecret:

@@ -52,6 +52,7 @@ func TestMissingFlags(t *testing.T) {
 	for want, k := range map[string]Known{
 		"--homeserver for Matrix, or --application-id for Kaizala; --room or --group; --folder":            {},
 		"--user with --password-stdin, or --token-stdin; --room; --folder":                                 {Type: Matrix, Homeserver: "b"},
+		"--homeserver; --user with --password-stdin, or --token-stdin; --folder":                           {Type: Matrix, Target: "!a"},
 		"--application-id; --application-secret-file; --phone, or --refresh-token-file; --group; --folder": {Type: Kaizala, Endpoint: "b"},
 		"--destination (there are several); --room or --group; --folder":                                   {Destinations: 2},
 		"": {Type: Matrix, Configured: true, LoggedIn: true, Target: "a", Folder: "/a", Makes: true},
