@@ -251,6 +251,9 @@ func (h *house) testOldDropIn(t *testing.T) {
 	run(t, "systemctl", "daemon-reload")
 	run(t, "systemctl", "restart", "kaizala-drop")
 	runsPackage(t)
+	if out := tidy(run(t, "systemctl", "is-enabled", unit)); out != "enabled" {
+		t.Errorf("it is %s", out)
+	}
 	h.delivers(t, "as the package has it.pdf")
 	apt(t, "purge", "kaizala-drop")
 }
