@@ -154,9 +154,12 @@ func (h *house) testPurged(t *testing.T) {
 	write(t, configFile+".before", "a copy", 0o600)
 	write(t, "/etc/credstore/kaizala-drop.refresh-token", "secret", 0o600)
 	write(t, "/etc/credstore/other.secret", "secret", 0o600)
+	const ofSetup, own = "/etc/systemd/system/" + unit + ".d/setup.conf", "/etc/systemd/system/" + unit + ".d/mine.conf"
+	write(t, ofSetup, "[Service]\n", 0o644)
+	write(t, own, "[Service]\n", 0o644)
 	before := files(t)
 	said := apt(t, "purge", "kaizala-drop")
-	for _, path := range []string{configFile, configFile + ".before", stateDir + "/ledger.db", "/etc/credstore/kaizala-drop.refresh-token"} {
+	for _, path := range []string{configFile, configFile + ".before", stateDir + "/ledger.db", "/etc/credstore/kaizala-drop.refresh-token", ofSetup} {
 		wantSaid(t, said, "removed "+path+"\n")
 		if exists(path) {
 			t.Errorf("%s is there", path)
@@ -172,6 +175,10 @@ func (h *house) testPurged(t *testing.T) {
 	if out, err := runsIn(t, "", "systemctl", "is-enabled", unit); err == nil {
 		t.Errorf("it is %s", out)
 	}
+	if !exists(own) {
+		t.Error("a drop-in of the administrator is gone")
+	}
+	must(t, os.RemoveAll(filepath.Dir(own)))
 	must(t, os.RemoveAll(stateDir))
 }
 
@@ -256,6 +263,9 @@ func (h *house) testOldDropIn(t *testing.T) {
 	run(t, "systemctl", "daemon-reload")
 	run(t, "systemctl", "restart", "kaizala-drop")
 	runsPackage(t)
+	if out := tidy(run(t, "systemctl", "is-enabled", unit)); out != "enabled" {
+		t.Errorf("it is %s", out)
+	}
 	h.delivers(t, "as the package has it.pdf")
 	apt(t, "purge", "kaizala-drop")
 }

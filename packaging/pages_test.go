@@ -27,6 +27,7 @@ func programHere(t *testing.T) string {
 
 // TestPages: what is written beside the program says the same as the program.
 func TestPages(t *testing.T) {
+	takesLong(t)
 	dir, program := pages(t), programHere(t)
 	t.Run("manual", func(t *testing.T) { testManual(t, dir, program) })
 	t.Run("completions", func(t *testing.T) { testCompletions(t, dir, program) })

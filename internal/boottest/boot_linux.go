@@ -31,6 +31,9 @@ const (
 	asInside = "inside"
 )
 
+// thoroughVar is set where nothing may be skipped, also inside.
+const thoroughVar = "KAIZALA_DROP_CI"
+
 // bootTimeout is for everything from the first mount to systemd's end: far more than it takes.
 const bootTimeout = 20 * time.Minute
 
@@ -74,9 +77,6 @@ func Need(t *testing.T, ok bool, reason string) {
 		t.Skip(reason)
 	}
 }
-
-// thoroughVar is set where nothing may be skipped, inside as well.
-const thoroughVar = "KAIZALA_DROP_CI"
 
 // Thorough reports whether all must be tried: by hand it takes too long.
 func Thorough() bool { return os.Getenv(thoroughVar) != "" }
