@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 
 	"kaizala-drop/internal/boottest"
@@ -63,16 +62,6 @@ func archHere(t *testing.T) string {
 	return arch
 }
 
-// only gives the one file that matches.
-func only(t *testing.T, dir, pattern string) string {
-	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil || len(found) != 1 {
-		t.Fatalf("%s is %q (%v)", pattern, found, err)
-	}
-	return found[0]
-}
-
 // testInside is one life of a machine: each step stands on those before it.
 func testInside(t *testing.T) {
 	t.Cleanup(func() {
@@ -105,6 +94,3 @@ func testInside(t *testing.T) {
 		}
 	}
 }
-
-// tidy gives what a program said, on one line.
-func tidy(text string) string { return strings.Join(strings.Fields(text), " ") }

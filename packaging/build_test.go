@@ -45,7 +45,7 @@ func TestBuild(t *testing.T) {
 			t.Errorf("%s is %s", rpm, got)
 		}
 		tarball := run(t, "tar", "-tzf", only(t, first, "*-linux-"+name+".tar.gz"))
-		for _, want := range []string{"/kaizala-drop", "/INSTALL.md", "/NOTICE", "/systemd/kaizala-drop.service", "/man/kaizala-drop.toml.5.gz", "/completions/_kaizala-drop"} {
+		for _, want := range []string{"/kaizala-drop", "/docs/install.md", "/NOTICE", "/systemd/kaizala-drop.service", "/man/kaizala-drop.toml.5.gz", "/completions/_kaizala-drop"} {
 			if !slices.ContainsFunc(strings.Fields(tarball), func(path string) bool { return strings.HasSuffix(path, want) }) {
 				t.Errorf("the tarball for %s has no %s", name, want)
 			}

@@ -101,3 +101,16 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	must(t, os.WriteFile(path, []byte(text), mode))
 	must(t, os.Chmod(path, mode))
 }
+
+// only gives the one file that matches.
+func only(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s is %q (%v)", pattern, found, err)
+	}
+	return found[0]
+}
+
+// tidy gives what a program said, on one line.
+func tidy(text string) string { return strings.Join(strings.Fields(text), " ") }
