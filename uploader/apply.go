@@ -102,6 +102,7 @@ func (q *queue) apply(now time.Time, d *delivery, v verdict, err error) effects 
 	if err != nil && v != interrupted && !d.stage.isDecided() {
 		d.Reason = reasonOf(err)
 	}
+	d.undecided = v == cannotTellYet
 	trouble := q.follow(now, d, v, &e)
 	d.lane.awaits = d.lane.awaits && slices.ContainsFunc(d.lane.active, func(other *delivery) bool { return other.elsewhere })
 	if d.lane.removed {
@@ -147,6 +148,8 @@ func (q *queue) follow(now time.Time, d *delivery, v verdict, e *effects) (troub
 		return q.retryFile(now, d, e.err)
 	case retryEnd:
 		return q.retryEnd(now, d, e.err)
+	case cannotTellYet:
+		return d.awaitWord(now, e.err)
 	case retryFolder:
 		d.letOthers()
 		return d.lane.retry(now, e.err)
@@ -189,6 +192,7 @@ func (q *queue) advance(now time.Time, d *delivery, e *effects) {
 		q.postSucceeded(d.lane)
 		q.posted(d)
 	case toFind:
+		d.lane.pause.end() // its folder waited for this
 		q.success(d.stage)
 		d.stage, d.toAsk = toPost, false
 	case toConfirm:

@@ -105,6 +105,7 @@ type delivery struct {
 	rival     bool      // another one has, or had, a file of the same name
 	away      time.Time // since when a posted file is not where it was
 	postBegun time.Time // when its post began first, in this run
+	undecided bool      // the destination cannot tell yet whether it is posted
 
 	stumbles      int // how often it failed in the midst of its images while other calls succeeded
 	succeededThen int // how many calls had succeeded when it failed last

@@ -39,6 +39,7 @@ func (q *queue) answerLost(now time.Time, d *delivery, err error) news {
 
 // foundPosted has d, which the destination has, go on to its local end.
 func (q *queue) foundPosted(d *delivery) {
+	d.lane.pause.end() // its folder waited for this
 	q.success(d.stage)
 	q.posted(d)
 }
@@ -52,6 +53,17 @@ func (q *queue) cannotTell(d *delivery, err error) {
 		return
 	}
 	d.stage = toPost
+}
+
+// awaitWord has the folder wait until the destination can tell whether d is posted.
+func (d *delivery) awaitWord(now time.Time, err error) news {
+	d.letOthers()
+	d.lane.pause.fail(now)
+	d.lane.pause.because(err)
+	if after := retryAfter(err); after > 0 {
+		d.lane.pause.atMost(now.Add(after))
+	}
+	return newsDoubt
 }
 
 // What is posted again may be shown again: a service that takes it and answers with an error makes a message of each try.

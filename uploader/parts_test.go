@@ -186,6 +186,46 @@ func TestCannotTell(t *testing.T) {
 	}
 }
 
+// TestCannotTellYet: while the destination cannot tell yet whether a post was made, its folder waits, whatever when_unknown says, and the
+// others go on. What is shown then is filed and not posted again, also where the folder posts to another group by then.
+func TestCannotTellYet(t *testing.T) {
+	for _, hold := range []bool{false, true} {
+		for _, moved := range []bool{false, true} {
+			t.Run(fmt.Sprint("hold: ", hold, ", moved: ", moved), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					book := newMemory()
+					w := newWorld(t, book)
+					r, begun := newRooms(w.service, 1), time.Now()
+					r.finds = func(int) error {
+						if time.Since(begun) < 6*time.Minute {
+							return &destination.Error{Later: true, Err: fmt.Errorf("it may be shown later")}
+						}
+						return nil
+					}
+					w.u.Destination = r
+					here, other := w.folder(), w.below("other", "other@2")
+					here.HoldUnknown = hold
+					d := w.left(book, ledger.Posting, w.write("a.pdf", "a"))
+					d.Key, d.Group, d.PostingAt = "KEY", "g@2", time.Now()
+					r.shown["KEY"] = []string{"id 0"}
+					if moved {
+						here.Group = "another@2"
+					}
+					w.start(t.Context(), here, other)
+					w.settled <- w.writeIn(other, "b.pdf")
+					time.Sleep(time.Minute)
+					if _, posted := w.soFar(); len(r.posts) != 1 || r.posts[0].Target != "other@2" {
+						t.Errorf("after a minute: %q is posted, %+v", posted, r.posts)
+					}
+					if sum := w.end(); sum.Delivered != 2 || len(r.posts) != 1 || time.Since(begun) < 6*time.Minute || d.MaybeTwice || d.State != ledger.Filed {
+						t.Errorf("%+v after %v, posted %d times, %+v", sum, time.Since(begun), len(r.posts), d)
+					}
+				})
+			})
+		}
+	}
+}
+
 // TestOldLedger: what an earlier run left as not posted is asked for before it is posted: the ledger may be a copy of before. What is
 // there is filed and not posted; what is not, is posted, also where that cannot be told.
 func TestOldLedger(t *testing.T) {

@@ -106,7 +106,8 @@ func (q *queue) tryNow(now time.Time) {
 	}
 }
 
-// hopeless reports whether all that is left has failed tries times and more: a run that is to end will not wait longer.
+// hopeless reports whether all that is left has failed tries times and more: a run that is to end will not wait longer. It does wait for
+// a destination that cannot tell yet what is posted: the next run would have to wait as long.
 func (q *queue) hopeless(tries int) bool {
 	if q.pause.failures >= tries+briefTries {
 		return true
@@ -116,7 +117,7 @@ func (q *queue) hopeless(tries int) bool {
 			continue
 		}
 		for d := range q.all(l) {
-			if !d.isHeld() && max(l.pause.failures, d.pause.failures, 2*d.doubts) < tries {
+			if !d.isHeld() && (d.undecided || max(l.pause.failures, d.pause.failures, 2*d.doubts) < tries) {
 				return false
 			}
 		}

@@ -28,6 +28,7 @@ const (
 	newsSearches           // an album is refused: a search begins
 	newsHeld               // it is held
 	newsAway               // a posted file is looked for
+	newsDoubt              // whether it is posted is not known yet
 	newsWaits              // it alone waits
 	newsGroupRefuses       // a group refuses, by the service's word
 	newsGroupUnproven      // or without
@@ -69,6 +70,8 @@ func (q *queue) newsOf(now time.Time, d *delivery, was stage, trouble news, err 
 	switch trouble {
 	case newsAway:
 		return when(d.pause.failures == 1, newsAway)
+	case newsDoubt:
+		return when(d.lane.pause.failures == 1, newsDoubt)
 	case newsWaits:
 		return when(d.pause.failures == 1 || d.pause.failures > 0 && d.pause.failures%10 == 0, newsWaits)
 	case newsUnfilable:
@@ -173,6 +176,8 @@ func (l *loop) tellTrouble(d *delivery, n news, err error) {
 			"and tries again by itself")
 	case newsGroupRefuses:
 		log.Warn().Str("error", reasonOf(err)).Msg("the group refuses: its folder waits, and tries again by itself")
+	case newsDoubt:
+		log.Info().Str("reason", reasonOf(err)).Msg("the answer to its post was lost, and nobody knows yet whether it is posted: its folder waits")
 	case newsWaits:
 		log.Warn().Str("error", reasonOf(err)).Int("tries", d.pause.failures).Msg("the file waits, and is tried again by itself")
 	}

@@ -23,6 +23,7 @@ const (
 	uploadAgain                   // the post was refused for a resource of an earlier run
 	uncertain                     // the post may have been made although no answer says so
 	cannotTell                    // the destination was asked whether it was, and cannot say
+	cannotTellYet                 // the same, but it can later: its folder waits
 	retryFile                     // something about this file, here: it waits, others go on
 	retryEnd                      // its calls are over, and its local end failed: that is tried again until it works
 	retryFolder                   // the group or the folder: it waits, others go on
@@ -123,6 +124,8 @@ func judgeFind(d *delivery, answer *destination.Error) verdict {
 	switch ofTarget := answer.Fault == destination.OfTarget && answer.Proven(); {
 	case answer.Unknowable:
 		return cannotTell
+	case answer.Later:
+		return cannotTellYet
 	case ofTarget && d.Group != "" && d.Group != d.lane.folder.Group: // nothing is posted there any more, and nobody waits for it
 		return cannotTell
 	case ofTarget:

@@ -36,7 +36,7 @@ func newMatrixClient(c config.Config, to config.Destination, calls *budget.Budge
 	m := to.Matrix
 	return matrix.New(matrix.Options{
 		Name: to.Name, Homeserver: m.Homeserver, User: m.User, AccessToken: m.AccessToken.Reveal(), StateDir: c.StateDir,
-		Login: text.Command(optionsFor(c.Path), "login", to.Name), Join: m.Join, Previews: previews,
+		Login: text.Command(optionsFor(c.Path), "login", to.Name), Join: m.Join, Previews: previews, ShownWithin: m.ShownWithin,
 		MaxConns: to.Limits.MaxUploads + uploader.Connections, StallTimeout: to.Limits.StallTimeout, ConnectTimeout: to.Limits.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled(calls, "Matrix", log), Log: log,
 	})

@@ -100,7 +100,7 @@ func (w *matrixWorld) between(f func(rw http.ResponseWriter, r *http.Request) (h
 
 func (w *matrixWorld) folder(name string) string { return filepath.Join(w.dir, name) }
 
-// configure writes the configuration. Lines of settings that begin with "NAME: " are for that folder, others for all.
+// configure writes the configuration, for a homeserver that shows nothing late: a test that kills it says otherwise. Lines of settings that begin with "NAME: " are for that folder, others for all.
 func (w *matrixWorld) configure(settings string, folders ...string) {
 	w.t.Helper()
 	var b, all strings.Builder
@@ -112,7 +112,7 @@ func (w *matrixWorld) configure(settings string, folders ...string) {
 			all.WriteString(line)
 		}
 	}
-	fmt.Fprintf(&b, "state_dir = %q\nlog_format = \"json\"\n[destination.chat]\ntype = \"matrix\"\nhomeserver = %q\naccess_token = %q\n"+
+	fmt.Fprintf(&b, "state_dir = %q\nlog_format = \"json\"\n[destination.chat]\ntype = \"matrix\"\nhomeserver = %q\naccess_token = %q\nshown_within = \"0s\"\n"+
 		"[defaults]\nsettle = \"100ms\"\nrescan = \"1s\"\ntruncated_after = \"1s\"\nalbum_window = \"100ms\"\n%s\n", w.dir+"/state", w.url, w.bot.Token, all.String())
 	for _, name := range folders {
 		fmt.Fprintf(&b, "[[folder]]\npath = %q\nroom = \"#%s:localhost\"\n%s\n", w.folder(name), alias(name), own[name])

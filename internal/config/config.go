@@ -76,6 +76,8 @@ type Matrix struct {
 	AccessToken Secret
 	Join        bool // enter the rooms of the folders
 	Thumbnails  bool // make small pictures for large ones
+	// ShownWithin is how long after a post the homeserver may begin to show it, also if it was killed meanwhile.
+	ShownWithin time.Duration
 }
 
 // Folder is one watched directory and the group or room it stands for. Paths are absolute and clean. By their names no two folders

@@ -76,6 +76,8 @@ func matrixSettings() []setting[Destination] {
 			boolean(func(d *Destination) *bool { return &d.Matrix.Join })},
 		{"thumbnails", true, "whether large pictures are posted with a small one that stands for them",
 			boolean(func(d *Destination) *bool { return &d.Matrix.Thumbnails })},
+		{"shown_within", "6m", "how long a homeserver that was killed may take to show what it had taken",
+			duration(func(d *Destination) *time.Duration { return &d.Matrix.ShownWithin }, 0)},
 	}, limitSettings(0)...)
 }
 

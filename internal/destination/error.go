@@ -50,6 +50,8 @@ type Error struct {
 	Stale bool
 	// Unknowable says, to whether a post was made, that the destination cannot tell, now or later.
 	Unknowable bool
+	// Later says, to whether a post was made, that the destination can tell after RetryAfter, or sooner, and not yet.
+	Later      bool
 	RetryAfter time.Duration // how long the answer asks to wait; 0: it does not say
 
 	Advice string // what a person can do about it; "": nothing is known

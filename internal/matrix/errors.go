@@ -39,6 +39,7 @@ type Error struct {
 	Same         bool   // the same file would fare the same again
 	Stale        bool   // the upload is of no use any more
 	Unknowable   bool   // it cannot be told, now or later, whether the post was made
+	Later        bool   // it cannot be told yet
 
 	told bool  // Err says all that a person needs
 	Err  error // what went wrong apart from the status, or nil
@@ -176,7 +177,7 @@ func (c *Client) destinationError(err error) error {
 	out := &destination.Error{
 		Fault: e.Fault, Answered: e.Status != 0, Spoken: e.Spoken, OfItself: e.isOfItself(), BodySent: e.BodySent,
 		MayHaveActed: e.MayHaveActed, RetryAfter: e.RetryAfter, Advice: e.Advice, Reason: e.Reason, Same: e.Same,
-		Stale: e.Stale, Unknowable: e.Unknowable,
+		Stale: e.Stale, Unknowable: e.Unknowable, Later: e.Later,
 		Answer: destination.Answer{Code: e.Code, Message: e.Message}, Err: e,
 	}
 	if e.Status != 0 {

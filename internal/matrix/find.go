@@ -19,13 +19,15 @@ const (
 )
 
 // beaconType is the type of an event that no client shows. It is sent where a lost post is not found, once for all that is looked for
-// there: a server may show an event only some time after it has taken it, and shows this one only after all that it had taken before.
+// there: a server may show an event only some time after it has taken it, and shows this one only after all that it had taken before,
+// unless it was killed meanwhile.
 const beaconType = "kaizala-drop.beacon"
 
 // Find tells whether the events of a message are in the room for which it was uploaded. It pages back to the time of the upload, or
 // of since if that is earlier, by the server's clock. It looks at all events itself: what a server filters, it may lose.
 //
-// What was never tried can be there only if it was sent long ago, in a life that the ledger has forgotten: then no beacon is sent.
+// That something is not there is said only ShownWithin after a beacon was sent; until then the error is Later. What was never tried can
+// be there only if it was sent long ago, in a life that the ledger has forgotten: then no beacon is sent.
 //
 // A message of several files that is there in part is not found, and Receipt.Shown has what is. Where an own event of that time was
 // redacted, its key is gone with it, and the error is Unknowable; so it is where the history ends before that time, and where the room
@@ -68,8 +70,12 @@ func (c *Client) find(ctx context.Context, up ref, m destination.Message, since 
 	if err := h.look(ctx); err != nil || h.all() {
 		return h.ids, err
 	}
-	if err := h.awaitBeacon(ctx, m); err != nil || h.all() {
+	sent, err := h.awaitBeacon(ctx, m)
+	if err != nil || h.all() {
 		return h.ids, err
+	}
+	if err := h.late(sent); err != nil {
+		return nil, err
 	}
 	return h.conclude()
 }

@@ -418,60 +418,49 @@ func TestServerThatLags(t *testing.T) {
 	})
 }
 
-// TestGap shows that a homeserver which shows a beacon, but not yet what it took before, is not believed while the events name what is
-// missing; that such a gap is not waited for without end; and that one without that format is believed.
-func TestGap(t *testing.T) {
+// TestShownLate shows that a post which a homeserver shows long after a later beacon is found, and that none counts as absent before that
+// time is over.
+func TestShownLate(t *testing.T) {
 	for _, c := range []struct {
-		name, before string // what the beacon names
-		late         time.Duration
+		name         string
+		within, late time.Duration
 		found        bool
-		asks         bool // more than once
+		after        time.Duration // at least, when it is said
 	}{
-		{"shown late", `"$late"`, 30 * time.Second, true, true},
-		{"never shown", `"$late"`, time.Hour, false, true},
-		{"nothing is missing", `"$old"`, time.Hour, false, false},
-		{"nothing is named", "", time.Hour, false, false},
-		{"named as in old rooms", `["$old",{"sha256":"x"}]`, time.Hour, false, false},
+		{"shown before", 6 * time.Minute, 0, true, 0},
+		{"shown late", 6 * time.Minute, 5*time.Minute + 10*time.Second, true, 5*time.Minute + 10*time.Second},
+		{"never shown", 6 * time.Minute, time.Hour, false, 6 * time.Minute},
+		{"never late", 0, time.Hour, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				begun, client := gapServer(t, c.before, c.late)
+				begun, client := lateServer(t, c.within, c.late)
 				m := destination.Message{Target: "!r", Ref: `{"room":"!r","at":1,"files":[{"url":"mxc://a/b"}]}`, Key: "K", Tried: true}
-				asked := 1
 				_, found, err := client.Find(t.Context(), m, begun)
-				for ; err != nil && time.Since(begun) < time.Hour/2; asked++ {
-					if !strings.Contains(err.Error(), "catching up") {
+				for err != nil && time.Since(begun) < 2*time.Hour {
+					if e := fault(t, err); !e.Later || e.Unknowable || !strings.Contains(err.Error(), "shown_within") {
 						t.Fatal(err)
 					}
+					time.Sleep(time.Second)
 					_, found, err = client.Find(t.Context(), m, begun)
 				}
-				if err != nil || found != c.found || asked > 1 != c.asks {
-					t.Errorf("found: %t, %v, asked %d times", found, err, asked)
-				}
-				if took := time.Since(begun); took > gapPatience+catchUp {
-					t.Errorf("it took %v", took)
+				took := time.Since(begun)
+				if err != nil || found != c.found || took < c.after || took > c.after+2*time.Second {
+					t.Errorf("found: %t, %v, after %v", found, err, took)
 				}
 			})
 		})
 	}
 }
 
-// gapServer shows a beacon at once, which names what came before it, and a post of the delivery K so much later.
-func gapServer(t *testing.T, before string, late time.Duration) (begun time.Time, c *Client) {
+// lateServer shows a beacon at once, and a post of the delivery K so much later.
+func lateServer(t *testing.T, within, late time.Duration) (begun time.Time, c *Client) {
 	begun = time.Now()
-	event := func(id, kind, key, more string) string {
-		return fmt.Sprintf(`{"event_id":%q,"type":%q,"sender":"@bot:here","origin_server_ts":%d,"content":{"msgtype":"m.file","kaizala-drop.key":%q}%s}`,
-			id, kind, begun.UnixMilli(), key, more)
+	event := func(id, kind, key string) string {
+		return fmt.Sprintf(`{"event_id":%q,"type":%q,"sender":"@bot:here","origin_server_ts":%d,"content":{"msgtype":"m.file","kaizala-drop.key":%q}}`,
+			id, kind, begun.UnixMilli(), key)
 	}
-	shows := func(before string) string {
-		all := []string{event("$beacon", beaconType, "", fmt.Sprintf(`,"prev_events":[%s]`, before)),
-			`{"event_id":"$old","type":"m.room.create","sender":"@a:here","origin_server_ts":1,"content":{}}`}
-		if time.Since(begun) >= late {
-			all = append(all, event("$late", "m.room.message", "K/0", ""))
-		}
-		return strings.Join(all, ",")
-	}
-	c, err := New(Options{Homeserver: "https://here.example", AccessToken: "t", Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	c, err := New(Options{Homeserver: "https://here.example", AccessToken: "t", ShownWithin: within, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		body := `{}`
 		switch path := r.URL.Path; {
 		case strings.Contains(path, "/whoami"):
@@ -481,9 +470,11 @@ func gapServer(t *testing.T, before string, late time.Duration) (begun time.Time
 		case strings.Contains(path, "/send/"+beaconType):
 			body = `{"event_id":"$beacon"}`
 		case strings.Contains(path, "/messages"):
-			body = `{"chunk":[` + shows("") + `]}`
-		case strings.Contains(path, "/sync"):
-			body = `{"rooms":{"join":{"!r":{"timeline":{"events":[` + shows(before) + `]}}}}}`
+			all := []string{event("$beacon", beaconType, ""), `{"event_id":"$old","type":"m.room.create","sender":"@a:here","origin_server_ts":1,"content":{}}`}
+			if time.Since(begun) >= late {
+				all = append(all, event("$late", "m.room.message", "K/0"))
+			}
+			body = `{"chunk":[` + strings.Join(all, ",") + `]}`
 		}
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 	})})

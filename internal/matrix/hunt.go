@@ -21,6 +21,7 @@ type hunt struct {
 	c        *Client
 	room, me string
 	keys     map[string]int // to the number of the file
+	begun    time.Time      // by this machine's clock
 	first    time.Time      // by the server's clock: it was not posted before
 
 	ids      []string          // by file; "": not found
@@ -29,7 +30,6 @@ type hunt struct {
 	redacted string            // the last own event that may have been one of them; "": none
 	removed  time.Time         // when that was sent, by the server's clock
 	others   map[string]string // ids of own events by their keys; nil: they are not noted
-	known    map[string]bool   // ids of what was seen in the last look
 	whole    bool              // everything since first was seen
 }
 
@@ -38,7 +38,7 @@ func (c *Client) newHunt(ctx context.Context, up ref, key string, since time.Tim
 	if err != nil {
 		return nil, err
 	}
-	h := &hunt{c: c, room: up.Room, me: me, keys: map[string]int{}, ids: make([]string, len(up.Files)), first: time.UnixMilli(up.At)}
+	h := &hunt{c: c, begun: time.Now(), room: up.Room, me: me, keys: map[string]int{}, ids: make([]string, len(up.Files)), first: time.UnixMilli(up.At)}
 	for i := range up.Files {
 		h.keys[partKey(key, i)] = i
 	}
@@ -91,17 +91,17 @@ func (h *hunt) conclude() ([]string, error) {
 	return h.ids[:shown], nil
 }
 
-// awaitBeacon looks again until a beacon is seen that was sent after the last post of m, and sends one if there is none.
-func (h *hunt) awaitBeacon(ctx context.Context, m destination.Message) error {
+// awaitBeacon looks again until a beacon is seen that was sent after the last post of m, and sends one if there is none. It gives when
+// the beacon was sent.
+func (h *hunt) awaitBeacon(ctx context.Context, m destination.Message) (sent time.Time, err error) {
 	last, ok := h.c.doubts.after(m.Key, h.room)
 	switch {
 	case ok && last.seen:
-		return nil
+		return last.sent, nil
 	case !ok:
 		last = beacon{sent: time.Now()}
-		var err error
 		if last.id, err = h.c.sendBeacon(ctx, h.room); err != nil {
-			return h.c.refused(ctx, m.Target, h.room, err)
+			return last.sent, h.c.refused(ctx, m.Target, h.room, err)
 		}
 		h.c.doubts.put(h.room, last)
 	}
@@ -109,29 +109,34 @@ func (h *hunt) awaitBeacon(ctx context.Context, m destination.Message) error {
 	end := time.Now().Add(catchUp)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		if err := h.look(ctx); err != nil || h.all() {
-			return err
+			return last.sent, err
 		}
-		gap := false
 		if h.lit {
-			var err error
-			if gap, err = h.hasGap(ctx, last); err != nil {
-				return err
-			}
-		}
-		if h.lit && !gap {
 			last.seen = true
 			h.c.doubts.put(h.room, last)
-			return nil
+			return last.sent, nil
 		}
 		if time.Now().After(end) {
-			return &Error{Call: callFind, Err: errors.New("the homeserver does not show yet what it has taken: it is catching up, or is to be restarted")}
+			return last.sent, &Error{Call: callFind, Err: errors.New("the homeserver does not show yet what it has taken: it is catching up, or is to be restarted")}
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return &Error{Call: callFind, Err: wire.Canceled(ctx)}
+			return last.sent, &Error{Call: callFind, Err: wire.Canceled(ctx)}
 		}
 	}
+}
+
+// late says that a post may still be shown, as of a beacon that was sent then, after which this hunt looked. A Dendrite that is killed while
+// it works on an event takes it up again only after 5 minutes and 10 seconds, and shows meanwhile what comes later (AckWait in
+// roomserver/internal/input/input.go of v0.13.8).
+func (h *hunt) late(sent time.Time) error {
+	wait := h.c.shownWithin - max(0, h.begun.Sub(sent))
+	if wait <= 0 {
+		return nil
+	}
+	return &Error{Call: callFind, Later: true, RetryAfter: max(wait, time.Second), Err: fmt.Errorf("a homeserver that was killed shows late what it had taken: it is posted again if it is not shown %s from now (shown_within)",
+		wait.Round(time.Second))}
 }
 
 func (c *Client) sendBeacon(ctx context.Context, room string) (id string, err error) {
@@ -154,7 +159,7 @@ func (c *Client) sendBeacon(ctx context.Context, room string) (id string, err er
 
 // look pages back once.
 func (h *hunt) look(ctx context.Context) error {
-	h.redacted, h.lit, h.whole, h.known = "", false, false, map[string]bool{}
+	h.redacted, h.lit, h.whole = "", false, false
 	from := ""
 	for range pagesMost {
 		var page struct {
@@ -199,7 +204,6 @@ type event struct {
 // see takes in one event, on the way back.
 func (h *hunt) see(e event) {
 	at := time.UnixMilli(e.Time)
-	h.known[e.ID] = true
 	switch {
 	case e.ID == h.beacon && e.ID != "":
 		h.lit = true

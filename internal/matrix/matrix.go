@@ -38,7 +38,10 @@ type Options struct {
 	Login       string // the command that gets a token, for people; "": kaizala-drop login NAME
 	// Previews makes the thumbnails of large pictures; nil: they go without.
 	Previews *shape.Previewer
-	Join     bool // enter a room that this account is invited to, or that is open to all
+	// ShownWithin is how long the homeserver may take to show what it has taken, also if it was killed meanwhile. Find does not say sooner
+	// that something is not there.
+	ShownWithin time.Duration
+	Join        bool // enter a room that this account is invited to, or that is open to all
 
 	MaxConns       int           // connections per host at the same time; 0: 4
 	StallTimeout   time.Duration // how long no byte of a call may move; 0: 1 minute
@@ -65,6 +68,7 @@ type Client struct {
 	session     *session
 	join        bool
 	previews    *shape.Previewer
+	shownWithin time.Duration
 
 	base   base
 	rooms  rooms
@@ -103,8 +107,9 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		wire: calls, name: cmp.Or(o.Name, "matrix"), login: cmp.Or(o.Login, "kaizala-drop login "+cmp.Or(o.Name, "matrix")), onThrottled: o.OnThrottled, log: o.Log, join: o.Join, previews: o.Previews,
-		session: &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
-		base:    base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(), pasts: newPasts(),
+		shownWithin: o.ShownWithin,
+		session:     &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
+		base:        base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(), pasts: newPasts(),
 		sightings: newSightings(),
 	}, nil
 }

@@ -353,7 +353,7 @@ func TestTokens(t *testing.T) {
 // TestTooManyCalls shows that a homeserver that has had too many calls is understood although it sends no Retry-After.
 func TestTooManyCalls(t *testing.T) {
 	var asked []time.Duration
-	f := newOffice(t, dendritetest.Options{RateLimit: true}, func(o *Options) {
+	f := newOffice(t, dendritetest.Options{RateLimit: true, Slots: 40, Cooloff: time.Minute}, func(o *Options) {
 		o.OnThrottled = func(d time.Duration) { asked = append(asked, d) }
 	})
 	for range 100 {

@@ -31,9 +31,10 @@ const (
 
 // Options change the server's configuration. The zero value has no rate limits and takes uploads of up to 10 MiB.
 type Options struct {
-	MaxUpload int64 // bytes; 0: 10 MiB
-	RateLimit bool  // slots of 500 ms for each account but @reader:localhost; they are for uploads and for looking around, not for messages
-	Slots     int   // 0: 20, as Dendrite has by default
+	MaxUpload int64         // bytes; 0: 10 MiB
+	RateLimit bool          // slots for each account but @reader:localhost; they are for uploads and for looking around, not for messages
+	Slots     int           // 0: 20, as Dendrite has by default
+	Cooloff   time.Duration // how long one is taken; 0: 500 ms, as there
 	// Media is where uploads are kept: a directory of its own file system, to be filled up. "": with all else.
 	Media string
 }
@@ -87,10 +88,11 @@ func seed() []byte {
 }
 
 func configuration(o Options) string {
+	o.Cooloff = cmp.Or(o.Cooloff, 500*time.Millisecond)
 	o.MaxUpload, o.Slots, o.Media = cmp.Or(o.MaxUpload, 10<<20), cmp.Or(o.Slots, 20), cmp.Or(o.Media, "./media")
 	return fmt.Sprintf(`version: 2
 global: {server_name: localhost, private_key: key.pem, disable_federation: true, cache: {max_size_estimated: 8mb}, jetstream: {storage_path: ./js}}
-client_api: {registration_shared_secret: %s, rate_limiting: {enabled: %t, threshold: %d, cooloff_ms: 500, exempt_user_ids: ["@reader:localhost"]}}
+client_api: {registration_shared_secret: %s, rate_limiting: {enabled: %t, threshold: %d, cooloff_ms: %d, exempt_user_ids: ["@reader:localhost"]}}
 user_api: {bcrypt_cost: 4, account_database: {connection_string: "file:user.db"}}
 room_server: {database: {connection_string: "file:room.db"}}
 key_server: {database: {connection_string: "file:key.db"}}
@@ -100,7 +102,7 @@ relay_api: {database: {connection_string: "file:relay.db"}}
 mscs: {database: {connection_string: "file:mscs.db"}}
 media_api: {base_path: %q, max_file_size_bytes: %d, database: {connection_string: "file:media.db"}}
 logging: [{type: std, level: warn}]
-`, secret, o.RateLimit, o.Slots, o.Media, o.MaxUpload)
+`, secret, o.RateLimit, o.Slots, o.Cooloff.Milliseconds(), o.Media, o.MaxUpload)
 }
 
 func (s *Server) write(name string, content []byte) {
