@@ -183,6 +183,7 @@ func (q *queue) advance(now time.Time, d *delivery, e *effects) {
 	case toUpload:
 		d.lane.sick.end()
 		q.success(d.stage)
+		d.uploadedAt = now
 		q.uploaded(d)
 	case toKeep:
 		d.stage = d.stageOfPost()

@@ -49,7 +49,7 @@ func (l *lane) retry(now time.Time, err error) news {
 // unproven deals with a refusal of d without anybody's word. What is refused may be the resource of an earlier run. The file is
 // uploaded again once other posts pass, and after staleTries even if none does, because that costs nothing.
 func (q *queue) unproven(now time.Time, d *delivery, err error) news {
-	if d.stage == toPost && d.resumed {
+	if d.hasOldResource() {
 		if d.stale++; d.stale >= staleTries || q.failsAlone(d) {
 			q.pauseAll(now, d, err)
 			q.letFirstAgain(now)

@@ -95,8 +95,9 @@ type delivery struct {
 	hanging  bool
 	breakOff context.CancelCauseFunc // ends the calls of the destination that the step makes
 
-	doubts  int  // how many answers to its post were lost, in this run
-	resumed bool // its resource is from an earlier run
+	doubts     int       // how many answers to its post were lost, in this run
+	resumed    bool      // its resource is from an earlier run
+	uploadedAt time.Time // when it got its resource, in this run
 
 	search   *search  // what is sent is a part of the album, to find the image that is refused
 	culprits int      // images that were refused for good, and found in the album that it was a part of
@@ -220,6 +221,16 @@ func (f *facts) sums() [][]byte {
 func (f *facts) mayBeFiled() bool { return f.isPosted() || f.unknown || f.copied }
 
 func (f *facts) isPosted() bool { return f.stage == toConfirm || f.stage == toFile }
+
+// resourceFresh is how long after an upload a refused post speaks of the message: later on the service may have forgotten what was uploaded,
+// as one that was begun anew.
+const resourceFresh = time.Minute
+
+// hasOldResource reports whether a refusal of its post may be about its resource. That is so once: what is uploaded anew is not asked about
+// again.
+func (d *delivery) hasOldResource() bool {
+	return d.stage == toPost && (d.resumed || d.uploads == 0 && !d.uploadedAt.IsZero() && d.since.Sub(d.uploadedAt) > resourceFresh)
+}
 
 // uploadsMost is how often a delivery is uploaded again at once; from then on it waits before.
 const uploadsMost = 3

@@ -698,6 +698,36 @@ func TestUploadAgainOnlyOnceAndOnlyForAnOldResource(t *testing.T) {
 	}
 }
 
+// TestUploadAgainWhereTheServiceForgot: a service that is begun anew between the upload and the post has forgotten what was uploaded. The file
+// is uploaded once more, and given up only if it is refused then, too; a message that is refused right after its upload is at once.
+func TestUploadAgainWhereTheServiceForgot(t *testing.T) {
+	s := newSim(t, 1, free{}, folder("/a"))
+	up, begun := s.now.Add(10*time.Minute), map[string]time.Time{} // when each file was uploaded last
+	uploads := map[string]int{}
+	s.ends = func(d *delivery) error {
+		switch {
+		case d.stage == toUpload:
+			begun[d.name()], uploads[d.name()] = s.now, uploads[d.name()]+1
+		case d.stage != toPost:
+		case s.now.Before(up):
+			return ofDestination(503)
+		case begun[d.name()].Before(up) || strings.HasPrefix(d.name(), "bad"):
+			return ofFile(400)
+		}
+		return nil
+	}
+	s.add("/a", "bad.pdf", "good.pdf")
+	s.run(time.Hour)
+	s.add("/a", "bad, later.pdf")
+	s.run(time.Hour)
+	if !slices.Equal(s.posts, []string{"good.pdf"}) || !slices.Equal(s.ended(toFail), []string{"bad.pdf", "bad, later.pdf"}) {
+		t.Errorf("posted %v, failed %v", s.posts, s.ended(toFail))
+	}
+	if uploads["bad.pdf"] != 2 || uploads["good.pdf"] != 2 || uploads["bad, later.pdf"] != 1 {
+		t.Errorf("uploaded %v", uploads)
+	}
+}
+
 // TestNotesSayWhatHappened: what a destination says of a refusal, or else the text of the error, with what this side knows.
 func TestNotesSayWhatHappened(t *testing.T) {
 	at := func(s stage) *delivery {

@@ -74,7 +74,7 @@ func judge(d *delivery, r result) verdict {
 	if d.stage == toFind { // a question is never the file's fault
 		return judgeFind(d, answer)
 	}
-	return judgeCall(d.stage == toPost && d.resumed, answer)
+	return judgeCall(d.hasOldResource(), answer)
 }
 
 // judgeCall is the part of the table that is about calls. A status alone is nobody's word, whatever it claims: it may be
@@ -84,8 +84,8 @@ func judge(d *delivery, r result) verdict {
 //	the call failed with                   evidence                          it is
 //	an answer to a post that was lost      none is needed                    uncertain: the destination is asked, or when_unknown decides
 //	a resource that is of no use any more  none is needed                    nobody's: it is uploaded again
-//	a refusal of the file or the message   the service's word                the file's: failed/ at once; of a post with a
-//	                                                                         resource of an earlier run, it is uploaded again
+//	a refusal of the file or the message   the service's word                the file's: failed/ at once; of a post with an
+//	                                                                         old resource, it is uploaded again
 //	  the same                             others of its kind pass between   the file's: failed/ after max_attempts such
 //	                                       its failures                      failures; an album is divided before
 //	  the same                             none: nothing else passes         the destination's: everything waits; an upload in
