@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -22,7 +21,7 @@ import (
 type guarded struct {
 	beats beat.Board
 	began time.Time
-	log   bytes.Buffer
+	log   sharedLog
 
 	mu    sync.Mutex
 	fails bool            // systemd does not take what it is told
@@ -92,7 +91,7 @@ func TestWatchdogPingsWhileAllMoves(t *testing.T) {
 				t.Errorf("no ping from %v to %v", pings[i-1], pings[i])
 			}
 		}
-		if g.log.Len() > 0 {
+		if g.log.String() != "" {
 			t.Errorf("it says %s", &g.log)
 		}
 	})
