@@ -47,6 +47,18 @@ func (p *process) warnings(folder string) (n int, last string) {
 	return n, last
 }
 
+// ownWarnings leaves out that another test's daemon serves a folder: the file system of that is unmounted, and the number of its device was
+// given to the one here.
+func (p *process) ownWarnings(folder string) (n int, last string) {
+	for line := range strings.Lines(p.log()) {
+		if strings.Contains(line, fmt.Sprintf(`"folder":%q`, folder)) && strings.Contains(line, "cannot be served now") &&
+			!strings.Contains(line, "another kaizala-drop serves it") {
+			n, last = n+1, line
+		}
+	}
+	return n, last
+}
+
 // illness is something that a person or a mount can do to a folder.
 type illness struct {
 	name   string
@@ -142,12 +154,12 @@ func TestSickFolders(t *testing.T) {
 			w.filed("well", filled)
 			for _, ill := range all {
 				eventually(t, func() error {
-					if n, _ := p.warnings(w.folder(ill.name)); n == 0 {
+					if n, _ := p.ownWarnings(w.folder(ill.name)); n == 0 {
 						return fmt.Errorf("%s: nothing is said", ill.name)
 					}
 					return nil
 				})
-				n, line := p.warnings(w.folder(ill.name))
+				n, line := p.ownWarnings(w.folder(ill.name))
 				if _, help, _ := strings.Cut(line, `"reason":"`); n != 1 || !strings.Contains(line, ill.reason) || len(help) < 50 {
 					t.Errorf("%s: said %d times: %s", ill.name, n, line)
 				}
@@ -161,7 +173,7 @@ func TestSickFolders(t *testing.T) {
 				w.posted(filled * (i + 2))
 			}
 			for _, ill := range all {
-				if n, _ := p.warnings(w.folder(ill.name)); n != 1 {
+				if n, _ := p.ownWarnings(w.folder(ill.name)); n != 1 {
 					t.Errorf("%s: said %d times, want once", ill.name, n)
 				}
 			}
