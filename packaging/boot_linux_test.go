@@ -22,7 +22,7 @@ func TestInstalled(t *testing.T) {
 		testInside(t)
 		return
 	}
-	takesLong(t)
+	boottest.TakesLong(t)
 	boottest.Needs(t)
 	needProgram(t, "apt", "apt")
 	needProgram(t, "rpm", "rpm")

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kaizala-drop/internal/boottest"
 )
 
 // TestBuild: two builds of one commit, in different folders, give the same bytes; there are packages for each architecture, and lintian has
 // no error and no warning for them.
 func TestBuild(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	needProgram(t, "lintian", "lintian")
 	needProgram(t, "rpm", "rpm")
 	if changed := runIn(t, repository, nil, "git", "status", "--porcelain"); changed != "" {

@@ -7,28 +7,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"kaizala-drop/internal/boottest"
 )
 
 // repository is where the project lies, from this package on.
 const repository = ".."
 
-// need skips the test where the machine cannot run it, and fails it where it must.
-func need(t *testing.T, ok bool, reason string) {
-	t.Helper()
-	switch {
-	case ok:
-	case os.Getenv("KAIZALA_DROP_CI") != "":
-		t.Fatal(reason)
-	default:
-		t.Skip(reason)
-	}
-}
-
 func needProgram(t *testing.T, program, debian string) {
 	t.Helper()
 	_, err := exec.LookPath(program)
-	need(t, err == nil, "there is no "+program+": install the package "+debian)
+	boottest.Need(t, err == nil, "there is no "+program+": install the package "+debian)
 }
 
 // run gives what a program says; one that fails fails the test.
@@ -53,34 +42,6 @@ func runsIn(t *testing.T, dir, name string, args ...string) (string, error) {
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-// takesLong leaves to CI what takes minutes. The race detector has nothing to see there: other programs are run.
-func takesLong(t *testing.T) {
-	t.Helper()
-	if os.Getenv("KAIZALA_DROP_CI") == "" {
-		t.Skip("building and installing packages takes minutes: KAIZALA_DROP_CI=1 runs it")
-	}
-	if raceEnabled {
-		t.Skip("it runs without the race detector")
-	}
-}
-
-// patience is for what takes a fraction of a second.
-const patience = 2 * time.Minute
-
-// await looks again and again until ok.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	look, end := time.NewTicker(20*time.Millisecond), time.After(patience)
-	defer look.Stop()
-	for !ok() {
-		select {
-		case <-look.C:
-		case <-end:
-			t.Fatalf("%s did not come within %v", what, patience)
-		}
-	}
 }
 
 func must(t *testing.T, err error) {

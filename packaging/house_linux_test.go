@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"kaizala-drop/internal/boottest"
 	"kaizala-drop/internal/samples"
 	"kaizala-drop/internal/sandbox"
 )
@@ -148,7 +149,7 @@ func put(t *testing.T, folder, name string) {
 func awaitIn(t *testing.T, folder, end, name string) {
 	t.Helper()
 	path := filepath.Join(drop, folder, end, name)
-	await(t, path, func() bool { return exists(path) && !exists(filepath.Join(drop, folder, name)) })
+	boottest.Await(t, path, func() bool { return exists(path) && !exists(filepath.Join(drop, folder, name)) })
 	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, document()) {
 		t.Errorf("%s is not what was dropped (%v)", path, err)
 	}
@@ -220,12 +221,12 @@ func (h *house) begin(t *testing.T, name string) *scene {
 
 	h.hangNext("unknown")
 	put(t, "unknown", name+" unknown.pdf")
-	await(t, "a post without an answer", func() bool { return states(t) == "posting" && h.posts(name+" unknown.pdf") == 1 })
+	boottest.Await(t, "a post without an answer", func() bool { return states(t) == "posting" && h.posts(name+" unknown.pdf") == 1 })
 	put(t, "unknown", name+" uploaded.pdf")
-	await(t, "an upload behind it", func() bool { return states(t) == "posting uploaded" })
+	boottest.Await(t, "an upload behind it", func() bool { return states(t) == "posting uploaded" })
 	h.hangNext("media")
 	put(t, "claimed", name+" claimed.pdf")
-	await(t, "an upload without an answer", func() bool { return states(t) == "claimed posting uploaded" })
+	boottest.Await(t, "an upload without an answer", func() bool { return states(t) == "claimed posting uploaded" })
 	s.posted = h.box.Stats().Uploads
 	if n := h.posts(name + " held.pdf"); n != 0 {
 		t.Errorf("a file that is open for writing was posted")
@@ -243,7 +244,7 @@ func (s *scene) end(t *testing.T) {
 	} {
 		awaitIn(t, at[0], at[1], s.name+" "+at[2])
 	}
-	await(t, "the end of every delivery", func() bool { return states(t) == "" })
+	boottest.Await(t, "the end of every delivery", func() bool { return states(t) == "" })
 	for name, want := range map[string]int{"done.pdf": 1, "held.pdf": 1, "uploaded.pdf": 1, "claimed.pdf": 1, "unknown.pdf": 1, "failed.txt": 0} {
 		if n := s.posts(s.name + " " + name); n != want {
 			t.Errorf("%s %s was posted %d times, want %d", s.name, name, n, want)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kaizala-drop/internal/boottest"
 )
 
 // TestNoticeNamesWhatIsLinkedIn holds NOTICE against the modules that the program is made of, both ways, and against their licences.
@@ -36,7 +38,7 @@ func TestNoticeNamesWhatIsLinkedIn(t *testing.T) {
 
 // TestNoticeIsMade: NOTICE is what its generator prints.
 func TestNoticeIsMade(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	// Standard error is left out: there go tells what it downloads.
 	cmd := exec.CommandContext(t.Context(), "go", "run", "./packaging/notice")
 	cmd.Dir = repository

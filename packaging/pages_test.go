@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"kaizala-drop/internal/boottest"
 )
 
 // pages writes manual pages and completions, as the build does, and returns where.
@@ -27,7 +29,7 @@ func programHere(t *testing.T) string {
 
 // TestPages: what is written beside the program says the same as the program.
 func TestPages(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	dir, program := pages(t), programHere(t)
 	t.Run("manual", func(t *testing.T) { testManual(t, dir, program) })
 	t.Run("completions", func(t *testing.T) { testCompletions(t, dir, program) })

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"kaizala-drop/internal/boottest"
 	"kaizala-drop/internal/samples"
 )
 
@@ -60,14 +61,14 @@ func testAsks(t *testing.T) {
 	}
 	failed := filepath.Join(reception, "failed", "torn.pdf")
 	write(t, filepath.Join(reception, "torn.pdf"), "%PDF-1.4\n", 0o664)
-	await(t, "a failed file", func() bool {
+	boottest.Await(t, "a failed file", func() bool {
 		out, _ := asks(t, "0", nil, "history", "--state", "failed")
 		return strings.Contains(out, "failed/torn.pdf")
 	})
 	if out, ok := asks(t, "65534", admins, "retry", failed); !ok {
 		t.Errorf("retry: %s", out)
 	}
-	await(t, "the journal's word of who asked", func() bool { // it is written a moment later
+	boottest.Await(t, "the journal's word of who asked", func() bool { // it is written a moment later
 		return strings.Contains(run(t, "journalctl", "--no-pager", "-o", "cat", "-u", "kaizala-drop", "-g", "torn.pdf"), "(uid 65534)")
 	})
 	if err := os.Remove(filepath.Join(reception, "torn.pdf")); err != nil {

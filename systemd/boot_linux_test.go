@@ -43,17 +43,6 @@ func build(t *testing.T, flags ...string) string {
 	return path
 }
 
-// thorough reports whether all must be tried: by hand it takes too long, and the race detector sees nothing new in it.
-func thorough() bool { return boottest.Thorough() && !raceEnabled }
-
-// takesLong leaves a test to where nothing may be skipped.
-func takesLong(t *testing.T) {
-	t.Helper()
-	if !thorough() {
-		t.Skip("it takes long: set KAIZALA_DROP_CI=1 to run it")
-	}
-}
-
 func copyFile(t *testing.T, from, to string, mode fs.FileMode) {
 	t.Helper()
 	boottest.CopyFile(t, from, to, mode)

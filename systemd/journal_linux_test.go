@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/boottest"
 	"kaizala-drop/internal/journal"
 	"kaizala-drop/internal/samples"
 	"kaizala-drop/internal/text"
@@ -44,7 +45,7 @@ func entries(t *testing.T, args ...string) (all []entry) {
 // awaitEntry waits until the unit has an entry with such a field, and gives it.
 func awaitEntry(t *testing.T, field string) (found entry) {
 	t.Helper()
-	await(t, field, func() bool {
+	boottest.Await(t, field, func() bool {
 		all := entries(t, "-u", "kaizala-drop", field)
 		if len(all) > 0 {
 			found = all[len(all)-1]
@@ -75,7 +76,7 @@ func testJournal(t *testing.T) {
 	}
 	for _, name := range oddNames() {
 		shown := text.Printable(name)
-		await(t, shown, func() bool { return len(entries(t, "-u", "kaizala-drop", "FILE="+shown, "PRIORITY=6")) > 0 })
+		boottest.Await(t, shown, func() bool { return len(entries(t, "-u", "kaizala-drop", "FILE="+shown, "PRIORITY=6")) > 0 })
 		got := awaitEntry(t, "FILE="+shown)
 		for field, want := range map[string]string{
 			"MESSAGE": reception + "/" + shown + ": delivered", "FILE": shown, "FOLDER": reception, "GROUP": "reception@2", "AS": "Document",
@@ -90,7 +91,7 @@ func testJournal(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(reception, "torn once.pdf"), "%PDF-1.4\n", 0o664)
-	await(t, "a warning", func() bool { return len(entries(t, "-u", "kaizala-drop", "-p", "warning")) > 0 })
+	boottest.Await(t, "a warning", func() bool { return len(entries(t, "-u", "kaizala-drop", "-p", "warning")) > 0 })
 	warned := entries(t, "-u", "kaizala-drop", "-p", "warning")
 	if len(warned) != 1 || warned[0].of("FILE") != "torn once.pdf" || !strings.HasPrefix(warned[0].of("MESSAGE"), reception+"/torn once.pdf: failed: ") {
 		t.Errorf("warnings are %v", warned)
@@ -102,7 +103,7 @@ func testJournal(t *testing.T) {
 
 // testLargeEntries: the journal takes entries of any size and any bytes, also from within the sandbox of the unit.
 func testLargeEntries(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	var stderr bytes.Buffer
 	w := journal.New(journal.Socket, "tester", &stderr)
 	defer w.Close()
@@ -110,7 +111,7 @@ func testLargeEntries(t *testing.T) {
 	for _, size := range []int{100, 100_000, 3_000_000} {
 		reason := strings.Repeat("a reason\n\"quoted\"\t", size/18)
 		log.Warn().Int("size", size).Str("reason", reason).Msg("failed")
-		await(t, "an entry", func() bool { return len(entries(t, "-t", "tester", fmt.Sprintf("SIZE=%d", size))) > 0 })
+		boottest.Await(t, "an entry", func() bool { return len(entries(t, "-t", "tester", fmt.Sprintf("SIZE=%d", size))) > 0 })
 		if got := entries(t, "-t", "tester", fmt.Sprintf("SIZE=%d", size)); got[0].of("REASON") != reason || got[0].of("MESSAGE") != "failed: "+reason+fmt.Sprintf(" (size %d)", size) {
 			t.Errorf("%d bytes came back as %d", len(reason), len(got[0].of("REASON")))
 		}
@@ -163,7 +164,7 @@ func testJournalAway(t *testing.T) {
 
 // testManyAtOnce: a line for each of many files that fail at once is in the journal, more than it takes of other services.
 func testManyAtOnce(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	const files = 10_000
 	failed, err := os.ReadDir(filepath.Join(reception, "failed"))
 	if err != nil {
@@ -175,13 +176,13 @@ func testManyAtOnce(t *testing.T) {
 	}
 	for moved := 0; moved < 2*files; { // each has a note
 		before := moved
-		await(t, "the next of many files", func() bool {
+		boottest.Await(t, "the next of many files", func() bool {
 			all, err := os.ReadDir(filepath.Join(reception, "failed"))
 			moved = len(all) - others
 			return err == nil && moved > before
 		})
 	}
-	await(t, "the lines of all of them", func() bool {
+	boottest.Await(t, "the lines of all of them", func() bool {
 		return len(entries(t, "-u", "kaizala-drop", "-p", "warning", "-g", "many [0-9]+.xyz: failed")) == files
 	})
 	if said := entries(t, "-u", "systemd-journald", "-g", "Suppressed"); len(said) > 0 {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"kaizala-drop/internal/boottest"
 	"kaizala-drop/internal/samples"
 )
 
@@ -24,7 +25,7 @@ func setup(t *testing.T, ok bool, args ...string) string {
 // testSetsUp: on a machine on which the unit is installed and nothing is configured, one command leads to a running service that delivers;
 // the next ones add folders: one that a reload is enough for, one outside of /srv/drop and one in a home directory, each of another group.
 func testSetsUp(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	for _, path := range []string{configFile, "/etc/credstore/kaizala-drop.application-secret", "/etc/credstore/kaizala-drop.refresh-token", filepath.Join(dropIns, "folders.conf"), "/var/lib/kaizala-drop"} {
 		if err := os.RemoveAll(path); err != nil {
 			t.Fatal(err)

@@ -17,8 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
+	"kaizala-drop/internal/boottest"
 	"kaizala-drop/internal/samples"
 )
 
@@ -32,7 +32,6 @@ const (
 	home      = "/home/anna/Scans"    // the same, where home directories are hidden
 	group     = "scans"               // of the people who drop files, and of the folders
 	maxScore  = "17"                  // ten times what systemd-analyze security may say, drop-ins included
-	patience  = 2 * time.Minute       // for what takes a fraction of a second
 	capLease  = "0000000010000000"    // capabilities(7), as in /proc/PID/status
 )
 
@@ -126,7 +125,7 @@ func testInstall(t *testing.T) {
 	run(t, "systemctl", "add-wants", "--quiet", "--runtime", "kaizala-drop-test.target", "kaizala-drop.service")
 	run(t, "systemd-run", "--quiet", "--unit=sandbox", "/usr/local/bin/kaizala-drop", "sandbox", "--listen", "127.0.0.1:8410",
 		"--group", "reception@2=Reception", "--group", "lab@2=Lab", "--group", "home@2=Home", "--group", "sick@2=Sick")
-	await(t, "the sandbox", func() bool {
+	boottest.Await(t, "the sandbox", func() bool {
 		_, err := posts("lab@2")
 		return err == nil
 	})
@@ -283,7 +282,7 @@ func testComesBack(t *testing.T) {
 	s.Name = "dropped meanwhile.pdf"
 	drop(t, lab, s)
 	awaitDone(t, lab, s)
-	await(t, "READY=1", func() bool { return show(t, "ActiveState") == "active" })
+	boottest.Await(t, "READY=1", func() bool { return show(t, "ActiveState") == "active" })
 	if n := show(t, "NRestarts"); n != "1" {
 		t.Errorf("%s restarts, want 1", n)
 	}
@@ -292,7 +291,7 @@ func testComesBack(t *testing.T) {
 func testStops(t *testing.T) {
 	this := show(t, "InvocationID")
 	run(t, "systemctl", "stop", "kaizala-drop")
-	await(t, "its last words", func() bool {
+	boottest.Await(t, "its last words", func() bool {
 		return len(entries(t, "_SYSTEMD_INVOCATION_ID="+this, "-u", "kaizala-drop", "-g", "^stopped")) == 1
 	})
 	wantState(t, "inactive", "dead")
@@ -346,7 +345,7 @@ func testTight(t *testing.T) {
 	drop(t, tight, s)
 	write(t, filepath.Join(tight, "torn.pdf"), "%PDF-1.4\n", 0o664)
 	for _, done := range []string{filepath.Join(archive, "done", s.Name), filepath.Join(tight, "failed", "torn.pdf.reason.txt")} {
-		await(t, done, func() bool { _, err := os.Stat(done); return err == nil })
+		boottest.Await(t, done, func() bool { _, err := os.Stat(done); return err == nil })
 	}
 	if _, err := os.Stat(f.Name()); err != nil {
 		t.Errorf("a file that is open for writing was taken: %v", err)
@@ -362,7 +361,7 @@ func testTight(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
-	await(t, held.Name, func() bool { _, err := os.Stat(filepath.Join(archive, "done", held.Name)); return err == nil })
+	boottest.Await(t, held.Name, func() bool { _, err := os.Stat(filepath.Join(archive, "done", held.Name)); return err == nil })
 	run(t, "systemctl", "stop", "kaizala-drop")
 }
 
@@ -393,7 +392,7 @@ func drop(t *testing.T, dir string, s samples.Sample) {
 func awaitDone(t *testing.T, dir string, s samples.Sample) {
 	t.Helper()
 	done := filepath.Join(dir, "done", s.Name)
-	await(t, done, func() bool {
+	boottest.Await(t, done, func() bool {
 		_, err := os.Stat(done)
 		return err == nil
 	})
@@ -504,20 +503,6 @@ func wantExit(t *testing.T, code int) {
 	how, status := show(t, "ExecMainCode"), show(t, "ExecMainStatus")
 	if how != strconv.Itoa(exited) || status != strconv.Itoa(code) {
 		t.Errorf("it ended with code %s, status %s, want %d, %d", how, status, exited, code)
-	}
-}
-
-// await looks again and again until ok.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	look, end := time.NewTicker(20*time.Millisecond), time.After(patience)
-	defer look.Stop()
-	for !ok() {
-		select {
-		case <-look.C:
-		case <-end:
-			t.Fatalf("%s did not come within %v", what, patience)
-		}
 	}
 }
 

@@ -37,7 +37,7 @@ func dropIn(t *testing.T, name, text string) {
 // testWatchdog: whichever part of the daemon hangs, the journal says which one, systemd ends it, what each goroutine does is in the
 // journal, and the daemon that is started again delivers what was dropped before and meanwhile, once.
 func testWatchdog(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	copyFile(t, hangingProgram, "/usr/local/bin/"+hangingProgram, 0o755)
 	dropIn(t, "watchdog.conf", fmt.Sprintf("[Service]\nWatchdogSec=10s\nExecPaths=/usr/local/bin/%[1]s\nExecStart=\n"+
 		"ExecStart=/usr/local/bin/%[1]s run --config /etc/kaizala-drop/config.toml\n", hangingProgram))
@@ -53,7 +53,7 @@ func testWatchdog(t *testing.T) {
 		awaitEntry(t, "PART="+part)
 		s.Name = fmt.Sprintf("meanwhile %d.docx", i)
 		drop(t, reception, s)
-		await(t, "a restart", func() bool { return number(t, show(t, "NRestarts")) > restarts })
+		boottest.Await(t, "a restart", func() bool { return number(t, show(t, "NRestarts")) > restarts })
 		for _, when := range []string{"before", "meanwhile"} {
 			s.Name = fmt.Sprintf("%s %d.docx", when, i)
 			awaitDone(t, reception, s)
@@ -87,7 +87,7 @@ func countPosts(all []post, name string) (n int) {
 
 // testSlowStart: a ledger whose check takes longer than TimeoutStartSec= is waited for.
 func testSlowStart(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	fuse(t)
 	const state, real, limit = "/var/lib/kaizala-drop", "/var/lib/kaizala-drop.real", 2 * time.Second
 	run(t, "systemctl", "stop", "kaizala-drop")
@@ -118,7 +118,7 @@ func testSlowStart(t *testing.T) {
 	}
 	run(t, "systemctl", "stop", "kaizala-drop")
 	run(t, "systemctl", "stop", "slow-disk")
-	await(t, "the end of the slow disk", func() bool { return os.Remove(state) == nil })
+	boottest.Await(t, "the end of the slow disk", func() bool { return os.Remove(state) == nil })
 	run(t, "mv", real, state)
 	run(t, "rm", "-f", dropIns+"/slow.conf")
 	run(t, "systemctl", "daemon-reload")
@@ -136,7 +136,7 @@ func fuse(t *testing.T) {
 
 func awaitMount(t *testing.T, at string) {
 	t.Helper()
-	await(t, "a file system at "+at, func() bool {
+	boottest.Await(t, "a file system at "+at, func() bool {
 		mounts, err := os.ReadFile("/proc/self/mounts")
 		return err == nil && strings.Contains(string(mounts), " "+at+" fuse")
 	})
@@ -159,7 +159,7 @@ type sick struct{ began time.Time }
 // destination that takes connections and never answers, one that is not there, a folder of 20,000 files, and a full disk under
 // its ledger. It works beside the other tests.
 func (s *sick) begin(t *testing.T) {
-	takesLong(t)
+	boottest.TakesLong(t)
 	fuse(t)
 	for _, dir := range []string{sickHangs, sickMany, sickGone, sickWell, "/srv/hangs", sickState} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -179,7 +179,7 @@ func (s *sick) begin(t *testing.T) {
 	run(t, "systemctl", "daemon-reload")
 	run(t, "systemctl", "add-wants", "--quiet", "--runtime", "kaizala-drop-test.target", sickUnit+".service")
 	run(t, "systemctl", "start", sickUnit)
-	await(t, "watching", func() bool { return len(entries(t, "-u", sickUnit, "FOLDER="+sickHangs)) > 0 })
+	boottest.Await(t, "watching", func() bool { return len(entries(t, "-u", sickUnit, "FOLDER="+sickHangs)) > 0 })
 	s.began = time.Now()
 	run(t, "systemctl", "kill", "--signal=STOP", "hanging-folder")
 	_ = exec.Command("dd", "if=/dev/zero", "of="+sickState+"/ballast", "bs=64k").Run() // until the disk is full
@@ -242,7 +242,7 @@ func (s *sick) room(t *testing.T) {
 	if s.began.IsZero() {
 		t.Skip("it was not begun")
 	}
-	await(t, "a full disk", func() bool { return len(entries(t, "-u", sickUnit, "-g", "its disk is full")) > 0 })
+	boottest.Await(t, "a full disk", func() bool { return len(entries(t, "-u", sickUnit, "-g", "its disk is full")) > 0 })
 	if err := os.Remove(sickState + "/ballast"); err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func (s *sick) end(t *testing.T) {
 	if s.began.IsZero() {
 		t.Skip("it was not begun")
 	}
-	await(t, "ten periods of the watchdog", func() bool { return time.Since(s.began) >= 10*sickPeriod })
+	boottest.Await(t, "ten periods of the watchdog", func() bool { return time.Since(s.began) >= 10*sickPeriod })
 	if n, state := showOf(t, sickUnit, "NRestarts"), showOf(t, sickUnit, "ActiveState"); n != "0" || state != "active" {
 		t.Errorf("%s restarts, and it is %s", n, state)
 	}
@@ -268,7 +268,7 @@ func (s *sick) end(t *testing.T) {
 	}
 	// A line may be lost while the journal is stopped: that a folder answers again says that it did not, too.
 	for _, sick := range []string{"does not answer|the file system answers again", "destination gone.*cannot take files now|cannot take files now.*destination gone"} {
-		await(t, sick, func() bool { return len(entries(t, "-u", sickUnit, "-g", sick)) > 0 }) // else it was not sick
+		boottest.Await(t, sick, func() bool { return len(entries(t, "-u", sickUnit, "-g", sick)) > 0 }) // else it was not sick
 	}
 	run(t, "systemctl", "stop", sickUnit)
 }

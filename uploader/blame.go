@@ -12,7 +12,7 @@ import (
 const asideTries = 3
 
 const (
-	staleTries    = 3              // how often a resource of an earlier run is refused before the file is uploaded again
+	staleTries    = 3              // how often an old resource is refused before the file is uploaded again
 	stubbornTries = 6 + briefTries // how many calls fail in a row before another post is tried
 	stubbornEvery = 8              // after how many more another one is tried again
 	postTries     = 10             // how often in a row a post is tried before another one is, if uploads pass
@@ -46,7 +46,7 @@ func (l *lane) retry(now time.Time, err error) news {
 	return newsGroupRefuses
 }
 
-// unproven deals with a refusal of d without anybody's word. What is refused may be the resource of an earlier run. The file is
+// unproven deals with a refusal of d without anybody's word. What is refused may be its old resource. The file is
 // uploaded again once other posts pass, and after staleTries even if none does, because that costs nothing.
 func (q *queue) unproven(now time.Time, d *delivery, err error) news {
 	if d.hasOldResource() {

@@ -122,7 +122,7 @@ type delivery struct {
 	passedBy    bool           // something passed since another post was tried for its sake
 	blamed      bool           // its last failure counted as its own
 	uploads     int            // how often it was uploaded again
-	stale       int            // refusals of its post with a resource of an earlier run, without anybody's word
+	stale       int            // refusals of its post with an old resource, without anybody's word
 	sentInVain  int            // uploads in vain whose body had left
 	askedInVain int            // that were refused for their headers
 	heldTimes   int            // how often it was held since

@@ -20,7 +20,7 @@ const (
 	letGo                         // some images of an album did: the others go on without them
 	refusedForGood                // by the service's word, never as it is. A file: failed/; an album: a search, or one by one
 	unproven                      // refused as if it were this file's fault, and nobody's word for it
-	uploadAgain                   // the post was refused for a resource of an earlier run
+	uploadAgain                   // the post was refused, maybe for an old resource
 	uncertain                     // the post may have been made although no answer says so
 	cannotTell                    // the destination was asked whether it was, and cannot say
 	cannotTellYet                 // the same, but it can later: its folder waits

@@ -31,9 +31,6 @@ const (
 	asInside = "inside"
 )
 
-// thoroughVar is set where nothing may be skipped, also inside.
-const thoroughVar = "KAIZALA_DROP_CI"
-
 // bootTimeout is for everything from the first mount to systemd's end: far more than it takes.
 const bootTimeout = 20 * time.Minute
 
@@ -65,21 +62,6 @@ func Needs(t *testing.T) {
 	_, err := os.Stat(initProgram)
 	Need(t, err == nil, "there is no systemd to boot: install the package systemd")
 }
-
-// Need skips the test where the machine cannot run it, and fails it where it must.
-func Need(t *testing.T, ok bool, reason string) {
-	t.Helper()
-	switch {
-	case ok:
-	case Thorough():
-		t.Fatal(reason)
-	default:
-		t.Skip(reason)
-	}
-}
-
-// Thorough reports whether all must be tried: by hand it takes too long.
-func Thorough() bool { return os.Getenv(thoroughVar) != "" }
 
 // Boot boots a system that has the files of the folder share at Shared, and runs the test of the same name there. It fails if that does,
 // or does not come to its end.

@@ -61,8 +61,8 @@ func proxyAddress(value string) (string, error) {
 	return secrets(nil).clean(u.Host), nil
 }
 
-// connected says what a proxy answered to CONNECT, if that was a refusal (RFC 9110, 9.3.6). net/http would tell its reason alone.
-func connected(_ context.Context, proxy *url.URL, connect *http.Request, answer *http.Response) error {
+// refusedByProxy says what a proxy answered to CONNECT, if that was a refusal (RFC 9110, 9.3.6). net/http would tell its reason alone.
+func refusedByProxy(_ context.Context, proxy *url.URL, connect *http.Request, answer *http.Response) error {
 	if answer.StatusCode == http.StatusOK {
 		return nil
 	}

@@ -25,7 +25,7 @@ func newTransport(conns int, connect time.Duration) *http.Transport {
 	}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		OnProxyConnectResponse: connected,
+		OnProxyConnectResponse: refusedByProxy,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)
 			if err != nil {

@@ -1,5 +1,5 @@
 //go:build !race
 
-package systemd_test
+package boottest
 
 const raceEnabled = false

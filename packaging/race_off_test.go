@@ -1,5 +1,0 @@
-//go:build !race
-
-package packaging_test
-
-const raceEnabled = false
