@@ -1,6 +1,7 @@
 package e2ee
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -47,4 +48,13 @@ func (m marks) next(server mark) int64 {
 		epoch = max(epoch, o.Epoch)
 	}
 	return epoch + 1
+}
+
+// markIn reads a mark. What is none is one that no store knows.
+func markIn(content json.RawMessage) mark {
+	var k mark
+	if json.Unmarshal(content, &k) != nil || k.ID == "" {
+		return mark{Epoch: 1 << 62, ID: "unreadable"}
+	}
+	return k
 }

@@ -24,7 +24,7 @@ const raiseTries = 5
 // any more.
 //
 // There is no compare-and-swap, so that two copies that start at the same time may both see the old mark. So at the start (Fischer's algorithm) a mark is
-// written at most Settle after the old one was read, and is read back no sooner than Settle after it was written: what another
+// written at most Settle after the old one was read, and is read back later than Settle after it was written: what another
 // copy wrote on the same reading stands by then, and one of the two sees the other's.
 //
 // A mark is on disk before it is sent. One whose answer was lost stays there, as it may arrive at any later time.
@@ -43,14 +43,14 @@ func (m *Machine) raise(ctx context.Context, starting bool) error {
 			return err
 		}
 		next := mark{known.next(server), rand.Text()}
-		if err := m.propose(ctx, next); err != nil {
+		if err := m.propose(ctx, next, read.Add(m.o.Settle)); err != nil {
 			return err
 		}
 		if passed(read) > m.o.Settle {
 			continue
 		}
 		if starting || server != known.held {
-			if err := sleep(ctx, m.o.Settle); err != nil {
+			if err := sleep(ctx, m.o.Settle+m.o.Settle/4); err != nil {
 				return err
 			}
 		}
@@ -68,12 +68,17 @@ func (m *Machine) raise(ctx context.Context, starting bool) error {
 	return ErrSlow
 }
 
-// propose sends a mark, which is on disk before.
-func (m *Machine) propose(ctx context.Context, next mark) error {
+// propose sends a mark, which is on disk before. It gives up, without an error, at the end.
+func (m *Machine) propose(ctx context.Context, next mark, end time.Time) error {
 	if err := m.exec(ctx, "INSERT INTO guard (epoch, id) VALUES (?, ?)", next.Epoch, next.ID); err != nil {
 		return err
 	}
-	if err := m.client.SetAccountData(ctx, m.guardType(), next); err != nil {
+	bounded, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	if err := m.client.SetAccountData(bounded, m.guardType(), next); err != nil {
+		if ctx.Err() == nil && !time.Now().Before(end) {
+			return nil
+		}
 		return fmt.Errorf("cannot mark the keys as in use: %w", err)
 	}
 	return m.exec(ctx, "UPDATE guard SET arrived = 1 WHERE epoch = ? AND id = ?", next.Epoch, next.ID)
@@ -118,15 +123,6 @@ func (m *Machine) serverMark(ctx context.Context) (mark, error) {
 		return mark{}, fmt.Errorf("cannot ask whether the keys are in use elsewhere: %w", err)
 	}
 	return markIn(content), nil
-}
-
-// markIn reads a mark. What is none is one that no store knows.
-func markIn(content json.RawMessage) mark {
-	var k mark
-	if json.Unmarshal(content, &k) != nil || k.ID == "" {
-		return mark{Epoch: 1 << 62, ID: "unreadable"}
-	}
-	return k
 }
 
 // passed is how much time passed since then, also asleep: the monotonic clock may stand still while a machine does.
