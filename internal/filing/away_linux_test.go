@@ -27,7 +27,7 @@ func awayDesk(t *testing.T) (d desk, folder, done *mounts.Mount) {
 func TestTakenAwayInTheMidst(t *testing.T) {
 	for i, which := range []string{"the folder", "done", "both"} {
 		for _, links := range []bool{true, false} {
-			for at, left := i%sparse(3), true; left && at < 20; at += sparse(3) { // until no step is left
+			for at, left := i%sparse(5), true; left && at < 20; at += sparse(5) { // until no step is left
 				t.Run(fmt.Sprintf("%s, links %v, at step %d", which, links, at), func(t *testing.T) {
 					left = takenAwayAt(t, which, links, at)
 				})

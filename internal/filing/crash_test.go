@@ -38,12 +38,12 @@ func TestCrash(t *testing.T) {
 			t.Parallel()
 			first, chains := 0, 0
 			for ; diesAt(t, i, first); first++ {
-				for second := first % sparse(3); diesAt(t, i, first, second); second += sparse(3) {
+				for second := first % sparse(5); diesAt(t, i, first, second); second += sparse(5) {
 					chains++
 				}
 			}
 			t.Logf("%d points, %d chains of two", first, chains)
-			if first < 5 || chains < 20/sparse(3) {
+			if first < 5 || chains < 20/sparse(5) {
 				t.Errorf("died at %d points, and %d chains of two, only", first, chains)
 			}
 		})

@@ -22,11 +22,11 @@ func diskCalls() []string {
 func thorough() bool { return os.Getenv("KAIZALA_DROP_CI") != "" && !raceEnabled }
 
 // each calls try for the calls of these kinds that an update makes, one by one, until there is no call with this number. It
-// tries one of step calls, and one of step/20 where all tests must run.
+// tries one of step calls, and one of step/40 where all tests must run.
 func each(t *testing.T, step int, calls []string, try func(call string, n int) (came bool)) {
 	t.Helper()
 	if thorough() {
-		step = max(1, step/20)
+		step = max(1, step/40)
 	}
 	total := 0
 	for _, call := range calls {
@@ -77,7 +77,7 @@ func wantOneWhole(t *testing.T, dir, text string) {
 // TestUpdateKilled shows that an update which is killed before any call that changes the disk leaves the ledger whole.
 func TestUpdateKilled(t *testing.T) {
 	t.Parallel()
-	each(t, 20, diskCalls(), func(call string, n int) bool {
+	each(t, 40, diskCalls(), func(call string, n int) bool {
 		dir, text := layOld(t)
 		said, err := updated(t, dir, call, fmt.Sprint(n), "signal=KILL")
 		if err == nil {
@@ -97,7 +97,7 @@ func TestUpdateOnABadDisk(t *testing.T) {
 	faults := []struct {
 		error, when string
 		step        int
-	}{{"ENOSPC", "+", 20}, {"EIO", "", 60}, {"EIO", "+", 60}, {"EDQUOT", "+", 60}}
+	}{{"ENOSPC", "+", 40}, {"EIO", "", 120}, {"EIO", "+", 120}, {"EDQUOT", "+", 120}}
 	if !thorough() {
 		faults = faults[:2]
 	}
@@ -181,7 +181,7 @@ func TestUpdateWithoutRoom(t *testing.T) {
 // disk. An ext4 is shut down without a flush of its journal, as in a power cut, and mounted anew.
 func TestUpdateInAPowerCut(t *testing.T) {
 	disk := newDisk(t)
-	each(t, 8, strings.Fields("fsync fdatasync ftruncate renameat unlink unlinkat"), func(call string, n int) bool {
+	each(t, 16, strings.Fields("fsync fdatasync ftruncate renameat unlink unlinkat"), func(call string, n int) bool {
 		old, text := layOld(t)
 		dir := disk.fresh(t, old)
 		_, err := updated(t, dir, call, fmt.Sprint(n), "signal=KILL")

@@ -100,6 +100,9 @@ func TestPreviewIsUpright(t *testing.T) {
 	dir := t.TempDir()
 	stored := map[string][]byte{"jpg": asJPEG(t, quarters(1001, 701)), "png": asPNG(t, quarters(1001, 701))}
 	for turn := 1; turn <= 8; turn++ {
+		if !thorough() && turn != 1 && turn != 6 && turn != 7 {
+			continue
+		}
 		for ext, data := range stored {
 			if err := os.WriteFile(fmt.Sprintf("%s/%d.%s", dir, turn, ext), data, 0o600); err != nil {
 				t.Fatal(err)
