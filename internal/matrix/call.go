@@ -31,6 +31,7 @@ const (
 	callLogin     = "login"
 	callRefresh   = "refresh"
 	callLogout    = "logout"
+	callKeys      = "keys"
 )
 
 const maxAnswer = 8 << 20 // bytes of an answer with many events

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"kaizala-drop/internal/matrix/e2ee"
 	"kaizala-drop/internal/media"
 )
 
@@ -10,9 +11,9 @@ type content struct {
 	Kind     string `json:"msgtype"`
 	Body     string `json:"body"`     // the caption, or the name
 	Filename string `json:"filename"` // other than Body: Body is a caption
-	URL      string `json:"url"`
-	Info     info   `json:"info"`
-	Key      string `json:"kaizala-drop.key,omitempty"`
+	stored
+	Info info   `json:"info"`
+	Key  string `json:"kaizala-drop.key,omitempty"`
 }
 
 // info has whole numbers only: others are refused.
@@ -23,17 +24,18 @@ type info struct {
 	Height   int    `json:"h,omitempty"`        //
 	Duration int64  `json:"duration,omitempty"` // milliseconds
 
-	ThumbnailURL string `json:"thumbnail_url,omitempty"`
-	Thumbnail    *info  `json:"thumbnail_info,omitempty"`
+	ThumbnailURL  string     `json:"thumbnail_url,omitempty"`
+	ThumbnailFile *e2ee.File `json:"thumbnail_file,omitempty"`
+	Thumbnail     *info      `json:"thumbnail_info,omitempty"`
 }
 
 func newContent(kind media.Kind, f uploaded, caption, key string) content {
 	c := content{
-		Kind: messageType(kind), Body: f.Name, Filename: f.Name, URL: f.URL, Key: key,
+		Kind: messageType(kind), Body: f.Name, Filename: f.Name, stored: f.stored, Key: key,
 		Info: info{MIME: f.MIME, Size: f.Size, Width: f.Width, Height: f.Height, Duration: f.Duration},
 	}
 	if small := f.Thumbnail; small != nil {
-		c.Info.ThumbnailURL = small.URL
+		c.Info.ThumbnailURL, c.Info.ThumbnailFile = small.URL, small.File
 		c.Info.Thumbnail = &info{MIME: small.MIME, Size: small.Size, Width: small.Width, Height: small.Height}
 	}
 	if caption != "" {

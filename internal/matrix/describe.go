@@ -1,8 +1,10 @@
 package matrix
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"path"
 
 	"kaizala-drop/internal/destination"
@@ -14,7 +16,7 @@ import (
 
 // thumbnail is a small picture that was uploaded for a large one.
 type thumbnail struct {
-	URL    string `json:"url"` // mxc://server/id
+	stored
 	MIME   string `json:"mime"`
 	Size   int64  `json:"size"` // bytes
 	Width  int    `json:"w"`    // pixels
@@ -23,7 +25,7 @@ type thumbnail struct {
 
 // describe enters into up what the file shows, so that clients need not fetch it to know how large it is. What cannot be told is left
 // out.
-func (c *Client) describe(ctx context.Context, f destination.File, up *uploaded) (err error) {
+func (c *Client) describe(ctx context.Context, f destination.File, sealed bool, up *uploaded) (err error) {
 	t, _ := typeOf(f.Name)
 	if f.At == nil || t.Kind == media.Document {
 		return nil
@@ -37,13 +39,13 @@ func (c *Client) describe(ctx context.Context, f destination.File, up *uploaded)
 		up.Width, up.Height = 0, 0
 	}
 	if t.Kind == media.Image && c.previews != nil {
-		up.Thumbnail, err = c.uploadThumbnail(ctx, f)
+		up.Thumbnail, err = c.uploadThumbnail(ctx, f, sealed)
 	}
 	return err
 }
 
 // uploadThumbnail gives nil for a picture that goes without one. Its error is one for which the picture itself would fail.
-func (c *Client) uploadThumbnail(ctx context.Context, f destination.File) (*thumbnail, error) {
+func (c *Client) uploadThumbnail(ctx context.Context, f destination.File, sealed bool) (*thumbnail, error) {
 	small, err := c.previews.Make(ctx, f.At, f.Size)
 	if ctx.Err() != nil {
 		return nil, &Error{Call: callUpload, Err: wire.Canceled(ctx)}
@@ -55,7 +57,10 @@ func (c *Client) uploadThumbnail(ctx context.Context, f destination.File) (*thum
 		return nil, nil
 	}
 	up := &thumbnail{MIME: small.MIME, Size: int64(len(small.Bytes)), Width: small.Width, Height: small.Height}
-	up.URL, _, err = c.sendMedia(ctx, shownName("thumbnail of "+f.Name), &wire.Body{ContentType: small.MIME, Pieces: []wire.Piece{{Text: small.Bytes}}})
+	name := "thumbnail of " + f.Name
+	up.stored, _, err = c.sendMedia(ctx, shownName(name), small.MIME, sealed, wire.File{
+		Name: name, Size: up.Size, Open: func() io.Reader { return bytes.NewReader(small.Bytes) },
+	})
 	if answer, ok := errors.AsType[*Error](err); ok && answer.Fault == ofFile {
 		c.log.Info().Str("file", text.Printable(f.Name)).Err(err).Msg("the homeserver refuses the thumbnail: the picture goes without one")
 		return nil, nil

@@ -23,7 +23,7 @@ const (
 // Error is the error of each failed call. It holds no secret, and its texts are safe to print.
 type Error struct {
 	Call string // which: "well-known", "whoami", "limit", "alias", "join", "state", "rooms", "upload", "send", "find", "beacon", "login",
-	// "refresh" or "logout"
+	// "refresh", "logout" or "keys"
 	Status     int           // of the answer; 0: there was none
 	Code       string        // errcode of the answer, or ""; safe to print, at most some 300 bytes
 	Message    string        // error of the answer, or the beginning of its text; likewise
@@ -56,6 +56,7 @@ func (e *Error) Error() string {
 		callState: "cannot look at the room", callRooms: "cannot list the rooms", callUpload: "cannot upload", callSend: "cannot post",
 		callFind: "cannot look for the post", callBeacon: "cannot look for the post",
 		callLogin: "cannot log in", callRefresh: "cannot renew the token", callLogout: "cannot log out",
+		callKeys: "cannot encrypt",
 	}[e.Call]
 	if e.told {
 		return did + ": " + e.Err.Error()

@@ -71,9 +71,12 @@ func (c *Client) lookAt(ctx context.Context, target, id string) (r Room, err err
 		return r, err
 	}
 	r.Name, r.Alias = named.Name, addressed.Alias
-	err = c.why(ctx, target, id)
-	if r.Encrypted && err == nil {
-		err = encrypted(target)
+	kind := plainKind
+	if r.Encrypted {
+		kind = sealedKind
+	}
+	if err = c.why(ctx, target, id, kind); err == nil {
+		err = c.mayBe(target, r.Encrypted)
 	}
 	if r.Trouble = troubleOf(err); r.Trouble != "" {
 		return r, nil
@@ -88,8 +91,8 @@ func (c *Client) lookInto(ctx context.Context, target string, r Room) (Room, err
 		return r, err
 	}
 	for _, invited := range all {
-		if invited.ID == r.ID && invited.Encrypted {
-			r.Encrypted, r.Trouble = true, troubleOf(encrypted(target))
+		if invited.ID == r.ID {
+			r.Encrypted, r.Trouble = invited.Encrypted, troubleOf(c.mayBe(target, invited.Encrypted))
 		}
 	}
 	return r, nil

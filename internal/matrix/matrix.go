@@ -9,7 +9,7 @@
 // one that was refused, and after 417 (package wire). The caller decides about any other retry, and makes one call at a time for a
 // delivery: a server that is asked for the same event several times at once may make several.
 //
-// Rooms that are encrypted are refused: nothing is sent to them in the clear.
+// What is sent to a room that is encrypted is encrypted (package e2ee), or refused: nothing is sent there in the clear but the key.
 package matrix
 
 import (
@@ -23,6 +23,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"kaizala-drop/internal/matrix/e2ee"
 	"kaizala-drop/internal/matrix/names"
 	"kaizala-drop/internal/shape"
 	"kaizala-drop/internal/wire"
@@ -42,6 +43,8 @@ type Options struct {
 	// that something is not there.
 	ShownWithin time.Duration
 	Join        bool // enter a room that this account is invited to, or that is open to all
+	Encryption  Encryption
+	ShareWith   e2ee.ShareWith // which devices may read what is encrypted
 
 	MaxConns       int           // connections per host at the same time; 0: 4
 	StallTimeout   time.Duration // how long no byte of a call may move; 0: 1 minute
@@ -67,6 +70,8 @@ type Client struct {
 	log         zerolog.Logger
 	session     *session
 	join        bool
+	encryption  Encryption
+	keys        *keys
 	previews    *shape.Previewer
 	shownWithin time.Duration
 
@@ -107,15 +112,19 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		wire: calls, name: cmp.Or(o.Name, "matrix"), login: cmp.Or(o.Login, "kaizala-drop login "+cmp.Or(o.Name, "matrix")), onThrottled: o.OnThrottled, log: o.Log, join: o.Join, previews: o.Previews,
-		shownWithin: o.ShownWithin,
-		session:     &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
-		base:        base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(), pasts: newPasts(),
+		shownWithin: o.ShownWithin, encryption: o.Encryption,
+		keys:    newKeys(o),
+		session: &session{file: tokenFile(o.StateDir, cmp.Or(o.Name, "matrix")), homeserver: o.Homeserver, user: o.User, fixed: o.AccessToken},
+		base:    base{server: o.Homeserver, fixed: address != "", url: address}, rooms: newRooms(), doubts: newDoubts(), pasts: newPasts(),
 		sightings: newSightings(),
 	}, nil
 }
 
-// Close closes the idle connections. Calls under way go on.
-func (c *Client) Close() { c.wire.Close() }
+// Close closes the idle connections, and the store of the keys once nobody uses it. Other calls under way go on.
+func (c *Client) Close() {
+	c.wire.Close()
+	c.keys.close()
+}
 
 // WhoAmI gives the account that the token belongs to. It is asked of the server once for each token.
 //
@@ -143,7 +152,7 @@ func (c *Client) WhoAmI(ctx context.Context) (user string, err error) {
 	if wanted := c.session.user; wanted != "" && wanted != said.UserID {
 		return "", &Error{Call: callWhoAmI, Fault: ofAccess, Err: fmt.Errorf("the token belongs to %s, and user says %s", said.UserID, wanted)}
 	}
-	c.session.isOf(token, said.UserID)
+	c.session.isOf(token, said.UserID, said.DeviceID)
 	return said.UserID, nil
 }
 

@@ -47,20 +47,41 @@ func (c *Client) post(ctx context.Context, m destination.Message) (ids []string,
 		return ids, &Error{Call: callSend, Fault: ofFile, Stale: true, Err: errors.New("what was uploaded is for another room: uploading it again")}
 	}
 	for i := len(ids); i < len(up.Files); i++ {
-		if err := c.readable(ctx, m.Target, room, time.Now()); err != nil {
-			return ids, err
-		}
-		caption := ""
-		if i == 0 {
-			caption = m.Caption
-		}
-		id, err := c.send(ctx, room, partKey(m.Key, i), newContent(m.Kind, up.Files[i], caption, partKey(m.Key, i)))
+		id, err := c.postFile(ctx, m, room, up.Files[i], i)
 		if err != nil {
-			return ids, c.refused(ctx, m.Target, room, err)
+			return ids, err
 		}
 		ids = append(ids, id)
 	}
 	return ids, nil
+}
+
+// postFile sends the event that shows file number i of a message.
+func (c *Client) postFile(ctx context.Context, m destination.Message, room string, f uploaded, i int) (id string, err error) {
+	sealed, err := c.look(ctx, m.Target, room, time.Now())
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case sealed && f.File == nil:
+		return "", &Error{Call: callSend, Fault: ofFile, Stale: true, Err: errors.New("the room is encrypted by now: uploading it again, encrypted")}
+	case !sealed && f.File != nil:
+		return "", (&Error{Call: callSend, Fault: ofTarget}).inWords("%s was encrypted, and the homeserver says that it is not any more: nothing is sent there", m.Target)
+	}
+	caption := ""
+	if i == 0 {
+		caption = m.Caption
+	}
+	key, kind, v := partKey(m.Key, i), plainKind, any(newContent(m.Kind, f, caption, partKey(m.Key, i)))
+	if sealed {
+		if kind, v, err = c.seal(ctx, m.Target, room, v, key); err != nil {
+			return "", err
+		}
+	}
+	if id, err = c.send(ctx, room, kind, key, v); err != nil {
+		err = c.refused(ctx, m.Target, room, err)
+	}
+	return id, err
 }
 
 func readRef(text string) (up ref, err error) {
@@ -78,7 +99,13 @@ func partKey(key string, file int) string {
 	return key + "/" + strconv.Itoa(file)
 }
 
-func (c *Client) send(ctx context.Context, room, key string, v any) (id string, err error) {
+// The kinds of events by which a file is shown.
+const (
+	plainKind  = "m.room.message"
+	sealedKind = "m.room.encrypted"
+)
+
+func (c *Client) send(ctx context.Context, room, kind, key string, v any) (id string, err error) {
 	body, err := wire.JSON(v)
 	if err != nil {
 		return "", &Error{Call: callSend, Fault: ofFile, Err: err}
@@ -86,7 +113,7 @@ func (c *Client) send(ctx context.Context, room, key string, v any) (id string, 
 	if key == "" {
 		return "", &Error{Call: callSend, Fault: ofFile, Err: errors.New("the delivery has no key")}
 	}
-	k := call{name: callSend, method: http.MethodPut, path: roomPath(room) + "/send/m.room.message/" + url.PathEscape(transactionOf(key)), body: body}
+	k := call{name: callSend, method: http.MethodPut, path: roomPath(room) + "/send/" + kind + "/" + url.PathEscape(transactionOf(key)), body: body}
 	var said struct {
 		EventID string `json:"event_id"`
 	}

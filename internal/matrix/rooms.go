@@ -152,76 +152,72 @@ func (c *Client) ask(ctx context.Context, id, kind, key string) (s state, ok boo
 
 func roomPath(id string) string { return clientAPI + "/rooms/" + url.PathEscape(id) }
 
-// admit gives the room that target names, once this account may post there as far as can be seen beforehand: it is in it, the room
-// is not encrypted, and no other one has replaced it. since is as in readable.
-func (c *Client) admit(ctx context.Context, target string, since time.Time) (id string, err error) {
+// admit gives the room that target names, once this account may post there as far as can be seen beforehand: it is in it, and no other
+// one has replaced it. sealed says that what is sent there is to be encrypted. since is as in look.
+func (c *Client) admit(ctx context.Context, target string, since time.Time) (id string, sealed bool, err error) {
 	for try := 0; ; try++ {
 		if id, err = c.resolve(ctx, target); err != nil {
-			return "", err
+			return "", false, err
 		}
-		moved, err := c.look(ctx, target, id, since)
+		sealed, moved, err := c.isOpen(ctx, target, id, since)
 		if !moved || try > 0 {
-			return id, err
+			return id, sealed, err
 		}
 		c.rooms.doubt(target) // the address may lead to the new room by now
 	}
 }
 
-// look looks at the room. moved says that its error is about another room that has replaced it, or that this one is gone.
-func (c *Client) look(ctx context.Context, target, id string, since time.Time) (moved bool, err error) {
-	if err := c.readable(ctx, target, id, since); err != nil {
+// isOpen looks at the room. moved says that its error is about another room that has replaced it, or that this one is gone. Of a room that
+// is encrypted that is asked before the post.
+func (c *Client) isOpen(ctx context.Context, target, id string, since time.Time) (sealed, moved bool, err error) {
+	if sealed, err = c.look(ctx, target, id, since); err != nil {
 		answer, _ := errors.AsType[*Error](err)
-		return answer != nil && answer.Fault == ofTarget, err
+		return false, answer != nil && answer.Fault == ofTarget, err
 	}
-	if c.rooms.isOpen(id) {
-		return false, nil
+	if sealed || c.rooms.isOpen(id) {
+		return sealed, false, nil
 	}
 	s, replaced, err := c.ask(ctx, id, "m.room.tombstone", "")
 	if err == nil && !replaced {
 		c.rooms.sawOpen(id)
 	}
 	if err != nil || !replaced {
-		return false, err
+		return sealed, false, err
 	}
-	return true, c.replaced(target, s)
+	return sealed, true, c.replaced(target, s.Replacement)
 }
 
-func (c *Client) replaced(target string, s state) error {
+func (c *Client) replaced(target, by string) error {
 	e := &Error{Call: callSend, Fault: ofTarget}
-	if names.CheckRoom(s.Replacement) != nil {
+	if names.CheckRoom(by) != nil {
 		return e.inWords("%s was closed: name another room", target)
 	}
-	return e.inWords("%s was replaced by the room %s: write that for room, or have the address moved to it", target, s.Replacement)
+	return e.inWords("%s was replaced by the room %s: write that for room, or have the address moved to it", target, by)
 }
 
-// isPlain looks whether this account is in the room, which it enters if it may, and whether the room is not encrypted.
-func (c *Client) isPlain(ctx context.Context, target, id string) error {
+// lookNow looks whether this account is in the room, which it enters if it may, and whether the room is encrypted.
+func (c *Client) lookNow(ctx context.Context, target, id string) (sealed bool, err error) {
 	_, set, err := c.ask(ctx, id, "m.room.encryption", "")
 	answer, _ := errors.AsType[*Error](err)
 	switch {
 	case err == nil && !set:
-		return nil
+		return c.howToSend(ctx, target, id, false)
 	case err != nil && (answer == nil || answer.Fault != ofTarget):
-		return err
+		return false, err
 	}
 	// Who is not in the room is refused, or, by some servers, given another state in the place of one that is not set.
 	entered, notIn := c.enter(ctx, target, id)
 	switch {
 	case notIn != nil:
-		return notIn
+		return false, notIn
 	case entered:
-		if _, set, err = c.ask(ctx, id, "m.room.encryption", ""); err != nil || !set {
-			return err
+		if _, set, err = c.ask(ctx, id, "m.room.encryption", ""); err != nil {
+			return false, err
 		}
 	case err != nil:
-		return err
+		return false, err
 	}
-	return encrypted(target)
-}
-
-func encrypted(target string) error {
-	return (&Error{Call: callSend, Fault: ofTarget}).inWords("%s is encrypted, and this program does not encrypt: nothing is sent there in "+
-		"the clear. Name a room without encryption", target)
+	return c.howToSend(ctx, target, id, set)
 }
 
 // enter has this account be in the room. entered says that it was not before.

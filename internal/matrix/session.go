@@ -48,6 +48,7 @@ type session struct {
 	looked time.Time // when that was
 	failed time.Time // when a token could not be renewed last
 	me     string    // whose the token in use is; "": not asked yet
+	device string    // of what device it is, likewise; "" also if the homeserver does not say
 }
 
 // lookEvery is how long another process's login or logout goes unnoticed.
@@ -96,7 +97,7 @@ func (s *session) get() (kept, error) {
 	case err != nil:
 		return k, fmt.Errorf("%w: the one in %q cannot be used: %w", ErrNoToken, s.file.Path(), err)
 	case k != s.seen:
-		s.now, s.seen, s.me = k, k, ""
+		s.now, s.seen, s.me, s.device = k, k, "", ""
 	}
 	if s.now.AccessToken == "" {
 		return s.now, ErrNoToken
@@ -131,7 +132,7 @@ func (s *session) failedNow() {
 func (s *session) use(k kept, stored bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now, s.me, s.looked = k, "", time.Now()
+	s.now, s.me, s.device, s.looked = k, "", "", time.Now()
 	if stored {
 		s.seen = k
 	}
@@ -144,13 +145,20 @@ func (s *session) whose() string {
 	return s.me
 }
 
-// isOf notes whose a token is, if it is still in use.
-func (s *session) isOf(token, user string) {
+// isOf notes whose a token is, and of what device, if it is still in use.
+func (s *session) isOf(token, user, device string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if token == s.fixed || token == s.now.AccessToken {
-		s.me = user
+		s.me, s.device = user, device
 	}
+}
+
+// isDevice gives the account and the device that the token in use was found to be of, or "".
+func (s *session) isDevice() (user, device string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.me, s.device
 }
 
 // Ready gives nil if there is a token. Its error wraps ErrNoToken, or says why it cannot be told.

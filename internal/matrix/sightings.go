@@ -12,11 +12,13 @@ import (
 // a look that began after it.
 const sightingLife = 10 * time.Second
 
-// sighting is one look at whether a room can be posted to in the clear.
+// sighting is one look at whether a room can be posted to, and how.
 type sighting struct {
 	began time.Time
 	ended chan struct{} // closed once it has
-	plain bool          // once it has: this account is in the room, and the room is not encrypted
+	// Once it has:
+	good   bool // this account is in the room, and may send there what sealed says
+	sealed bool // the room is encrypted
 }
 
 // sightings are the last looks at rooms, for all calls that a look serves. They are safe for concurrent use.
@@ -42,14 +44,14 @@ func (s sightings) after(room string, since time.Time) (_ *sighting, toMake bool
 func (s *sighting) mayServe() bool {
 	select {
 	case <-s.ended:
-		return s.plain
+		return s.good
 	default:
 		return true
 	}
 }
 
-func (s *sighting) end(plain bool) {
-	s.plain = plain
+func (s *sighting) end(sealed, good bool) {
+	s.sealed, s.good = sealed, good
 	close(s.ended)
 }
 
@@ -60,28 +62,31 @@ func (s sightings) forget(room string) {
 	delete(s.byRoom, room)
 }
 
-// readable makes sure that this account is in the room, and that what it sends there is not to be encrypted. That is asked after since,
-// not longer ago than sightingLife: once on, encryption is on for ever, and the server takes plain text all the same. One look serves all
-// calls that it began after.
+// look makes sure that this account is in the room, and tells whether what it sends there is to be encrypted. That is asked after since, not
+// longer ago than sightingLife: once on, encryption is on for ever, and the server takes plain text all the same. One look serves all calls
+// that it began after. Of a room that is known to be encrypted nothing is asked: who is in it is known before each post (machine.Prepare).
 //
 // A sync would tell it of all rooms at once, but it tells of what a server has come to show, which may be seconds behind what it took
 // (seen on Dendrite); the state of a room is what the server goes by itself.
-func (c *Client) readable(ctx context.Context, target, id string, since time.Time) error {
+func (c *Client) look(ctx context.Context, target, id string, since time.Time) (sealed bool, err error) {
+	if c.keys.knows(id) {
+		return true, nil
+	}
 	s, toMake := c.sightings.after(id, since)
 	if !toMake {
 		select {
 		case <-s.ended:
 		case <-ctx.Done():
-			return &Error{Call: callState, Err: wire.Canceled(ctx)}
+			return false, &Error{Call: callState, Err: wire.Canceled(ctx)}
 		}
-		if s.plain {
-			return nil
+		if s.good {
+			return s.sealed, nil
 		}
-		return c.isPlain(ctx, target, id) // why not may be the other call's own end
+		return c.lookNow(ctx, target, id) // why not may be the other call's own end
 	}
-	plain := false
-	defer func() { s.end(plain) }()
-	err := c.isPlain(ctx, target, id)
-	plain = err == nil
-	return err
+	good := false
+	defer func() { s.end(sealed, good) }()
+	sealed, err = c.lookNow(ctx, target, id)
+	good = err == nil
+	return sealed, err
 }

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"kaizala-drop/internal/destination"
+	"kaizala-drop/internal/matrix/e2ee"
 	"kaizala-drop/internal/matrix/names"
 	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/wire"
@@ -26,7 +27,7 @@ type ref struct {
 
 // uploaded is one file of an upload.
 type uploaded struct {
-	URL      string `json:"url"` // mxc://server/id
+	stored
 	Name     string `json:"name"`
 	MIME     string `json:"mime"`
 	Size     int64  `json:"size"`
@@ -66,7 +67,8 @@ func (c *Client) upload(ctx context.Context, target string, files []destination.
 	if since.IsZero() {
 		since = time.Now()
 	}
-	if up.Room, err = c.admit(ctx, target, since); err != nil {
+	var sealed bool
+	if up.Room, sealed, err = c.admit(ctx, target, since); err != nil {
 		return up, err
 	}
 	most, err := c.UploadLimit(ctx)
@@ -80,11 +82,11 @@ func (c *Client) upload(ctx context.Context, target string, files []destination.
 	}
 	for i, f := range files {
 		if i > 0 { // the ones before may have taken long
-			if err := c.readable(ctx, target, up.Room, since); err != nil {
+			if sealed, err = c.look(ctx, target, up.Room, since); err != nil {
 				return up, err
 			}
 		}
-		one, at, err := c.uploadFile(ctx, f)
+		one, at, err := c.uploadFile(ctx, f, sealed)
 		if err != nil {
 			return up, err
 		}
@@ -114,31 +116,50 @@ func sendable(f destination.File, most int64) error {
 	return e
 }
 
-// uploadFile sends one file. at is when the server had it, by its own clock.
-func (c *Client) uploadFile(ctx context.Context, f destination.File) (up uploaded, at time.Time, err error) {
+// uploadFile sends one file, encrypted if sealed says so. at is when the server had it, by its own clock.
+func (c *Client) uploadFile(ctx context.Context, f destination.File, sealed bool) (up uploaded, at time.Time, err error) {
 	up = uploaded{Name: shownName(f.Name), MIME: f.MIME, Size: f.Size}
-	if err := c.describe(ctx, f, &up); err != nil {
+	if err := c.describe(ctx, f, sealed, &up); err != nil {
 		return up, at, err
 	}
-	body := &wire.Body{ContentType: f.MIME, Pieces: []wire.Piece{{File: &wire.File{Name: f.Name, Size: f.Size, Open: f.Open}}}}
-	up.URL, at, err = c.sendMedia(ctx, up.Name, body)
+	up.stored, at, err = c.sendMedia(ctx, up.Name, f.MIME, sealed, wire.File{Name: f.Name, Size: f.Size, Open: f.Open})
 	if answer, ok := errors.AsType[*Error](err); ok && answer.Fault == ofFile {
 		c.forgetLimit()
 	}
 	return up, at, err
 }
 
-// sendMedia makes the call of an upload.
-func (c *Client) sendMedia(ctx context.Context, name string, body *wire.Body) (uri string, at time.Time, err error) {
-	k := call{name: callUpload, method: http.MethodPost, path: "/_matrix/media/v3/upload", query: "?filename=" + url.QueryEscape(name), body: body}
+// stored is what the homeserver keeps of a file.
+type stored struct {
+	URL  string     `json:"url,omitempty"`  // mxc://server/id, in the clear
+	File *e2ee.File `json:"file,omitempty"` // encrypted, with what decrypts it
+}
+
+// sendMedia makes the call of an upload. Of what is encrypted, the server is told neither the name nor the type.
+func (c *Client) sendMedia(ctx context.Context, name, mime string, sealed bool, f wire.File) (m stored, at time.Time, err error) {
+	k := call{name: callUpload, method: http.MethodPost, path: "/_matrix/media/v3/upload"}
+	var seal *sealing
+	if sealed {
+		seal = &sealing{plain: f}
+		mime, f.Open = "application/octet-stream", seal.open
+	} else {
+		k.query = "?filename=" + url.QueryEscape(name)
+	}
+	k.body = &wire.Body{ContentType: mime, Pieces: []wire.Piece{{File: &f}}}
 	var said struct {
 		URI string `json:"content_uri"`
 	}
 	a, err := c.result(ctx, k, &said, func() error { return checkMedia(said.URI) })
 	if err != nil {
-		return "", at, err
+		return m, at, err
 	}
-	return said.URI, a.ServerTime(), nil
+	if !sealed {
+		return stored{URL: said.URI}, a.ServerTime(), nil
+	}
+	if m.File, err = seal.file(said.URI); err != nil {
+		return m, at, &Error{Call: callUpload, Err: err}
+	}
+	return m, a.ServerTime(), nil
 }
 
 func checkMedia(uri string) error {

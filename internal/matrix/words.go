@@ -54,7 +54,11 @@ func (c *Client) refused(ctx context.Context, target, id string, err error) erro
 	}
 	c.rooms.doubt(target)
 	c.sightings.forget(id)
-	why := c.why(ctx, target, id)
+	kind := plainKind
+	if c.keys.knows(id) {
+		kind = sealedKind
+	}
+	why := c.why(ctx, target, id, kind)
 	answer, ok := errors.AsType[*Error](why)
 	if !ok || answer.Fault != ofTarget {
 		return err
@@ -63,8 +67,8 @@ func (c *Client) refused(ctx context.Context, target, id string, err error) erro
 	return answer
 }
 
-// why gives what the state of a room has against a post of this account; nil: nothing, or it cannot be asked.
-func (c *Client) why(ctx context.Context, target, id string) error {
+// why gives what the state of a room has against an event of this kind by this account; nil: nothing, or it cannot be asked.
+func (c *Client) why(ctx context.Context, target, id, kind string) error {
 	s, me, err := c.membership(ctx, id)
 	if err != nil {
 		return err
@@ -73,13 +77,13 @@ func (c *Client) why(ctx context.Context, target, id string) error {
 		return c.absent(target, me, s)
 	}
 	if s, replaced, err := c.ask(ctx, id, "m.room.tombstone", ""); err == nil && replaced {
-		return c.replaced(target, s)
+		return c.replaced(target, s.Replacement)
 	}
 	levels, set, err := c.ask(ctx, id, "m.room.power_levels", "")
 	if err != nil || !set {
 		return err
 	}
-	if have, need := levels.of(me), levels.needed("m.room.message"); have < need {
+	if have, need := levels.of(me), levels.needed(kind); have < need {
 		return (&Error{Call: callSend, Fault: ofTarget}).inWords(
 			"%s may not post in %s: that needs the power level %d, and it has %d. Have it raised, or that of messages lowered", me, target, need, have)
 	}
