@@ -23,7 +23,7 @@ import (
 
 // Options say whose device it is, and where its store is.
 type Options struct {
-	Dir    string // the folder of the store, for it alone; it is made if it is missing, and the folder above it must be there
+	Dir    string // the folder of the store, for it alone; it, and the one that it is in, are made if they are missing
 	User   string // @name:server
 	Device string // the id that the login gave
 	// Transport carries the requests, whose addresses begin with Base, to the homeserver, and adds the token. An error of it is wrapped

@@ -88,16 +88,20 @@ func Open(o Options) (_ *Machine, err error) {
 
 func (m *Machine) path() string { return filepath.Join(m.o.Dir, storeName) }
 
-// makeDir makes dir, for the user of the folder that it is in.
+// makeDir makes dir, and the folder that it is in, for the user of the folder above.
 func makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+	for _, one := range []string{filepath.Dir(dir), dir} {
+		switch err := os.Mkdir(one, 0o700); {
+		case errors.Is(err, fs.ErrExist):
+		case err != nil:
+			return err
+		default:
+			if err := errors.Join(inherit(one), durable.SyncFolder(filepath.Dir(one))); err != nil {
+				return err
+			}
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(inherit(dir), durable.SyncFolder(filepath.Dir(dir)))
+	return nil
 }
 
 // inherit gives path the owner of the folder that it is in: what root makes, with "login", is for the daemon.
