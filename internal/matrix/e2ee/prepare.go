@@ -29,7 +29,7 @@ func (m *Machine) Prepare(ctx context.Context, id string) (told Room, err error)
 			return err
 		}
 		if r.isEncrypted() && r.membership == joined {
-			if err := r.known(); err != nil {
+			if err := r.checkAlgorithm(); err != nil {
 				return err
 			}
 			if _, err := m.share(ctx, r); err != nil {
@@ -54,17 +54,21 @@ func (m *Machine) follow(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case !r.complete:
-		err = m.learn(ctx, id)
-		if statusOf(err) == http.StatusForbidden { // what a sync told of the own membership is all that is known
-			err = nil
+	if r.known == allKnown && !r.isEncrypted() { // a sync may tell it too late
+		content, err := m.state(ctx, id, stateEncryption, "")
+		if err != nil {
+			return err
 		}
-	case !r.isEncrypted(): // a sync may tell it too late
-		var content json.RawMessage
-		if content, err = m.state(ctx, id, stateEncryption, ""); err == nil && content != nil {
-			err = m.learn(ctx, id)
+		if content != nil {
+			r.known = nothingKnown
 		}
+	}
+	if r.known == allKnown {
+		return nil
+	}
+	err = m.learn(ctx, r)
+	if statusOf(err) == http.StatusForbidden { // the account is not in it, or not any more
+		return m.exec(ctx, "UPDATE room SET membership = ? WHERE room = ? AND membership <> ''", left, id)
 	}
 	return err
 }
@@ -112,7 +116,7 @@ func (m *Machine) Encrypt(ctx context.Context, room, kind string, content json.R
 		case r.membership != joined:
 			return ErrNotMember
 		}
-		if err := r.known(); err != nil {
+		if err := r.checkAlgorithm(); err != nil {
 			return err
 		}
 		session, err := m.share(ctx, r)

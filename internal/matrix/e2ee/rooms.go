@@ -3,6 +3,7 @@
 package e2ee
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,9 +23,8 @@ type room struct {
 	membership string
 	tombstone  bool
 	successor  string
-	complete   bool
+	known      int
 	settled    int64
-	followed   bool // there is a row of it
 }
 
 // The memberships that matter.
@@ -36,8 +36,8 @@ const (
 
 func (m *Machine) room(ctx context.Context, id string) (r room, err error) {
 	r.id = id
-	r.followed, err = m.row(ctx, "SELECT encryption, visibility, membership, tombstone, successor, complete, settled FROM room WHERE room = ?", []any{id},
-		&r.encryption, &r.visibility, &r.membership, &r.tombstone, &r.successor, &r.complete, &r.settled)
+	_, err = m.row(ctx, "SELECT encryption, visibility, membership, tombstone, successor, known, settled FROM room WHERE room = ?", []any{id},
+		&r.encryption, &r.visibility, &r.membership, &r.tombstone, &r.successor, &r.known, &r.settled)
 	return r, err
 }
 
@@ -51,8 +51,8 @@ const megolm = "m.megolm.v1.aes-sha2"
 // isEncrypted reports whether the room is. A state that says nothing, as one that was removed, says so too.
 func (r room) isEncrypted() bool { return r.encryption != "" }
 
-// known fails if the room is encrypted in another way.
-func (r room) known() error {
+// checkAlgorithm fails if the room is encrypted in another way.
+func (r room) checkAlgorithm() error {
 	var e encryption
 	if err := json.Unmarshal([]byte(r.encryption), &e); err == nil && e.Algorithm != "" && e.Algorithm != megolm {
 		return fmt.Errorf("%w: %q", ErrAlgorithm, e.Algorithm)
@@ -60,24 +60,18 @@ func (r room) known() error {
 	return nil
 }
 
-// noteRooms works through what a sync brings of the rooms that are posted in.
+// noteRooms notes which rooms are to be asked for anew. What a sync brings of them is a hint and no more: where a member left and came
+// back, a Dendrite gives the two in the wrong order.
 func (m *Machine) noteRooms(ctx context.Context, got news) error {
 	for _, rooms := range []map[string]roomNews{got.Rooms.Join, got.Rooms.Leave} {
 		for _, id := range slices.Sorted(maps.Keys(rooms)) {
-			r, err := m.room(ctx, id)
-			if err != nil {
-				return err
-			}
-			if !r.followed {
-				continue
-			}
 			if err := m.noteRoom(ctx, id, rooms[id]); err != nil {
 				return err
 			}
 		}
 	}
 	for id := range got.Rooms.Leave {
-		if err := m.exec(ctx, "UPDATE room SET membership = ? WHERE room = ? AND membership = ?", left, id, joined); err != nil {
+		if err := m.mistrust(ctx, id, stateKnown); err != nil {
 			return err
 		}
 	}
@@ -85,75 +79,68 @@ func (m *Machine) noteRooms(ctx context.Context, got news) error {
 }
 
 func (m *Machine) noteRoom(ctx context.Context, id string, n roomNews) error {
+	if n.Timeline.Limited { // something may have been left out
+		return m.mistrust(ctx, id, nothingKnown)
+	}
 	for _, e := range slices.Concat(n.State.Events, n.Timeline.Events) {
-		if e.StateKey == nil {
+		left := stateKnown
+		switch e.Type {
+		case stateMember:
+		case stateEncryption, stateVisibility, stateTombstone:
+			left = nothingKnown
+		default:
 			continue
 		}
-		if err := m.noteState(ctx, id, e); err != nil {
+		if err := m.mistrust(ctx, id, left); err != nil {
 			return err
 		}
-	}
-	if n.Timeline.Limited { // something may have been left out
-		return m.exec(ctx, "UPDATE room SET complete = 0, settled = 0 WHERE room = ?", id)
 	}
 	return nil
 }
 
-// noteState works through one state of a room.
-func (m *Machine) noteState(ctx context.Context, room string, e stateEvent) error {
-	switch e.Type {
-	case stateMember:
-		var said struct {
-			Membership string `json:"membership"`
-		}
-		_ = json.Unmarshal(e.Content, &said) // what is no membership is none
-		return m.noteMember(ctx, room, *e.StateKey, said.Membership)
+// What is known of a room.
+const (
+	nothingKnown = iota // all is to be asked for
+	stateKnown          // its members are to be asked for
+	allKnown
+)
+
+// mistrust notes that no more than left is known of a room any longer.
+func (m *Machine) mistrust(ctx context.Context, room string, left int) error {
+	return m.exec(ctx, "UPDATE room SET known = min(known, ?), settled = 0 WHERE room = ?", left, room)
+}
+
+// noteState notes a state of a room.
+func (m *Machine) noteState(ctx context.Context, r room, kind string, content json.RawMessage) error {
+	switch kind {
 	case stateEncryption:
-		return m.noteEncryption(ctx, room, string(e.Content))
+		if r.encryption == string(content) {
+			return nil
+		}
+		// Its settings hold for the next session.
+		return errors.Join(m.exec(ctx, "UPDATE room SET encryption = ? WHERE room = ?", string(content), r.id), m.endSession(ctx, r.id))
 	case stateVisibility:
 		var said struct {
 			Visibility string `json:"history_visibility"`
 		}
-		_ = json.Unmarshal(e.Content, &said)
-		return m.exec(ctx, "UPDATE room SET visibility = ?, settled = 0 WHERE room = ?", said.Visibility, room)
-	case stateTombstone:
-		var said struct {
-			Successor string `json:"replacement_room"`
-		}
-		_ = json.Unmarshal(e.Content, &said)
-		return m.exec(ctx, "UPDATE room SET tombstone = 1, successor = ? WHERE room = ?", said.Successor, room)
+		_ = json.Unmarshal(content, &said) // what is none is as if it were not set
+		return m.exec(ctx, "UPDATE room SET visibility = ? WHERE room = ?", said.Visibility, r.id)
 	}
-	return nil
+	var said struct {
+		Successor string `json:"replacement_room"`
+	}
+	_ = json.Unmarshal(content, &said)
+	return m.exec(ctx, "UPDATE room SET tombstone = 1, successor = ? WHERE room = ?", said.Successor, r.id)
 }
 
-// noteEncryption notes that a room is encrypted, and how. New settings hold for the next session, and the first ones make the members matter.
-func (m *Machine) noteEncryption(ctx context.Context, room, content string) error {
-	r, err := m.room(ctx, room)
-	if err != nil || r.encryption == content {
-		return err
-	}
-	return errors.Join(
-		m.exec(ctx, "UPDATE room SET complete = complete AND encryption <> '', encryption = ?, settled = 0 WHERE room = ?", content, room),
-		m.endSession(ctx, room))
-}
-
-// noteMember notes somebody's membership. Whether the session's key must be changed for it is found out before the next post.
+// noteMember notes somebody's membership.
 func (m *Machine) noteMember(ctx context.Context, room, user, membership string) error {
 	var before string
 	if _, err := m.row(ctx, "SELECT membership FROM member WHERE room = ? AND user = ?", []any{room, user}, &before); err != nil {
 		return err
 	}
-	if user == m.o.User {
-		// Who was not in the room has not followed it.
-		if err := m.exec(ctx, "UPDATE room SET complete = complete AND membership = ?1, membership = ?1 WHERE room = ?2", membership, room); err != nil {
-			return err
-		}
-	}
 	if before == membership {
 		return nil
-	}
-	if err := m.exec(ctx, "UPDATE room SET settled = 0 WHERE room = ?", room); err != nil {
-		return err
 	}
 	if membership != joined && membership != invited {
 		return m.exec(ctx, "DELETE FROM member WHERE room = ? AND user = ?", room, user)
@@ -169,30 +156,32 @@ func (m *Machine) endSession(ctx context.Context, room string) error {
 		m.exec(ctx, "DELETE FROM given WHERE room = ?", room))
 }
 
-// learn asks for the state of a room that was not followed so far.
-func (m *Machine) learn(ctx context.Context, id string) error {
-	var states []stateEvent
-	empty := ""
+// learn asks for what is not known of a room.
+func (m *Machine) learn(ctx context.Context, r room) error {
+	states := map[string]json.RawMessage{}
 	for _, kind := range []string{stateEncryption, stateVisibility, stateTombstone} {
-		content, err := m.state(ctx, id, kind, "")
+		if r.known > nothingKnown {
+			break
+		}
+		content, err := m.state(ctx, r.id, kind, "")
 		if err != nil {
 			return err
 		}
 		if content != nil {
-			states = append(states, stateEvent{Type: kind, StateKey: &empty, Content: content})
+			states[kind] = content
 		}
 	}
-	members, err := m.members(ctx, id)
+	members, err := m.members(ctx, r, r.isEncrypted() || states[stateEncryption] != nil)
 	if err != nil {
 		return err
 	}
 	return m.inOne(ctx, func(ctx context.Context) error {
-		for _, e := range states {
-			if err := m.noteState(ctx, id, e); err != nil {
+		for kind, content := range states {
+			if err := m.noteState(ctx, r, kind, content); err != nil {
 				return err
 			}
 		}
-		return m.replaceMembers(ctx, id, members)
+		return m.replaceMembers(ctx, r.id, members)
 	})
 }
 
@@ -207,15 +196,12 @@ func (m *Machine) replaceMembers(ctx context.Context, id string, members map[str
 			members[user] = left
 		}
 	}
-	if members[m.o.User] == "" {
-		members[m.o.User] = left
-	}
 	for user, membership := range members {
 		if err := m.noteMember(ctx, id, user, membership); err != nil {
 			return err
 		}
 	}
-	return m.exec(ctx, "UPDATE room SET complete = 1 WHERE room = ?", id)
+	return m.exec(ctx, "UPDATE room SET known = ?, membership = ?, settled = 0 WHERE room = ?", allKnown, cmp.Or(members[m.o.User], left), id)
 }
 
 // state asks for a state of a room; nil: it is not set.
@@ -231,23 +217,31 @@ func (m *Machine) state(ctx context.Context, room, kind, key string) (content js
 	return content, nil
 }
 
-// members asks who is in a room, or invited.
-func (m *Machine) members(ctx context.Context, room string) (map[string]string, error) {
+// members asks who is in a room, or invited; in one that is not encrypted, for the own membership alone.
+func (m *Machine) members(ctx context.Context, r room, all bool) (map[string]string, error) {
 	var said struct {
 		Chunk []stateEvent `json:"chunk"`
 	}
-	address := m.client.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "members"}, map[string]string{"not_membership": left})
-	if _, err := m.client.MakeRequest(ctx, http.MethodGet, address, nil, &said); err != nil {
-		return nil, fmt.Errorf("cannot ask for the members of the room: %w", err)
+	if all {
+		address := m.client.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", r.id, "members"}, map[string]string{"not_membership": left})
+		if _, err := m.client.MakeRequest(ctx, http.MethodGet, address, nil, &said); err != nil {
+			return nil, fmt.Errorf("cannot ask for the members of the room: %w", err)
+		}
+	} else {
+		content, err := m.state(ctx, r.id, stateMember, m.o.User)
+		if err != nil {
+			return nil, err
+		}
+		said.Chunk = []stateEvent{{Type: stateMember, StateKey: &m.o.User, Content: content}}
 	}
-	all := map[string]string{}
+	found := map[string]string{}
 	for _, e := range said.Chunk {
 		var content struct {
 			Membership string `json:"membership"`
 		}
 		if e.Type == stateMember && e.StateKey != nil && json.Unmarshal(e.Content, &content) == nil {
-			all[*e.StateKey] = content.Membership
+			found[*e.StateKey] = content.Membership
 		}
 	}
-	return all, nil
+	return found, nil
 }

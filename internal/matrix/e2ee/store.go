@@ -132,7 +132,7 @@ CREATE TABLE IF NOT EXISTS room (
 	membership TEXT NOT NULL DEFAULT '', -- of the own account
 	tombstone  INTEGER NOT NULL DEFAULT 0,
 	successor  TEXT NOT NULL DEFAULT '',
-	complete   INTEGER NOT NULL DEFAULT 0, -- its state was asked for, and was followed since
+	known      INTEGER NOT NULL DEFAULT 0, -- how much of it was asked for since it changed last: nothingKnown and so on
 	settled    INTEGER NOT NULL DEFAULT 0  -- until when its session needs no look at members and devices: epoch seconds
 ) STRICT;
 CREATE TABLE IF NOT EXISTS member (
