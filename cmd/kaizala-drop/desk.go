@@ -108,6 +108,16 @@ func (l *live) Calls(destination string) (perMinute float64, left int) {
 	return 0, 0
 }
 
+// Notice tells what a person should look at although the destination takes files.
+func (l *live) Notice(destination string) (trouble, advice string) {
+	for _, p := range l.pipelines {
+		if p.name == destination && p.notice != nil {
+			return p.notice()
+		}
+	}
+	return "", ""
+}
+
 // Process tells which process answers, and since when it runs.
 func (l *live) Process() (pid int, started time.Time) { return os.Getpid(), l.started }
 

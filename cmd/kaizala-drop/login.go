@@ -15,6 +15,7 @@ type loginFlags struct {
 	phone      string // of Kaizala; "": it is asked for
 	user       string // of Matrix; "": that of the configuration, or it is asked for
 	tokenStdin bool   // of Matrix: a token is read instead of a password
+	recovery   string // of Matrix: a reference to the recovery key; "": it is asked for
 }
 
 func newLogin() *cobra.Command {
@@ -29,7 +30,8 @@ the configuration, "kaizala" for [kaizala]; it may be left out if there is only 
 Kaizala: it asks for the phone number of the account, has a PIN sent to it, and asks for that. The destination has application_id and
 application_secret, and needs no refresh_token.
 Matrix: it asks for the account's password, and logs in a device of its own. Where a homeserver has no passwords (single sign-on), make a
-token there and give it with --token-stdin.
+token there and give it with --token-stdin. For rooms that are encrypted the device is then verified: an account that has no cross-signing
+keys gets them, and their recovery key is printed, once; of an account that has them the recovery key is asked for.
 
 Run it as root or as the daemon's user. A running daemon takes up the new token within seconds, also one whose old token was refused. The
 token is used until "logout", or until the configuration says otherwise: another refresh_token than was there at the login, an
@@ -41,7 +43,8 @@ once it was sent. They cannot be given as flags: those are seen by everybody on 
   kaizala-drop login office
   kaizala-drop login --config config.toml --phone "+49 170 1234567"
   kaizala-drop login chat --user scanner
-  kaizala-drop login chat --token-stdin < token`,
+  kaizala-drop login chat --token-stdin < token
+  kaizala-drop login chat --recovery-key file:/root/recovery-key`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, k, err := loadAccount(path, args)
@@ -59,6 +62,8 @@ once it was sent. They cannot be given as flags: those are seen by everybody on 
 	cmd.Flags().StringVar(&by.phone, "phone", "", "Kaizala: the phone `NUMBER`, with + and the country code, instead of being asked for it")
 	cmd.Flags().StringVar(&by.user, "user", "", "Matrix: the `ACCOUNT`, instead of being asked for it")
 	cmd.Flags().BoolVar(&by.tokenStdin, "token-stdin", false, "Matrix: read an access token from standard input, instead of a password")
+	cmd.Flags().StringVar(&by.recovery, "recovery-key", "", "Matrix: a `REFERENCE` to the account's recovery key (env:NAME, file:/path, credential:NAME), instead of being asked for it")
+	cmd.MarkFlagsMutuallyExclusive("phone", "recovery-key")
 	cmd.MarkFlagsMutuallyExclusive("phone", "user")
 	cmd.MarkFlagsMutuallyExclusive("phone", "token-stdin")
 	cmd.MarkFlagsMutuallyExclusive("user", "token-stdin")

@@ -34,16 +34,26 @@ func loginMatrix(ctx context.Context, a account, by loginFlags, d *dialogue, out
 	if err := a.prepare(client); err != nil {
 		return failed(err)
 	}
-	who, err := "", error(nil)
+	recovery, err := recoveryOf(by)
+	if err != nil {
+		return err
+	}
+	var in loggedIn
 	if by.tokenStdin {
-		who, err = takeToken(ctx, d, client)
+		in.user, err = takeToken(ctx, d, client)
 	} else {
-		who, err = askPassword(ctx, a, by, d, client)
+		in, err = askPassword(ctx, a, by, d, client)
 	}
 	if err != nil {
 		return failed(stopped(ctx, err))
 	}
-	fmt.Fprintf(out, "logged in to %s as %s: the token is stored in %s\n", a.to.Name, text.Printable(who), filepath.Clean(a.config.StateDir))
+	fmt.Fprintf(out, "logged in to %s as %s: the token is stored in %s\n", a.to.Name, text.Printable(in.user), filepath.Clean(a.config.StateDir))
+	if client.MayEncrypt() {
+		v := verification{account: a, client: client, in: in, dialogue: d, out: out, recovery: recovery}
+		if err := v.do(ctx); err != nil {
+			return failed(fmt.Errorf("the token is stored and used, but the device is not verified: %w", stoppedAfter(ctx, err)))
+		}
+	}
 	fmt.Fprintln(out, "a running daemon takes it up within seconds, and files that wait follow; "+
 		"one that ended for want of a token is to be started")
 	return nil
@@ -57,32 +67,36 @@ func takeToken(ctx context.Context, d *dialogue, client *matrix.Client) (who str
 	return client.TakeToken(ctx, strings.TrimSpace(token))
 }
 
+// loggedIn is who logged in, and the password; "": it was a token.
+type loggedIn struct{ user, password string }
+
 // askPassword logs in with the password that it asks for. A wrong one may be typed again.
-func askPassword(ctx context.Context, a account, by loginFlags, d *dialogue, client *matrix.Client) (who string, err error) {
+func askPassword(ctx context.Context, a account, by loginFlags, d *dialogue, client *matrix.Client) (in loggedIn, err error) {
 	switch ok, others, err := client.TakesPasswords(ctx); {
 	case err != nil:
-		return "", err
+		return in, err
 	case !ok:
-		return "", fmt.Errorf("%s takes no passwords, but %s: make an access token there, and give it with --token-stdin",
+		return in, fmt.Errorf("%s takes no passwords, but %s: make an access token there, and give it with --token-stdin",
 			a.to.Matrix.Homeserver, cmp.Or(text.Printable(others), "nothing that it tells of"))
 	}
 	user := cmp.Or(by.user, a.to.Matrix.User)
 	if user == "" {
 		if user, err = d.ask(ctx, "Account, @name:server or the name alone"); err != nil {
-			return "", fmt.Errorf("no account: %w: give it with --user, or as the first line", err)
+			return in, fmt.Errorf("no account: %w: give it with --user, or as the first line", err)
 		}
 	}
 	if user = strings.TrimSpace(user); user == "" {
-		return "", errors.New("no account was given: give it with --user, or as the first line")
+		return in, errors.New("no account was given: give it with --user, or as the first line")
 	}
 	for try := 1; ; try++ {
 		password, err := d.askHidden(ctx, "Password (it is not shown)")
 		if err != nil {
-			return "", fmt.Errorf("no password: %w: write it as the next line", err)
+			return in, fmt.Errorf("no password: %w: write it as the next line", err)
 		}
-		who, err := client.LogIn(ctx, user, strings.TrimRight(password, "\r\n"), deviceName(a))
+		in.password = strings.TrimRight(password, "\r\n")
+		in.user, err = client.LogIn(ctx, user, in.password, deviceName(a), false)
 		if err == nil || !d.terminal || try == tries || !errors.Is(err, matrix.ErrPassword) {
-			return who, err
+			return in, err
 		}
 		d.say("%s\n", text.Printable(err.Error()))
 	}

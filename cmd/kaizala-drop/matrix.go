@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -27,8 +28,14 @@ func newMatrix(c config.Config, to config.Destination, previews *shape.Previewer
 		return service{}, err
 	}
 	again, loggedIn := newAgain()
-	renew := func(ctx context.Context) error { return client.AwaitLogins(ctx, loggedIn) }
-	return service{destination: client, traits: matrix.Traits(), calls: calls, again: again, renew: renew, close: client.Close}, nil
+	renew := func(ctx context.Context) error {
+		keys := start(func() error { return client.KeepKeys(ctx) })
+		return errors.Join(client.AwaitLogins(ctx, loggedIn), <-keys)
+	}
+	return service{
+		destination: client, traits: matrix.Traits(), calls: calls, again: again, renew: renew, notice: client.Notice,
+		close: client.Close,
+	}, nil
 }
 
 // newMatrixClient makes the client of a destination, which uses the token of a login unless one is configured.
@@ -36,10 +43,19 @@ func newMatrixClient(c config.Config, to config.Destination, calls *budget.Budge
 	m := to.Matrix
 	return matrix.New(matrix.Options{
 		Name: to.Name, Homeserver: m.Homeserver, User: m.User, AccessToken: m.AccessToken.Reveal(), StateDir: c.StateDir,
-		Login: text.Command(optionsFor(c.Path), "login", to.Name), Join: m.Join, Previews: previews, ShownWithin: m.ShownWithin,
+		Login: text.Command(optionsFor(c.Path), "login", to.Name), Join: m.Join,
+		Encryption: encryptionOf(m), ShareWith: shareWith(m), Previews: previews, ShownWithin: m.ShownWithin,
 		MaxConns: to.Limits.MaxUploads + uploader.Connections, StallTimeout: to.Limits.StallTimeout, ConnectTimeout: to.Limits.ConnectTimeout,
 		UserAgent: "kaizala-drop/" + version(), Budget: calls.Wait, OnThrottled: throttled(calls, "Matrix", log), Log: log,
 	})
+}
+
+func encryptionOf(m config.Matrix) matrix.Encryption {
+	return map[string]matrix.Encryption{"room": matrix.AsRoom, "require": matrix.Require, "never": matrix.Never}[m.Encryption]
+}
+
+func shareWith(m config.Matrix) matrix.ShareWith {
+	return map[string]matrix.ShareWith{"verified": matrix.Verified, "all": matrix.All}[m.ShareWith]
 }
 
 func matrixReady(c config.Config, to config.Destination) error {
@@ -86,8 +102,11 @@ func checkMatrix(ctx context.Context, r *report, c config.Config, to config.Dest
 	default:
 		r.good("%s: answers %s, and takes files of up to %d bytes", to.Matrix.Homeserver, me, limit)
 	}
+	sealed := false
 	for _, f := range foldersOf(to.Name, c.Folders) {
-		switch room, err := client.Look(ctx, f.Room); {
+		room, err := client.Look(ctx, f.Room)
+		sealed = sealed || room.Encrypted && room.Trouble == ""
+		switch {
 		case err != nil:
 			r.problem("folder %q: %v", f.Path, err)
 		case room.Trouble != "":
@@ -95,9 +114,30 @@ func checkMatrix(ctx context.Context, r *report, c config.Config, to config.Dest
 		case room.Invited:
 			r.good("folder %q: is invited into %s, and enters it with the first file", f.Path, f.Room)
 		default:
-			r.good("folder %q: posts to %q", f.Path, text.Printable(cmp.Or(room.Name, room.Alias, room.ID)))
+			how := ""
+			if room.Encrypted {
+				how = ", encrypted"
+			}
+			r.good("folder %q: posts to %q%s", f.Path, text.Printable(cmp.Or(room.Name, room.Alias, room.ID)), how)
 		}
 	}
+	if sealed {
+		checkDevice(ctx, r, to, client)
+	}
+}
+
+// checkDevice asks whether others will read what the device posts in encrypted rooms.
+func checkDevice(ctx context.Context, r *report, to config.Destination, client *matrix.Client) {
+	d, err := client.Device(ctx)
+	if err != nil {
+		r.problem("%s: %v", to.Matrix.Homeserver, err)
+		return
+	}
+	if trouble, advice := client.Doubt(d); trouble != "" {
+		r.problem("%s: %s: %s", to.Name, text.Printable(trouble), advice)
+		return
+	}
+	r.good("%s: device %s is verified (its fingerprint: %s)", to.Name, text.Printable(d.ID), text.Printable(d.Fingerprint))
 }
 
 // matrixRooms lists the rooms of the account.

@@ -27,6 +27,7 @@ type service struct {
 	calls       *budget.Budget
 	// keep and renew work until their context ends; nil: there is nothing to do. keep writes to state_dir, and ends last.
 	keep, renew func(ctx context.Context) error
+	notice      func() (trouble, advice string) // what a person should look at although files go on; nil: there is never anything
 	close       func()
 	again       <-chan struct{} // what kept the destination from taking files may be over; nil: that is never known
 }

@@ -75,7 +75,9 @@ type Matrix struct {
 	User        string // @name:server; "": whoever the token belongs to
 	AccessToken Secret
 	Join        bool // enter the rooms of the folders
-	Thumbnails  bool // make small pictures for large ones
+	Encryption  string // "room": as the room is; "require": only rooms that are encrypted; "never": only rooms that are not
+	ShareWith   string // whose devices may read what is encrypted: "verified", signed by their own account, or "all"
+	Thumbnails  bool   // make small pictures for large ones
 	// ShownWithin is how long after a post the homeserver may begin to show it, also if it was killed meanwhile.
 	ShownWithin time.Duration
 }

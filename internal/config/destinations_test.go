@@ -66,11 +66,11 @@ func TestMatrix(t *testing.T) {
 		text string
 		want Destination
 	}{
-		"defaults": {server, Destination{Name: "chat", Type: "matrix", Limits: limits, Matrix: Matrix{Homeserver: "example.org", Join: true, Thumbnails: true, ShownWithin: 6 * time.Minute}}},
-		"all": {server + "user = '@scanner:example.org'\naccess_token = 'env:TOKEN'\njoin = false\nthumbnails = false\nshown_within = '90s'\ncalls_per_minute = 7\nmax_uploads = 1\nmax_attempts = 2\nstall_timeout = '3s'\nconnect_timeout = '4s'\n",
+		"defaults": {server, Destination{Name: "chat", Type: "matrix", Limits: limits, Matrix: Matrix{Homeserver: "example.org", Join: true, Encryption: "room", ShareWith: "verified", Thumbnails: true, ShownWithin: 6 * time.Minute}}},
+		"all": {server + "user = '@scanner:example.org'\naccess_token = 'env:TOKEN'\njoin = false\nencryption = 'require'\nshare_with = 'all'\nthumbnails = false\nshown_within = '90s'\ncalls_per_minute = 7\nmax_uploads = 1\nmax_attempts = 2\nstall_timeout = '3s'\nconnect_timeout = '4s'\n",
 			Destination{Name: "chat", Type: "matrix", Limits: Limits{7, 1, 2, 3 * time.Second, 4 * time.Second},
-				Matrix: Matrix{"example.org", "@scanner:example.org", NewSecret("t0ken"), false, false, 90 * time.Second}}},
-		"beside others": {token + office + server, Destination{Name: "chat", Type: "matrix", Limits: limits, Matrix: Matrix{Homeserver: "example.org", Join: true, Thumbnails: true, ShownWithin: 6 * time.Minute}}},
+				Matrix: Matrix{"example.org", "@scanner:example.org", NewSecret("t0ken"), false, "require", "all", false, 90 * time.Second}}},
+		"beside others": {token + office + server, Destination{Name: "chat", Type: "matrix", Limits: limits, Matrix: Matrix{Homeserver: "example.org", Join: true, Encryption: "room", ShareWith: "verified", Thumbnails: true, ShownWithin: 6 * time.Minute}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := mustLoad(t, tree(t), c.text+inRoom, env("TOKEN", "t0ken"))

@@ -199,3 +199,13 @@ func decodeText(data []byte) (string, error) {
 	}
 	return string(utf16.Decode(units)), nil
 }
+
+// LookUp gives the secret that a command was told of by a reference: env:NAME, file:/path or credential:NAME. Its errors show nothing of it.
+func LookUp(reference string, env Environment) (Secret, error) {
+	scheme, name, ok := cutReference(reference)
+	if !ok {
+		return Secret{}, errors.New("is no reference to a secret: write env:NAME, file:/path or credential:NAME")
+	}
+	found, err := place{r: &reader{env: env}}.resolve(scheme, name)
+	return NewSecret(found), err
+}

@@ -61,6 +61,8 @@ type Destination struct {
 	Service        string      `json:"service"`          // as people call it
 	Silent         bool        `json:"silent,omitempty"` // its part of the daemon did not answer in time
 	Pause          *view.Pause `json:"pause,omitempty"`
+	Notice         string      `json:"notice,omitempty"`           // what a person should look at although files are taken
+	Advice         string      `json:"advice,omitempty"`           // what to do about it
 	CallsPerMinute float64     `json:"calls_per_minute,omitempty"` // that may be made now; 0: no limit
 	CallsLeft      int         `json:"calls_left,omitempty"`       // in the minute that has begun
 	Deliveries     int         `json:"deliveries"`                 // under way, or waiting to be

@@ -40,6 +40,8 @@ type Live interface {
 	Doors(ctx context.Context) (doors []view.Door, ok bool)
 	// Calls tells how many calls a minute may be made now, 0: no limit, and how many of the minute that has begun are left.
 	Calls(destination string) (perMinute float64, left int)
+	// Notice tells what a person should look at although the destination takes files, and what to do; "": nothing.
+	Notice(destination string) (trouble, advice string)
 	// Process tells since when which process runs.
 	Process() (pid int, started time.Time)
 }

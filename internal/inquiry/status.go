@@ -79,6 +79,7 @@ func (d *Desk) destination(ctx context.Context, to config.Destination, unfinishe
 		return shown
 	}
 	shown.CallsPerMinute, shown.CallsLeft = d.Live.Calls(to.Name)
+	shown.Notice, shown.Advice = d.Live.Notice(to.Name)
 	posting, ok := d.Live.Posting(ctx, to.Name, "", "", false)
 	if !ok {
 		shown.Silent = true

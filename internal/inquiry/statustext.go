@@ -101,6 +101,9 @@ func (t *statusText) needs() {
 		case to.Pause != nil:
 			t.alarm(t.again(to.Pause.Until), "%s has taken no files for %s: %s", to.Service, t.since(to.Pause.Since), to.Pause.Reason)
 		}
+		if to.Notice != "" {
+			t.alarm(to.Advice, "%s: %s", to.Name, to.Notice)
+		}
 	}
 	for _, f := range t.Folders {
 		if f.Silent {

@@ -45,6 +45,7 @@ type call struct {
 	body   *wire.Body
 	limit  int      // bytes that the answer may have; 0: the limit of package wire
 	hidden []string // what the body holds and no text may repeat
+	device string   // of which the token must be; "": of any
 }
 
 // answer is what one request brought back, with what the server says in it.
@@ -125,6 +126,9 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !c.session.isFor(token, k.device) {
+		return nil, k.ofAnotherDevice()
+	}
 	a, err := c.deliver(ctx, k, token)
 	if err != nil || a.code != "M_UNKNOWN_TOKEN" {
 		return a, err
@@ -133,7 +137,15 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	if err != nil || fresh == "" {
 		return a, err
 	}
+	if !c.session.isFor(fresh, k.device) {
+		return nil, k.ofAnotherDevice()
+	}
 	return c.deliver(ctx, k, fresh)
+}
+
+// ofAnotherDevice is the error of a call that was for the device of the login before.
+func (k call) ofAnotherDevice() *Error {
+	return &Error{Call: k.name, Err: errors.New("there was another login meanwhile: going on with its device")}
 }
 
 // deliver sends a call. Its error is an *Error, for there is no answer then.

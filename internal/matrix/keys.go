@@ -33,10 +33,16 @@ type keys struct {
 	device  string          // which
 	machine *e2ee.Machine   // nil: none is open
 	closed  bool
+	notice  notice
+
+	opened chan struct{} // told when another device was opened
 }
 
+// notice is what a person should know of the device: its words, and what to do.
+type notice struct{ trouble, advice string }
+
 func newKeys(o Options) *keys {
-	k := &keys{share: o.ShareWith, log: o.Log, sealed: map[string]bool{}}
+	k := &keys{share: o.ShareWith, log: o.Log, sealed: map[string]bool{}, opened: make(chan struct{}, 1)}
 	if o.StateDir != "" {
 		k.dir = keysDir(o.StateDir, cmp.Or(o.Name, "matrix"))
 	}
@@ -104,7 +110,11 @@ func (k *keys) open(user, device string, transport http.RoundTripper) (*e2ee.Mac
 	if err != nil {
 		return nil, err
 	}
-	k.machine, k.user, k.device = m, user, device
+	k.machine, k.user, k.device, k.notice = m, user, device, notice{}
+	select {
+	case k.opened <- struct{}{}:
+	default: // it is told already
+	}
 	return m, nil
 }
 
@@ -130,12 +140,16 @@ func (c *Client) machine(ctx context.Context) (*e2ee.Machine, error) {
 		return nil, err
 	}
 	user, device := c.session.isDevice()
-	m, err := c.keys.open(user, device, keyCalls{c})
+	m, err := c.keys.open(user, device, keyCalls{c, device})
 	return m, c.keysError(err)
 }
 
-// keyCalls makes the calls of package e2ee as all other calls are made: with the token, its renewal, the budget and the bounds.
-type keyCalls struct{ c *Client }
+// keyCalls makes the calls of package e2ee as all other calls are made: with the token, its renewal, the budget and the bounds. They fail once
+// the token is that of another device.
+type keyCalls struct {
+	c      *Client
+	device string
+}
 
 const (
 	maxKeys = 32 << 20 // bytes of an answer about keys
@@ -145,7 +159,7 @@ const (
 // RoundTrip gives an *Error where the answer says nothing about the keys: that the token is refused, that these are too many calls, that the
 // server fails.
 func (k keyCalls) RoundTrip(req *http.Request) (*http.Response, error) {
-	one := call{name: callKeys, method: req.Method, path: req.URL.EscapedPath(), limit: maxKeys}
+	one := call{name: callKeys, method: req.Method, path: req.URL.EscapedPath(), limit: maxKeys, device: k.device}
 	if req.URL.RawQuery != "" {
 		one.query = "?" + req.URL.RawQuery
 	}
@@ -195,14 +209,17 @@ func passwordIn(text []byte) []string {
 // keepEvery is how often the keys are looked after while nothing is posted.
 const keepEvery = 10 * time.Minute
 
-// KeepKeys looks after the keys until ctx ends: that the homeserver has some for who wants to write to this device, and that it is known
-// who reads. Its error is that of ctx.
+// KeepKeys looks after the keys until ctx ends: that the homeserver has some for who wants to write to this device, that it is known who
+// reads, and whether the device is verified. Its error is that of ctx.
 func (c *Client) KeepKeys(ctx context.Context) error {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
+		case <-c.keys.opened:
+			c.noteStanding(ctx)
+			continue
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -213,5 +230,6 @@ func (c *Client) KeepKeys(ctx context.Context) error {
 		if err := m.Idle(ctx); err != nil && ctx.Err() == nil {
 			c.log.Warn().Err(c.keysError(err)).Msg("the keys could not be looked after; trying again with the next post, or in ten minutes")
 		}
+		c.noteStanding(ctx)
 	}
 }

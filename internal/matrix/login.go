@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -55,16 +56,17 @@ func (c *Client) TakesPasswords(ctx context.Context) (ok bool, others string, er
 const passwordLogin = "m.login.password"
 
 // LogIn logs user, the id of an account or the part of it before the colon, in with its password, and stores the token that comes for
-// it in place of a stored one. The device of the login before is used again, which ends its token; device names a new one.
+// it in place of a stored one. The device of the login before is used again, which ends its token; device names a new one. With fresh it is
+// a new one in any case, and the one before is ended, with its keys.
 //
 // Its errors are *Error, one of which wraps ErrPassword, or say that the token could not be stored.
-func (c *Client) LogIn(ctx context.Context, user, password, device string) (who string, err error) {
+func (c *Client) LogIn(ctx context.Context, user, password, device string, fresh bool) (who string, err error) {
 	before, _ := c.session.read() // what cannot be read is replaced
 	body := map[string]any{
 		"type": passwordLogin, "identifier": map[string]string{"type": "m.id.user", "user": user}, "password": password,
 		"initial_device_display_name": device, "refresh_token": true,
 	}
-	if before.Device != "" && (before.User == user || strings.HasPrefix(before.User, "@"+user+":")) {
+	if !fresh && before.Device != "" && (before.User == user || strings.HasPrefix(before.User, "@"+user+":")) {
 		body["device_id"] = before.Device
 	}
 	k := call{name: callLogin, method: http.MethodPost, path: clientAPI + "/login", hidden: []string{password}}
@@ -83,6 +85,13 @@ func (c *Client) LogIn(ctx context.Context, user, password, device string) (who 
 	next.take(said, time.Now())
 	if err = c.store(next); err != nil {
 		_ = c.endToken(ctx, said.AccessToken) // nobody has it; the error that is told is what is to be mended
+		return said.UserID, err
+	}
+	if before.Device != "" && before.Device != said.DeviceID {
+		if before.AccessToken != "" {
+			_ = c.endToken(ctx, before.AccessToken) // it may have ended by itself
+		}
+		err = c.forgetDevice(before.Device)
 	}
 	return said.UserID, err
 }
@@ -133,6 +142,11 @@ func (c *Client) LogOut(ctx context.Context) (was bool, told, err error) {
 		err = fmt.Errorf("cannot remove the token in %q: %w", c.session.file.Path(), err)
 	}
 	c.session.use(kept{}, true)
+	if err == nil && c.keys.dir != "" {
+		if err = os.RemoveAll(c.keys.dir); err != nil {
+			err = fmt.Errorf("cannot remove the keys in %q: %w: run it as root, or as the daemon's user", c.keys.dir, err)
+		}
+	}
 	return was, told, err
 }
 

@@ -23,7 +23,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"kaizala-drop/internal/matrix/e2ee"
 	"kaizala-drop/internal/matrix/names"
 	"kaizala-drop/internal/shape"
 	"kaizala-drop/internal/wire"
@@ -44,7 +43,7 @@ type Options struct {
 	ShownWithin time.Duration
 	Join        bool // enter a room that this account is invited to, or that is open to all
 	Encryption  Encryption
-	ShareWith   e2ee.ShareWith // which devices may read what is encrypted
+	ShareWith   ShareWith // which devices may read what is encrypted
 
 	MaxConns       int           // connections per host at the same time; 0: 4
 	StallTimeout   time.Duration // how long no byte of a call may move; 0: 1 minute

@@ -23,8 +23,21 @@ const (
 	Never
 )
 
-// CanEncrypt reports whether this program can, and may.
-func (c *Client) CanEncrypt() bool { return e2ee.Built && c.encryption != Never }
+// ShareWith says whose devices may read what is encrypted.
+type ShareWith = e2ee.ShareWith
+
+const (
+	// Verified are devices that their own account has signed.
+	Verified = e2ee.Verified
+	// All are all but those whose keys were changed.
+	All = e2ee.All
+)
+
+// CanEncrypt reports whether this program was built with encryption.
+const CanEncrypt = e2ee.Built
+
+// MayEncrypt reports whether this program can, and the destination may.
+func (c *Client) MayEncrypt() bool { return CanEncrypt && c.encryption != Never }
 
 // mayBe says why nothing is sent to a room that is encrypted, or that is not; nil: it is.
 func (c *Client) mayBe(target string, encrypted bool) error {
@@ -137,16 +150,12 @@ func (c *Client) keysError(err error) error {
 	}
 	e := &Error{Call: callKeys, Err: err}
 	again := "Log in anew, which makes a new device, and give the account's recovery key: " + c.login
-	for sentinel, advice := range map[error]string{
-		e2ee.ErrCopied:        "state_dir, or a copy of it, is in use elsewhere, or an older one was put back: stop the other one. " + again,
-		e2ee.ErrStoreLost:     again,
-		e2ee.ErrWrongStore:    again,
-		e2ee.ErrDamaged:       again,
-		e2ee.ErrDeviceGone:    again,
-		e2ee.ErrUploadRefused: again,
-	} {
+	for _, sentinel := range lasting() {
 		if errors.Is(err, sentinel) {
-			e.Fault, e.Advice = ofAccess, advice
+			e.Fault, e.Advice = ofAccess, again
+			if sentinel == e2ee.ErrCopied {
+				e.Advice = "If a copy of state_dir is in use elsewhere, stop it there. " + again
+			}
 			return e
 		}
 	}
@@ -155,6 +164,11 @@ func (c *Client) keysError(err error) error {
 		e.Fault = ofTarget
 	}
 	return e
+}
+
+// lasting are the errors that stay until there is another device.
+func lasting() []error {
+	return []error{e2ee.ErrCopied, e2ee.ErrStoreLost, e2ee.ErrWrongStore, e2ee.ErrDamaged, e2ee.ErrDeviceGone, e2ee.ErrUploadRefused}
 }
 
 // sealing encrypts the content of an upload, anew for each sending.

@@ -154,6 +154,16 @@ func (s *session) isOf(token, user, device string) {
 	}
 }
 
+// isFor reports whether a token is that of a device; "": any.
+func (s *session) isFor(token, device string) bool {
+	if device == "" || s.fixed != "" {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now.AccessToken == token && s.now.Device == device
+}
+
 // isDevice gives the account and the device that the token in use was found to be of, or "".
 func (s *session) isDevice() (user, device string) {
 	s.mu.Lock()

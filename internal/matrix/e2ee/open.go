@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -74,11 +73,7 @@ func Open(o Options) (_ *Machine, err error) {
 	if err := m.openStore(); err != nil {
 		return nil, fmt.Errorf("cannot open %q: %w", m.path(), err)
 	}
-	m.client = &mautrix.Client{
-		UserID: m.user, DeviceID: id.DeviceID(o.Device), IgnoreRateLimit: true, ResponseSizeLimit: 32 << 20,
-		Client: &http.Client{Transport: o.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-	}
-	if m.client.HomeserverURL, err = url.Parse(Base); err != nil {
+	if m.client, err = newClient(o); err != nil {
 		return nil, err
 	}
 	m.stale = true

@@ -13,6 +13,9 @@ const Built = false
 // Machine is one device. Without the tag goolm there is none.
 type Machine struct{}
 
+// Look says ErrNotBuilt.
+func Look(context.Context, Options) (Standing, error) { return Standing{}, ErrNotBuilt }
+
 // Open says ErrNotBuilt.
 func Open(Options) (*Machine, error) { return nil, ErrNotBuilt }
 
