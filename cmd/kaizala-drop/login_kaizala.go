@@ -17,8 +17,8 @@ import (
 // login is the whole dialogue. Until the token is on disk, nothing is changed but that a PIN was sent.
 func loginKaizala(ctx context.Context, a account, by loginFlags, d *dialogue, out io.Writer) (err error) {
 	phone := by.phone
-	if by.user != "" || by.tokenStdin {
-		return fmt.Errorf("%s is Kaizala: --user and --token-stdin are for Matrix", a.to.Name)
+	if by.user != "" || by.tokenStdin || by.recovery != "" {
+		return fmt.Errorf("%s is Kaizala: --user, --token-stdin and --recovery-key are for Matrix", a.to.Name)
 	}
 	if phone != "" {
 		if phone, err = kaizala.ParsePhone(phone); err != nil {

@@ -111,8 +111,9 @@ func (o *office) Doors(context.Context) (all []view.Door, _ bool) {
 	}
 	return all, true
 }
-func (*office) Calls(string) (float64, int) { return 0, 0 }
-func (*office) Process() (int, time.Time)   { return 1, time.Now() }
+func (*office) Calls(string) (float64, int)            { return 0, 0 }
+func (*office) Notice(string) (trouble, advice string) { return "", "" }
+func (*office) Process() (int, time.Time)              { return 1, time.Now() }
 
 func must(t testing.TB, err error) {
 	t.Helper()
