@@ -251,7 +251,7 @@ func (u *User) messages(room, mark string) (events []Event, marked bool) {
 		u.must(http.MethodGet, roomPath(room)+"/messages?dir=b&limit=100"+from, nil, &page)
 		for _, e := range page.Chunk {
 			marked = marked || e.ID == mark
-			if e.Type == "m.room.message" {
+			if e.Type == "m.room.message" || e.Type == "m.room.encrypted" {
 				events = append(events, e)
 			}
 		}

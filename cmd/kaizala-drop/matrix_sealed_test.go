@@ -1,0 +1,273 @@
+//go:build goolm
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"kaizala-drop/internal/matrix/dendritetest"
+	"kaizala-drop/internal/matrix/elementtest"
+)
+
+// sealedWorld is a world whose rooms are encrypted. Its bot logs in by "login", and two devices of Element's code read: one of them
+// excludes insecure devices.
+type sealedWorld struct {
+	*matrixWorld
+	recovery string // the bot's recovery key
+	open     *elementtest.Reader
+	strict   *elementtest.Reader
+}
+
+func newSealedWorld(t testing.TB, settings string, folders ...string) *sealedWorld {
+	t.Helper()
+	w := &sealedWorld{matrixWorld: newMatrixWorld(t, dendritetest.Options{}, settings, folders...)}
+	must(t, os.MkdirAll(w.dir+"/state", 0o700))
+	w.reconfigure(fmt.Sprintf("access_token = %q\n", w.bot.Token), "")
+	w.reconfigure("[defaults]", fmt.Sprintf("[control]\nsocket = %q\n[defaults]", w.dir+"/control.sock"))
+	strict := w.server.NewUser("strict")
+	for _, room := range w.rooms {
+		w.reader.Invite(room, strict)
+		strict.Join(room)
+		w.reader.SetState(room, "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
+	}
+	w.open = elementtest.Start(t, w.server, w.reader, elementtest.Options{})
+	w.strict = elementtest.Start(t, w.server, strict, elementtest.Options{SignedOnly: true})
+	w.open.MakeIdentity()
+	w.strict.MakeIdentity()
+	return w
+}
+
+// logIn logs the bot in as somebody does who has what the homeserver knows: a password, and after the first time the recovery key.
+func (w *sealedWorld) logIn() (said string) {
+	w.t.Helper()
+	answers := "bot\n" + w.bot.Password + "\n"
+	if w.recovery != "" {
+		answers += w.recovery + "\n"
+	}
+	said = w.says(0, answers, "login", "chat")
+	if key := regexp.MustCompile(`(?m)^    (E\S+(?: \S+)+)$`).FindStringSubmatch(said); key != nil {
+		if w.recovery != "" {
+			w.t.Errorf("another recovery key was made:\n%s", said)
+		}
+		w.recovery = key[1]
+	}
+	return said
+}
+
+// readBy has a reader read all that a folder's room shows, and gives the content of each file by its name. Each must be read without a shield.
+func (w *sealedWorld) readBy(r *elementtest.Reader, folder string) map[string][]byte {
+	w.t.Helper()
+	read := map[string][]byte{}
+	for _, e := range w.shown(folder) {
+		if e.Sender != w.bot.ID {
+			continue
+		}
+		got := r.Read(w.rooms[folder], e.ID)
+		if e.Type != "m.room.encrypted" || got.Failure != "" || got.Shield != "NONE" {
+			w.t.Errorf("%s sees of %s, which is %s: failure %q, shield %s %s", r.User.ID, e.ID, e.Type, got.Failure, got.Shield, got.Reason)
+			continue
+		}
+		name, _ := got.Content["filename"].(string)
+		if _, twice := read[name]; twice {
+			w.t.Errorf("%s sees %q twice", r.User.ID, name)
+		}
+		read[name] = r.Fetch(got.Content["file"]).Bytes
+	}
+	return read
+}
+
+// TestMatrixSealed: somebody logs in, keeps the recovery key, and drops files; two readers, of whom one excludes insecure devices, read them
+// all, pictures with their small ones, and the homeserver has neither names nor bytes in the clear.
+func TestMatrixSealed(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t, "", "in")
+	said := w.logIn()
+	if w.recovery == "" || !strings.Contains(said, "is verified") {
+		t.Fatalf("login said:\n%s", said)
+	}
+	if said := w.says(0, "", "check", "--online"); !strings.Contains(said, ", encrypted") || !strings.Contains(said, "is verified") {
+		t.Errorf("check said:\n%s", said)
+	}
+	p := w.daemon()
+	want := map[string][]byte{"Bericht März.pdf": []byte("%PDF-1.4\nsecret words\n%%EOF\n"), "notes.txt": []byte("secret words too"),
+		"photo.jpg": photograph(t, rand.New(rand.NewPCG(1, 2)))}
+	for name, content := range want {
+		w.drop("in", name, string(content))
+	}
+	w.filed("in", len(want))
+	for _, r := range []*elementtest.Reader{w.open, w.strict} {
+		read := w.readBy(r, "in")
+		for name, content := range want {
+			if !bytes.Equal(read[name], content) {
+				t.Errorf("%s: %s has %d bytes, and not its own %d", r.User.ID, name, len(read[name]), len(content))
+			}
+		}
+	}
+	for _, e := range w.shown("in") {
+		text, err := json.Marshal(e)
+		must(t, err)
+		if bytes.Contains(text, []byte("Bericht")) || bytes.Contains(text, []byte("photo")) || !bytes.Contains(text, []byte(`"kaizala-drop.key"`)) {
+			t.Errorf("the homeserver has %s", text)
+		}
+	}
+	if said := w.says(0, "", "status"); strings.Contains(said, "!") {
+		t.Errorf("status said:\n%s", said)
+	}
+	p.stop()
+}
+
+// TestMatrixUnverified: a device that the account has not signed posts, as Element does; who excludes such devices reads nothing, "check" and
+// "status" say so and what to do, and after a login with the recovery key all is read, while the daemon goes on.
+func TestMatrixUnverified(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t, "", "in")
+	w.bot.LogIn("")
+	first := elementtest.Start(t, w.server, w.bot, elementtest.Options{})
+	w.recovery = ""
+	key := first.MakeIdentity()
+
+	said := w.logIn()
+	if !strings.Contains(said, "is not verified") || !strings.Contains(said, "recovery key") {
+		t.Errorf("login without a recovery key said:\n%s", said)
+	}
+	w.daemon()
+	w.drop("in", "one.txt", "one")
+	w.filed("in", 1)
+	one := w.shown("in")[0].ID
+	if e := w.open.Read(w.rooms["in"], one); e.Shield != "RED" || e.Reason != "UNSIGNED_DEVICE" {
+		t.Errorf("of an unverified device: %+v", e)
+	}
+	if e := w.strict.ReadNow(w.rooms["in"], one); e.Failure == "" {
+		t.Errorf("who excludes unverified devices sees %+v", e)
+	}
+	eventually(t, func() error {
+		if said := w.says(0, "", "status"); !strings.Contains(said, "! chat: device ") || !strings.Contains(said, "give the account's recovery key") {
+			return fmt.Errorf("status said:\n%s", said)
+		}
+		return nil
+	})
+	if said := w.says(1, "", "check", "--online"); !strings.Contains(said, "is not verified") {
+		t.Errorf("check said:\n%s", said)
+	}
+
+	w.recovery = "EsTc this is another one"
+	if said := w.says(1, "bot\n"+w.bot.Password+"\n"+w.recovery+"\n", "login", "chat"); !strings.Contains(said, "not the account's recovery key") {
+		t.Errorf("with a wrong recovery key login said:\n%s", said)
+	}
+	w.recovery = key
+	if said := w.logIn(); !strings.Contains(said, "is verified") {
+		t.Errorf("login said:\n%s", said)
+	}
+	w.drop("in", "two.txt", "two")
+	w.filed("in", 2)
+	all := w.shown("in")
+	for _, r := range []*elementtest.Reader{w.open, w.strict} {
+		if e := r.Read(w.rooms["in"], all[1].ID); e.Failure != "" || e.Shield != "NONE" {
+			t.Errorf("after the login %s sees %+v", r.User.ID, e)
+		}
+	}
+	eventually(t, func() error {
+		if said := w.says(0, "", "status"); strings.Contains(said, "!") {
+			return fmt.Errorf("status said:\n%s", said)
+		}
+		return nil
+	})
+}
+
+// TestMatrixSealedCopy: a state directory that was copied away, used on, and put back posts nothing, and says what to do; after a login with
+// the recovery key all goes on, and all is read.
+func TestMatrixSealedCopy(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t, "", "in")
+	w.logIn()
+	p := w.daemon()
+	w.drop("in", "1.txt", "1")
+	w.filed("in", 1)
+	p.stop()
+	copied := w.dir + "/copy"
+	copyAll(t, w.dir+"/state", copied)
+
+	p = w.daemon()
+	w.drop("in", "2.txt", "2")
+	w.filed("in", 2)
+	p.stop()
+	must(t, os.RemoveAll(w.dir+"/state"))
+	must(t, os.Rename(copied, w.dir+"/state"))
+
+	p = w.daemon()
+	w.drop("in", "3.txt", "3")
+	p.waitFor("put back from a copy")
+	p.waitFor("kaizala-drop login --config")
+	if n := len(w.shown("in")); n != 2 {
+		t.Errorf("%d messages while the state is a copy", n)
+	}
+	w.logIn()
+	w.filed("in", 3)
+	for _, r := range []*elementtest.Reader{w.open, w.strict} {
+		if read := w.readBy(r, "in"); len(read) != 3 || string(read["1.txt"])+string(read["2.txt"])+string(read["3.txt"]) != "123" {
+			t.Errorf("%s reads %q", r.User.ID, read)
+		}
+	}
+	p.stop()
+}
+
+func copyAll(t testing.TB, from, to string) {
+	t.Helper()
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// TestMatrixSealedCrash kills the daemon and the homeserver at random, while files are posted to encrypted rooms: each is shown once, and
+// read by both readers.
+func TestMatrixSealedCrash(t *testing.T) {
+	t.Parallel()
+	kills := 6
+	if thorough() {
+		kills = 200
+	}
+	w := newSealedWorld(t, "", "in", "beside")
+	w.reconfigure(`shown_within = "0s"`, `shown_within = "1s"`)
+	w.logIn()
+	random := rand.New(rand.NewPCG(firstSeed(t), 3))
+	number := 0
+	for round := range kills {
+		for range 2 {
+			number++
+			folder := []string{"in", "beside"}[number%2]
+			w.drop(folder, fmt.Sprintf("%04d.txt", number), fmt.Sprint("file ", number))
+		}
+		p := w.start("run")
+		time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond) // the moment of the kill
+		if round%8 == 7 {
+			w.server.Kill()
+			w.server.Begin()
+		}
+		must(t, p.Process.Kill())
+		<-p.exited
+	}
+	w.server.Stop()
+	w.server.Begin()
+	w.reader.Mend(w.rooms["in"])
+	p := w.daemon()
+	w.filed("in", number/2)
+	w.filed("beside", number-number/2)
+	p.stop()
+	for _, folder := range []string{"in", "beside"} {
+		for _, r := range []*elementtest.Reader{w.open, w.strict} {
+			if read := w.readBy(r, folder); len(read) != number/2 {
+				t.Errorf("%s reads %d files of %s, and not %d", r.User.ID, len(read), folder, number/2)
+			}
+		}
+	}
+	t.Logf("%d kills, %d files", kills, number)
+}
