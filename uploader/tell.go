@@ -218,8 +218,12 @@ func (l *loop) tellDestination(n news, err error) {
 	switch n {
 	case newsToken:
 		answer, _ := errors.AsType[*destination.Error](err)
+		what := "nothing is sent, and the files stay where they are. "
+		if answer.Answered {
+			what = "the token is refused: " + what
+		}
 		l.Log.Error().Str("error", reasonOf(err)).Bool("its_own_word", answer.Spoken).Int("waiting", known).
-			Msg("the token is refused: nothing is sent, and the files stay where they are. " + answer.Advice)
+			Msg(what + answer.Advice)
 	case newsOutage:
 		l.Log.Warn().Str("error", reasonOf(err)).Int("waiting", known).
 			Msg("the destination cannot take files now: they stay where they are, and go on by themselves")
