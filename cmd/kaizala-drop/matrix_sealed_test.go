@@ -253,7 +253,7 @@ func TestMatrixSealedCrash(t *testing.T) {
 			w.server.Begin()
 		}
 		must(t, p.Process.Kill())
-		<-p.exited
+		p.wait()
 	}
 	w.server.Stop()
 	w.server.Begin()
