@@ -1,0 +1,8 @@
+//go:build goolm
+
+package e2ee
+
+import "os"
+
+// thorough reports whether the sizes of CI are wanted.
+func thorough() bool { return os.Getenv("KAIZALA_DROP_CI") != "" }
