@@ -296,6 +296,29 @@ func TestAskedAgain(t *testing.T) {
 	}
 }
 
+// TestForgottenPlace shows that a homeserver that does not know any more up to where it told what was new is asked for everything, and that what
+// changed meanwhile is followed.
+func TestForgottenPlace(t *testing.T) {
+	p, anna, reader, room := inRoom(t, nil)
+	p.post(room, "0")
+	ben, second, _ := signed(t, p.s, "ben")
+	anna.Invite(room, ben)
+	ben.Join(room)
+	anna.Messages(room)
+	p.failing(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "sync") && r.URL.Query().Has("since") {
+			return refusal(http.StatusBadRequest, "M_UNKNOWN"), nil
+		}
+		return nil, nil
+	})
+	p.post(room, "1")
+	second.Await(room, 2, func(i int) bool { return i == 1 })
+	p.failing(nil)
+	p.post(room, "2")
+	reader.Await(room, 3, nil)
+	second.Await(room, 3, func(i int) bool { return i > 0 })
+}
+
 // TestStates shows what is told of a room: of the own membership, of its end, and that it became encrypted.
 func TestStates(t *testing.T) {
 	s := dendritetest.Start(t, dendritetest.Options{})

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -39,7 +40,12 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 // TestOpen shows that a store is for its user alone, that two processes do not have it at a time, and that it is that of one device.
 func TestOpen(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "keys")
+	state, owner := t.TempDir(), os.Geteuid()
+	if owner == 0 { // as "login", which root runs
+		owner = 12345
+		try(t, os.Chown(state, owner, owner))
+	}
+	dir := filepath.Join(state, "keys")
 	m, err := Open(offline(dir))
 	try(t, err)
 	if _, err := m.Prepare(t.Context(), "!r"); err == nil || !strings.Contains(err.Error(), "offline") {
@@ -49,6 +55,9 @@ func TestOpen(t *testing.T) {
 	try(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		info, _ := e.Info()
 		files++
+		if of, ok := info.Sys().(*syscall.Stat_t); ok && int(of.Uid) != owner {
+			t.Errorf("%s is of %d", path, of.Uid)
+		}
 		if info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: %v", path, info.Mode())
 		}

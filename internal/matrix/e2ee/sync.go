@@ -69,6 +69,12 @@ const roomsInFilter = 40
 // fails, leaves them to be asked for.
 func (m *Machine) sync(ctx context.Context) (left int, err error) {
 	got, err := m.fetch(ctx)
+	if statusOf(err) == http.StatusBadRequest { // it does not know any more up to where it told what was new
+		if err := m.beginAnew(ctx); err != nil {
+			return 0, err
+		}
+		got, err = m.fetch(ctx)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -100,6 +106,16 @@ func (m *Machine) sync(ctx context.Context) (left int, err error) {
 		return -1, err
 	}
 	return got.KeysLeft[string(id.KeyAlgorithmSignedCurve25519)], err
+}
+
+// beginAnew forgets up to where what was new was read: everything is asked for again.
+func (m *Machine) beginAnew(ctx context.Context) error {
+	return m.inOne(ctx, func(ctx context.Context) error {
+		return errors.Join(
+			m.exec(ctx, "UPDATE own SET next_batch = ''"),
+			m.exec(ctx, "UPDATE room SET known = ?, settled = 0", nothingKnown),
+			m.exec(ctx, "INSERT INTO outdated (user) SELECT DISTINCT user FROM member WHERE true ON CONFLICT DO UPDATE SET tried = 0"))
+	})
 }
 
 // fetch asks for what is new since the last time.

@@ -1,5 +1,3 @@
-//go:build goolm
-
 package e2ee
 
 import "os"
