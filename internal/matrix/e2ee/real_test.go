@@ -248,3 +248,25 @@ func TestPostFile(t *testing.T) {
 		t.Error("the server has them")
 	}
 }
+
+// BenchmarkPost compares posts in an encrypted room with those in a plain one: the former take a look at what is new, and the encryption.
+func BenchmarkPost(b *testing.B) {
+	s := dendritetest.Start(b, dendritetest.Options{})
+	p := newPoster(b, s, "poster")
+	anna, _, _ := signed(b, s, "anna")
+	room := anna.NewRoom(dendritetest.Room{Name: "scans", State: encryptedRoom(nil), Users: []*dendritetest.User{p.User}})
+	plain := anna.NewRoom(dendritetest.Room{Name: "plain", Users: []*dendritetest.User{p.User}})
+	anna.Messages(room)
+	b.Run("encrypted", func(b *testing.B) {
+		for i := range b.N {
+			p.post(room, fmt.Sprintf("%d of %d", i, b.N))
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
+	})
+	b.Run("plain", func(b *testing.B) {
+		for range b.N {
+			p.Say(plain, "x")
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
+	})
+}
