@@ -30,7 +30,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/kaizala":              {"internal/destination", "internal/media", "internal/text", "internal/vault", "internal/wire"},
 		"internal/vault":                {"internal/durable"},
 		"internal/matrix":               {"internal/destination", "internal/matrix/names", "internal/media", "internal/shape", "internal/text", "internal/vault", "internal/wire"},
-		"internal/matrix/e2ee":          {"internal/durable"},
+		"internal/matrix/e2ee":          {"internal/durable", "internal/text"},
 		"internal/matrix/e2ee/e2eetest": {"internal/matrix/dendritetest"},
 		"internal/matrix/names":         {"internal/wire"},
 		"internal/media":                {"internal/peek"},

@@ -58,6 +58,7 @@ type Room struct {
 	Membership string // of the own account: "join", "invite", "leave", "ban", or "" if there is none
 	Tombstone  bool   // the room was closed
 	Successor  string // the room that replaces it, or ""
+	Readers    int    // how many devices have the key of what is posted next; 0: nobody can read it
 	// Excluded are the devices that are given no keys, as the last sharing found them.
 	Excluded []Excluded
 }

@@ -139,7 +139,7 @@ func TestNewIdentity(t *testing.T) {
 	}) {
 		t.Fatalf("%+v", told)
 	}
-	if want := (Excluded{anna.ID, anna.Device, NewIdentity}); told.Excluded[0] != want {
+	if want := (Excluded{anna.ID, anna.Device, NewIdentity}); told.Excluded[0] != want || told.Readers != 0 {
 		t.Errorf("%+v", told.Excluded)
 	}
 	p.send(room, "1")

@@ -72,7 +72,7 @@ func Open(o Options) (_ *Machine, err error) {
 		return nil, err
 	}
 	if err := m.openStore(); err != nil {
-		return nil, fmt.Errorf("cannot open %q: %w", m.path(), err)
+		return nil, legible(fmt.Errorf("cannot open %q: %w", m.path(), err))
 	}
 	m.client = &mautrix.Client{
 		UserID: m.user, DeviceID: id.DeviceID(o.Device), IgnoreRateLimit: true, ResponseSizeLimit: 32 << 20,

@@ -185,6 +185,7 @@ func TestOddAnswers(t *testing.T) {
 		{"keys/query", `[]`, func() error { _, err := p.Standing(t.Context()); return err }},
 		{"keys/claim", `{"one_time_keys": {"@x:y": {"D": {"signed_curve25519:A": {"key": "x", "signatures": {}}}}}}`, func() error { _, err := p.Prepare(t.Context(), room); return err }},
 		{"sync", `{}`, func() error { return p.Idle(t.Context()) }},
+		{"sync", strings.Repeat("\x1b[31m<html>\n", 1000), func() error { return p.Idle(t.Context()) }},
 		{"account_data/" + p.guardType(), `{"epoch": "x"}`, func() error { _, err := p.Standing(t.Context()); return ifTrue(err == nil, io.ErrUnexpectedEOF) }},
 	} {
 		p.failing(func(r *http.Request) (*http.Response, error) {
@@ -195,6 +196,8 @@ func TestOddAnswers(t *testing.T) {
 		})
 		if err := k.act(); err == nil {
 			t.Errorf("%s: no error", k.part)
+		} else if len(err.Error()) > 2000 || strings.ContainsAny(err.Error(), "\x1b\n") {
+			t.Errorf("%s: %d bytes, or unfit to print", k.part, len(err.Error()))
 		} else {
 			t.Logf("%s: %v", k.part, err)
 		}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix"
+
+	"kaizala-drop/internal/text"
 )
 
 // do calls act while nobody else has his turn, with what is on disk in memory. Whatever act leaves half done in memory is read anew
@@ -43,7 +45,26 @@ func (m *Machine) do(ctx context.Context, act func(ctx context.Context) error) e
 	if errors.Is(err, ErrCopied) {
 		m.copied = err
 	}
-	return explain(err)
+	return legible(explain(err))
+}
+
+// told is an error whose text is fit to be shown: what the library says repeats whole answers.
+type told struct {
+	text string
+	err  error
+}
+
+func (t *told) Error() string { return t.text }
+func (t *told) Unwrap() error { return t.err }
+
+// maxText is how many characters an error's text has at most.
+const maxText = 500
+
+func legible(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &told{text.Line(err.Error(), maxText), err}
 }
 
 // witnessed calls act, and makes errors of a panic and of what the store failed at.
