@@ -16,7 +16,7 @@ func TestNoticeNamesWhatIsLinkedIn(t *testing.T) {
 	var linked []string
 	for _, arch := range []string{"amd64", "arm64", "arm"} {
 		out := runIn(t, repository, []string{"GOOS=linux", "GOARCH=" + arch, "CGO_ENABLED=0"},
-			"go", "list", "-deps", "-f", `{{with .Module}}{{if .Version}}{{.Path}} {{.Version}}{{end}}{{end}}`, "./cmd/kaizala-drop")
+			"go", "list", "-tags", "goolm", "-deps", "-f", `{{with .Module}}{{if .Version}}{{.Path}} {{.Version}}{{end}}{{end}}`, "./cmd/kaizala-drop", "./internal/matrix/e2ee")
 		linked = append(linked, strings.Split(strings.TrimSpace(out), "\n")...)
 	}
 	slices.Sort(linked)
@@ -29,7 +29,7 @@ func TestNoticeNamesWhatIsLinkedIn(t *testing.T) {
 	if len(linked) < 15 {
 		t.Errorf("only %d modules are linked in: %q", len(linked), linked)
 	}
-	for _, terms := range []string{"Copyright 2009 The Go Authors", "Apache License", "CoreOS, Inc", "MIT License", "The Sqlite Authors"} {
+	for _, terms := range []string{"Copyright 2009 The Go Authors", "Apache License", "CoreOS, Inc", "MIT License", "The Sqlite Authors", "Mozilla Public License Version 2.0"} {
 		if !strings.Contains(notice, terms) {
 			t.Errorf("NOTICE lacks %q", terms)
 		}

@@ -71,7 +71,7 @@ func linked(ctx context.Context) ([]module, error) {
 	}
 	all := []module{{Path: "The Go standard library and runtime", Dir: strings.TrimSpace(string(root))}}
 	for _, arch := range architectures {
-		list := exec.CommandContext(ctx, "go", "list", "-deps", "-json=Module", "./cmd/kaizala-drop")
+		list := exec.CommandContext(ctx, "go", "list", "-tags", "goolm", "-deps", "-json=Module", "./cmd/kaizala-drop", "./internal/matrix/e2ee")
 		list.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 		list.Stderr = os.Stderr
 		out, err := list.Output()

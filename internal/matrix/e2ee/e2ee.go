@@ -26,8 +26,8 @@ type Options struct {
 	Dir    string // the folder of the store, for it alone; it, and the one that it is in, are made if they are missing
 	User   string // @name:server
 	Device string // the id that the login gave
-	// Transport carries the requests, whose addresses begin with Base, to the homeserver, and adds the token. An error of it is wrapped
-	// by that of the call.
+	// Transport carries the requests, whose addresses begin with Base, to the homeserver, and adds the token. It returns refusals as the
+	// homeserver gives them. An error of it is wrapped by that of the call. It is used for one call at a time.
 	Transport http.RoundTripper
 	// ShareWith says which devices may read.
 	ShareWith ShareWith
@@ -58,6 +58,7 @@ type Room struct {
 	Membership string // of the own account: "join", "invite", "leave", "ban", or "" if there is none
 	Tombstone  bool   // the room was closed
 	Successor  string // the room that replaces it, or ""
+	Readers    int    // how many devices have the key of what is posted next; 0: nobody can read it
 	// Excluded are the devices that are given no keys, as the last sharing found them.
 	Excluded []Excluded
 }
@@ -125,5 +126,5 @@ var (
 	// ErrSlow says that the homeserver answered too slowly for the guard to be sure.
 	ErrSlow = errors.New("the homeserver answers too slowly to tell whether another copy of the keys is in use")
 	// ErrLibrary says that the library failed in a way that it does not foresee.
-	ErrLibrary = errors.New("the encryption failed")
+	ErrLibrary = errors.New("the encryption library failed")
 )

@@ -324,7 +324,13 @@ func disks(t *testing.T, crashes, raises int8) []world {
 }
 
 // TestGuardAlone explores all crashes, late requests and lost answers of a store that nobody copied: it is never locked out.
-func TestGuardAlone(t *testing.T) { disks(t, 3, 5) }
+func TestGuardAlone(t *testing.T) {
+	if thorough() {
+		disks(t, 3, 5)
+	} else {
+		disks(t, 2, 4)
+	}
+}
 
 // TestGuardCopies explores two copies that run at the same time, made at any moment of a run, where each mark arrives within Settle: once one has encrypted after the other, the
 // other never does again.

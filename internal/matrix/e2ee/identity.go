@@ -151,6 +151,10 @@ func (m *Machine) publishIdentity(ctx context.Context, keys *crypto.CrossSigning
 			refused = ErrHasIdentity
 			return nil
 		}
+		if !asked.HasSingleStageFlow(mautrix.AuthTypePassword) {
+			refused = fmt.Errorf("%w: it asks for another proof", ErrPassword)
+			return nil
+		}
 		return map[string]any{
 			"type": mautrix.AuthTypePassword, "session": asked.Session, "password": password,
 			"identifier": map[string]string{"type": "m.id.user", "user": m.o.User}, "user": m.o.User,

@@ -67,6 +67,7 @@ func TestJoinIdentity(t *testing.T) {
 	if m := reader.Await(room, 2, nil); !m[1].Trusted {
 		t.Error("the device is not trusted")
 	}
+	other.Await(room, 2, nil) // the own account's other device reads, too
 	if keysOf(t, anna, p.User) != before {
 		t.Error("the identity was changed")
 	}

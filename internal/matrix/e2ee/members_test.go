@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -138,7 +139,7 @@ func TestNewIdentity(t *testing.T) {
 	}) {
 		t.Fatalf("%+v", told)
 	}
-	if want := (Excluded{anna.ID, anna.Device, NewIdentity}); told.Excluded[0] != want {
+	if want := (Excluded{anna.ID, anna.Device, NewIdentity}); told.Excluded[0] != want || told.Readers != 0 {
 		t.Errorf("%+v", told.Excluded)
 	}
 	p.send(room, "1")
@@ -245,6 +246,77 @@ func TestCallsFail(t *testing.T) {
 		}
 	}
 	reader.Await(room, n, nil)
+}
+
+// TestAskedAgain shows that who has no one-time key left, or is missing in an answer, is asked for again after a while, and reads from then on.
+func TestAskedAgain(t *testing.T) {
+	p, anna, reader, room := inRoom(t, nil)
+	for part, nothing := range map[string]string{"keys/claim": `{"one_time_keys": {}}`, "keys/query": `{"device_keys": {}}`} {
+		u, r, _ := signed(t, p.s, strings.ReplaceAll(part, "/", ""))
+		anna.Invite(room, u)
+		u.Join(room)
+		anna.Messages(room)
+		p.failing(func(r *http.Request) (*http.Response, error) {
+			if !strings.HasSuffix(r.URL.Path, part) {
+				return nil, nil
+			}
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body(nothing)}, nil
+		})
+		before := len(reader.Read(room))
+		if !e2eetest.Eventually(t, func() bool {
+			_, err := p.Prepare(t.Context(), room)
+			try(t, err)
+			return len(p.said(part)) > 0
+		}) {
+			t.Fatalf("%s: no such call", part)
+		}
+		told := p.post(room, part+"0")
+		named := slices.ContainsFunc(told.Excluded, func(e Excluded) bool { return e.User == u.ID && e.Why == NoKeysLeft })
+		if named != (part == "keys/claim") {
+			t.Errorf("%s: %+v", part, told.Excluded)
+		}
+		p.said("")
+		p.post(room, part+"1")
+		if calls := p.said("keys"); len(calls) > 0 {
+			t.Errorf("%s: asked again at once: %q", part, calls)
+		}
+		p.failing(nil)
+		_, err := p.raw.Exec("UPDATE outdated SET tried = 0") // some time passes
+		try(t, err)
+		_, err = p.raw.Exec("UPDATE room SET settled = 1")
+		try(t, err)
+		if told := p.post(room, part+"2"); len(told.Excluded) > 0 {
+			t.Errorf("%s: %+v", part, told.Excluded)
+		}
+		for i, m := range r.Await(room, before+3, func(i int) bool { return i == before+2 }) {
+			if i < before+2 && m.Err == nil {
+				t.Errorf("%s: it reads message %d", part, i)
+			}
+		}
+	}
+}
+
+// TestForgottenPlace shows that a homeserver that does not know any more up to where it told what was new is asked for everything, and that what
+// changed meanwhile is followed.
+func TestForgottenPlace(t *testing.T) {
+	p, anna, reader, room := inRoom(t, nil)
+	p.post(room, "0")
+	ben, second, _ := signed(t, p.s, "ben")
+	anna.Invite(room, ben)
+	ben.Join(room)
+	anna.Messages(room)
+	p.failing(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "sync") && r.URL.Query().Has("since") {
+			return refusal(http.StatusBadRequest, "M_UNKNOWN"), nil
+		}
+		return nil, nil
+	})
+	p.post(room, "1")
+	second.Await(room, 2, func(i int) bool { return i == 1 })
+	p.failing(nil)
+	p.post(room, "2")
+	reader.Await(room, 3, nil)
+	second.Await(room, 3, func(i int) bool { return i > 0 })
 }
 
 // TestStates shows what is told of a room: of the own membership, of its end, and that it became encrypted.

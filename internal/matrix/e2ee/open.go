@@ -71,7 +71,7 @@ func Open(o Options) (_ *Machine, err error) {
 		return nil, err
 	}
 	if err := m.openStore(); err != nil {
-		return nil, fmt.Errorf("cannot open %q: %w", m.path(), err)
+		return nil, legible(fmt.Errorf("cannot open %q: %w", m.path(), err))
 	}
 	if m.client, err = newClient(o); err != nil {
 		return nil, err

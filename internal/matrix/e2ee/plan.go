@@ -1,13 +1,7 @@
 package e2ee
 
-import "cmp"
-
 // device names one of those in a room.
 type device struct{ user, id string }
-
-func (d device) compare(e device) int {
-	return cmp.Or(cmp.Compare(d.user, e.user), cmp.Compare(d.id, e.id))
-}
 
 // reader is a device of a member, as it is known now.
 type reader struct {

@@ -83,6 +83,7 @@ func (m *Machine) tell(ctx context.Context, r room) (Room, error) {
 		why := NoKeysLeft
 		switch all[d].how {
 		case givenKey:
+			told.Readers++
 			continue
 		case givenWithheld:
 			known, err := m.store.GetDevice(ctx, id.UserID(d.user), id.DeviceID(d.id))

@@ -20,6 +20,9 @@ func (m *Machine) guardType() string { return "kaizala-drop.guard." + m.o.Device
 // raiseTries is how often the guard starts over where the homeserver is slow.
 const raiseTries = 5
 
+// maxUnderWay is how many marks whose answers were lost are remembered.
+const maxUnderWay = 1000
+
 // raise puts a new mark in the place of the homeserver's, if that is one of the store's. Afterwards no older copy of the store can be used
 // any more.
 //
@@ -64,13 +67,22 @@ func (m *Machine) raise(ctx context.Context, starting bool) error {
 		if err := known.judge(got); err != nil {
 			return err
 		}
+		// A late one of the own came in between, or who answers does not know yet what the homeserver took.
+		if err := sleep(ctx, m.o.Settle/4); err != nil {
+			return err
+		}
 	}
 	return ErrSlow
 }
 
 // propose sends a mark, which is on disk before. It gives up, without an error, at the end.
 func (m *Machine) propose(ctx context.Context, next mark, end time.Time) error {
-	if err := m.exec(ctx, "INSERT INTO guard (epoch, id) VALUES (?, ?)", next.Epoch, next.ID); err != nil {
+	err := m.inOne(ctx, func(ctx context.Context) error {
+		return errors.Join(
+			m.exec(ctx, "DELETE FROM guard WHERE NOT held AND epoch < ?", next.Epoch-maxUnderWay),
+			m.exec(ctx, "INSERT INTO guard (epoch, id) VALUES (?, ?)", next.Epoch, next.ID))
+	})
+	if err != nil {
 		return err
 	}
 	bounded, cancel := context.WithDeadline(ctx, end)

@@ -3,6 +3,7 @@
 package e2ee
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,10 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 )
+
+func (d device) compare(e device) int {
+	return cmp.Or(cmp.Compare(d.user, e.user), cmp.Compare(d.id, e.id))
+}
 
 // devicesInCall is how many devices are given a key in one call, so that no server finds it too large.
 const devicesInCall = 200

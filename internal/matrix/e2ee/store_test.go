@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -38,7 +40,12 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 // TestOpen shows that a store is for its user alone, that two processes do not have it at a time, and that it is that of one device.
 func TestOpen(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "keys")
+	state, owner := t.TempDir(), os.Geteuid()
+	if owner == 0 { // as "login", which root runs
+		owner = 12345
+		try(t, os.Chown(state, owner, owner))
+	}
+	dir := filepath.Join(state, "keys")
 	m, err := Open(offline(dir))
 	try(t, err)
 	if _, err := m.Prepare(t.Context(), "!r"); err == nil || !strings.Contains(err.Error(), "offline") {
@@ -48,6 +55,9 @@ func TestOpen(t *testing.T) {
 	try(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		info, _ := e.Info()
 		files++
+		if of, ok := info.Sys().(*syscall.Stat_t); ok && int(of.Uid) != owner {
+			t.Errorf("%s is of %d", path, of.Uid)
+		}
 		if info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: %v", path, info.Mode())
 		}
@@ -146,9 +156,7 @@ func TestLost(t *testing.T) {
 		if !strings.HasSuffix(r.URL.Path, "keys/query") {
 			return nil, nil
 		}
-		resp := refusal(http.StatusOK, "")
-		resp.Body = http.NoBody
-		return &http.Response{StatusCode: http.StatusOK, Header: resp.Header, Body: body(`{"device_keys": {}}`)}, nil
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body(`{"device_keys": {}}`)}, nil
 	})
 	if err := gone.Idle(ctx); !errors.Is(err, ErrDeviceGone) {
 		t.Errorf("gone: %v", err)
@@ -170,21 +178,28 @@ func TestLost(t *testing.T) {
 // TestOddAnswers shows that answers that the library panics at, or passes over, are errors, and that the machine goes on afterwards.
 func TestOddAnswers(t *testing.T) {
 	p, _, reader, room := inRoom(t, nil)
-	for part, answer := range map[string]string{
-		"keys/claim": `{"one_time_keys": {"@x:y": {"D": {"signed_curve25519:A": {"key": "x", "signatures": {}}}}}}`,
-		"sync":       `{}`,
-		"keys/query": `[]`,
+	for _, k := range []struct {
+		part, answer string
+		act          func() error
+	}{
+		{"keys/query", `[]`, func() error { _, err := p.Standing(t.Context()); return err }},
+		{"keys/claim", `{"one_time_keys": {"@x:y": {"D": {"signed_curve25519:A": {"key": "x", "signatures": {}}}}}}`, func() error { _, err := p.Prepare(t.Context(), room); return err }},
+		{"sync", `{}`, func() error { return p.Idle(t.Context()) }},
+		{"sync", strings.Repeat("\x1b[31m<html>\n", 1000), func() error { return p.Idle(t.Context()) }},
+		{"account_data/" + p.guardType(), `{"epoch": "x"}`, func() error { _, err := p.Standing(t.Context()); return ifTrue(err == nil, io.ErrUnexpectedEOF) }},
 	} {
 		p.failing(func(r *http.Request) (*http.Response, error) {
-			if !strings.HasSuffix(r.URL.Path, part) {
+			if !strings.HasSuffix(r.URL.Path, k.part) {
 				return nil, nil
 			}
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body(answer)}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body(k.answer)}, nil
 		})
-		if _, err := p.Prepare(t.Context(), room); err == nil {
-			t.Errorf("%s: no error", part)
+		if err := k.act(); err == nil {
+			t.Errorf("%s: no error", k.part)
+		} else if len(err.Error()) > 2000 || strings.ContainsAny(err.Error(), "\x1b\n") {
+			t.Errorf("%s: %d bytes, or unfit to print", k.part, len(err.Error()))
 		} else {
-			t.Logf("%s: %v", part, err)
+			t.Logf("%s: %v", k.part, err)
 		}
 	}
 	p.failing(nil)

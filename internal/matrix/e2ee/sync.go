@@ -68,25 +68,15 @@ const roomsInFilter = 40
 // What is new and the place up to which it was read are on disk together. Whose devices changed is only noted: a crash, or a call that
 // fails, leaves them to be asked for.
 func (m *Machine) sync(ctx context.Context) (left int, err error) {
-	var since string
-	if _, err := m.row(ctx, "SELECT next_batch FROM own", nil, &since); err != nil {
-		return 0, err
+	got, err := m.fetch(ctx)
+	if statusOf(err) == http.StatusBadRequest { // it does not know any more up to where it told what was new
+		if err := m.beginAnew(ctx); err != nil {
+			return 0, err
+		}
+		got, err = m.fetch(ctx)
 	}
-	filter, err := m.filter(ctx, since)
 	if err != nil {
 		return 0, err
-	}
-	query := map[string]string{"timeout": "0", "set_presence": "offline", "filter": filter}
-	if since != "" {
-		query["since"] = since
-	}
-	var got news
-	address := m.client.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
-	if _, err := m.client.MakeRequest(ctx, http.MethodGet, address, nil, &got); err != nil {
-		return 0, fmt.Errorf("cannot ask for what is new: %w", err)
-	}
-	if got.NextBatch == "" {
-		return 0, errors.New("cannot ask for what is new: the answer has no next_batch")
 	}
 	heardAll := true
 	err = m.inOne(ctx, func(ctx context.Context) error {
@@ -100,10 +90,7 @@ func (m *Machine) sync(ctx context.Context) (left int, err error) {
 			}
 			heardAll = heardAll && heard
 		}
-		if err := m.noteDevices(ctx, got); err != nil {
-			return err
-		}
-		if err := m.noteRooms(ctx, got); err != nil {
+		if err := errors.Join(m.noteDevices(ctx, got), m.noteRooms(ctx, got)); err != nil {
 			return err
 		}
 		return m.exec(ctx, "UPDATE own SET next_batch = ?", got.NextBatch)
@@ -119,6 +106,40 @@ func (m *Machine) sync(ctx context.Context) (left int, err error) {
 		return -1, err
 	}
 	return got.KeysLeft[string(id.KeyAlgorithmSignedCurve25519)], err
+}
+
+// beginAnew forgets up to where what was new was read: everything is asked for again.
+func (m *Machine) beginAnew(ctx context.Context) error {
+	return m.inOne(ctx, func(ctx context.Context) error {
+		return errors.Join(
+			m.exec(ctx, "UPDATE own SET next_batch = ''"),
+			m.exec(ctx, "UPDATE room SET known = ?, settled = 0", nothingKnown),
+			m.exec(ctx, "INSERT INTO outdated (user) SELECT DISTINCT user FROM member WHERE true ON CONFLICT DO UPDATE SET tried = 0"))
+	})
+}
+
+// fetch asks for what is new since the last time.
+func (m *Machine) fetch(ctx context.Context) (got news, err error) {
+	var since string
+	if _, err := m.row(ctx, "SELECT next_batch FROM own", nil, &since); err != nil {
+		return got, err
+	}
+	filter, err := m.filter(ctx, since)
+	if err != nil {
+		return got, err
+	}
+	query := map[string]string{"timeout": "0", "set_presence": "offline", "filter": filter}
+	if since != "" {
+		query["since"] = since
+	}
+	address := m.client.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
+	if _, err = m.client.MakeRequest(ctx, http.MethodGet, address, nil, &got); err == nil && got.NextBatch == "" {
+		err = errors.New("the answer has no next_batch")
+	}
+	if err != nil {
+		err = fmt.Errorf("cannot ask for what is new: %w", err)
+	}
+	return got, err
 }
 
 // filter is what is asked for. The first answer is for its next_batch alone: what a room was before is asked when it is used.
@@ -172,15 +193,12 @@ func (m *Machine) hear(ctx context.Context, text json.RawMessage) (heard bool, e
 	if e.Content.ParseRaw(e.Type) != nil {
 		return true, nil
 	}
-	if err := m.safely(func() error { m.olm.HandleEncryptedEvent(ctx, &e); return nil }); err != nil {
-		m.seen.take()
-		return false, nil
-	}
+	heard = m.safely(func() error { m.olm.HandleEncryptedEvent(ctx, &e); return nil }) == nil
 	err = m.seen.take()
 	if broken, ok := errors.AsType[*sqlite.Error](err); ok && broken.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
 		return false, nil // what was sent contradicts what is stored
 	}
-	return true, err
+	return heard, err
 }
 
 // noteDevices notes whose devices are to be asked for.

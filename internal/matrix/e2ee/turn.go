@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"maunium.net/go/mautrix"
+
+	"kaizala-drop/internal/text"
 )
 
 // do calls act while nobody else has his turn, with what is on disk in memory. Whatever act leaves half done in memory is read anew
@@ -29,7 +32,7 @@ func (m *Machine) do(ctx context.Context, act func(ctx context.Context) error) e
 	// Rows that the library left open after a failure are closed with it.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m.seen.take()
+	_ = m.seen.take() // of nobody: the store is looked at within turns only
 	if m.stale {
 		if err := m.load(ctx); err != nil {
 			return fmt.Errorf("cannot read the keys: %w", explain(err))
@@ -42,7 +45,26 @@ func (m *Machine) do(ctx context.Context, act func(ctx context.Context) error) e
 	if errors.Is(err, ErrCopied) {
 		m.copied = err
 	}
-	return explain(err)
+	return legible(explain(err))
+}
+
+// told is an error whose text is fit to be shown: what the library says repeats whole answers.
+type told struct {
+	text string
+	err  error
+}
+
+func (t *told) Error() string { return t.text }
+func (t *told) Unwrap() error { return t.err }
+
+// maxText is how many characters an error's text has at most.
+const maxText = 500
+
+func legible(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &told{text.Line(err.Error(), maxText), err}
 }
 
 // witnessed calls act, and makes errors of a panic and of what the store failed at.
@@ -136,12 +158,7 @@ func hasCode(err error, codes ...string) bool {
 	if !ok {
 		return false
 	}
-	for _, code := range codes {
-		if refusal.ErrCode == code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, refusal.ErrCode)
 }
 
 // statusOf is the status of a refusal, and 0 of another error.
