@@ -20,7 +20,7 @@ func TestUnitAllowsEveryAddress(t *testing.T) {
 		if list == strings.TrimSpace(line) {
 			continue
 		}
-		for _, word := range strings.Fields(list) {
+		for word := range strings.FieldsSeq(list) {
 			p, err := netip.ParsePrefix(word)
 			if err != nil || p.Masked() != p {
 				t.Fatalf("%s: %v, %v", word, p.Masked(), err)
