@@ -139,6 +139,14 @@ func TestUnitLines(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
+	u.Closed = true
+	for path, want := range map[string][]string{
+		"/home/berta/a": {"ProtectHome=tmpfs", "BindPaths=-/home/berta/a"}, "/home/anna/Scans/x": {"ProtectHome=tmpfs"}, "/srv/drop/a": nil,
+	} {
+		if got, err := u.Lines(Needs{Paths: []string{path}}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s with closed homes: %q, %v", path, got, err)
+		}
+	}
 	for _, path := range []string{"/tmp/a", "/var/tmp", "/dev/shm/a", "/home/a:b", "/data/a\nb"} {
 		if got, err := u.Lines(Needs{Paths: []string{path}}); err == nil {
 			t.Errorf("%q: %q", path, got)
@@ -166,13 +174,13 @@ func TestParseUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := ParseUnit("# ReadWritePaths=/no\n[Unit]\nUser=no\n[Service]\nUser=drop\nGroup=drop\nReadWritePaths=/old\nReadWritePaths=\nReadWritePaths=-/srv/drop '/a b'\n" +
-		"LoadCredential=x:y.x\nSupplementaryGroups=a b\n" + DropIn("", lines) + "BindPaths=\"/home/a b\":/c\n")
+		"ProtectHome=tmpfs\nProtectHome=yes\nLoadCredential=x:y.x\nSupplementaryGroups=a b\n" + DropIn("", lines) + "BindPaths=\"/home/a b\":/c\n")
 	for i := range odd {
 		odd[i] = "-" + odd[i]
 	}
 	slices.Sort(odd)
-	if !slices.Equal(u.Paths, append([]string{"-/srv/drop", "/a b"}, odd...)) || u.User != "drop" || !slices.Equal(u.Groups, []string{"drop", "a", "b"}) ||
+	if !slices.Equal(u.Paths, append([]string{"-/srv/drop", "/a b"}, odd...)) || u.User != "drop" || !u.Closed || ParseUnit("[Service]\nProtectHome=yes\nProtectHome=tmpfs\n").Closed || !slices.Equal(u.Groups, []string{"drop", "a", "b"}) ||
 		!slices.Equal(u.Credentials, []string{"x"}) || !slices.Equal(u.Binds, []string{"/home/a b:/c"}) {
-		t.Errorf("%+q", u)
+		t.Errorf("%+v", u)
 	}
 }
