@@ -105,7 +105,7 @@ func byUser(t *testing.T, config string) (pid int, stop func()) {
 func (h *house) testPurgedInUse(t *testing.T) {
 	const elsewhere = "/data/state of its own"
 	for _, at := range []string{stateDir, elsewhere} {
-		apt(t, "install", "./2.deb")
+		dpkg(t, "--install", "2.deb")
 		h.configure(t)
 		run(t, "install", "-d", "-m", "700", "-o", "kaizala-drop", "-g", "kaizala-drop", at)
 		write(t, configFile, fmt.Sprintf("state_dir = %q\n", at)+readFile(t, configFile), 0o640)
@@ -119,7 +119,7 @@ func (h *house) testPurgedInUse(t *testing.T) {
 		}
 		h.delivers(t, "not purged in "+filepath.Base(at)+".pdf")
 		stop()
-		said = apt(t, "purge", "kaizala-drop")
+		said = dpkg(t, "--purge", "kaizala-drop")
 		wantSaid(t, said, "removed "+configFile)
 		if exists(configFile) || exists(stateDir+"/ledger.db") {
 			t.Error("it is not purged")
@@ -132,13 +132,13 @@ func (h *house) testPurgedInUse(t *testing.T) {
 		}
 		must(t, os.RemoveAll("/data"))
 	}
-	apt(t, "install", "./2.deb")
+	dpkg(t, "--install", "2.deb")
 	h.configure(t)
 	run(t, "install", "-d", "-m", "700", "-o", "kaizala-drop", "-g", "kaizala-drop", "/data/state")
 	write(t, "/data/own.toml", "state_dir = \"/data/state\"\n"+readFile(t, configFile), 0o644)
 	_, stop := byUser(t, "/data/own.toml")
 	h.delivers(t, "own settings.pdf")
-	apt(t, "purge", "kaizala-drop")
+	dpkg(t, "--purge", "kaizala-drop")
 	if exists(configFile) {
 		t.Error("it is not purged")
 	}
@@ -290,7 +290,7 @@ func (h *house) testDowngraded(t *testing.T) {
 
 // testByHandWithout: where no service runs, the directory of the socket is there, and a daemon that its user starts can be asked.
 func (h *house) testByHandWithout(t *testing.T) {
-	apt(t, "install", "./2.deb")
+	dpkg(t, "--install", "2.deb")
 	wantRun := func(when string) {
 		t.Helper()
 		if got := tidy(run(t, "stat", "-c", "%U:%G %a", "/run/kaizala-drop")); got != "kaizala-drop:kaizala-drop 755" {

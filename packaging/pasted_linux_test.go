@@ -33,7 +33,7 @@ func paste(t *testing.T, dir, commands string) {
 // testPastedBackup: the commands of the installed page make a backup while the daemon runs, and put it back, here and on a machine that has
 // only the package; what was posted meanwhile is not posted again. Those about a proxy lead to a service that knows it.
 func (h *house) testPastedBackup(t *testing.T) {
-	apt(t, "install", "./2.deb")
+	dpkg(t, "--install", "2.deb")
 	proxy := blocks(t, runningPage, "## Behind a proxy")
 	if len(proxy) != 1 {
 		t.Fatalf("there are %d blocks about a proxy", len(proxy))
@@ -59,7 +59,7 @@ func (h *house) testPastedBackup(t *testing.T) {
 	wipe(t)
 	must(t, os.RemoveAll(stateDir+".old"))
 
-	apt(t, "install", "./2.deb")
+	dpkg(t, "--install", "2.deb")
 	run(t, "tar", "-xzPf", "/backup/kaizala-drop/settings.tar.gz")
 	if got := readFile(t, "/etc/credstore/kaizala-drop.refresh-token"); got != "secret" {
 		t.Errorf("the secret is %q", got)
