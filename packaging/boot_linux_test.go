@@ -32,7 +32,7 @@ func TestInstalled(t *testing.T) {
 	for number, env := range map[string][]string{"1": {"VERSION=0.0.0~before"}, "2": {"VERSION=0.0.1~after"}} {
 		dist := t.TempDir()
 		runIn(t, repository, append(env, "ARCHITECTURES="+archHere(t)), "packaging/build", dist)
-		for _, kind := range []string{"deb", "rpm"} {
+		for _, kind := range []string{"deb", "rpm", "tar.gz"} {
 			boottest.CopyFile(t, only(t, dist, "*."+kind), filepath.Join(share, number+"."+kind), 0o644)
 		}
 	}
@@ -86,6 +86,15 @@ func testInside(t *testing.T) {
 		{"upgraded from an installation by hand", h.testByHand},
 		{"beside an edited unit", h.testEditedUnit},
 		{"beside a drop-in with the old path", h.testOldDropIn},
+		{"downgraded", h.testDowngraded},
+		{"masked or disabled", h.testMasked},
+		{"a daemon started by hand", h.testByHandWithout},
+		{"purged while it is in use", h.testPurgedInUse},
+		{"purged where directories are odd", h.testPurgedOddly},
+		{"where names and places are taken", h.testOddPlaces},
+		{"interrupted, and without systemd", h.testInterrupted},
+		{"backed up as the page says", h.testPastedBackup},
+		{"by the tarball, as the page says", h.testPastedTarball},
 		{"rpm: in a root of its own", h.testRPMRoot},
 		{"rpm: installed, upgraded and erased", h.testRPM},
 	} {

@@ -41,13 +41,14 @@ func TestBuild(t *testing.T) {
 			t.Errorf("lintian: %v\n%s", err, said)
 		}
 	}
+	testContents(t, first)
 	for arch, name := range map[string]string{"x86_64": "amd64", "aarch64": "arm64", "armv7hl": "armhf"} {
 		rpm := only(t, first, "*."+arch+".rpm")
 		if got := tidy(run(t, "rpm", "-qp", "--queryformat", "%{ARCH} %{BUILDHOST} %{LICENSE}", rpm)); got != arch+" localhost MIT" {
 			t.Errorf("%s is %s", rpm, got)
 		}
 		tarball := run(t, "tar", "-tzf", only(t, first, "*-linux-"+name+".tar.gz"))
-		for _, want := range []string{"/kaizala-drop", "/docs/install.md", "/NOTICE", "/systemd/kaizala-drop.service", "/man/kaizala-drop.toml.5.gz", "/completions/_kaizala-drop"} {
+		for _, want := range []string{"/kaizala-drop", "/docs/install.md", "/NOTICE", "/systemd/kaizala-drop.service", "/man/man5/kaizala-drop.toml.5.gz", "/completions/_kaizala-drop"} {
 			if !slices.ContainsFunc(strings.Fields(tarball), func(path string) bool { return strings.HasSuffix(path, want) }) {
 				t.Errorf("the tarball for %s has no %s", name, want)
 			}

@@ -33,7 +33,7 @@ func asks(t *testing.T, uid string, gids []string, args ...string) (out string, 
 // drops files and a stranger do not. Who asked is in the journal.
 func testAsks(t *testing.T) {
 	socket := "/run/kaizala-drop/control.sock"
-	if got := strings.TrimSpace(run(t, "stat", "-c", "%U:%G %A", socket)); got != "kaizala-drop:"+adminGroup+" srw-rw----" {
+	if got := strings.TrimSpace(run(t, "stat", "-c", "%U:%G %A", socket)); got != "kaizala-drop:kaizala-drop srw-rw----" {
 		t.Errorf("%s is %s", socket, got)
 	}
 	run(t, "chmod", "640", configFile)

@@ -24,7 +24,7 @@ func TestUnit(t *testing.T) {
 	for from, to := range map[string]string{
 		build(t): "kaizala-drop", build(t, "-tags", "hanghook"): hangingProgram,
 		"kaizala-drop.service": "kaizala-drop.service", "kaizala-drop.sysusers.conf": "kaizala-drop.sysusers.conf",
-		"folders.conf.example": "folders.conf.example", "tight.conf.example": "tight.conf.example",
+		"folders.conf.example": "folders.conf.example",
 	} {
 		copyFile(t, from, filepath.Join(share, to), 0o755)
 	}

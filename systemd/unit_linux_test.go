@@ -16,9 +16,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"kaizala-drop/internal/boottest"
+	"kaizala-drop/internal/filing"
 	"kaizala-drop/internal/samples"
 )
 
@@ -31,7 +35,7 @@ const (
 	lab       = "/data/scans/lab"     // what the example of a drop-in allows
 	home      = "/home/anna/Scans"    // the same, where home directories are hidden
 	group     = "scans"               // of the people who drop files, and of the folders
-	maxScore  = "17"                  // ten times what systemd-analyze security may say, drop-ins included
+	maxScore  = "12"                  // ten times what systemd-analyze security may say
 	capLease  = "0000000010000000"    // capabilities(7), as in /proc/PID/status
 )
 
@@ -86,7 +90,7 @@ func testInside(t *testing.T) {
 		{"is not killed at a slow start", testSlowStart},
 		{"is ended by the watchdog", testWatchdog},
 		{"stops", testStops},
-		{"can be kept tighter", testTight},
+		{"keeps what it makes as the folder is", testMakes},
 		{"was not ended for what is sick", sick.end},
 		{"stays down with a wrong configuration", testWrongConfiguration},
 		{"is set up", testSetsUp},
@@ -153,7 +157,9 @@ func testAnalyze(t *testing.T) {
 	if out := run(t, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit); out != "" {
 		t.Errorf("systemd-analyze verify says %s", out)
 	}
-	out := run(t, "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold="+maxScore, unit)
+	alone := filepath.Join(t.TempDir(), "alone.service") // without drop-ins
+	copyFile(t, unit, alone, 0o644)
+	out := run(t, "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold="+maxScore, alone)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	t.Log(lines[len(lines)-1])
 }
@@ -218,9 +224,10 @@ func testDelivers(t *testing.T) {
 	wantPosted(t, "lab@2", last)
 
 	anna, scans := uidOf(t, "anna"), gidOf(t, group)
+	daemon := uidOf(t, "kaizala-drop")
 	for path, want := range map[string]string{
-		filepath.Join(reception, "done"):            uidOf(t, "kaizala-drop") + ":" + scans + " drwxrwsr-x",
-		filepath.Join(lab, "done"):                  uidOf(t, "kaizala-drop") + ":" + scans + " drwxrwx---",
+		filepath.Join(reception, "done"):            daemon + ":" + scans + " drwxrwsr-x",
+		filepath.Join(lab, "done"):                  daemon + ":" + gidOf(t, "kaizala-drop") + " drwxrwx---",
 		filepath.Join(reception, "done", last.Name): anna + ":" + scans + " -rw-r-----",
 		filepath.Join(lab, "done", last.Name):       anna + ":" + scans + " -rw-r-----",
 	} {
@@ -310,31 +317,26 @@ func testStops(t *testing.T) {
 	}
 }
 
-// testTight: with the example of a tighter cage a file of a set-gid folder is delivered, done/ belongs to the folder's group and is set-gid,
-// a writer is seen (CAP_LEASE), and a file from another file system is filed, too.
-func testTight(t *testing.T) {
-	const tight, archive = "/srv/drop/tight", "/srv/drop/archive"
-	for _, dir := range []string{tight, archive} {
-		run(t, "install", "-d", "-m", "2770", "-g", group, dir)
+// testMakes: all that the unit alone makes in set-gid folders, subfolders and another file system among them, has owner, group and mode as
+// the folder has; in one without that bit, its group has the same rights. A writer is seen (CAP_LEASE).
+func testMakes(t *testing.T) {
+	const set, unset, archive = "/srv/drop/set-gid", "/srv/drop/unset", "/srv/drop/archive"
+	for dir, mode := range map[string]string{set: "3775", unset: "0770", archive: "2770"} {
+		run(t, "install", "-d", "-m", mode, "-g", group, "-o", "kaizala-drop", dir)
 	}
+	run(t, "install", "-d", "-m", "2775", "-g", group, "-o", "anna", set+"/trip")
 	run(t, "mount", "-t", "tmpfs", "-o", "mode=2770,gid="+gidOf(t, group), "tmpfs", archive)
-	b, err := os.ReadFile("tight.conf.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dropIn(t, "tight.conf", string(b))
 	if err := os.Remove(filepath.Join(dropIns, "folders.conf")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { write(t, filepath.Join(dropIns, "folders.conf"), exampleInUse(t), 0o644) })
 	dropIn(t, "groups.conf", "[Service]\nSupplementaryGroups="+group+"\n")
-	run(t, "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=12", "/etc/systemd/system/kaizala-drop.service")
 
-	configure(t, withCredentials+folder(tight, "reception@2")+fmt.Sprintf("done = %q\n", archive+"/done"))
+	configure(t, withCredentials+folder(set, "reception@2")+fmt.Sprintf("recursive = true\ndone = %q\n", archive+"/done")+folder(unset, "lab@2"))
 	run(t, "systemctl", "start", "kaizala-drop")
 	held, s := samples.All()[1], samples.All()[0]
-	s.Name, held.Name = "tight.jpg", "tight and open.jpeg"
-	f, err := os.OpenFile(filepath.Join(tight, held.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
+	s.Name, held.Name = "made.jpg", "made and open.jpeg"
+	f, err := os.OpenFile(filepath.Join(set, held.Name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,27 +344,96 @@ func testTight(t *testing.T) {
 	if _, err := f.Write(held.Bytes); err != nil {
 		t.Fatal(err)
 	}
-	drop(t, tight, s)
-	write(t, filepath.Join(tight, "torn.pdf"), "%PDF-1.4\n", 0o664)
-	for _, done := range []string{filepath.Join(archive, "done", s.Name), filepath.Join(tight, "failed", "torn.pdf.reason.txt")} {
-		boottest.Await(t, done, func() bool { _, err := os.Stat(done); return err == nil })
+	drop(t, set, s)
+	drop(t, set+"/trip", s)
+	drop(t, unset, s)
+	for _, dir := range []string{set, unset} {
+		write(t, dir+"/torn.pdf", "%PDF-1.4\n", 0o664)
+	}
+	for _, path := range []string{archive + "/done/made.jpg", archive + "/done/trip/made.jpg", unset + "/done/made.jpg", set + "/failed/torn.pdf", unset + "/failed/torn.pdf"} {
+		boottest.Await(t, path, func() bool { _, err := os.Stat(path); return err == nil })
 	}
 	if _, err := os.Stat(f.Name()); err != nil {
 		t.Errorf("a file that is open for writing was taken: %v", err)
 	}
-	for _, dir := range []string{archive + "/done", tight + "/failed"} {
-		if got := strings.TrimSpace(run(t, "stat", "-c", "%G %A", dir)); got != group+" drwxrws---" {
-			t.Errorf("%s is %s", dir, got)
+	for path, want := range map[string]string{
+		archive + "/done": "drwxrwsr-t", archive + "/done/trip": "drwxrwsr-t", set + "/failed": "drwxrwsr-t", set + "/failed/torn.pdf.reason.txt": "-rw-rw-r--",
+		archive + "/done/" + filing.Mark: "-rw-rw-r--", set + "/failed/" + filing.Mark: "-rw-rw-r--",
+		archive + "/done/made.jpg": "-rw-r-----", archive + "/done/trip/made.jpg": "-rw-r-----",
+	} {
+		if got := strings.TrimSpace(run(t, "stat", "-c", "%U:%G %A", path)); got != "kaizala-drop:"+group+" "+want {
+			t.Errorf("%s is %s", path, got)
 		}
 	}
-	if got := strings.TrimSpace(run(t, "stat", "-c", "%G %A", filepath.Join(archive, "done", s.Name))); got != group+" -rw-r-----" {
-		t.Errorf("what came from another file system is %s", got)
-	}
+	wantShared(t, unset)
+	t.Run("speaks to no multicast", testMulticast)
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
 	boottest.Await(t, held.Name, func() bool { _, err := os.Stat(filepath.Join(archive, "done", held.Name)); return err == nil })
 	run(t, "systemctl", "stop", "kaizala-drop")
+}
+
+// testMulticast speaks to multicast as a process of the unit, which is not let, and as one of another, which is; and to one address.
+func testMulticast(t *testing.T) {
+	const mine = "/proc/self/cgroup"
+	b, err := os.ReadFile(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, own, _ := strings.Cut(strings.TrimSpace(string(b)), "::")
+	speak := func(cgroup string, to [4]byte) error {
+		const all = "/sys/fs/cgroup"
+		if err := os.WriteFile(filepath.Join(all, cgroup, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := os.WriteFile(filepath.Join(all, own, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if err := unix.SetsockoptInet4Addr(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, [4]byte{127, 0, 0, 1}); err != nil {
+			t.Fatal(err)
+		}
+		return unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Addr: to, Port: 5353})
+	}
+	mdns, unit := [4]byte{224, 0, 0, 251}, show(t, "ControlGroup")
+	if err := errors.Join(speak(own, mdns), speak(unit, [4]byte{127, 0, 0, 1})); err != nil {
+		t.Fatalf("what is to be let is not: %v", err)
+	}
+	err = speak(unit, mdns)
+	boottest.Need(t, err != nil, "this kernel or container lets systemd filter no addresses")
+	if !errors.Is(err, unix.EPERM) {
+		t.Errorf("multicast from the unit: %v", err)
+	}
+}
+
+// wantShared sees that what was made in a folder without set-gid bit is open to the folder's group, and closed to others.
+func wantShared(t *testing.T, dir string) {
+	t.Helper()
+	as := func(groups []uint32, script string) error {
+		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
+		const nobody = 65534
+		cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody, Groups: groups}}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return err
+	}
+	script := "test -w " + dir + "/done && ls " + dir + "/done && cat " + dir + "/failed/torn.pdf.reason.txt && echo >>" + dir + "/failed/torn.pdf.reason.txt && " +
+		"cat " + dir + "/failed/" + filing.Mark + " && mv " + dir + "/failed/torn.pdf.reason.txt " + dir + "/done/"
+	if err := as(nil, script); err == nil {
+		t.Errorf("%s is open to others", dir)
+	}
+	if err := as([]uint32{uint32(number(t, gidOf(t, group)))}, script); err != nil {
+		t.Errorf("%s is closed to its group: %v", dir, err)
+	}
 }
 
 func testWrongConfiguration(t *testing.T) {

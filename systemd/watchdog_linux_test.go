@@ -39,7 +39,7 @@ func dropIn(t *testing.T, name, text string) {
 func testWatchdog(t *testing.T) {
 	boottest.TakesLong(t)
 	copyFile(t, hangingProgram, "/usr/local/bin/"+hangingProgram, 0o755)
-	dropIn(t, "watchdog.conf", fmt.Sprintf("[Service]\nWatchdogSec=10s\nExecPaths=/usr/local/bin/%[1]s\nExecStart=\n"+
+	dropIn(t, "watchdog.conf", fmt.Sprintf("[Service]\nWatchdogSec=10s\nRuntimeDirectoryPreserve=no\nExecPaths=/usr/local/bin/%[1]s\nExecStart=\n"+
 		"ExecStart=/usr/local/bin/%[1]s run --config /etc/kaizala-drop/config.toml\n", hangingProgram))
 	run(t, "systemctl", "restart", "kaizala-drop")
 	parts := []string{"posting to kaizala", "writing the ledger in /var/lib/kaizala-drop", "the watcher", "the watcher of the folder " + reception, "bringing up the folders"}

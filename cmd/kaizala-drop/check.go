@@ -45,7 +45,7 @@ Credentials ("credential:NAME") are given out by systemd, to a service alone. El
 				return err
 			}
 			r := report{out: cmd.OutOrStdout()}
-			r.config(c)
+			r.config(c, online && len(c.Unresolved) == 0)
 			r.tokens(c)
 			r.proxies()
 			switch {

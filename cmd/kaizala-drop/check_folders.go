@@ -31,6 +31,7 @@ type look struct {
 	ended   chan struct{}
 	claim   *overlap.Claim // of a folder that can be served
 	watches int            // that it needs
+	asked   bool           // the destination says what it posts to
 }
 
 // startLook starts f.
@@ -73,7 +74,8 @@ func (r *report) add(l *look, late <-chan struct{}, what, path string) (ended bo
 	return true
 }
 
-func (r *report) config(c config.Config) {
+// config looks at what needs no destination. asked: the destinations are asked afterwards, and tell what each folder posts to.
+func (r *report) config(c config.Config, asked bool) {
 	r.good("%s: %s", text.Printable(c.Path), counted(len(c.Folders), "folder"))
 	for _, w := range c.Warnings {
 		r.warning("%s", w.In(c.Path))
@@ -88,7 +90,10 @@ func (r *report) config(c config.Config) {
 	_, toWatch := stages(c.Folders, destination.Traits{}) // which folders are watched is no matter of types
 	looks := make([]*look, len(c.Folders))
 	for i, f := range c.Folders {
-		looks[i] = startLook(func(l *look) { l.folder(f, toWatch[i], c.StateDir) })
+		looks[i] = startLook(func(l *look) {
+			l.asked = asked
+			l.folder(f, toWatch[i], door.Own{StateDir: c.StateDir, Files: c.Files})
+		})
 	}
 	r.add(state, late, "state_dir", c.StateDir)
 	watches, unknown := 0, 0
@@ -117,8 +122,8 @@ func (r *report) apart(c overlap.Claim, before []overlap.Claim) {
 }
 
 // folder looks at f as its door will, and changes nothing.
-func (l *look) folder(f config.Folder, watch watcher.Folder, stateDir string) {
-	claim, holder, err := door.Look(f, stateDir, l.at)
+func (l *look) folder(f config.Folder, watch watcher.Folder, own door.Own) {
+	claim, holder, err := door.Look(f, own, l.at)
 	if err != nil {
 		l.problem("folder %q: %s", f.Path, advised(err, door.Help(err)))
 		return
@@ -127,7 +132,7 @@ func (l *look) folder(f config.Folder, watch watcher.Folder, stateDir string) {
 		l.problem("folder %q: this user cannot list it and move files out of it: %s", f.Path, advised(err, door.Remedy(err)))
 		return
 	}
-	if holder != nil && holder.StateDir != text.Printable(stateDir) {
+	if holder != nil && holder.StateDir != text.Printable(own.StateDir) {
 		l.problem("folder %q: %s", f.Path, advised(holder, door.Help(*holder)))
 		return
 	}
@@ -139,7 +144,11 @@ func (l *look) folder(f config.Folder, watch watcher.Folder, stateDir string) {
 	if holder != nil {
 		how = "served now by the daemon of this state_dir, " + how
 	}
-	l.good("folder %q: %s, posts to %q", f.Path, how, f.Target())
+	if l.asked {
+		l.good("folder %q: %s", f.Path, how)
+	} else {
+		l.good("folder %q: %s, posts to %q", f.Path, how, f.Target())
+	}
 	for _, dir := range []string{f.Done, f.Failed} {
 		l.at("looking at " + text.Printable(dir))
 		l.writable("folder", dir)

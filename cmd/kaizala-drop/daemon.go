@@ -126,7 +126,8 @@ func (d *daemon) work(
 ) (sum uploader.Summary, hanging []string, err error) {
 	configured, up, asks := make(chan []config.Folder), make(chan []config.Folder), make(chan view.Ask[[]view.Door])
 	doors := door.Doors{
-		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir, Asks: asks, Beats: &d.beats, Once: d.once, Log: d.log,
+		Folders: configured, Up: up, Probe: filer.Probe, Busy: busyIn(book), StateDir: d.config.StateDir,
+		Files: d.config.Files, Asks: asks, Beats: &d.beats, Once: d.once, Log: d.log,
 	}
 	asked := make(chan struct{}) // closed when what was asked of failed files was tried
 	back := d.retries(book, filer, pipelines)

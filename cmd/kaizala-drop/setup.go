@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -21,6 +24,7 @@ type setupFlags struct {
 
 	runAs, stateDir        string
 	mend, present, noStart bool
+	evenThere              bool
 }
 
 func newSetup() *cobra.Command {
@@ -31,14 +35,18 @@ func newSetup() *cobra.Command {
 		Long: `setup asks for what is not known yet, with an answer already there where one makes sense (Enter takes it): where files are posted,
 the login, which group or room, and which folder. It then shows all that it is going to do, and does it once that is agreed to: it makes
 the folder, writes the configuration, checks all of it as "check --online" does, and starts the service or has it read the configuration
-again. Where the check finds something new, or anything else fails, all is as it was before. Ctrl-C at any question changes nothing; a
-login that was done is kept. Run it again to add a folder.
+again. Where the check finds something new, or anything else fails, all is as it was before, and so it is where the service does not start
+or does not serve the folder. Ctrl-C at any question changes nothing; a login that was done is kept. Run it again to add a folder.
 
-The configuration keeps its comments, its order and whatever else stands in it; what it was stays beside it. A secret is never written
-into it: with systemd it becomes a credential of the service, in /etc/credstore, and otherwise a file beside the configuration that only
-the daemon's user can read. A folder that is made belongs to the daemon's user and to a group (2770, set-gid), whose members may drop files
-there. One that is there already is changed only where that is agreed to, and so are none of the files in it. Folders outside of /srv/drop
-get a drop-in for the unit, setup.conf.
+The configuration keeps its comments, its order and whatever else stands in it; what it was stays beside it (the first one, and the last
+five). A secret is never written into it: with systemd it becomes a credential of the service, in /etc/credstore, and otherwise a file
+beside the configuration that only the daemon's user can read. One that is there under that name already stays, and the new one gets
+another name. A login of before is used only for the account that is asked for, and it is said whose it is.
+
+A folder that is made belongs to the daemon's user and to a group (2770, set-gid), whose members may drop files there. One that is there
+already is changed only where that is agreed to, and none of the files in it is. Those that would be posted are counted, also in subfolders
+where those are taken. Directories of the system are refused, and a home directory is asked about. Folders outside of /srv/drop get a
+drop-in for the unit, setup.conf.
 
 Run it as root where there is a service. Whoever runs it otherwise sets up a daemon of their own, with --config.
 
@@ -54,7 +62,7 @@ an answer that makes sense has that. Passwords, tokens and PINs are read from st
 			if err := f.fit(); err != nil {
 				return err
 			}
-			ctx, stop := untilSignalled(cmd.Context())
+			ctx, stop := untilSignalled(cmd.Context(), hangups()...)
 			defer stop()
 			s := &settingUp{ctx: ctx, flags: f, dialogue: newDialogue(os.Stdin, cmd.ErrOrStderr()), out: cmd.OutOrStdout()}
 			return s.ended(s.run())
@@ -62,6 +70,14 @@ an answer that makes sense has that. Passwords, tokens and PINs are read from st
 	}
 	f.register(cmd)
 	return cmd
+}
+
+// hangups are the signal of a terminal that is gone, unless who started this wants it to go on then, as nohup does.
+func hangups() []os.Signal {
+	if signal.Ignored(syscall.SIGHUP) {
+		return nil
+	}
+	return []os.Signal{syscall.SIGHUP}
 }
 
 func (f *setupFlags) register(cmd *cobra.Command) {
@@ -85,6 +101,7 @@ func (f *setupFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.people, "people", "", "the `GROUP` of this machine whose members may drop files (default: the daemon's own)")
 	flags.BoolVar(&f.mend, "mend", false, "do to a folder that is there already what it lacks")
 	flags.BoolVar(&f.present, "post-present", false, "post the files that are in the folder already, too")
+	flags.BoolVar(&f.evenThere, "even-there", false, "take a folder that is a home directory, or /srv, /mnt or /opt itself")
 	flags.StringVar(&f.runAs, "run-as", "", "the `USER` that the daemon runs as (default: that of the unit)")
 	flags.StringVar(&f.stateDir, "state-dir", "", "for a new configuration: the `DIRECTORY` of the daemon's memory")
 	flags.BoolVar(&f.noStart, "no-start", false, "write the configuration, and leave the service alone")
@@ -99,6 +116,11 @@ func (f *setupFlags) register(cmd *cobra.Command) {
 
 // fit sees to what a flag cannot be, wherever it goes.
 func (f *setupFlags) fit() error {
+	for _, answer := range []*string{
+		&f.destination, &f.homeserver, &f.user, &f.endpoint, &f.applicationID, &f.phone, &f.room, &f.group, &f.people, &f.runAs, &f.stateDir,
+	} {
+		*answer = strings.TrimSpace(*answer)
+	}
 	if f.config == "" {
 		return errors.New("--config is empty: name the file")
 	}

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -111,6 +109,8 @@ func (s *settingUp) answer(q setup.Question) error {
 		return s.askTarget()
 	case setup.AskFolder:
 		return s.given(s.flags.folder, "Folder to drop files into", s.likelyFolder(), s.takeFolder)
+	case setup.AskPlace:
+		return s.askPlace()
 	case setup.AskPeople:
 		return s.given(s.flags.people, "Who may drop files there: a group of this machine", s.host.group, s.takePeople)
 	case setup.AskMend:
@@ -209,76 +209,4 @@ func (s *settingUp) takeApplication(answer string) error {
 		s.known.ApplicationID = ""
 	}
 	return err
-}
-
-// askSecret takes the connector's secret. One that lies where it is to be kept is not asked for.
-func (s *settingUp) askSecret() error {
-	reference, path := s.keptAt("application-secret")
-	if s.flags.secretFile == "" && s.kept(reference, path) {
-		s.known.Secret = true
-		return s.takeRefresh()
-	}
-	secret, err := "", error(nil)
-	if s.flags.secretFile != "" {
-		secret, err = secretIn(s.flags.secretFile)
-	} else {
-		secret, err = s.dialogue.askHidden(s.ctx, "Application secret (it is not shown; it is kept in "+text.Printable(path)+")")
-	}
-	if secret = strings.TrimSpace(secret); err == nil && secret == "" {
-		err = errors.New("no application secret was given")
-	}
-	if err != nil {
-		return failed(err)
-	}
-	s.keep(reference, path, secret)
-	s.known.Secret = true
-	return s.takeRefresh()
-}
-
-// kept reports whether a secret is where it is to be kept.
-func (s *settingUp) kept(reference, path string) bool {
-	if secret, ok := s.environment().Secret(reference); ok && secret != "" {
-		return true
-	}
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Size() > 0
-}
-
-func (s *settingUp) takeRefresh() error {
-	if s.flags.refreshFile == "" {
-		return nil
-	}
-	secret, err := secretIn(s.flags.refreshFile)
-	if err != nil {
-		return failed(err)
-	}
-	reference, path := s.keptAt("refresh-token")
-	s.keep(reference, path, secret)
-	return nil
-}
-
-// keep remembers a secret until all is written.
-func (s *settingUp) keep(reference, path, secret string) {
-	s.references[reference] = secret
-	file := secretFile{path: path, content: secret + "\n", uid: s.host.uid, gid: s.host.gid}
-	if s.host.unit {
-		file.uid, file.gid = 0, 0
-	}
-	s.secretFiles = append(s.secretFiles, file)
-}
-
-// secretIn reads a file that holds a secret and nothing else; a pipe, too.
-func secretIn(path string) (string, error) {
-	const most = 64 << 10
-	in, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer in.Close()
-	content, err := io.ReadAll(io.LimitReader(in, most))
-	secret := strings.TrimSpace(string(content))
-	if err == nil && (secret == "" || len(content) == most || strings.ContainsAny(secret, "\r\n")) {
-		err = fmt.Errorf("%s holds no secret: it is to hold one line", text.Printable(path))
-	}
-	return secret, err
 }

@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"kaizala-drop/internal/durable"
+	"golang.org/x/sys/unix"
+
 	"kaizala-drop/internal/text"
 )
 
@@ -37,15 +38,33 @@ func (s *settingUp) carryOut() error {
 		return failed(err)
 	}
 	s.written = true
+	back = append(back, func() error { return s.file.restore(kept, p.next) })
 	if kept != "" {
 		fmt.Fprintf(s.out, "%s has the folder now; what it was is in %s\n", text.Printable(s.file.path), text.Printable(kept))
 	} else {
 		fmt.Fprintf(s.out, "%s is written\n", text.Printable(s.file.path))
 	}
 	if err := s.start(p); err != nil {
-		return failed(err)
+		return failed(s.notStarted(err, back))
 	}
+	s.file.forget()
 	return s.tell()
+}
+
+// notStarted takes all back if the service does not do what it was told, and has it run as it did before.
+func (s *settingUp) notStarted(err error, back undo) error {
+	failure, ok := errors.AsType[*startError](err)
+	if s.ctx.Err() != nil {
+		return errors.New("stopped: the configuration is written, and the service may not have taken it up: see kaizala-drop status")
+	}
+	if !ok {
+		return err
+	}
+	err = fmt.Errorf("%w%s", err, s.journal(failure.since))
+	if undone := errors.Join(back.all(), s.asBefore(failure)); undone != nil {
+		return fmt.Errorf("%w\nand this could not be taken back: %w", err, undone)
+	}
+	return fmt.Errorf("%w\nall of it was taken back", err)
 }
 
 // write does all up to the configuration.
@@ -98,116 +117,11 @@ func (s *settingUp) makeFolders(dir string, mode fs.FileMode, back *undo) error 
 	if err := os.Mkdir(dir, mode.Perm()); err != nil {
 		return err
 	}
-	*back = append(*back, func() error { return os.Remove(dir) })
-	return os.Chmod(dir, mode) // whatever the umask
-}
-
-func (s *settingUp) makeFolder(back *undo) error {
-	if s.folder.There {
-		return nil
-	}
-	if err := s.makeFolders(s.known.Folder, 0o770, back); err != nil {
-		return fmt.Errorf("cannot make the folder: %w", err)
-	}
-	var err error
-	if s.host.root {
-		err = os.Chown(s.known.Folder, s.host.uid, s.gid)
-	}
-	if err == nil {
-		err = os.Chmod(s.known.Folder, folderMode) // after chown(2), which takes the set-gid bit away
-	}
-	if err != nil && mayUse(s.ctx, s.host, s.known.Folder) { // a stick, whose file system knows no owners
-		fmt.Fprintf(s.out, "note: %s is as its file system makes it: %v\n", text.Printable(s.known.Folder), err)
-		return nil
-	}
-	return err
-}
-
-// mendFolder changes the folder itself, and nothing in it.
-func (s *settingUp) mendFolder(back *undo) error {
-	for _, lack := range s.mend {
-		info, err := os.Stat(s.known.Folder)
-		if err != nil {
-			return err
-		}
-		_, gid := ownerOf(info)
-		if lack.Join != "" {
-			if !s.host.unit {
-				return fmt.Errorf("run this, and setup again: %s", lack.Command)
-			}
-			continue
-		}
-		*back = append(*back, func() error {
-			return errors.Join(os.Chown(s.known.Folder, -1, gid), os.Chmod(s.known.Folder, info.Mode()))
-		})
-		if lack.Group != "" {
-			if err := os.Chown(s.known.Folder, -1, s.host.gid); err != nil {
-				return err
-			}
-		}
-		if err := os.Chmod(s.known.Folder, info.Mode()|0o070|fs.ModeSetgid); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *settingUp) writeSecrets(back *undo) error {
-	for _, f := range s.secretFiles {
-		if err := s.makeFolders(filepath.Dir(f.path), 0o700, back); err != nil {
-			return err
-		}
-		if err := s.putFile(f.path, f.content, 0o600, f.uid, f.gid, back); err != nil {
-			return fmt.Errorf("cannot keep a secret: %w", err)
-		}
-	}
-	return nil
-}
-
-func (s *settingUp) writeDropIn(content string, back *undo) error {
-	if content == "" {
-		return nil
-	}
-	if err := s.makeFolders(filepath.Dir(unitDropIn), 0o755, back); err != nil {
-		return err
-	}
-	return s.putFile(unitDropIn, content, 0o644, 0, 0, back)
-}
-
-// putFile puts a file in the place of whatever is there, which comes back if it must.
-func (s *settingUp) putFile(path, content string, mode fs.FileMode, uid, gid int, back *undo) error {
-	old, err := os.ReadFile(path)
-	there := err == nil
-	if !there && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := replaceFile(path, content, mode, s.host.root, uid, gid); err != nil {
-		return err
-	}
 	*back = append(*back, func() error {
-		if !there {
-			return os.Remove(path)
+		if err := os.Remove(dir); !errors.Is(err, unix.ENOTEMPTY) { // what came into it meanwhile stays
+			return err
 		}
-		return replaceFile(path, string(old), mode, s.host.root, uid, gid)
+		return nil
 	})
-	return nil
-}
-
-func replaceFile(path, content string, mode fs.FileMode, root bool, uid, gid int) error {
-	out, err := os.CreateTemp(filepath.Dir(path), ".kaizala-drop-setup-*")
-	if err != nil {
-		return err
-	}
-	_, err = out.WriteString(content)
-	if err == nil && root {
-		err = out.Chown(uid, gid)
-	}
-	err = errors.Join(err, out.Chmod(mode), out.Sync(), out.Close())
-	if err == nil {
-		err = durable.Rename(out.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(out.Name()))
-	}
-	return nil
+	return os.Chmod(dir, mode) // whatever the umask
 }

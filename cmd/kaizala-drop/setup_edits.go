@@ -40,7 +40,7 @@ func (s *settingUp) stateDir() string {
 		return s.base.config.StateDir
 	case s.flags.stateDir != "":
 		return filepath.Clean(s.flags.stateDir)
-	case !s.host.root:
+	case !s.host.root || !s.host.unit && s.file.path != defaultConfig: // a daemon beside the service
 		return filepath.Join(filepath.Dir(s.file.real), "state")
 	}
 	return unitStateDir
@@ -52,9 +52,9 @@ func (s *settingUp) nameFor() string {
 	typed := func(d config.Destination) bool { return d.Type == s.known.Type }
 	name := map[string]string{setup.Matrix: "chat", setup.Kaizala: "kaizala"}[s.known.Type]
 	switch {
-	case s.known.Type == setup.Matrix && s.base.openMatrix != "":
+	case s.known.Type == setup.Matrix && s.base.openMatrix != "" && !slices.Contains(s.avoided, s.base.openMatrix):
 		return s.base.openMatrix
-	case s.known.Type == setup.Kaizala && (s.base.openKaizala || !hasKaizala && !slices.ContainsFunc(s.base.config.Destinations, typed)):
+	case s.known.Type == setup.Kaizala && !slices.Contains(s.avoided, name) && (s.base.openKaizala || !hasKaizala && !slices.ContainsFunc(s.base.config.Destinations, typed)):
 		return name
 	}
 	more, _ := s.base.root["destination"].(map[string]any)
@@ -63,7 +63,7 @@ func (s *settingUp) nameFor() string {
 		if n > 1 {
 			next = fmt.Sprintf("%s%d", name, n)
 		}
-		if _, taken := more[next]; !taken && next != "kaizala" {
+		if _, taken := more[next]; !taken && next != "kaizala" && !slices.Contains(s.avoided, next) {
 			return next
 		}
 	}
@@ -145,18 +145,6 @@ func (s *settingUp) pins() (edits []setup.Edit) {
 		}
 	}
 	return edits
-}
-
-// keptAt is how the configuration refers to a secret of the destination, and where that is kept.
-func (s *settingUp) keptAt(name string) (reference, path string) {
-	if s.known.Destination != "kaizala" {
-		name = s.known.Destination + "-" + name
-	}
-	if s.host.unit {
-		return "credential:" + name, credentialFile(name)
-	}
-	path = filepath.Join(filepath.Dir(s.file.real), name)
-	return "file:" + path, path
 }
 
 // folderEdits write the folder down.

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -68,6 +71,9 @@ func (f settingsFile) canChange() error {
 		dir = filepath.Dir(dir)
 	}
 	probe, err := os.CreateTemp(dir, ".kaizala-drop-setup-*")
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("in %s: %w", text.Printable(dir), e.Err)
+	}
 	if err != nil {
 		return err
 	}
@@ -128,7 +134,10 @@ func (f settingsFile) fill(out *os.File, content string, h host) error {
 	if err == nil && uid >= 0 {
 		err = out.Chown(uid, gid)
 	}
-	return errors.Join(err, out.Chmod(mode), out.Sync())
+	if err = errors.Join(err, out.Chmod(mode)); err == nil && f.there {
+		err = copyAttributes(f.real, out)
+	}
+	return errors.Join(err, out.Sync())
 }
 
 // commit puts what was prepared in the place of the file, and keeps that beside it. It gives the name of what is kept.
@@ -165,25 +174,60 @@ func (f settingsFile) unchanged() error {
 	return nil
 }
 
-// keep gives the file a second name, or copies it where that cannot be done.
-func (f settingsFile) keep() (name string, err error) {
-	for n := 1; n < 1000; n++ {
-		name = f.real + ".before-setup"
-		if n > 1 {
-			name = fmt.Sprintf("%s.before-setup-%d", f.real, n)
-		}
-		err = os.Link(f.real, name)
-		if err == nil {
-			return name, nil
-		}
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err = f.copyTo(name); !errors.Is(err, fs.ErrExist) {
-			return name, err
+// mostKept is how many files of before are kept: the first, and the last ones.
+const mostKept = 6
+
+// keptName is the name of the nth.
+func (f settingsFile) keptName(n int) string {
+	if n == 1 {
+		return f.real + ".before-setup"
+	}
+	return fmt.Sprintf("%s.before-setup-%d", f.real, n)
+}
+
+// keptBefore are the numbers of those that are there, in order.
+func (f settingsFile) keptBefore() (all []int, err error) {
+	entries, err := os.ReadDir(filepath.Dir(f.real))
+	for _, e := range entries {
+		after, ok := strings.CutPrefix(e.Name(), filepath.Base(f.real)+".before-setup")
+		n, numErr := strconv.Atoi(strings.TrimPrefix(after, "-"))
+		switch {
+		case ok && after == "":
+			all = append(all, 1)
+		case ok && numErr == nil && n > 1 && f.real+".before-setup"+after == f.keptName(n):
+			all = append(all, n)
 		}
 	}
-	return "", err
+	slices.Sort(all)
+	return all, err
+}
+
+// keep gives the file a second name, or copies it where that cannot be done.
+func (f settingsFile) keep() (name string, err error) {
+	before, err := f.keptBefore()
+	if err != nil {
+		return "", err
+	}
+	next := 1
+	if len(before) > 0 {
+		next = before[len(before)-1] + 1
+	}
+	name = f.keptName(next)
+	if err = os.Link(f.real, name); err != nil && !errors.Is(err, fs.ErrExist) {
+		err = f.copyTo(name)
+	}
+	return name, err
+}
+
+// forget removes kept files of between the first and the last ones. One that cannot be removed stays.
+func (f settingsFile) forget() {
+	before, err := f.keptBefore()
+	if err != nil || len(before) <= mostKept {
+		return
+	}
+	for _, n := range before[1 : len(before)-mostKept+1] {
+		_ = os.Remove(f.keptName(n))
+	}
 }
 
 func (f settingsFile) copyTo(name string) error {

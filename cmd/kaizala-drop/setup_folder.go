@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,9 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/door"
+	"kaizala-drop/internal/overlap"
 	"kaizala-drop/internal/setup"
 	"kaizala-drop/internal/text"
 )
@@ -54,10 +58,12 @@ func (s *settingUp) takeFolder(answer string) (err error) {
 			s.known.Folder = ""
 		}
 	}()
-	if _, _, err := s.parse(append(s.destinationEdits(), s.folderEdits()...), false); err != nil {
+	_, c, err := s.parse(append(s.destinationEdits(), s.folderEdits()...), false)
+	if err != nil {
 		return shortly(err)
 	}
-	if err := s.lookAtFolder(path); err != nil {
+	i := slices.IndexFunc(c.Folders, func(f config.Folder) bool { return f.Path == path })
+	if err := s.lookAtFolder(c.Folders[i], door.Own{StateDir: c.StateDir, Files: c.Files}); err != nil {
 		return err
 	}
 	_, err = s.unitLines("")
@@ -65,19 +71,12 @@ func (s *settingUp) takeFolder(answer string) (err error) {
 }
 
 // lookAtFolder finds out what is at a path, within the time that check gives it, too.
-func (s *settingUp) lookAtFolder(path string) error {
-	type seen struct {
-		folder setup.Folder
-		gid    int
-		holds  int
-		err    error
-	}
+func (s *settingUp) lookAtFolder(f config.Folder, own door.Own) error {
+	path := f.Path
 	answers := make(chan seen, 1)
-	go func() { // it may hang there for ever
-		var a seen
-		a.folder, a.gid, a.holds, a.err = s.seenAt(path)
-		answers <- a
-	}()
+	ctx, cancel := context.WithTimeout(s.ctx, checkPatience)
+	defer cancel()
+	go func() { answers <- s.seenAt(ctx, f, own) }() // it may hang there for ever
 	select {
 	case a := <-answers:
 		if a.err != nil {
@@ -86,46 +85,76 @@ func (s *settingUp) lookAtFolder(path string) error {
 		if a.folder.There && s.flags.people != "" {
 			return fmt.Errorf("--people is for a folder that is made: %s is there already, and belongs to the group %s", text.Printable(path), a.folder.Group)
 		}
-		s.folder, s.gid = a.folder, a.gid
-		s.known.Makes, s.known.Holds = !a.folder.There && s.host.root, a.holds
-		s.known.Mended = !a.folder.There
+		s.folder, s.gid, s.mend = a.folder, a.gid, nil
+		s.known.Makes, s.known.Holds, s.known.Doubt = !a.folder.There && s.host.root, a.holds, a.doubt
+		s.known.Mended, s.known.Sure, s.known.Agreed = !a.folder.There, false, false
 		return nil
-	case <-time.After(checkPatience):
+	case <-ctx.Done():
+		if s.ctx.Err() != nil {
+			return s.ctx.Err()
+		}
 		return fmt.Errorf("%s does not answer: look at its file system, or name another folder", text.Printable(path))
-	case <-s.ctx.Done():
-		return s.ctx.Err()
 	}
 }
 
-func (s *settingUp) seenAt(path string) (f setup.Folder, gid, holds int, err error) {
-	f.Path = path
+// seen is what is at a path.
+type seen struct {
+	folder setup.Folder
+	gid    int // its group
+	holds  setup.Holds
+	doubt  string
+	err    error
+}
+
+func (s *settingUp) seenAt(ctx context.Context, configured config.Folder, own door.Own) (a seen) {
+	path := configured.Path
+	a.folder.Path = path
+	if a.err = mayBeFolder(path); a.err != nil {
+		return a
+	}
+	if a.err = s.apart(configured, own); a.err != nil {
+		return a
+	}
 	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		if _, err := os.Lstat(path); err == nil {
-			return f, 0, 0, fmt.Errorf("%s is a symbolic link that leads nowhere: mend it, or name another folder", text.Printable(path))
+			a.err = fmt.Errorf("%s is a symbolic link that leads nowhere: mend it, or name another folder", text.Printable(path))
+			return a
 		}
-		return f, 0, 0, s.canMake(path)
+		a.doubt, a.err = setup.Doubt(leadsTo(path), false), s.canMake(path)
+		return a
 	}
-	if err != nil {
-		return f, 0, 0, err
+	if a.err = err; err != nil {
+		return a
 	}
-	f.There, f.IsFolder, f.Mode = true, info.IsDir(), info.Mode()
-	if !f.IsFolder {
-		return f, 0, 0, fmt.Errorf("%s is there and is no folder: move it away, or name another one", text.Printable(path))
+	if !info.IsDir() {
+		a.err = fmt.Errorf("%s is there and is no folder: move it away, or name another one", text.Printable(path))
+		return a
 	}
-	_, gid = ownerOf(info)
-	f.Group, f.Private, f.InGroup = groupName(gid), isPrivate(gid) && gid != s.host.gid, slices.Contains(s.host.groups, gid)
-	f.Usable, f.Blocked = mayUse(s.ctx, s.host, path), s.blocked(path)
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return f, gid, 0, err
+	uid, gid := ownerOf(info)
+	a.folder = setup.Folder{
+		Path: path, There: true, IsFolder: true, Mode: info.Mode(), Owner: userName(uid), Owned: uid == s.host.uid || s.host.uid == 0,
+		Group: groupName(gid), Private: isPrivate(gid) && gid != s.host.gid, InGroup: slices.Contains(s.host.groups, gid),
+		Usable: mayUse(s.ctx, s.host, path), Blocked: s.blocked(path),
 	}
-	for _, e := range entries {
-		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
-			holds++
+	a.gid, a.doubt = gid, setup.Doubt(leadsTo(path), isHome(leadsTo(path), uid))
+	a.holds, a.err = heldBy(ctx, configured)
+	return a
+}
+
+// apart finds out whether the kernel finds the folder where another one, or something of the daemon's own, is.
+func (s *settingUp) apart(f config.Folder, own door.Own) error {
+	claim := overlap.ClaimOf(f.Path, f.Done, f.Failed, f.Recursive, overlap.Find)
+	found := own.In(claim)
+	for _, other := range s.base.config.Folders {
+		if other.Path != s.base.openPath {
+			found = append(found, overlap.Between(claim, overlap.ClaimOf(other.Path, other.Done, other.Failed, other.Recursive, overlap.Find))...)
 		}
 	}
-	return f, gid, holds, nil
+	if len(found) > 0 {
+		return errors.New(found[0].Text(""))
+	}
+	return nil
 }
 
 // canMake looks at what a new folder would be made in.
@@ -133,7 +162,7 @@ func (s *settingUp) canMake(path string) error {
 	for above := filepath.Dir(path); ; above = filepath.Dir(above) {
 		info, err := os.Stat(above)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && above != "/":
+		case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) && above != "/":
 			continue
 		case err != nil:
 			return err
@@ -177,7 +206,7 @@ func (s *settingUp) askMend() error {
 }
 
 func (s *settingUp) askOneMend(lack setup.Lack) error {
-	said := fmt.Sprintf("%s: %s", text.Printable(s.folder.Path), lack.What)
+	said := fmt.Sprintf("%s, now of %s: %s", text.Printable(s.folder.Path), s.folder.Now(), lack.What)
 	advice := fmt.Errorf("%s. This mends it: %s", said, lack.Command)
 	if !lack.Mends {
 		return failed(advice)
@@ -186,7 +215,7 @@ func (s *settingUp) askOneMend(lack setup.Lack) error {
 	if !yes && s.dialogue.terminal {
 		s.say("%s.\nThis mends it, and changes none of the files in it: %s\n", said, s.mendCommand(lack))
 		var err error
-		if yes, err = s.agree("Do that", s.known.Holds == 0); err != nil {
+		if yes, err = s.agree("Do that", s.known.Holds.Files == 0); err != nil {
 			return err
 		}
 	}
@@ -196,8 +225,18 @@ func (s *settingUp) askOneMend(lack setup.Lack) error {
 	case s.folder.Usable: // it works, if not for everybody
 		fmt.Fprintf(s.out, "note: %v\n", advice)
 	default:
-		return failed(fmt.Errorf("%w, and so does --mend", advice))
+		return s.another(fmt.Errorf("%w, and so does --mend", advice))
 	}
+	return nil
+}
+
+// another has a person name another folder, as something stands against this one.
+func (s *settingUp) another(err error) error {
+	if !s.dialogue.terminal || s.flags.folder != "" {
+		return failed(err)
+	}
+	s.say("Then it stays as it is: name another folder.\n")
+	s.known.Folder, s.mend = "", nil
 	return nil
 }
 
@@ -211,10 +250,7 @@ func (s *settingUp) mendCommand(lack setup.Lack) string {
 
 // askPresent sees to it that nobody posts a folder full of files by surprise.
 func (s *settingUp) askPresent() error {
-	there := fmt.Sprintf("%s is in %s already, and would be posted", counted(s.known.Holds, "file"), text.Printable(s.known.Folder))
-	if s.known.Holds > 1 {
-		there = fmt.Sprintf("%s are in %s already, and would be posted", counted(s.known.Holds, "file"), text.Printable(s.known.Folder))
-	}
+	there := s.known.Holds.Text() + " " + text.Printable(s.known.Folder) + " already, and would be posted"
 	yes := s.flags.present
 	if !yes && s.dialogue.terminal {
 		s.say("%s.\n", there)
@@ -224,7 +260,7 @@ func (s *settingUp) askPresent() error {
 		}
 	}
 	if !yes {
-		return failed(fmt.Errorf("%s: move them away, or say --post-present", there))
+		return s.another(fmt.Errorf("%s: move them away, or say --post-present", there))
 	}
 	s.known.Agreed = true
 	return nil

@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // ownerOf are the user and the group of a file; -1, -1: not known.
@@ -61,4 +66,31 @@ func testAs(ctx context.Context, h host, opened *os.File, args ...string) bool {
 		cmd.ExtraFiles = []*os.File{opened}
 	}
 	return cmd.Run() == nil
+}
+
+// copyAttributes gives a file the extended attributes of another one, access control lists among them (acl(5), xattr(7)). Those that the
+// kernel keeps for itself are not to be had.
+func copyAttributes(from string, to *os.File) error {
+	names := make([]byte, 64<<10)
+	n, err := unix.Listxattr(from, names)
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read its extended attributes: %w", err)
+	}
+	value := make([]byte, 64<<10)
+	for name := range strings.SplitSeq(strings.TrimRight(string(names[:n]), "\x00"), "\x00") {
+		if name != "system.posix_acl_access" && name != "security.selinux" && !strings.HasPrefix(name, "user.") {
+			continue
+		}
+		n, err := unix.Getxattr(from, name, value)
+		if err == nil {
+			err = unix.Fsetxattr(int(to.Fd()), name, value[:n], 0)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot keep its extended attribute %s: %w", name, err)
+		}
+	}
+	return nil
 }

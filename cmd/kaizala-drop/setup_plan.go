@@ -110,7 +110,11 @@ func (s *settingUp) planned(p plan) (lines []string) {
 		add("%s", s.mendCommand(lack))
 	}
 	for _, f := range s.secretFiles {
-		add("keep a secret in %s (mode 600)", text.Printable(f.path))
+		beside := ""
+		if f.beside != "" {
+			beside = "; another one is in " + text.Printable(f.beside) + ", and stays there"
+		}
+		add("keep a secret in %s (mode 600)%s", text.Printable(f.path), beside)
 	}
 	if s.file.there {
 		add("add the folder to %s, and keep what that was beside it", text.Printable(s.file.path))

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/ledger"
 	"kaizala-drop/internal/setup"
 	"kaizala-drop/internal/text"
 )
@@ -28,8 +30,10 @@ type settingUp struct {
 
 	to          account // the destination, as it will be configured
 	kind        kind
+	secrets     map[string]string // secrets, by what they are
 	references  map[string]string // secrets that were given, by the references to them
 	secretFiles []secretFile      // that they are to be written to
+	renamed     map[string]string // secrets whose usual names are taken, and the names they get
 	list        []listedGroup
 	called      string // the name of the group or room
 	folder      setup.Folder
@@ -37,13 +41,8 @@ type settingUp struct {
 	mend        []setup.Lack
 	lines       []string // the unit lacks
 	loggedIn    bool     // by this run
+	avoided     []string // names of destinations whose logins are somebody else's
 	written     bool
-}
-
-// secretFile is where a secret is kept.
-type secretFile struct {
-	path, content string
-	uid, gid      int
 }
 
 // run is the whole dialogue.
@@ -83,7 +82,7 @@ func (s *settingUp) ended(err error) error {
 
 // begin finds out what is known without asking.
 func (s *settingUp) begin() (err error) {
-	s.references = map[string]string{}
+	s.secrets, s.references, s.renamed = map[string]string{}, map[string]string{}, map[string]string{}
 	if s.file, err = readSettings(s.flags.config); err != nil {
 		return &exitError{exitConfig, fmt.Errorf("cannot read the configuration: %w", err)}
 	}
@@ -91,8 +90,11 @@ func (s *settingUp) begin() (err error) {
 		return err
 	}
 	if err := s.file.canChange(); err != nil {
-		return failed(fmt.Errorf("the configuration %s cannot be written: %w: run setup as root, or name one of your own with --config",
-			text.Printable(s.file.path), err))
+		help := "mend that, or name another one with --config"
+		if !s.host.root && errors.Is(err, fs.ErrPermission) {
+			help = "run setup as root, or name one of your own with --config"
+		}
+		return failed(fmt.Errorf("the configuration %s cannot be written: %w: %s", text.Printable(s.file.path), err, help))
 	}
 	if s.base, err = readBaseline(s.file, s.environment()); err != nil {
 		return err
@@ -100,8 +102,23 @@ func (s *settingUp) begin() (err error) {
 	if s.file.there && s.flags.stateDir != "" {
 		return errors.New("--state-dir is for a new configuration: this one is there already, and says where its state_dir is")
 	}
+	if err := s.host.ownerRuns(s.stateDir(), s.flags.runAs); err != nil {
+		return err
+	}
 	s.greet()
+	if s.host.other != "" {
+		fmt.Fprintf(s.out, "note: the service kaizala-drop runs with another configuration (%s): this is for a daemon beside it\n", text.Printable(s.host.other))
+	}
+	if s.usedBefore() {
+		fmt.Fprintf(s.out, "note: %s holds the ledger of a daemon already, with which this one goes on: two cannot run with it at a time\n",
+			text.Printable(s.stateDir()))
+	}
 	return s.takeFlags()
+}
+
+// usedBefore reports whether a new configuration gets the memory of an older one.
+func (s *settingUp) usedBefore() bool {
+	return !s.file.there && ledger.IsIn(s.stateDir())
 }
 
 // environment is in what the configuration is read: secrets that were just given are known, and root may see those that systemd gives out.

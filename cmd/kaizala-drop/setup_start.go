@@ -46,8 +46,12 @@ func (s *settingUp) checkNew() error {
 	return nil
 }
 
+// show leaves out the folders with which all is well, but for the new one.
 func (s *settingUp) show(lines []string) {
 	for _, line := range lines {
+		if strings.HasPrefix(line, "ok       folder ") && !strings.HasPrefix(line, fmt.Sprintf("ok       folder %q", s.known.Folder)) {
+			continue
+		}
 		fmt.Fprintln(s.out, "  "+line)
 	}
 }
@@ -120,16 +124,20 @@ func (s *settingUp) asTheUnit() []string {
 
 // start starts the service, or says how the daemon is to be started.
 func (s *settingUp) start(p plan) error {
-	for _, command := range p.commands {
+	since := time.Now()
+	for i, command := range p.commands {
 		fmt.Fprintln(s.out, strings.Join(command, " "))
 		cmd := exec.CommandContext(s.ctx, command[0], command[1:]...)
 		cmd.Stdout, cmd.Stderr = s.out, s.out
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %w: the configuration is written; journalctl -u kaizala-drop says what stands against it", strings.Join(command, " "), err)
+			return &startError{since, p.dropIn != "", i == len(p.commands)-1, fmt.Errorf("%s: %w", strings.Join(command, " "), err)}
 		}
 	}
 	if len(p.commands) > 0 {
-		return s.awaitUp()
+		if err := s.awaitUp(); err != nil {
+			return &startError{since, p.dropIn != "", true, err}
+		}
+		return nil
 	}
 	options := optionsFor(s.file.path)
 	switch pid := s.running(); {
@@ -161,7 +169,8 @@ func (s *settingUp) running() (pid int) {
 	return status.PID
 }
 
-// awaitUp waits until the service serves the folder.
+// awaitUp waits until the service serves the folder. What is wrong with the folder alone is said, and no error: it is served once that is
+// mended.
 func (s *settingUp) awaitUp() error {
 	socket := s.to.config.Control.Socket
 	if socket == "" {
@@ -171,22 +180,29 @@ func (s *settingUp) awaitUp() error {
 	defer cancel()
 	client := control.NewClient(socket)
 	defer client.Close()
-	trouble := ""
+	trouble, known := "", false
 	for {
 		status, err := client.Status(ctx)
 		for _, f := range status.Folders {
-			if err == nil && f.Path == s.known.Folder && f.Up {
-				return nil
-			} else if err == nil && f.Path == s.known.Folder {
-				trouble = f.Trouble + " " + f.Advice
+			if err == nil && f.Path == s.known.Folder {
+				trouble, known = f.Trouble+" "+f.Advice, true
+				if f.Up {
+					return nil
+				}
 			}
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
+			continue
 		case <-ctx.Done():
-			return fmt.Errorf("the service does not serve %s yet: see kaizala-drop status and journalctl -u kaizala-drop %s",
-				text.Printable(s.known.Folder), text.Printable(trouble))
 		}
+		said := fmt.Sprintf("the service does not serve %s yet: see kaizala-drop status and journalctl -u kaizala-drop %s",
+			text.Printable(s.known.Folder), text.Printable(trouble))
+		if known || s.ctx.Err() != nil {
+			fmt.Fprintln(s.out, said)
+			return s.ctx.Err()
+		}
+		return errors.New(said)
 	}
 }
 

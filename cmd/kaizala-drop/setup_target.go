@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,73 +46,15 @@ func shortly(err error) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// logIn logs in as "login" does, unless there is something to get access with.
-func (s *settingUp) logIn() error {
-	s.known.Destination = s.orName()
-	if err := s.configure(); err != nil {
-		return failed(err)
-	}
-	s.known.Looked = true
-	err := withToken(s.to.config, s.to.to)
-	switch {
-	case err == nil:
-		s.known.LoggedIn = true
-		return nil
-	case !lacksToken(err):
-		return failed(err)
-	}
-	if err := s.missing(); err != nil {
-		return err
-	}
-	remove, err := s.makeStateDir()
-	if err != nil {
-		return failed(err)
-	}
-	var said bytes.Buffer
-	by := loginFlags{phone: s.flags.phone, user: s.flags.user, tokenStdin: s.flags.tokenStdin}
-	if by.tokenStdin {
-		by.user = ""
-	}
-	if err := s.kind.login(s.ctx, s.to, by, s.dialogue, &said); err != nil {
-		return failed(errors.Join(err, remove()))
-	}
-	first, _, _ := strings.Cut(said.String(), "\n")
-	fmt.Fprintln(s.out, first)
-	s.loggedIn, s.known.LoggedIn = true, true
-	return nil
-}
-
-func (s *settingUp) orName() string {
-	if s.known.Destination == "" {
-		return s.nameFor()
-	}
-	return s.known.Destination
-}
-
-// makeStateDir makes what the unit makes when it first starts, for the daemon's user. What it gives removes that as long as it is empty.
-func (s *settingUp) makeStateDir() (remove func() error, err error) {
-	dir := s.to.config.StateDir
-	nothing := func() error { return nil }
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || !s.host.root {
-		return nothing, nil // who uses it says what is wrong with it
-	}
-	if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o755), os.MkdirAll(dir, 0o700)); err != nil {
-		return nothing, fmt.Errorf("cannot make state_dir: %w", err)
-	}
-	remove = func() error {
-		_ = os.Remove(dir) // with a token in it, it stays
-		return nil
-	}
-	return remove, errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, s.host.uid, s.host.gid))
-}
-
 // askTarget lists what can be posted to, and has one of it chosen.
 func (s *settingUp) askTarget() error {
 	list, err := s.kind.groups(s.ctx, s.to, io.Discard)
 	if err != nil {
 		return failed(err)
 	}
-	s.list = list
+	if s.list = list; len(list) == 0 && s.known.Type == setup.Kaizala {
+		return failed(errors.New("this connector is in no group yet: have it added to one in Kaizala, and run setup again"))
+	}
 	flag, what := s.flags.room, "room"
 	if s.known.Type == setup.Kaizala {
 		flag, what = s.flags.group, "group"

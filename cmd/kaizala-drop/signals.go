@@ -8,11 +8,11 @@ import (
 )
 
 // untilSignalled gives a context that ends with the first SIGTERM or SIGINT. The second one ends the program at once, also
-// where it was started with SIGINT ignored, as a shell does with a job in the background.
-func untilSignalled(ctx context.Context) (context.Context, context.CancelFunc) {
+// where it was started with SIGINT ignored, as a shell does with a job in the background. more are signals that count as well.
+func untilSignalled(ctx context.Context, more ...os.Signal) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, append(more, syscall.SIGTERM, syscall.SIGINT)...)
 	stopped := make(chan struct{})
 	go func() {
 		select {

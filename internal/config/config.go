@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -32,6 +33,7 @@ type Config struct {
 	Folders       []Folder      // at least one, in the order of the file
 	Warnings      []Problem     // what is not wrong but should be known, by line
 	Examples      []Problem     // values of config.example.toml and the README that still stand where one's own belong, by line
+	Files         []string      // that were read: this one, and those of secrets; absolute and clean, also those of secrets that were not looked up
 	Unresolved    []string      // names of credentials that were not looked up: only with Environment.WithoutCredentials
 }
 
@@ -158,6 +160,9 @@ func Load(path string, env Environment) (Config, error) {
 // Parse is Load for a text that is to be in the file at path, with that mode.
 func Parse(path, text string, mode fs.FileMode, env Environment) (Config, error) {
 	r := &reader{file: path, mode: mode, env: env}
+	if path, err := filepath.Abs(path); err == nil {
+		r.files = append(r.files, path)
+	}
 	c := r.config(text)
 	if len(r.problems) > 0 {
 		return Config{}, &Problems{File: path, List: byLine(r.problems)}
@@ -166,6 +171,7 @@ func Parse(path, text string, mode fs.FileMode, env Environment) (Config, error)
 	c.Warnings = byLine(r.warnings)
 	c.Examples = examples(text)
 	c.Unresolved = r.unresolved
+	c.Files = r.files
 	return c, nil
 }
 

@@ -30,7 +30,7 @@ func TestDefaults(t *testing.T) {
 			Done: dir + "/a/done", Failed: dir + "/a/failed", Ignore: []string{}, Only: []string{}, VerifyEnding: true, WhenUnknown: "repost",
 			WarnAfter: 15 * time.Minute,
 		}},
-		Warnings: []Problem{},
+		Warnings: []Problem{}, Files: []string{c.Path},
 	}
 	if len(c.Warnings) == 0 {
 		c.Warnings = []Problem{}
@@ -105,7 +105,10 @@ when_unknown = "hold"
 	if c.Destinations[0].Kaizala != wantKaizala || c.Destinations[0].Limits != wantLimits {
 		t.Errorf("got  %+v\nwant %+v, %+v", c.Destinations[0], wantKaizala, wantLimits)
 	}
-	c.Destinations, c.Folders, c.Path = nil, nil, ""
+	if !slices.Equal(c.Files, []string{c.Path, dir + "/secrets/good"}) {
+		t.Errorf("read are %q", c.Files)
+	}
+	c.Destinations, c.Folders, c.Files, c.Path = nil, nil, nil, ""
 	want := Config{StateDir: "/var/lib/x", LogLevel: "debug", LogFormat: "json", KeepHistory: 36 * time.Hour, Control: Control{Socket: "/run/x"}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -123,7 +126,7 @@ func TestTableCoversConfig(t *testing.T) {
 		return names
 	}
 	want := map[string][]string{
-		"":                 fields(Config{}, "Path", "Control", "Destinations", "Folders", "Warnings", "Examples", "Unresolved"),
+		"":                 fields(Config{}, "Path", "Control", "Destinations", "Folders", "Warnings", "Examples", "Files", "Unresolved"),
 		controlSection:     fields(Control{}),
 		kaizalaSection:     append(fields(Kaizala{}), fields(Limits{})...),
 		destinationSection: slices.Concat(fields(Kaizala{}), fields(Matrix{}, "AccessToken"), fields(Limits{}), []string{"type"}),

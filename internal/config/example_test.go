@@ -49,7 +49,7 @@ func TestExample(t *testing.T) {
 	if asIs.Destinations[0].Kaizala.ApplicationSecret.Reveal() != "secret" || len(asIs.Folders) != 1 || len(asIs.Warnings) != 0 {
 		t.Errorf("got %+v", asIs)
 	}
-	asIs.Path, full.Path = "", ""
+	asIs.Path, full.Path, asIs.Files, full.Files = "", "", nil, nil
 	if !reflect.DeepEqual(asIs, full) {
 		t.Errorf("as it is    %+v\nspelled out %+v", asIs, full)
 	}

@@ -24,7 +24,7 @@ func (r *reader) folders(root map[string]any, base Folder, c Config) []Folder {
 			claims = append(claims, r.claimOf(i, all[i]))
 		}
 	}
-	r.overlaps(claims, c.StateDir)
+	r.overlaps(claims, c.StateDir, r.files)
 	return all
 }
 

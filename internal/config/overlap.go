@@ -23,7 +23,7 @@ func (r *reader) claimOf(index int, f Folder) claim {
 }
 
 // overlaps compares every folder with every other, and with the daemon's own directory.
-func (r *reader) overlaps(claims []claim, stateDir string) {
+func (r *reader) overlaps(claims []claim, stateDir string, files []string) {
 	var apart []claim
 	for _, c := range claims {
 		same := func(other claim) bool { return c.Watched.Same(other.Watched) }
@@ -36,12 +36,25 @@ func (r *reader) overlaps(claims []claim, stateDir string) {
 		}
 		apart = append(apart, c)
 	}
-	if stateDir == "" {
-		return
-	}
 	for _, c := range claims {
+		r.apart(c, stateDir, files)
+	}
+}
+
+// apart compares a folder with what is the daemon's alone.
+func (r *reader) apart(c claim, stateDir string, files []string) {
+	if stateDir != "" {
 		if found, ok := c.State(stateDir, overlap.Named(stateDir)); ok {
-			r.problem(r.lines.Line(keyPath{found.Setting}), "%s", found.Text(""))
+			line := r.lines.Line(keyPath{found.Setting})
+			if found.Setting == "path" {
+				line = r.folderLine(c.index, found.Setting)
+			}
+			r.problem(line, "%s", found.Text(""))
+		}
+	}
+	for _, file := range files {
+		if found, ok := c.Holds(file, overlap.Named(file)); ok {
+			r.problem(r.folderLine(c.index, found.Setting), "%s", found.Text(""))
 		}
 	}
 }

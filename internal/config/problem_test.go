@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -147,14 +148,19 @@ func mistakes() map[string]struct{ text, want string } {
 		"inside, not there":  {token + "[[folder]]\ngroup_id='g'\npath = '/no/such'\nrecursive = true\n[[folder]]\ngroup_id='h'\npath = '/no/such/share' #!\n", "lies inside"},
 		"around, later": {token + "[[folder]]\ngroup_id='h'\npath = '$DIR/a/sub' #!\n" + folderA + "recursive = true\n",
 			"which takes files of directories inside it"},
-		"inside album":         {token + folderA + "album = 'subfolder'\n[[folder]]\ngroup_id='h'\npath = '$DIR/a/sub' #!\n", "lies inside"},
-		"done is other":        {token + folderA + "done = '$DIR/b' #!\n" + folderB, "is the watched folder"},
-		"done is earlier":      {token + folderB + folderA + "done = '$DIR/b' #!\n", "is the watched folder"},
-		"done holds other":     {token + folderA + "done = '$DIR/c' #!\n[[folder]]\ngroup_id='h'\npath = '$DIR/c'\n", "is the watched folder"},
-		"done in recursive":    {token + folderA + "recursive = true\n" + folderB + "done = '$DIR/a/from-b' #!\n", "would post them again"},
-		"default done shared":  {token + "[defaults]\ndone = '$DIR/b' #!\n" + folderA + "[[folder]]\npath='$DIR/b'\ngroup_id='h'\ndone='x'\n", "is the watched folder"},
-		"state is folder":      {"state_dir = '$DIR/a' #!\n" + token + folderA, "state_dir"},
-		"state in recursive":   {"state_dir = '$DIR/a/state' #!\n" + token + folderA + "recursive = true\n", "lies in the watched folder"},
+		"inside album":          {token + folderA + "album = 'subfolder'\n[[folder]]\ngroup_id='h'\npath = '$DIR/a/sub' #!\n", "lies inside"},
+		"done is other":         {token + folderA + "done = '$DIR/b' #!\n" + folderB, "is the watched folder"},
+		"done is earlier":       {token + folderB + folderA + "done = '$DIR/b' #!\n", "is the watched folder"},
+		"done holds other":      {token + folderA + "done = '$DIR/c' #!\n[[folder]]\ngroup_id='h'\npath = '$DIR/c'\n", "is the watched folder"},
+		"done in recursive":     {token + folderA + "recursive = true\n" + folderB + "done = '$DIR/a/from-b' #!\n", "would post them again"},
+		"default done shared":   {token + "[defaults]\ndone = '$DIR/b' #!\n" + folderA + "[[folder]]\npath='$DIR/b'\ngroup_id='h'\ndone='x'\n", "is the watched folder"},
+		"state is folder":       {"state_dir = '$DIR/a' #!\n" + token + folderA, "state_dir"},
+		"state in recursive":    {"state_dir = '$DIR/a/state' #!\n" + token + folderA + "recursive = true\n", "lies in the watched folder"},
+		"state in one not deep": {"state_dir = '$DIR/a/state' #!\n" + token + folderA, "lies in the watched folder"},
+		"state in done":         {"state_dir = '$DIR/a/done/state' #!\n" + token + folderA + "recursive = true\n", "lies in the watched folder"},
+		"in state":              {"state_dir = '$DIR'\n" + token + "[[folder]]\ngroup_id = 'g'\npath = '$DIR/a' #!\n", "is the daemon's alone"},
+		"holds a secret": {"[kaizala]\nendpoint = 'http://127.0.0.1'\napplication_id = 'x'\napplication_secret = 'file:$DIR/file'\nrefresh_token = 'env:TOKEN'\n" +
+			"[[folder]]\ngroup_id = 'g'\npath = '$DIR' #!\n", "which the daemon reads its settings or a secret from"},
 		"second folder's line": {token + folderA + folderB + "settle = '' #!\n", "must be a number with its unit"},
 
 		// Credentials
@@ -234,8 +240,6 @@ func TestAllowed(t *testing.T) {
 		"one group, two folders":  token + folderA + "[[folder]]\ngroup_id='g@2'\npath = '$DIR/b'\n",
 		"common done":             token + "[defaults]\ndone = '$DIR/done'\n" + folderA + folderB,
 		"names that begin alike":  token + folderA + "recursive = true\ndone = '../a2'\n" + folderB,
-		"state in done":           "state_dir = '$DIR/a/done/state'\n" + token + folderA + "recursive = true\n",
-		"state in one not deep":   "state_dir = '$DIR/a/state'\n" + token + folderA,
 		"done of b in done of a":  token + folderA + "recursive = true\n" + folderB + "done = '$DIR/a/done/b'\n",
 		"failed inside done":      token + folderA + "failed = 'done/failed'\n",
 		"loopback by name":        token + "endpoint = 'http://localhost:1'\n" + folderA,
@@ -245,6 +249,22 @@ func TestAllowed(t *testing.T) {
 		"empty others with token": token + "application_id = ''\nrefresh_token = ''\n" + folderA,
 	} {
 		t.Run(name, func(t *testing.T) { mustLoad(t, dir, text, env("TOKEN", "t")) })
+	}
+}
+
+// TestFolderMayNotHoldTheConfiguration: it would be posted with all that is secret in it, whatever name it is given by.
+func TestFolderMayNotHoldTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	for name, folder := range map[string]string{"beside it": dir, "above it": filepath.Dir(dir)} {
+		text := token + "[[folder]]\ngroup_id = 'g'\npath = '" + folder + "'\n"
+		_, err := Parse(filepath.Join(dir, "config.toml"), text, 0o600, env("TOKEN", "t"))
+		if err == nil || !strings.Contains(err.Error(), "config.toml:5: path ") || !strings.Contains(err.Error(), "reads its settings") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	t.Chdir(dir)
+	if _, err := Parse("config.toml", token+"[[folder]]\ngroup_id = 'g'\npath = '"+dir+"'\n", 0o600, env("TOKEN", "t")); err == nil {
+		t.Error("by a name without its directory")
 	}
 }
 

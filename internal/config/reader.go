@@ -28,6 +28,7 @@ type reader struct {
 	warnings []Problem
 
 	unresolved []string // names of credentials
+	files      []string // that the daemon reads: this one, and those of secrets
 }
 
 func (r *reader) problem(line int, format string, args ...any) {

@@ -28,6 +28,7 @@ func secret[T any](field func(*T) *Secret) read[T] {
 			return
 		}
 		if scheme, name, ok := cutReference(s); ok {
+			at.r.reads(scheme, name)
 			var err error
 			if own, ok := at.r.env.secret(s); ok {
 				s = own
@@ -39,6 +40,13 @@ func secret[T any](field func(*T) *Secret) read[T] {
 		if at.fitsOneLine(s) {
 			*field(into) = NewSecret(s)
 		}
+	}
+}
+
+// reads notes a file that a secret is in.
+func (r *reader) reads(scheme, name string) {
+	if path := filepath.Clean(name); scheme == "file" && filepath.IsAbs(name) && !slices.Contains(r.files, path) {
+		r.files = append(r.files, path)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"kaizala-drop/internal/acl"
 )
 
 // AdminGroup is the group whose members may ask. It is not the group of those who drop files.
@@ -66,7 +68,7 @@ func mayReplace(path string) error {
 	return nil
 }
 
-// admit lets the admin group use the socket.
+// admit lets the admin group use the socket: as its group, or where chown(2) is forbidden, as under the unit, by an ACL.
 func admit(path string) error {
 	group, err := user.LookupGroup(AdminGroup)
 	if err != nil {
@@ -76,8 +78,15 @@ func admit(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Chown(path, -1, gid); err != nil {
+	err = os.Chown(path, -1, gid)
+	if err == nil {
+		return nil
+	}
+	if !acl.IsMember(gid) {
 		return fmt.Errorf("the daemon's user is not in the group %s", AdminGroup)
+	}
+	if aclErr := acl.SharePath(path, gid, 0o660); aclErr != nil {
+		return fmt.Errorf("the socket can be given to the group %s neither by its mode (%w) nor by an ACL (%w)", AdminGroup, err, aclErr)
 	}
 	return nil
 }

@@ -56,6 +56,8 @@ type Doors struct {
 	Busy func(folder string) bool
 	// StateDir is the daemon's own directory, in which nobody may drop files.
 	StateDir string
+	// Files are those that the daemon reads, the configuration and secrets, which must lie in no folder.
+	Files []string
 	// Asks brings questions about all folders. They are answered as long as Run runs. May be nil.
 	Asks <-chan view.Ask[[]view.Door]
 	// Beats gets a part, by which the loop shows that it moves. May be nil.

@@ -37,6 +37,7 @@ type ended struct {
 
 func newLoop(d *Doors) *loop {
 	l := &loop{Doors: d, registry: newRegistry(d.StateDir), ended: make(chan ended), over: make(chan struct{})}
+	l.registry.files = d.Files
 	l.try = func(d *door, f config.Folder, up *sighting) verdict { return l.registry.try(d, f, l.Probe, up) }
 	return l
 }

@@ -16,6 +16,7 @@ import (
 // send the files of one directory to another group.
 type registry struct {
 	stateDir string
+	files    []string // that the daemon reads
 
 	mu     sync.Mutex
 	places map[*door]*place

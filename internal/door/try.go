@@ -74,8 +74,8 @@ func plain(err error) error {
 // Look finds out whether f can be served, as far as that shows without changing anything and without taking a hold. It
 // gives the claim of f, and the process that serves f already, if there is one. at is told each step before it is
 // taken, because Look hangs as long as a file system does. Help says what helps against the error.
-func Look(f config.Folder, stateDir string, at func(step string)) (overlap.Claim, *Holder, error) {
-	seen, err := look(f, stateDir, at)
+func Look(f config.Folder, own Own, at func(step string)) (overlap.Claim, *Holder, error) {
+	seen, err := look(f, own, at)
 	if err != nil {
 		return overlap.Claim{}, nil, err
 	}
@@ -86,9 +86,28 @@ func Look(f config.Folder, stateDir string, at func(step string)) (overlap.Claim
 	return seen.claim, nil, nil
 }
 
+// Own is what is the daemon's alone.
+type Own struct {
+	StateDir string
+	Files    []string // that it reads: the configuration, and those of secrets
+}
+
+// In says what stands against a folder because of it.
+func (o Own) In(c overlap.Claim) (all []overlap.Finding) {
+	if found, ok := c.State(o.StateDir, overlap.Find(o.StateDir)); ok {
+		all = append(all, found)
+	}
+	for _, file := range o.Files {
+		if found, ok := c.Holds(file, overlap.Find(file)); ok {
+			all = append(all, found)
+		}
+	}
+	return all
+}
+
 // look looks at a folder and at its done and failed. at is told each step before it is taken, because any step may
 // hang.
-func look(f config.Folder, stateDir string, at func(string)) (s sighting, err error) {
+func look(f config.Folder, own Own, at func(string)) (s sighting, err error) {
 	at("looking at the folder")
 	info, err := file.Stat(f.Path)
 	if err != nil {
@@ -106,9 +125,8 @@ func look(f config.Folder, stateDir string, at func(string)) (s sighting, err er
 	at("looking at done and failed")
 	s.claim = overlap.ClaimOf(f.Path, f.Done, f.Failed, f.Recursive, overlap.Find)
 	found := s.claim.Own()
-	if clash, ok := s.claim.State(stateDir, overlap.Find(stateDir)); ok {
-		found = append(found, clash)
-	}
+	at("looking at state_dir and the configuration")
+	found = append(found, own.In(s.claim)...)
 	if len(found) > 0 {
 		return s, errors.New(found[0].Text(""))
 	}
@@ -141,7 +159,7 @@ func (r *registry) try(d *door, f config.Folder, probe func(folder, dir string) 
 	if up != nil && up.asBefore(f.Path) {
 		return verdict{seen: *up}
 	}
-	if v.seen, v.err = look(f, r.stateDir, d.at); v.err != nil {
+	if v.seen, v.err = look(f, Own{r.stateDir, r.files}, d.at); v.err != nil {
 		return v
 	}
 	if v.err = r.mayEnter(d, v.seen.claim); v.err != nil {

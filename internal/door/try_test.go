@@ -90,12 +90,18 @@ func TestWhatOnlyTheDiskTells(t *testing.T) {
 		"done is another":        {[]config.Folder{in(p("a")), in(p("b"), done("link-to-a"))}, "is the watched folder"},
 		"done in another":        {[]config.Folder{in(p("a"), deep), in(p("b"), done("link-to-sub/from-b"))}, "would post them again"},
 		"state_dir":              {[]config.Folder{in(p("link-to-a/sub"))}, "state_dir"},
+		"in state_dir":           {[]config.Folder{in(p("link-to-a/sub/deep"))}, "is the daemon's alone"},
+		"around state_dir":       {[]config.Folder{in(p("link-to-a"))}, "state_dir"},
+		"around a secret":        {[]config.Folder{in(p("link-to-a"))}, "reads its settings or a secret from"},
 		"fine":                   {[]config.Folder{in(p("a")), in(p("b")), in(p("c"), done("link-to-done/of-c"))}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegistry(filepath.Join(dir, "state"))
-			if name == "state_dir" {
+			if strings.HasSuffix(name, "state_dir") {
 				r.stateDir = p("a/sub")
+			}
+			if name == "around a secret" {
+				r.files = []string{p("a/sub/secret")}
 			}
 			err := enter(t, r, test.folders...)
 			if test.want == "" {

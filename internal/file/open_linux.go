@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -75,8 +76,44 @@ func openNamed(folder, name string, flags int) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
 	fd, err := openRetry(func() (int, error) { return unix.Openat2(root, name, &how) })
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
-		// A kernel before 5.6, or a seccomp filter, does not know the call: then only the last component is guarded.
-		fd, err = openRetry(func() (int, error) { return unix.Openat(root, name, flags, 0) })
+		// A kernel before 5.6 does not know the call, and a seccomp filter that looks at modes, as the unit's, cannot allow it.
+		fd, err = openEach(root, name, flags)
+	}
+	return fd, err
+}
+
+// openEach opens a name below root folder by folder, and follows no symbolic link on the way. Each folder is held while the next one is
+// opened in it, and none is left upwards, so what is renamed meanwhile leads nowhere else.
+func openEach(root int, name string, flags int) (int, error) {
+	at := root
+	defer func() {
+		if at != root {
+			_ = unix.Close(at)
+		}
+	}()
+	parts := strings.Split(filepath.Clean(name), "/")
+	last := len(parts) - 1
+	for _, part := range parts[:last] {
+		next, err := openIn(at, part, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+		if err != nil {
+			return -1, err
+		}
+		if at != root {
+			_ = unix.Close(at)
+		}
+		at = next
+	}
+	return openIn(at, parts[last], flags)
+}
+
+// openIn opens one name in a folder. What openat2(2) calls a link (ELOOP) is no folder for openat(2), ENOTDIR.
+func openIn(folder int, name string, flags int) (int, error) {
+	fd, err := openRetry(func() (int, error) { return unix.Openat(folder, name, flags, 0) })
+	if errors.Is(err, unix.ENOTDIR) {
+		var st unix.Stat_t
+		if unix.Fstatat(folder, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+			err = unix.ELOOP
+		}
 	}
 	return fd, err
 }

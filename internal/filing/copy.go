@@ -13,7 +13,7 @@ import (
 )
 
 // copyOver copies the file into the target's folder under a hidden name. The copy has the content, permissions, mtime and,
-// where allowed, owner of the original, but no set-uid bits, ACLs or extended attributes.
+// where allowed, owner of the original, but no set-uid bits, ACLs or extended attributes; give says what stands for its group.
 func (t *transfer) copyOver() error {
 	src, info, err := file.Open(t.move.Folder, t.move.Name)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"kaizala-drop/internal/acl"
 )
 
 // owner is the ownership of a folder, and its permissions.
@@ -25,14 +27,26 @@ func ownerOf(info fs.FileInfo) owner {
 // give sets the owner and the mode of a new file or folder as far as this account may. It reports no error, because a file is
 // filed even if others cannot read it.
 //
-// The group is set before the mode, because chmod(2) drops set-gid for a group that this process is not in. The user is set
-// last, because after that this account may no longer change the file.
+// The group is set before the mode, because chmod(2) drops set-gid for a group that this process is not in. Where chown(2) is forbidden,
+// as under the unit, and the group was not inherited, an ACL lets the group in. The user is set last, because after that this account
+// may no longer change the file.
 func give(f *os.File, o owner, mode fs.FileMode) {
-	_ = f.Chown(-1, o.gid)
+	if info, err := f.Stat(); err == nil && ownerOf(info).gid != o.gid && f.Chown(-1, o.gid) != nil && mode&0o070 != 0 && acl.IsMember(o.gid) {
+		_ = acl.Share(f, o.gid, mode)
+	}
 	if info, err := f.Stat(); err != nil || ownerOf(info).mode != mode {
-		_ = f.Chmod(mode)
+		setMode(f, mode)
 	}
 	_ = f.Chown(o.uid, -1)
+}
+
+// setMode does without the set-gid bit where that may not be set, as under the unit (RestrictSUIDSGID=). A bit that was inherited stays,
+// because without it another mode could be set, and the bit not again.
+func setMode(f *os.File, mode fs.FileMode) {
+	err := f.Chmod(mode)
+	if info, statErr := f.Stat(); errors.Is(err, unix.EPERM) && statErr == nil && info.Mode()&fs.ModeSetgid == 0 {
+		_ = f.Chmod(mode &^ fs.ModeSetgid)
+	}
 }
 
 // makeFolders makes m.Dir and the file's subfolders below it where they are missing, and returns the folder for the file.
@@ -122,7 +136,7 @@ func (f *Filer) makeFolder(path string, o owner, stat statFunc) error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		if err := os.Mkdir(path, o.mode.Perm()|0o700); errors.Is(err, fs.ErrExist) {
+		if err := makeDir(path, o.mode|0o700); errors.Is(err, fs.ErrExist) {
 			err := isFolder(path, stat) // another process was quicker, or a link leads nowhere
 			if absent(err) && isLink(path) {
 				err = errNowhere(path, err)

@@ -62,6 +62,26 @@ func TestMadeFoldersAreLikeTheWatchedOne(t *testing.T) {
 	})
 }
 
+// TestMakeDirNeedsNoChmod shows that a folder made in a set-gid one has group, set-gid bit and the whole mode at once, whatever the umask.
+func TestMakeDirNeedsNoChmod(t *testing.T) {
+	needsRoot(t)
+	umask(t, 0o077)
+	dir := t.TempDir()
+	noError(t, os.Chown(dir, -1, 2345))
+	noError(t, os.Chmod(dir, 0o770|fs.ModeSetgid))
+	for _, mode := range []fs.FileMode{0o700, 0o770, 0o775, 0o777, 0o777 | fs.ModeSticky} {
+		path := filepath.Join(dir, fmt.Sprint(uint32(mode)))
+		noError(t, makeDir(path, mode|fs.ModeSetgid))
+		owned(t, path, 0, 2345, mode|fs.ModeSetgid)
+	}
+	if now := syscall.Umask(0o077); now != 0o077 {
+		t.Errorf("the umask of the process became %#o", now)
+	}
+	if err := makeDir(dir, 0o700|fs.ModeSetgid); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("made once more: %v", err)
+	}
+}
+
 // TestExistingFoldersStayAsTheyAre shows that folders which exist keep their owner and mode.
 func TestExistingFoldersStayAsTheyAre(t *testing.T) {
 	d := newDesk(t)

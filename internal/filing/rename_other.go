@@ -3,6 +3,9 @@
 package filing
 
 import (
+	"io/fs"
+	"os"
+
 	"golang.org/x/sys/unix"
 
 	"kaizala-drop/internal/file"
@@ -10,6 +13,8 @@ import (
 
 // renameNoReplace always fails, so that its caller uses link(2) and unlink(2), which every unix has.
 func renameNoReplace(string, string) error { return unix.ENOSYS }
+
+func makeDir(path string, mode fs.FileMode) error { return os.Mkdir(path, mode&^fs.ModeSetgid) }
 
 func nameLimit(string) int { return maxName }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"kaizala-drop/internal/vault"
 	"kaizala-drop/internal/wire"
@@ -114,6 +115,15 @@ func (k keptToken) text() ([]byte, error) {
 		err = fmt.Errorf("a token of %d bytes is none", len(k.RefreshToken))
 	}
 	return append(content, '\n'), err
+}
+
+// LoggedInSince is when the login was that is stored for a destination; zero: that is not known.
+func LoggedInSince(stateDir, name string) (since time.Time) {
+	k, err := tokenFile{dir: stateDir, destination: name}.read()
+	if err == nil {
+		since, _ = time.Parse(time.RFC3339, k.LoggedIn)
+	}
+	return since
 }
 
 // HasLogin reports whether a refresh token is stored for a destination, as far as that can be seen.

@@ -21,6 +21,12 @@ import (
 
 const fileName = "ledger.db"
 
+// IsIn reports whether a ledger is in a state_dir, as far as that can be seen.
+func IsIn(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, fileName))
+	return err == nil
+}
+
 // Open opens the ledger in the folder dir, which is state_dir. It makes the folder (mode 0700) and the ledger if they are
 // missing, and brings an older schema up to date. It starts no goroutine: the caller calls Run, and closes the ledger in the
 // end.

@@ -110,6 +110,23 @@ func (c *Client) TakeToken(ctx context.Context, token string) (who string, err e
 	return said.UserID, c.store(kept{Homeserver: c.session.homeserver, User: said.UserID, Device: said.DeviceID, AccessToken: token})
 }
 
+// OwnerOf asks whose a token is, and stores nothing.
+//
+// Its errors are *Error, or say that there is no token.
+func (c *Client) OwnerOf(ctx context.Context, token string) (who string, err error) {
+	if err := wire.CheckHeaderValue("token", token); err != nil || token == "" {
+		return "", fmt.Errorf("%w was given", ErrNoToken)
+	}
+	said, err := c.ownerOf(ctx, token)
+	return said.UserID, err
+}
+
+// IsRefused reports whether err says that the homeserver does not take the token any more.
+func IsRefused(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Fault == ofAccess && e.Spoken
+}
+
 // store keeps the token of a login in place of whatever is kept, and uses it.
 func (c *Client) store(next kept) error {
 	if c.session.user != "" && next.User != c.session.user {

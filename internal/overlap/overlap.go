@@ -146,13 +146,25 @@ func Between(a, b Claim) []Finding {
 	return all
 }
 
-// State reports whether dir, the daemon's own directory with the spot state, lies where a folder takes files from.
+// State compares the folder with the daemon's own directory. Who may drop files into a folder may move all that lies in it.
 func (c Claim) State(dir string, state Spot) (Finding, bool) {
-	if state.Same(c.Watched) || c.Deep && state.isIn(c.Watched) && !c.puts(state) {
+	switch {
+	case state.isIn(c.Watched):
 		return c.about("state_dir", "state_dir %q lies in the watched folder %q, whose files are posted or filed away: "+
 			"choose another directory", dir, c.Path), true
+	case c.Watched.isIn(state):
+		return c.about("path", "path %q lies in state_dir %q, which is the daemon's alone: choose another directory", c.Path, dir), true
 	}
 	return Finding{}, false
+}
+
+// Holds reports whether a file that the daemon reads, the configuration or a secret, lies in the folder, in which it would be posted.
+func (c Claim) Holds(path string, at Spot) (Finding, bool) {
+	if !at.isIn(c.Watched) {
+		return Finding{}, false
+	}
+	return c.about("path", "path %q holds %q, which the daemon reads its settings or a secret from, and would post or file away: "+
+		"choose another directory, or move that file", c.Path, path), true
 }
 
 // intrudes finds where a reaches into what belongs to b alone. It stops at the first finding that makes the others

@@ -24,7 +24,9 @@ type Known struct {
 	People   string // the group of those who drop files
 	Makes    bool   // the folder is not there, and made by somebody who can give it to a group
 	Mended   bool   // what the folder lacks is nothing, or was asked about
-	Holds    int    // files that are in the folder
+	Doubt    string // what the folder seems to be beside one to drop files into; "": nothing
+	Sure     bool   // it is meant all the same
+	Holds    Holds  // what is in the folder already
 	Agreed   bool   // that they are posted, too
 	Planned  bool   // what is to be done was shown and agreed to
 }
@@ -50,6 +52,7 @@ const (
 	LogIn
 	AskTarget
 	AskFolder
+	AskPlace
 	AskPeople
 	AskMend
 	AskPresent
@@ -72,9 +75,10 @@ func Open(k Known) (all []Question) {
 		{LogIn, k.Type != "" && !k.LoggedIn},
 		{AskTarget, k.Target == ""},
 		{AskFolder, k.Folder == ""},
+		{AskPlace, k.Folder != "" && k.Doubt != "" && !k.Sure},
 		{AskPeople, k.Folder != "" && k.Makes && k.People == ""},
 		{AskMend, k.Folder != "" && !k.Makes && !k.Mended},
-		{AskPresent, k.Folder != "" && k.Holds > 0 && !k.Agreed},
+		{AskPresent, k.Folder != "" && k.Holds.Files > 0 && !k.Agreed},
 		{AskPlan, k.Folder != "" && !k.Planned},
 	} {
 		if q.open {

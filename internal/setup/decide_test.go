@@ -34,7 +34,7 @@ func TestQuestionsFollow(t *testing.T) {
 		"a second folder":      {Known{Destination: "chat", Destinations: 1, Type: Matrix, Configured: true, LoggedIn: true}, []Question{AskTarget, AskFolder, AskMend, AskPlan}},
 		"several destinations": {Known{Destinations: 2, LoggedIn: true}, []Question{AskDestination, AskTarget, AskFolder, AskMend, AskPlan}},
 		"a folder to make":     {Known{Type: Matrix, Configured: true, LoggedIn: true, Target: "!a", Folder: "/a", Makes: true}, []Question{AskPeople, AskPlan}},
-		"a full folder":        {Known{Type: Matrix, Configured: true, LoggedIn: true, Target: "!a", Folder: "/a", Holds: 3}, []Question{AskMend, AskPresent, AskPlan}},
+		"a full folder":        {Known{Type: Matrix, Configured: true, LoggedIn: true, Target: "!a", Folder: "/a", Holds: Holds{Files: 3}}, []Question{AskMend, AskPresent, AskPlan}},
 	} {
 		var asked []Question
 		for k, q := c.known, Next(c.known); q != Done && len(asked) < 20; q = Next(k) {
@@ -139,6 +139,14 @@ func TestUnitLines(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
+	u.Closed = true
+	for path, want := range map[string][]string{
+		"/home/berta/a": {"ProtectHome=tmpfs", "BindPaths=-/home/berta/a"}, "/home/anna/Scans/x": {"ProtectHome=tmpfs"}, "/srv/drop/a": nil,
+	} {
+		if got, err := u.Lines(Needs{Paths: []string{path}}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s with closed homes: %q, %v", path, got, err)
+		}
+	}
 	for _, path := range []string{"/tmp/a", "/var/tmp", "/dev/shm/a", "/home/a:b", "/data/a\nb"} {
 		if got, err := u.Lines(Needs{Paths: []string{path}}); err == nil {
 			t.Errorf("%q: %q", path, got)
@@ -166,13 +174,63 @@ func TestParseUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := ParseUnit("# ReadWritePaths=/no\n[Unit]\nUser=no\n[Service]\nUser=drop\nGroup=drop\nReadWritePaths=/old\nReadWritePaths=\nReadWritePaths=-/srv/drop '/a b'\n" +
-		"LoadCredential=x:y.x\nSupplementaryGroups=a b\n" + DropIn("", lines) + "BindPaths=\"/home/a b\":/c\n")
+		"ProtectHome=tmpfs\nProtectHome=yes\nLoadCredential=x:y.x\nSupplementaryGroups=a b\n" + DropIn("", lines) + "BindPaths=\"/home/a b\":/c\n")
 	for i := range odd {
 		odd[i] = "-" + odd[i]
 	}
 	slices.Sort(odd)
-	if !slices.Equal(u.Paths, append([]string{"-/srv/drop", "/a b"}, odd...)) || u.User != "drop" || !slices.Equal(u.Groups, []string{"drop", "a", "b"}) ||
+	if !slices.Equal(u.Paths, append([]string{"-/srv/drop", "/a b"}, odd...)) || u.User != "drop" || !u.Closed || ParseUnit("[Service]\nProtectHome=yes\nProtectHome=tmpfs\n").Closed || !slices.Equal(u.Groups, []string{"drop", "a", "b"}) ||
 		!slices.Equal(u.Credentials, []string{"x"}) || !slices.Equal(u.Binds, []string{"/home/a b:/c"}) {
-		t.Errorf("%+q", u)
+		t.Errorf("%+v", u)
+	}
+}
+
+// TestNever: what is the system's with all in it, what is everybody's, and their neighbours that may be.
+func TestNever(t *testing.T) {
+	for path, want := range map[string]string{
+		"/": "all of /", "/etc": "the system", "/etc/drop": "the system", "/usr/share/x": "the system", "/boot/efi": "the system", "/dev/shm": "the system",
+		"/root": "home directory of root", "/home": "everybody's", "/tmp": "everybody's", "/var/lib": "everybody's", "/run/user": "everybody's",
+		"/srv/drop": "", "/srv": "", "/home/scan": "", "/home/scan/drop": "", "/root/drop": "", "/etcetera": "", "/usrs/a": "", "/var/lib/scans": "",
+		"/tmp/drop": "", "/run/media/ann/STICK": "", "/media/stick": "", "/mnt": "", "/data": "",
+	} {
+		if why := Never(path); (want == "") != (why == "") || !strings.Contains(why, want) {
+			t.Errorf("%s: %q", path, why)
+		}
+	}
+	for _, path := range append(System(), Shared()...) {
+		if Never(path) == "" {
+			t.Errorf("%s may be", path)
+		}
+	}
+	for path, home := range map[string]bool{"/srv": false, "/mnt": false, "/opt": false, "/home/ann": true} {
+		if Doubt(path, home) == "" || Doubt(path+"/in", false) != "" {
+			t.Errorf("%s: %q, %q", path, Doubt(path, home), Doubt(path+"/in", false))
+		}
+	}
+}
+
+// TestFolderInWords: what a folder is and holds is said as people say it, and the bits as chmod takes them.
+func TestFolderInWords(t *testing.T) {
+	for h, want := range map[Holds]string{
+		{Files: 1}: "1 file is in", {Files: 2}: "2 files are in", {Files: 1, Below: 1}: "1 file is in subfolders of",
+		{Files: 3, Below: 2}: "3 files (2 of them in subfolders) are in", {Files: 9, Below: 9, More: true}: "more than 9 files are in subfolders of",
+	} {
+		if got := h.Text(); got != want {
+			t.Errorf("%+v: %q", h, got)
+		}
+	}
+	for mode, want := range map[fs.FileMode]string{
+		0o755: "0755", 0o770 | fs.ModeSetgid | fs.ModeDir: "2770", 0o777 | fs.ModeSticky: "1777", fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky: "7000",
+	} {
+		if got := (Folder{Owner: "ann", Group: "scans", Mode: mode}).Now(); got != "ann:scans with the mode "+want {
+			t.Errorf("%v: %q", mode, got)
+		}
+	}
+	sticky := Folder{Path: "/a", There: true, IsFolder: true, Mode: fs.ModeDir | fs.ModeSticky | 0o777, Usable: true}
+	if lacks := Lacks(sticky, "d", "d"); len(lacks) != 1 || !lacks[0].Sticky || lacks[0].Command != "chmod -t /a" {
+		t.Errorf("got %+v", lacks)
+	}
+	if sticky.Owned = true; len(Lacks(sticky, "d", "d")) > 0 {
+		t.Error("the owner of a folder may move all out of it")
 	}
 }

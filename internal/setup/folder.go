@@ -1,8 +1,10 @@
 package setup
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 
 	"kaizala-drop/internal/text"
@@ -14,11 +16,54 @@ type Folder struct {
 	There    bool
 	IsFolder bool
 	Mode     fs.FileMode
+	Owner    string // the name of its user, or the number
+	Owned    bool   // the daemon's user is its owner
 	Group    string // its name, or its number
 	Private  bool   // the group is root's, or that of one person
 	InGroup  bool   // the daemon's user is in that group
 	Usable   bool   // the daemon's user may list it, and move files out of it
 	Blocked  string // the first folder above it that the daemon's user may not enter; "": none
+}
+
+// Now says whose a folder is, and what its mode is.
+func (f Folder) Now() string {
+	return fmt.Sprintf("%s:%s with the mode %s", text.Printable(f.Owner), text.Printable(f.Group), octal(f.Mode))
+}
+
+// octal is a mode as chmod takes it.
+func octal(m fs.FileMode) string {
+	bits := m.Perm()
+	for bit, value := range map[fs.FileMode]fs.FileMode{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if m&bit != 0 {
+			bits |= value
+		}
+	}
+	return fmt.Sprintf("%04o", uint32(bits))
+}
+
+// Holds is what lies in a folder and would be posted.
+type Holds struct {
+	Files int
+	Below int  // of them in its subfolders
+	More  bool // than were counted
+}
+
+// Text says how many files there are.
+func (h Holds) Text() string {
+	count, verb := strconv.Itoa(h.Files)+" files", "are"
+	if h.Files == 1 {
+		count, verb = "1 file", "is"
+	}
+	if h.More {
+		count = "more than " + count
+	}
+	switch {
+	case h.Below == 0:
+		return count + " " + verb + " in"
+	case h.Below == h.Files:
+		return count + " " + verb + " in subfolders of"
+	}
+	return fmt.Sprintf("%s (%d of them in subfolders) %s in", count, h.Below, verb)
 }
 
 // Lack is something that a folder lacks, what helps, and whether setup can do that.
@@ -27,6 +72,7 @@ type Lack struct {
 	Command string // for a shell
 	Group   string // to give the folder to; "": it keeps its own
 	Join    string // the group that the daemon is to be in; "": none
+	Sticky  bool   // the sticky bit goes, and nothing else changes
 	Mends   bool   // setup can do it
 }
 
@@ -51,6 +97,9 @@ func Lacks(f Folder, daemon, own string) (all []Lack) {
 	case !f.Usable:
 		return []Lack{{What: "its group " + f.Group + " may not list it and move files out of it",
 			Command: "chmod g+rwxs " + quoted, Mends: true}}
+	case f.Mode&fs.ModeSticky != 0 && !f.Owned:
+		return []Lack{{What: "it has the sticky bit, so that the daemon's user " + daemon + " may not move files of others out of it",
+			Command: "chmod -t " + quoted, Mends: true, Sticky: true}}
 	case f.Mode&fs.ModeSetgid == 0 && f.InGroup && f.Mode&0o020 != 0:
 		return []Lack{{What: "it has no set-gid bit: what is dropped there may not belong to its group " + f.Group +
 			", and then the daemon may not be able to read it", Command: "chmod g+s " + quoted, Mends: true}}
@@ -78,8 +127,9 @@ func CleanPath(typed, dir string) (clean, trouble string) {
 	case !path.IsAbs(p):
 		return "", "write the path from / on: is " + text.Printable(path.Join(dir, p)) + " meant?"
 	}
-	if p = path.Clean(p); p == "/" {
-		return "", "all of / cannot be a folder to drop files into: name one in it"
+	p = path.Clean(p)
+	if why := Never(p); why != "" {
+		return "", why
 	}
 	return p, ""
 }

@@ -17,6 +17,7 @@ type Unit struct {
 	Groups      []string // Group= and SupplementaryGroups=
 	Credentials []string // the names of LoadCredential=
 	Encrypted   []string // the names of LoadCredentialEncrypted=
+	Closed      bool     // ProtectHome=yes: nothing can be bound below home directories
 }
 
 // ParseUnit reads the text of a unit with its drop-ins, as systemctl cat gives it (systemd.syntax(7)).
@@ -35,6 +36,8 @@ func ParseUnit(text string) (u Unit) {
 		switch strings.TrimSpace(key) {
 		case "User":
 			u.User = value
+		case "ProtectHome":
+			u.Closed = slices.Contains([]string{"1", "yes", "y", "true", "t", "on"}, strings.ToLower(value))
 		case "Group":
 			u.Groups = append(u.Groups, value)
 		case "ReadWritePaths":
@@ -101,6 +104,9 @@ func (u Unit) Lines(n Needs) (lines []string, err error) {
 	for _, p := range slices.Concat(u.Paths, u.Binds) {
 		p, _, _ = strings.Cut(strings.TrimLeft(p, "-+"), ":")
 		has = append(has, p)
+	}
+	if u.Closed && slices.ContainsFunc(n.Paths, Hidden) {
+		lines = append(lines, "ProtectHome=tmpfs")
 	}
 	paths := slices.Clone(n.Paths)
 	slices.Sort(paths)
