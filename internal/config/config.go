@@ -76,7 +76,7 @@ type Matrix struct {
 	Homeserver  string // its name, whose .well-known is asked, or its address: https, or http to loopback
 	User        string // @name:server; "": whoever the token belongs to
 	AccessToken Secret
-	Join        bool // enter the rooms of the folders
+	Join        bool   // enter the rooms of the folders
 	Encryption  string // "room": as the room is; "require": only rooms that are encrypted; "never": only rooms that are not
 	ShareWith   string // whose devices may read what is encrypted: "verified", signed by their own account, or "all"
 	Thumbnails  bool   // make small pictures for large ones
