@@ -90,6 +90,12 @@ func (w *matrixWorld) filedAs(p *process, folder, name string) {
 func (w *matrixWorld) streamedSum(e dendritetest.Event) string {
 	w.t.Helper()
 	mxc, _ := e.Content["url"].(string)
+	return w.streamed(mxc, func(r io.Reader) io.Reader { return r })
+}
+
+// streamed gives the checksum of a media of the homeserver, as read has it.
+func (w *matrixWorld) streamed(mxc string, read func(io.Reader) io.Reader) string {
+	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.server.URL+"/_matrix/client/v1/media/download/"+strings.TrimPrefix(mxc, "mxc://"), nil)
 	must(w.t, err)
 	req.Header.Set("Authorization", "Bearer "+w.reader.Token)
@@ -97,7 +103,7 @@ func (w *matrixWorld) streamedSum(e dendritetest.Event) string {
 	must(w.t, err)
 	defer resp.Body.Close()
 	sum := sha256.New()
-	n, err := io.Copy(sum, resp.Body)
+	n, err := io.Copy(sum, read(resp.Body))
 	must(w.t, err)
 	if resp.StatusCode != http.StatusOK {
 		w.t.Fatal(fmt.Sprint(resp.Status, " after ", n, " bytes"))

@@ -43,7 +43,7 @@ func roomTroubles(next func(folder string) string) map[string]roomTrouble {
 		}, `ROOM was replaced by the room NEXT: write that for room, or have the address moved to it`, moveTo("replaced")},
 		"encrypted": {func(w *matrixWorld, room string) {
 			w.reader.SetState(room, "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
-		}, `ROOM is encrypted, and this program does not encrypt: nothing is sent there in the clear. Name a room without encryption`, nil},
+		}, `ROOM is encrypted, and this program was built without encryption (go build -tags goolm): nothing is sent there in the clear`, nil},
 		"nowhere": {func(*matrixWorld, string) {}, `ROOM leads to no room: correct room, or have somebody give a room this address`, moveTo("nowhere")},
 		"noid":    {func(*matrixWorld, string) {}, `@bot:localhost is not in ROOM, and was not invited: have it invited`, nil},
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"kaizala-drop/internal/filing"
+	"kaizala-drop/internal/matrix"
 	"kaizala-drop/internal/sandbox"
 )
 
@@ -376,7 +377,11 @@ func buildProgram(t testing.TB) string {
 
 var built = sync.OnceValues(func() (path string, err error) {
 	path = filepath.Join(os.Getenv(programDir), "kaizala-drop")
-	cmd := exec.Command("go", "build", "-o", path, ".")
+	args := []string{"build", "-o", path}
+	if matrix.CanEncrypt {
+		args = append(args, "-tags", "goolm")
+	}
+	cmd := exec.Command("go", append(args, ".")...)
 	if os.Getenv("KAIZALA_DROP_CI") != "" {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	}

@@ -77,7 +77,7 @@ func TestWhoseOutage(t *testing.T) {
 
 // TestInvitedIntoEncrypted: an invitation into an encrypted room is no good news, and is told before a file waits for it.
 func TestInvitedIntoEncrypted(t *testing.T) {
-	f := newOffice(t, dendritetest.Options{})
+	f := newOffice(t, dendritetest.Options{}, never)
 	secret := f.reader.NewRoom(dendritetest.Room{Name: "secret", Alias: "secret", State: map[string]map[string]any{
 		"m.room.encryption": {"algorithm": "m.megolm.v1.aes-sha2"},
 	}})

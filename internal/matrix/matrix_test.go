@@ -31,6 +31,9 @@ func newOffice(t *testing.T, o dendritetest.Options, change ...func(*Options)) *
 	return f
 }
 
+// never has a client post to no room that is encrypted.
+func never(o *Options) { o.Encryption = Never }
+
 func (f *office) newClient(t *testing.T, change ...func(*Options)) *Client {
 	t.Helper()
 	o := Options{Homeserver: f.URL, AccessToken: f.bot.Token, Join: true}
@@ -180,10 +183,11 @@ func TestRefusedRooms(t *testing.T) {
 			want: []string{"was closed"}},
 		{name: "encrypted", room: joined, change: func(room string) {
 			f.reader.SetState(room, "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
-		}, want: []string{"is encrypted", "nothing is sent there in the clear"}},
+		}, options: never, want: []string{"is encrypted", `encryption = "never"`, "nothing is sent there"}},
+		{name: "not encrypted", room: joined, options: func(o *Options) { o.Encryption = Require }, want: []string{"is not encrypted", `encryption = "require"`}},
 		{name: "encrypted after the upload", room: joined, change: func(room string) {
 			f.reader.SetState(room, "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
-		}, after: true, want: []string{"is encrypted"}},
+		}, options: never, after: true, want: []string{"is encrypted"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			room := c.room(t)
@@ -394,7 +398,7 @@ func TestServerGone(t *testing.T) {
 
 // TestRooms shows which rooms are listed, with what is to be known of each, and that looking at one enters none.
 func TestRooms(t *testing.T) {
-	f := newOffice(t, dendritetest.Options{})
+	f := newOffice(t, dendritetest.Options{}, never)
 	secret := f.reader.NewRoom(dendritetest.Room{Name: "secret", Users: []*dendritetest.User{f.bot}, State: map[string]map[string]any{
 		"m.room.encryption": {"algorithm": "m.megolm.v1.aes-sha2"},
 	}})

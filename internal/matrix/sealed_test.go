@@ -3,6 +3,8 @@
 package matrix
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -62,5 +64,75 @@ func TestPostSealed(t *testing.T) {
 	found, ok, err := f.client.Find(t.Context(), destination.Message{Target: room, Ref: up, Key: "KEY"}, time.Now())
 	if err != nil || !ok || found.ID != receipt.ID {
 		t.Errorf("found %+v, %t, %v", found, ok, err)
+	}
+}
+
+// TestBecomesEncrypted: what was uploaded in the clear for a room that is encrypted by the time of the post is not shown there, but uploaded
+// again, encrypted; and a room that was encrypted once stays so for this account, whatever the homeserver says of it later.
+func TestBecomesEncrypted(t *testing.T) {
+	dir := t.TempDir()
+	f := newOffice(t, dendritetest.Options{}, keysIn(dir))
+	f.identified(t, f.client)
+	files := []destination.File{fileOf("1.txt", "text/plain", "one"), fileOf("2.txt", "text/plain", "two")}
+	up, err := f.client.Upload(t.Context(), f.room, files)
+	must(t, err)
+	f.reader.SetState(f.room, "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
+	m := destination.Message{Target: f.room, Kind: media.Album, Ref: up, Key: "KEY"}
+	_, err = f.client.Post(t.Context(), m)
+	if e := fault(t, err); !e.Stale || e.MayHaveActed || !strings.Contains(e.Error(), "encrypted by now") {
+		t.Errorf("got %+v", e)
+	}
+	m.Ref, err = f.client.Upload(t.Context(), f.room, files)
+	must(t, err)
+	_, err = f.client.Post(t.Context(), m)
+	must(t, err)
+	all := f.reader.Messages(f.room)
+	if len(all) != 2 {
+		t.Fatalf("%d messages", len(all))
+	}
+	for _, e := range all {
+		if text := fmt.Sprint(e.Content); e.Type != "m.room.encrypted" || strings.Contains(text, ".txt") || strings.Contains(text, "mxc:") {
+			t.Errorf("the homeserver has %+v", e)
+		}
+	}
+	f.client.Close()
+
+	lies := roundTrip(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "/state/m.room.encryption/") {
+			r.URL.Path, r.URL.RawPath = "/_matrix/client/v3/rooms/"+f.room+"/state/m.room.unknown/", ""
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})
+	deceived := f.newClient(t, keysIn(dir), func(o *Options) { o.Transport = lies })
+	up, err = deceived.Upload(t.Context(), f.room, files[:1])
+	must(t, err)
+	if !strings.Contains(up, `"hashes"`) {
+		t.Errorf("uploaded in the clear: %s", up)
+	}
+}
+
+// TestWithoutAPlaceForKeys: without a state_dir nothing is sent to an encrypted room, and the reason is said.
+func TestWithoutAPlaceForKeys(t *testing.T) {
+	f := newOffice(t, dendritetest.Options{})
+	room := f.reader.NewRoom(dendritetest.Room{Name: "private", State: encryption(), Users: []*dendritetest.User{f.bot}})
+	up, err := f.client.Upload(t.Context(), room, []destination.File{fileOf("1.txt", "text/plain", "one")})
+	must(t, err)
+	_, err = f.client.Post(t.Context(), destination.Message{Target: room, Kind: media.Document, Ref: up, Key: "KEY"})
+	if e := fault(t, err); e.Fault != destination.OfDestination || !strings.Contains(e.Error(), "no state_dir") {
+		t.Errorf("got %+v", e)
+	}
+}
+
+// TestGrownFile: of an encrypted upload, too, a file that has grown or shrunk since it settled breaks the request off.
+func TestGrownFile(t *testing.T) {
+	f := newOffice(t, dendritetest.Options{}, keysIn(t.TempDir()))
+	room := f.reader.NewRoom(dendritetest.Room{Name: "private", State: encryption(), Users: []*dendritetest.User{f.bot}})
+	for _, size := range []int64{2, 4} {
+		file := fileOf("1.txt", "text/plain", "one")
+		file.Size = size
+		_, err := f.client.Upload(t.Context(), room, []destination.File{file})
+		if e := fault(t, err); e.Fault != destination.OfContent {
+			t.Errorf("as %d bytes: %+v", size, e)
+		}
 	}
 }

@@ -86,7 +86,7 @@ func (w *watchedRoom) want(t *testing.T, looks, uploads, sent int) {
 func inWatchedRoom(t *testing.T, test func(t *testing.T, w *watchedRoom, c *Client)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watchedRoom{}
-		c, err := New(Options{Homeserver: "https://here.example", AccessToken: "syt_secret", Transport: w})
+		c, err := New(Options{Homeserver: "https://here.example", AccessToken: "syt_secret", Transport: w, Encryption: Never})
 		must(t, err)
 		test(t, w, c)
 	})

@@ -4,8 +4,12 @@ package main
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -27,9 +31,9 @@ type sealedWorld struct {
 	strict   *elementtest.Reader
 }
 
-func newSealedWorld(t testing.TB, settings string, folders ...string) *sealedWorld {
+func newSealedWorld(t testing.TB, o dendritetest.Options, settings string, folders ...string) *sealedWorld {
 	t.Helper()
-	w := &sealedWorld{matrixWorld: newMatrixWorld(t, dendritetest.Options{}, settings, folders...)}
+	w := &sealedWorld{matrixWorld: newMatrixWorld(t, o, settings, folders...)}
 	must(t, os.MkdirAll(w.dir+"/state", 0o700))
 	w.reconfigure(fmt.Sprintf("access_token = %q\n", w.bot.Token), "")
 	w.reconfigure("[defaults]", fmt.Sprintf("[control]\nsocket = %q\n[defaults]", w.dir+"/control.sock"))
@@ -89,7 +93,7 @@ func (w *sealedWorld) readBy(r *elementtest.Reader, folder string) map[string][]
 // all, pictures with their small ones, and the homeserver has neither names nor bytes in the clear.
 func TestMatrixSealed(t *testing.T) {
 	t.Parallel()
-	w := newSealedWorld(t, "", "in")
+	w := newSealedWorld(t, dendritetest.Options{}, "", "in")
 	said := w.logIn()
 	if w.recovery == "" || !strings.Contains(said, "is verified") {
 		t.Fatalf("login said:\n%s", said)
@@ -129,7 +133,7 @@ func TestMatrixSealed(t *testing.T) {
 // "status" say so and what to do, and after a login with the recovery key all is read, while the daemon goes on.
 func TestMatrixUnverified(t *testing.T) {
 	t.Parallel()
-	w := newSealedWorld(t, "", "in")
+	w := newSealedWorld(t, dendritetest.Options{}, "", "in")
 	w.bot.LogIn("")
 	first := elementtest.Start(t, w.server, w.bot, elementtest.Options{})
 	w.recovery = ""
@@ -187,7 +191,7 @@ func TestMatrixUnverified(t *testing.T) {
 // the recovery key all goes on, and all is read.
 func TestMatrixSealedCopy(t *testing.T) {
 	t.Parallel()
-	w := newSealedWorld(t, "", "in")
+	w := newSealedWorld(t, dendritetest.Options{}, "", "in")
 	w.logIn()
 	p := w.daemon()
 	w.drop("in", "1.txt", "1")
@@ -235,7 +239,7 @@ func TestMatrixSealedCrash(t *testing.T) {
 	if thorough() {
 		kills = 200
 	}
-	w := newSealedWorld(t, "", "in", "beside")
+	w := newSealedWorld(t, dendritetest.Options{}, "", "in", "beside")
 	w.reconfigure(`shown_within = "0s"`, `shown_within = "1s"`)
 	w.logIn()
 	random := rand.New(rand.NewPCG(firstSeed(t), 3))
@@ -270,4 +274,44 @@ func TestMatrixSealedCrash(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills, %d files", kills, number)
+}
+
+// TestMatrixSealedHugeFile: 300 MiB in CI are encrypted on their way to the homeserver within 32 MiB of memory, and what a reader decrypts is
+// the same.
+func TestMatrixSealedHugeFile(t *testing.T) {
+	t.Parallel()
+	if raceEnabled {
+		t.Skip("it takes minutes with the race detector, and tells nothing about memory")
+	}
+	size := int64(volume(300<<20)) &^ 7
+	w := newSealedWorld(t, dendritetest.Options{MaxUpload: size}, "", "in")
+	w.reconfigure(w.url, w.server.URL) // the proxy only costs time
+	w.logIn()
+	want := makeHuge(t, w.folder("in")+"/huge.bin", size)
+	p := startProcess(t, exec.Command(buildProgram(t), "run", "--config", w.config))
+	w.filedAs(p, "in", "huge.bin")
+	e := w.open.Read(w.rooms["in"], w.shown("in")[0].ID)
+	text, err := json.Marshal(e.Content["file"])
+	must(t, err)
+	var file struct {
+		URL, IV string
+		Key     struct{ K string }
+	}
+	must(t, json.Unmarshal(text, &file))
+	key, err := base64.RawURLEncoding.DecodeString(file.Key.K)
+	must(t, err)
+	iv, err := base64.RawStdEncoding.DecodeString(file.IV)
+	must(t, err)
+	block, err := aes.NewCipher(key)
+	must(t, err)
+	got := w.streamed(file.URL, func(r io.Reader) io.Reader { return cipher.StreamReader{S: cipher.NewCTR(block, iv), R: r} })
+	if got != want {
+		t.Error("other bytes were read back than were dropped")
+	}
+	peak := peakMemory(t, p)
+	t.Logf("%d bytes went through with a peak of %d KiB", size, peak)
+	if peak >= 32<<10 {
+		t.Errorf("peak memory %d KiB, want under 32 MiB", peak)
+	}
+	p.stop()
 }
