@@ -153,7 +153,7 @@ func (c *Client) keysError(err error) error {
 	for _, sentinel := range lasting() {
 		if errors.Is(err, sentinel) {
 			e.Fault, e.Advice = ofAccess, again
-			if sentinel == e2ee.ErrCopied {
+			if errors.Is(err, e2ee.ErrCopied) {
 				e.Advice = "If a copy of state_dir is in use elsewhere, stop it there. " + again
 			}
 			return e
