@@ -68,3 +68,71 @@ func TestHostileMessages(t *testing.T) {
 	all := reader.Read(room)
 	reader.Await(room, len(all), nil)
 }
+
+// TestUnwedged shows that a device that lost its end of the channel to this one, and opens a new one, reads what is posted from then on.
+func TestUnwedged(t *testing.T) {
+	p, _, reader, room := inRoom(t, map[string]any{"rotation_period_msgs": 1})
+	p.post(room, "0")
+	reader.Await(room, 1, nil)
+	reader.Forget()
+	p.post(room, "1")
+	if !e2eetest.Eventually(t, func() bool {
+		reader.Sync()
+		p.post(room, fmt.Sprint(random()))
+		all := reader.Read(room)
+		return all[len(all)-1].Err == nil
+	}) {
+		t.Error("it never reads again")
+	}
+	all := reader.Read(room)
+	if all[1].Err == nil {
+		t.Error("it had lost nothing")
+	}
+	p.post(room, "last")
+	if !e2eetest.Eventually(t, func() bool {
+		reader.Sync()
+		all = reader.Read(room)
+		last := all[len(all)-1]
+		return last.Err == nil && last.Content["body"] == "last"
+	}) {
+		t.Error("it does not read the last one")
+	}
+}
+
+func random() uint64 { return rand.Uint64() }
+
+// TestOneTimeKeys shows that one-time keys are uploaded again when others have used some up, or all, and only then.
+func TestOneTimeKeys(t *testing.T) {
+	t.Run("some", func(t *testing.T) { oneTimeKeys(t, 20) })
+	t.Run("all", func(t *testing.T) { oneTimeKeys(t, 60) })
+}
+
+func oneTimeKeys(t *testing.T, claimed int) {
+	p, anna, _, room := inRoom(t, nil)
+	p.post(room, "0")
+	try(t, p.Idle(t.Context()))
+	p.said("")
+	try(t, p.Idle(t.Context()))
+	if calls := p.said(""); len(calls) != 1 {
+		t.Errorf("%q", calls)
+	}
+	for range claimed {
+		claim := map[string]any{"one_time_keys": map[string]any{p.ID: map[string]any{p.Device: "signed_curve25519"}}}
+		if status, _, got := anna.Do(http.MethodPost, "/_matrix/client/v3/keys/claim", claim); status != http.StatusOK {
+			t.Fatalf("%s", got)
+		}
+	}
+	if !e2eetest.Eventually(t, func() bool {
+		try(t, p.Idle(t.Context()))
+		return len(p.said("keys/upload")) > 0
+	}) {
+		t.Fatal("none were uploaded")
+	}
+	if !e2eetest.Eventually(t, func() bool {
+		got, err := p.fetch(t.Context())
+		try(t, err)
+		return got.KeysLeft["signed_curve25519"] >= 50
+	}) {
+		t.Error("there are too few")
+	}
+}
