@@ -78,7 +78,14 @@ func (m *Machine) Idle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if left < 0 || left >= int(m.olm.GetAccount().Internal.MaxNumberOfOneTimeKeys()/2) {
+		if left < 0 { // as a Dendrite that has none left
+			got, err := m.client.UploadKeys(ctx, &mautrix.ReqUploadKeys{})
+			if err != nil {
+				return fmt.Errorf("cannot ask for the one-time keys of this device: %w", err)
+			}
+			left = got.OneTimeKeyCounts.SignedCurve25519
+		}
+		if left >= int(m.olm.GetAccount().Internal.MaxNumberOfOneTimeKeys()/2) {
 			return nil
 		}
 		if err := m.raise(ctx, false); err != nil {

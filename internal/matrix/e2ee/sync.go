@@ -102,10 +102,11 @@ func (m *Machine) sync(ctx context.Context) (left int, err error) {
 	if !heardAll {
 		err = m.load(ctx)
 	}
-	if got.KeysLeft == nil {
-		return -1, err
+	left, said := got.KeysLeft[string(id.KeyAlgorithmSignedCurve25519)]
+	if !said {
+		left = -1
 	}
-	return got.KeysLeft[string(id.KeyAlgorithmSignedCurve25519)], err
+	return left, err
 }
 
 // beginAnew forgets up to where what was new was read: everything is asked for again.

@@ -225,3 +225,13 @@ func (c *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	out.Header.Set("Authorization", "Bearer "+c.User.Token)
 	return http.DefaultTransport.RoundTrip(out)
 }
+
+// Forget loses the channels that others have opened to the device, as a client that was restored from an older state.
+func (r *Reader) Forget() {
+	r.t.Helper()
+	store, ok := r.olm.CryptoStore.(*crypto.MemoryStore)
+	if !ok {
+		r.t.Fatalf("%T", r.olm.CryptoStore)
+	}
+	clear(store.Sessions)
+}
