@@ -251,7 +251,7 @@ func TestMatrixSealedCrash(t *testing.T) {
 			w.drop(folder, fmt.Sprintf("%04d.txt", number), fmt.Sprint("file ", number))
 		}
 		p := w.start("run")
-		time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond) // the moment of the kill
+		time.Sleep(time.Duration(random.IntN(5000)) * time.Millisecond) // the moment of the kill: a start takes 2 s for the guard
 		if round%8 == 7 {
 			w.server.Kill()
 			w.server.Begin()
