@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,18 @@ func TestMatrixSealed(t *testing.T) {
 	}
 	if said := w.says(0, "", "status"); strings.Contains(said, "!") {
 		t.Errorf("status said:\n%s", said)
+	}
+
+	w.mu.Lock()
+	w.calls = nil
+	w.mu.Unlock()
+	w.drop("in", "one more.txt", "one more")
+	w.filed("in", len(want)+1)
+	w.mu.Lock()
+	calls := slices.Clone(w.calls)
+	w.mu.Unlock()
+	if len(calls) != 3 || !strings.Contains(calls[0], "/upload") || !strings.Contains(calls[1], "/sync") || !strings.Contains(calls[2], "/send/m.room.encrypted/") {
+		t.Errorf("one more file took these calls:\n%s", strings.Join(calls, "\n"))
 	}
 	p.stop()
 }

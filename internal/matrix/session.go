@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -164,11 +165,11 @@ func (s *session) isFor(token, device string) bool {
 	return s.now.AccessToken == token && s.now.Device == device
 }
 
-// isDevice gives the account and the device that the token in use was found to be of, or "".
+// isDevice gives the account and the device that the token in use is of, or "".
 func (s *session) isDevice() (user, device string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.me, s.device
+	return s.me, cmp.Or(s.device, s.now.Device)
 }
 
 // Ready gives nil if there is a token. Its error wraps ErrNoToken, or says why it cannot be told.
