@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -327,4 +328,57 @@ func TestMatrixSealedHugeFile(t *testing.T) {
 		t.Errorf("peak memory %d KiB, want under 32 MiB", peak)
 	}
 	p.stop()
+}
+
+// TestMatrixSealedLost: keys that were removed, damaged, or ended at the homeserver are each told in words of their own, while the file stays
+// where it is; after a login with the recovery key it is posted, and read.
+func TestMatrixSealedLost(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t, dendritetest.Options{}, "", "in")
+	for i, c := range []struct {
+		name   string
+		lose   func(device string)
+		logged string
+	}{
+		{"removed", func(device string) { must(t, os.RemoveAll(device)) }, "the keys of this device are lost"},
+		{"damaged", func(device string) {
+			must(t, os.WriteFile(device+"/crypto.db", []byte("no database at all, but long enough to be read as one"), 0o600))
+		}, "the store of the keys is damaged"},
+		{"of another", func(device string) {
+			must(t, os.Rename(device, device+".away"))
+			must(t, os.Mkdir(device, 0o700))
+			copyAll(t, w.dir+"/first/crypto.db", device)
+		}, "the stored keys are those of another account or device"},
+	} {
+		w.logIn()
+		p := w.daemon()
+		name := fmt.Sprintf("%d.txt", 2*i)
+		w.drop("in", name, c.name)
+		w.filed("in", 2*i+1)
+		p.stop()
+		devices, err := filepath.Glob(w.dir + "/state/matrix-chat/device-*")
+		if err != nil || len(devices) != 1 {
+			t.Fatalf("%s: %q, %v", c.name, devices, err)
+		}
+		if i == 0 {
+			copyAll(t, devices[0], w.dir+"/first")
+		}
+		c.lose(devices[0])
+
+		p = w.daemon()
+		name = fmt.Sprintf("%d.txt", 2*i+1)
+		w.drop("in", name, c.name)
+		p.waitFor(c.logged)
+		if _, err := os.Lstat(w.folder("in") + "/" + name); err != nil || len(w.shown("in")) != 2*i+1 {
+			t.Errorf("%s: %v, %d messages", c.name, err, len(w.shown("in")))
+		}
+		w.logIn()
+		w.filed("in", 2*i+2)
+		p.stop()
+	}
+	for _, r := range []*elementtest.Reader{w.open, w.strict} {
+		if read := w.readBy(r, "in"); len(read) != 6 {
+			t.Errorf("%s reads %q", r.User.ID, read)
+		}
+	}
 }
