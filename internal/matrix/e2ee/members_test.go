@@ -319,6 +319,51 @@ func TestForgottenPlace(t *testing.T) {
 	second.Await(room, 3, func(i int) bool { return i > 0 })
 }
 
+// TestUntoldChanges shows that changes that a homeserver never tells of are followed with the next session, and with the next start.
+func TestUntoldChanges(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) { untoldChanges(t, restart) })
+	}
+}
+
+func untoldChanges(t *testing.T, restart bool) {
+	p, anna, reader, room := inRoom(t, map[string]any{"rotation_period_msgs": 2})
+	ben, second, _ := signed(t, p.s, "ben")
+	eve, third, _ := signed(t, p.s, "eve")
+	anna.Invite(room, ben)
+	ben.Join(room)
+	anna.Messages(room)
+	p.post(room, "0")
+	p.failing(func(r *http.Request) (*http.Response, error) {
+		if !strings.HasSuffix(r.URL.Path, "sync") {
+			return nil, nil
+		}
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body(`{"next_batch": "` + r.URL.Query().Get("since") + `"}`)}, nil
+	})
+	anna.Kick(room, ben, "enough")
+	anna.Invite(room, eve)
+	eve.Join(room)
+	anna.Messages(room)
+	n := 2
+	if restart {
+		p.reopen()
+	} else {
+		p.post(room, "1")
+		n = 3
+	}
+	p.post(room, "2")
+	reader.Await(room, n, nil)
+	third.Await(room, n, func(i int) bool { return i == n-1 })
+	// Ben looks once he is let in again.
+	anna.Invite(room, ben)
+	ben.Join(room)
+	anna.Messages(room)
+	all := second.Await(room, n, func(i int) bool { return i == 0 })
+	if all[n-1].Err == nil {
+		t.Error("ben reads what was posted when he was not in the room")
+	}
+}
+
 // TestStates shows what is told of a room: of the own membership, of its end, and that it became encrypted.
 func TestStates(t *testing.T) {
 	s := dendritetest.Start(t, dendritetest.Options{})

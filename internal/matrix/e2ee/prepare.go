@@ -54,13 +54,9 @@ func (m *Machine) follow(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if r.known == allKnown && !r.isEncrypted() { // a sync may tell it too late
-		content, err := m.state(ctx, id, stateEncryption, "")
-		if err != nil {
+	if r.known == allKnown {
+		if r.known, err = m.stillKnown(ctx, r); err != nil {
 			return err
-		}
-		if content != nil {
-			r.known = nothingKnown
 		}
 	}
 	if r.known == allKnown {
@@ -71,6 +67,23 @@ func (m *Machine) follow(ctx context.Context, id string) error {
 		return m.exec(ctx, "UPDATE room SET membership = ? WHERE room = ? AND membership <> ''", left, id)
 	}
 	return err
+}
+
+// stillKnown says what is known of a room of which no sync told that it changed. A sync may tell too late that it became encrypted, and what it
+// does not tell at all is lost for no longer than a session.
+func (m *Machine) stillKnown(ctx context.Context, r room) (int, error) {
+	if r.isEncrypted() {
+		session, err := m.store.GetOutboundGroupSession(ctx, id.RoomID(r.id))
+		if session == nil || session.Expired() {
+			return nothingKnown, err
+		}
+		return allKnown, err
+	}
+	content, err := m.state(ctx, r.id, stateEncryption, "")
+	if content != nil {
+		return nothingKnown, err
+	}
+	return allKnown, err
 }
 
 func (m *Machine) tell(ctx context.Context, r room) (Room, error) {

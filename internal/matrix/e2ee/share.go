@@ -36,8 +36,8 @@ func (m *Machine) share(ctx context.Context, r room) (*crypto.OutboundGroupSessi
 	if usable && session.Shared && r.settled > seconds(time.Now()) {
 		return session, nil
 	}
-	if !usable { // of those who are invited, changes of their devices are not told
-		if err := m.outdateInvited(ctx, r.id); err != nil {
+	if !usable { // changes that were not told, as those of who is invited, are lost for no longer than a session
+		if err := m.outdateAll(ctx, r.id); err != nil {
 			return nil, err
 		}
 	}
@@ -72,9 +72,9 @@ func (m *Machine) share(ctx context.Context, r room) (*crypto.OutboundGroupSessi
 	return session, m.settle(ctx, r.id, session)
 }
 
-func (m *Machine) outdateInvited(ctx context.Context, room string) error {
-	return m.exec(ctx, `INSERT INTO outdated (user) SELECT user FROM member WHERE room = ? AND membership = ?
-		ON CONFLICT DO NOTHING`, room, invited)
+// outdateAll has the devices of all in a room asked for; of who was asked for in vain lately, not before the pause is over.
+func (m *Machine) outdateAll(ctx context.Context, room string) error {
+	return m.exec(ctx, "INSERT INTO outdated (user) SELECT user FROM member WHERE room = ? ON CONFLICT DO NOTHING", room)
 }
 
 func (m *Machine) given(ctx context.Context, room string) (map[device]given, error) {
