@@ -34,6 +34,7 @@ type keys struct {
 	machine *e2ee.Machine   // nil: none is open
 	closed  bool
 	notice  notice
+	barred  map[string]string // by the room's id: the devices that were told not to be able to read there
 
 	opened chan struct{} // told when another device was opened
 }
@@ -42,7 +43,7 @@ type keys struct {
 type notice struct{ trouble, advice string }
 
 func newKeys(o Options) *keys {
-	k := &keys{share: o.ShareWith, log: o.Log, sealed: map[string]bool{}, opened: make(chan struct{}, 1)}
+	k := &keys{share: o.ShareWith, log: o.Log, sealed: map[string]bool{}, barred: map[string]string{}, opened: make(chan struct{}, 1)}
 	if o.StateDir != "" {
 		k.dir = keysDir(o.StateDir, cmp.Or(o.Name, "matrix"))
 	}
@@ -68,6 +69,15 @@ func (k *keys) note(room string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.sealed[room] = true
+}
+
+// excludes notes who cannot read in a room, and reports whether that is to be told.
+func (k *keys) excludes(room, devices string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	changed := k.barred[room] != devices
+	k.barred[room] = devices
+	return changed && devices != ""
 }
 
 // close closes the store.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"kaizala-drop/internal/matrix/e2ee"
+	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/wire"
 )
 
@@ -99,11 +101,11 @@ func (c *Client) seal(ctx context.Context, target, room string, content any, key
 	if err := c.prepare(ctx, m, target, room); err != nil {
 		return "", nil, err
 	}
-	text, err := json.Marshal(content)
+	plain, err := json.Marshal(content)
 	if err != nil { // no such struct fails
 		return "", nil, &Error{Call: callKeys, Fault: ofFile, Err: err}
 	}
-	cipher, err := m.Encrypt(ctx, room, plainKind, text)
+	cipher, err := m.Encrypt(ctx, room, plainKind, plain)
 	if err != nil {
 		return "", nil, c.keysError(err)
 	}
@@ -133,11 +135,26 @@ func (c *Client) prepare(ctx context.Context, m *e2ee.Machine, target, id string
 			return &Error{Call: callKeys, Err: fmt.Errorf("the homeserver does not show yet that this account is in the room (entered now: %t)", entered)}
 		}
 	}
+	c.noteExcluded(target, id, r.Excluded)
 	if r.Tombstone {
 		c.rooms.doubt(target) // the address may lead to the new room by now
 		return c.replaced(target, r.Successor)
 	}
 	return nil
+}
+
+// noteExcluded logs which devices cannot read what is posted in a room, when that changes.
+func (c *Client) noteExcluded(target, id string, excluded []e2ee.Excluded) {
+	var all []string
+	for _, d := range excluded {
+		all = append(all, text.Printable(fmt.Sprintf("%s %s (%s)", d.User, d.Device, d.Why)))
+	}
+	if !c.keys.excludes(id, strings.Join(all, "\n")) {
+		return
+	}
+	const most = 5
+	c.log.Info().Str("room", target).Int("devices", len(all)).Strs("first", all[:min(most, len(all))]).
+		Msg("these devices cannot read what is posted in the room: who uses them verifies them there, or share_with = \"all\"")
 }
 
 // keysError puts what package e2ee says into the words of this one. An *Error in it, of a call, is told as it is.
