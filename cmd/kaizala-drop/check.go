@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kaizala-drop/internal/config"
+	"kaizala-drop/internal/matrix"
 	"kaizala-drop/internal/text"
 )
 
@@ -159,6 +160,18 @@ func (r *report) tokens(c config.Config) {
 		case err != nil:
 			r.warning("%s: %v", to.Name, err)
 		}
+		r.encryption(to)
+	}
+}
+
+// encryption says what a program that was built without it means for a destination.
+func (r *report) encryption(to config.Destination) {
+	switch {
+	case to.Type != "matrix" || matrix.CanEncrypt || to.Matrix.Encryption == "never":
+	case to.Matrix.Encryption == "require":
+		r.problem("%s: encryption = \"require\", and this program was built without it: nothing can be posted. Take a package, or build it with go build -tags goolm", to.Name)
+	default:
+		r.warning("%s: this program was built without encryption (go build -tags goolm): rooms that are encrypted are refused", to.Name)
 	}
 }
 

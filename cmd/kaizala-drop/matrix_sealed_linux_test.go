@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"kaizala-drop/internal/matrix/dendritetest"
+	"kaizala-drop/internal/matrix/e2ee/e2eetest"
 	"kaizala-drop/internal/matrix/elementtest"
 )
 
@@ -238,6 +240,90 @@ func TestMatrixSealedCopy(t *testing.T) {
 	p.stop()
 }
 
+// TestMatrixSealedTwice: of two copies of a state directory whose daemons are started side by side, one posts and the other one stops, and says
+// what to do; all that is shown is read.
+func TestMatrixSealedTwice(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t, dendritetest.Options{}, "", "in", "beside")
+	w.logIn()
+	p := w.daemon()
+	w.drop("in", "first.txt", "first")
+	w.filed("in", 1)
+	p.stop()
+
+	one, err := os.ReadFile(w.config)
+	must(t, err)
+	copyAll(t, w.dir+"/state", w.dir+"/other")
+	both := []string{w.config, w.dir + "/other.toml"}
+	sections := strings.Split(string(one), "[[folder]]")
+	for i, folder := range sections[1:] {
+		text := sections[0] + "[[folder]]" + folder
+		if i == 1 {
+			text = strings.NewReplacer(w.dir+"/state", w.dir+"/other", w.dir+"/control.sock", w.dir+"/other.sock").Replace(text)
+		}
+		must(t, os.WriteFile(both[i], []byte(text), 0o600))
+	}
+	w.drop("in", "in.txt", "in")
+	w.drop("beside", "beside.txt", "beside")
+	var all []*process
+	for _, config := range both {
+		cmd := exec.Command(os.Args[0], "run", "--config", config)
+		cmd.Env = append(os.Environ(), runMain+"=1")
+		all = append(all, startProcess(t, cmd))
+	}
+	eventually(t, func() error {
+		stopped, posted := 0, len(w.shown("in"))+len(w.shown("beside"))
+		for _, p := range all {
+			if strings.Contains(p.log(), "put back from a copy, or is used by a copy") {
+				stopped++
+			}
+		}
+		if stopped != 1 || posted != 2 {
+			return fmt.Errorf("%d stopped, and %d messages are there", stopped, posted)
+		}
+		return nil
+	})
+	for _, folder := range []string{"in", "beside"} {
+		for _, r := range []*elementtest.Reader{w.open, w.strict} {
+			w.readBy(r, folder)
+		}
+	}
+}
+
+// TestMatrixBecomesSealed: a room that becomes encrypted while a file is on its way to it gets the file encrypted, and those who are in it read
+// it.
+func TestMatrixBecomesSealed(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t, dendritetest.Options{}, "", "in")
+	late := w.reader.NewRoom(dendritetest.Room{Name: "late", Users: []*dendritetest.User{w.bot, w.strict.User}})
+	w.reconfigure("#in:localhost", late)
+	w.rooms["in"] = late
+	w.logIn()
+	uploads := 0
+	w.between(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/upload") {
+			return false
+		}
+		w.forward.ServeHTTP(rw, r)
+		if uploads++; uploads == 1 {
+			w.reader.SetState(late, "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
+		}
+		return true
+	})
+	p := w.daemon()
+	w.drop("in", "1.txt", "one")
+	w.filed("in", 1)
+	for _, r := range []*elementtest.Reader{w.open, w.strict} {
+		if read := w.readBy(r, "in"); string(read["1.txt"]) != "one" {
+			t.Errorf("%s reads %q", r.User.ID, read)
+		}
+	}
+	p.stop()
+	if uploads != 2 {
+		t.Errorf("%d uploads", uploads)
+	}
+}
+
 func copyAll(t testing.TB, from, to string) {
 	t.Helper()
 	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
@@ -256,6 +342,13 @@ func TestMatrixSealedCrash(t *testing.T) {
 	w := newSealedWorld(t, dendritetest.Options{}, "", "in", "beside")
 	w.reconfigure(`shown_within = "0s"`, `shown_within = "1s"`)
 	w.logIn()
+	third := w.server.NewUser("third")
+	for _, room := range w.rooms {
+		w.reader.Invite(room, third)
+		third.Join(room)
+	}
+	mautrix := e2eetest.New(t, w.server, third)
+	mautrix.MakeIdentity()
 	random := rand.New(rand.NewPCG(firstSeed(t), 3))
 	number := 0
 	for round := range kills {
@@ -285,6 +378,15 @@ func TestMatrixSealedCrash(t *testing.T) {
 			if read := w.readBy(r, folder); len(read) != number/2 {
 				t.Errorf("%s reads %d files of %s, and not %d", r.User.ID, len(read), folder, number/2)
 			}
+		}
+		names := map[any]bool{}
+		for _, m := range mautrix.Await(w.rooms[folder], number/2, nil) {
+			if names[m.Content["filename"]] = true; !m.Trusted {
+				t.Errorf("mautrix does not trust the sender of %v", m.Content["filename"])
+			}
+		}
+		if len(names) != number/2 {
+			t.Errorf("mautrix reads %d files of %s, and not %d", len(names), folder, number/2)
 		}
 	}
 	t.Logf("%d kills, %d files", kills, number)
