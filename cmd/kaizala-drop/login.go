@@ -15,6 +15,7 @@ type loginFlags struct {
 	phone      string // of Kaizala; "": it is asked for
 	user       string // of Matrix; "": that of the configuration, or it is asked for
 	tokenStdin bool   // of Matrix: a token is read instead of a password
+	short      bool   // a dialogue goes on after it, and says what follows
 	recovery   string // of Matrix: a reference to the recovery key; "": it is asked for
 }
 

@@ -50,7 +50,7 @@ func loginKaizala(ctx context.Context, a account, by loginFlags, d *dialogue, ou
 	if err != nil {
 		return failed(stopped(ctx, err))
 	}
-	a.tellLogin(out, ends)
+	a.tellLogin(out, ends, by.short)
 	return nil
 }
 
@@ -114,12 +114,16 @@ func withAdvice(err error) error {
 	return err
 }
 
-func (a account) tellLogin(out io.Writer, ends time.Time) {
+func (a account) tellLogin(out io.Writer, ends time.Time, short bool) {
 	fmt.Fprintf(out, "logged in to %s: the refresh token is stored in %s", a.to.Name, filepath.Clean(a.config.StateDir))
 	if !ends.IsZero() {
 		fmt.Fprintf(out, ", and ends on %s unless Kaizala gives a newer one before", ends.Format(time.DateOnly))
 	}
-	fmt.Fprintln(out, "\na running daemon takes it up within seconds, and files that wait follow; "+
+	fmt.Fprintln(out)
+	if short {
+		return
+	}
+	fmt.Fprintln(out, "a running daemon takes it up within seconds, and files that wait follow; "+
 		"one that ended for want of a token is to be started")
 	if a.to.Kaizala.RefreshToken != (config.Secret{}) {
 		fmt.Fprintln(out, "refresh_token in the configuration is not used any more: it can be removed there")

@@ -47,12 +47,21 @@ func loginMatrix(ctx context.Context, a account, by loginFlags, d *dialogue, out
 	if err != nil {
 		return failed(stopped(ctx, err))
 	}
-	fmt.Fprintf(out, "logged in to %s as %s: the token is stored in %s\n", a.to.Name, text.Printable(in.user), filepath.Clean(a.config.StateDir))
+	var unverified error
 	if client.MayEncrypt() {
 		v := verification{account: a, client: client, in: in, dialogue: d, out: out, recovery: recovery}
-		if err := v.do(ctx); err != nil {
-			return failed(fmt.Errorf("the token is stored and used, but the device is not verified: %w", stoppedAfter(ctx, err)))
-		}
+		unverified = v.do(ctx)
+	}
+	// A daemon that runs takes the token up once it is stored, and with it the keys: so it is stored last.
+	if err := client.Keep(context.WithoutCancel(ctx)); err != nil {
+		return failed(err)
+	}
+	fmt.Fprintf(out, "logged in to %s as %s: the token is stored in %s\n", a.to.Name, text.Printable(in.user), filepath.Clean(a.config.StateDir))
+	if unverified != nil {
+		return failed(fmt.Errorf("the token is stored and used, but the device is not verified: %w", stoppedAfter(ctx, unverified)))
+	}
+	if by.short {
+		return nil
 	}
 	fmt.Fprintln(out, "a running daemon takes it up within seconds, and files that wait follow; "+
 		"one that ended for want of a token is to be started")
@@ -64,7 +73,7 @@ func takeToken(ctx context.Context, d *dialogue, client *matrix.Client) (who str
 	if err != nil {
 		return "", fmt.Errorf("no token: %w: write it as the first line", err)
 	}
-	return client.TakeToken(ctx, strings.TrimSpace(token))
+	return client.BeginWithToken(ctx, strings.TrimSpace(token))
 }
 
 // loggedIn is who logged in, and the password; "": it was a token.
@@ -94,7 +103,7 @@ func askPassword(ctx context.Context, a account, by loginFlags, d *dialogue, cli
 			return in, fmt.Errorf("no password: %w: write it as the next line", err)
 		}
 		in.password = strings.TrimRight(password, "\r\n")
-		in.user, err = client.LogIn(ctx, user, in.password, deviceName(a), false)
+		in.user, err = client.Begin(ctx, user, in.password, deviceName(a), false)
 		if err == nil || !d.terminal || try == tries || !errors.Is(err, matrix.ErrPassword) {
 			return in, err
 		}

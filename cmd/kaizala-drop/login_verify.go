@@ -71,10 +71,15 @@ func (v verification) do(ctx context.Context) error {
 // one.
 func (v verification) startKeys(ctx context.Context) error {
 	err := v.client.StartKeys(ctx)
-	if err == nil || !matrix.IsForNewDevice(err) || v.in.password == "" {
+	if err != nil && matrix.IsForNewDevice(err) && v.in.password == "" {
+		return fmt.Errorf("%w. A token that was made elsewhere brings the device of whoever made it, and its keys are there: rooms that are not "+
+			"encrypted can be posted to. For those that are, log in with the password, which makes a device of its own: %s",
+			err, text.Command(optionsFor(v.account.config.Path), "login", v.account.to.Name))
+	}
+	if err == nil || !matrix.IsForNewDevice(err) {
 		return err
 	}
-	if _, err := v.client.LogIn(ctx, v.in.user, v.in.password, deviceName(v.account), true); err != nil {
+	if _, err := v.client.Begin(ctx, v.in.user, v.in.password, deviceName(v.account), true); err != nil {
 		return err
 	}
 	return v.client.StartKeys(ctx)

@@ -133,8 +133,12 @@ func checkDevice(ctx context.Context, r *report, to config.Destination, client *
 		r.problem("%s: %v", to.Matrix.Homeserver, err)
 		return
 	}
+	if err := client.CheckKeys(ctx, d); err != nil {
+		r.problem("%s: %v. %s", to.Name, err, matrix.Remedy(err))
+		return
+	}
 	if trouble, advice := client.Doubt(d); trouble != "" {
-		r.problem("%s: %s: %s", to.Name, text.Printable(trouble), advice)
+		r.warning("%s: %s: %s", to.Name, text.Printable(trouble), advice)
 		return
 	}
 	r.good("%s: device %s is verified (its fingerprint: %s)", to.Name, text.Printable(d.ID), text.Printable(d.Fingerprint))

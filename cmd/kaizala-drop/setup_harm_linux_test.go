@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -414,6 +415,10 @@ func TestSetupWhereNobodyOwnsFiles(t *testing.T) {
 // TestSetupHangup: the terminal goes away while it works, and all is taken back; with nohup it goes on.
 func TestSetupHangup(t *testing.T) {
 	t.Parallel()
+	// The tests may run with the signal ignored, as under nohup; what is caught here is as usual for a program that is started (signal(7)).
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	w := newSetupWorld(t, head+conn+first)
 	code, said, before := whileChecked(t, w, func(p *process) { must(t, p.Process.Signal(syscall.SIGHUP)); p.exited <- <-p.exited })
 	if code != 1 || !strings.Contains(said, "stopped: nothing was changed") {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,16 +39,13 @@ func (s *settingUp) logIn() error {
 	if err != nil {
 		return failed(err)
 	}
-	var said bytes.Buffer
-	by := loginFlags{phone: s.flags.phone, user: s.flags.user, tokenStdin: s.flags.tokenStdin}
+	by := loginFlags{phone: s.flags.phone, user: s.flags.user, tokenStdin: s.flags.tokenStdin, short: true}
 	if by.tokenStdin {
 		by.user = ""
 	}
-	if err := s.kind.login(s.ctx, s.to, by, s.dialogue, &said); err != nil {
+	if err := s.kind.login(s.ctx, s.to, by, s.dialogue, s.out); err != nil {
 		return failed(errors.Join(err, remove()))
 	}
-	first, _, _ := strings.Cut(said.String(), "\n")
-	fmt.Fprintln(s.out, first)
 	s.loggedIn, s.known.LoggedIn = true, true
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"kaizala-drop/internal/control"
 	"kaizala-drop/internal/text"
+	"kaizala-drop/internal/view"
 )
 
 // Weight is how much a line of text wants to be seen.
@@ -91,6 +92,14 @@ func (t *statusText) head() {
 	}
 }
 
+// remedy is what helps against a pause, and when it is tried again.
+func (t *statusText) remedy(p *view.Pause) string {
+	if p.Advice == "" {
+		return t.again(p.Until)
+	}
+	return strings.TrimSuffix(p.Advice, ".") + "; " + t.again(p.Until)
+}
+
 // needs tells of all that needs a person, or stands still: first what holds up the most.
 func (t *statusText) needs() {
 	const askAgain = "ask again; if it stays so, look at the log: journalctl -u kaizala-drop"
@@ -99,7 +108,7 @@ func (t *statusText) needs() {
 		case to.Silent:
 			t.alarm(askAgain, "%s: its part of the daemon does not answer", to.Name)
 		case to.Pause != nil:
-			t.alarm(t.again(to.Pause.Until), "%s has taken no files for %s: %s", to.Service, t.since(to.Pause.Since), to.Pause.Reason)
+			t.alarm(t.remedy(to.Pause), "%s has taken no files for %s: %s", to.Service, t.since(to.Pause.Since), to.Pause.Reason)
 		}
 		if to.Notice != "" {
 			t.alarm(to.Advice, "%s: %s", to.Name, to.Notice)

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"kaizala-drop/internal/matrix/e2ee"
+	"kaizala-drop/internal/text"
 )
 
 // Device is the device that the token is of, as others see it.
@@ -29,6 +33,46 @@ func (c *Client) Device(ctx context.Context) (Device, error) {
 	return Device{s.Device, s.Fingerprint, s.HasIdentity, s.Verified}, c.keysError(err)
 }
 
+// CheckKeys looks whether the keys that are kept here are those that the homeserver knows of the device d, and whether they are the newest. It
+// changes nothing; where another process has them, as a running daemon does, it says nothing against them.
+//
+// Its errors are *Error.
+func (c *Client) CheckKeys(ctx context.Context, d Device) error {
+	there := c.keys.isThere(d.ID)
+	switch {
+	case !there && d.Fingerprint == "": // none were made yet
+		return nil
+	case !there:
+		return c.keysError(e2ee.ErrStoreLost)
+	}
+	m, err := c.machine(ctx)
+	if errors.Is(err, e2ee.ErrInUse) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer c.keys.letGo()
+	s, err := m.Standing(ctx)
+	switch {
+	case err != nil:
+		return c.keysError(err)
+	case s.Copied:
+		return c.keysError(e2ee.ErrCopied)
+	case d.Fingerprint != "" && s.Fingerprint != d.Fingerprint:
+		return c.keysError(e2ee.ErrStoreLost)
+	}
+	return nil
+}
+
+// Remedy is what to do about an error of the keys; "": nothing is known.
+func Remedy(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Advice
+	}
+	return ""
+}
+
 // Doubt says what keeps others from reading what a device posts, and what to do; "": nothing.
 func (c *Client) Doubt(d Device) (trouble, advice string) {
 	switch {
@@ -46,7 +90,19 @@ func (c *Client) Doubt(d Device) (trouble, advice string) {
 func (c *Client) Notice() (trouble, advice string) {
 	c.keys.mu.Lock()
 	defer c.keys.mu.Unlock()
-	return c.keys.notice.trouble, c.keys.notice.advice
+	if c.keys.notice != (notice{}) || len(c.keys.blind) == 0 {
+		return c.keys.notice.trouble, c.keys.notice.advice
+	}
+	const most = 3
+	for _, room := range slices.Sorted(maps.Keys(c.keys.blind)) {
+		users := c.keys.blind[room]
+		who := strings.Join(users[:min(most, len(users))], ", ")
+		if len(users) > most {
+			who = fmt.Sprintf("%s and %d others", who, len(users)-most)
+		}
+		return text.Printable(fmt.Sprintf("%s cannot read what is posted in %s: no device of theirs is verified, or their identity is another one than before", who, room)), c.blindAdvice()
+	}
+	return "", ""
 }
 
 // noteStanding asks how the device stands, and says so in the log when that changes. What cannot be asked stays as it was.

@@ -34,7 +34,8 @@ type keys struct {
 	machine *e2ee.Machine   // nil: none is open
 	closed  bool
 	notice  notice
-	barred  map[string]string // by the room's id: the devices that were told not to be able to read there
+	barred  map[string]string   // by the room's id: the devices that were told not to be able to read there
+	blind   map[string][]string // by the room as it is configured: who reads nothing there, with no device
 
 	opened chan struct{} // told when another device was opened
 }
@@ -43,7 +44,7 @@ type keys struct {
 type notice struct{ trouble, advice string }
 
 func newKeys(o Options) *keys {
-	k := &keys{share: o.ShareWith, log: o.Log, sealed: map[string]bool{}, barred: map[string]string{}, opened: make(chan struct{}, 1)}
+	k := &keys{share: o.ShareWith, log: o.Log, sealed: map[string]bool{}, barred: map[string]string{}, blind: map[string][]string{}, opened: make(chan struct{}, 1)}
 	if o.StateDir != "" {
 		k.dir = keysDir(o.StateDir, cmp.Or(o.Name, "matrix"))
 	}
@@ -71,10 +72,14 @@ func (k *keys) note(room string) {
 	k.sealed[room] = true
 }
 
-// excludes notes who cannot read in a room, and reports whether that is to be told.
-func (k *keys) excludes(room, devices string) bool {
+// excludes notes which devices, and who, cannot read in a room, which is configured as target, and reports whether that is to be told.
+func (k *keys) excludes(room, target, devices string, blind []string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	delete(k.blind, target)
+	if len(blind) > 0 {
+		k.blind[target] = blind
+	}
 	changed := k.barred[room] != devices
 	k.barred[room] = devices
 	return changed && devices != ""
@@ -85,6 +90,13 @@ func (k *keys) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.closed = true
+	k.shut()
+}
+
+// letGo closes the store, which may be opened again.
+func (k *keys) letGo() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.shut()
 }
 

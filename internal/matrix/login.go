@@ -55,18 +55,21 @@ func (c *Client) TakesPasswords(ctx context.Context) (ok bool, others string, er
 
 const passwordLogin = "m.login.password"
 
-// LogIn logs user, the id of an account or the part of it before the colon, in with its password, and stores the token that comes for
-// it in place of a stored one. The device of the login before is used again, which ends its token; device names a new one. With fresh it is
-// a new one in any case, and the one before is ended, with its keys.
+// begun is a login that is in use and not stored yet.
+type begun struct{ next, before kept }
+
+// Begin logs user, the id of an account or the part of it before the colon, in with its password, and uses the token that comes for it;
+// Keep stores it. The device of the login before is used again, which ends its token; device names a new one. With fresh it is a new one in
+// any case, as it is where the one before was not made by this program.
 //
-// Its errors are *Error, one of which wraps ErrPassword, or say that the token could not be stored.
-func (c *Client) LogIn(ctx context.Context, user, password, device string, fresh bool) (who string, err error) {
+// Its errors are *Error, one of which wraps ErrPassword, or say that the token may not be stored.
+func (c *Client) Begin(ctx context.Context, user, password, device string, fresh bool) (who string, err error) {
 	before, _ := c.session.read() // what cannot be read is replaced
 	body := map[string]any{
 		"type": passwordLogin, "identifier": map[string]string{"type": "m.id.user", "user": user}, "password": password,
 		"initial_device_display_name": device, "refresh_token": true,
 	}
-	if !fresh && before.Device != "" && (before.User == user || strings.HasPrefix(before.User, "@"+user+":")) {
+	if !fresh && before.Own && before.Device != "" && (before.User == user || strings.HasPrefix(before.User, "@"+user+":")) {
 		body["device_id"] = before.Device
 	}
 	k := call{name: callLogin, method: http.MethodPost, path: clientAPI + "/login", hidden: []string{password}}
@@ -81,25 +84,62 @@ func (c *Client) LogIn(ctx context.Context, user, password, device string, fresh
 	if err != nil {
 		return "", err
 	}
-	next := kept{Homeserver: c.session.homeserver, User: said.UserID, Device: said.DeviceID}
+	next := kept{Homeserver: c.session.homeserver, User: said.UserID, Device: said.DeviceID, Own: true}
 	next.take(said, time.Now())
-	if err = c.store(next); err != nil {
-		_ = c.endToken(ctx, said.AccessToken) // nobody has it; the error that is told is what is to be mended
-		return said.UserID, err
+	if err := c.session.mayKeep(next); err != nil {
+		_ = c.endToken(ctx, next.AccessToken) // nobody has it; the error that is told is what is to be mended
+		return next.User, err
 	}
-	if before.Device != "" && before.Device != said.DeviceID {
-		if before.AccessToken != "" {
-			_ = c.endToken(ctx, before.AccessToken) // it may have ended by itself
-		}
-		err = c.forgetDevice(before.Device)
+	if first := c.begun; first != nil && first.next.Device != next.Device {
+		_ = c.endToken(ctx, first.next.AccessToken) // it was tried, and nobody has it
 	}
-	return said.UserID, err
+	c.begin(next, before)
+	return next.User, nil
 }
 
-// TakeToken stores a token that was made elsewhere, once the homeserver says whose it is.
+func (c *Client) begin(next, before kept) {
+	c.session.try(next, before)
+	c.begun = &begun{next, before}
+}
+
+// Keep stores the token of a login that has begun in place of a stored one, closes the store of its keys, so that a running daemon can open
+// it, and ends the device before, with its keys, if this program had made that.
 //
-// Its errors are *Error, or say that the token could not be stored.
-func (c *Client) TakeToken(ctx context.Context, token string) (who string, err error) {
+// Its error says that the token could not be stored, or that something of the device before is left.
+func (c *Client) Keep(ctx context.Context) error {
+	b := c.begun
+	if b == nil {
+		return nil
+	}
+	c.begun = nil
+	c.keys.letGo()
+	if err := c.store(b.next); err != nil {
+		if b.next.Own {
+			_ = c.endToken(ctx, b.next.AccessToken) // likewise
+		}
+		return err
+	}
+	if b.before.Device == "" || b.before.Device == b.next.Device {
+		return nil
+	}
+	if b.before.Own && b.before.AccessToken != "" {
+		_ = c.endToken(ctx, b.before.AccessToken) // it may have ended by itself
+	}
+	return c.forgetDevice(b.before.Device)
+}
+
+// LogIn is Begin and Keep.
+func (c *Client) LogIn(ctx context.Context, user, password, device string) (who string, err error) {
+	if who, err = c.Begin(ctx, user, password, device, false); err != nil {
+		return who, err
+	}
+	return who, c.Keep(ctx)
+}
+
+// BeginWithToken uses a token that was made elsewhere, once the homeserver says whose it is; Keep stores it.
+//
+// Its errors are *Error, or say that the token may not be stored.
+func (c *Client) BeginWithToken(ctx context.Context, token string) (who string, err error) {
 	if err := wire.CheckHeaderValue("token", token); err != nil || token == "" {
 		return "", fmt.Errorf("%w was given", ErrNoToken)
 	}
@@ -107,7 +147,22 @@ func (c *Client) TakeToken(ctx context.Context, token string) (who string, err e
 	if err != nil {
 		return "", err
 	}
-	return said.UserID, c.store(kept{Homeserver: c.session.homeserver, User: said.UserID, Device: said.DeviceID, AccessToken: token})
+	before, _ := c.session.read() // what cannot be read is replaced
+	next := kept{Homeserver: c.session.homeserver, User: said.UserID, Device: said.DeviceID, AccessToken: token}
+	next.Own = before.Own && before.Device == next.Device
+	if err := c.session.mayKeep(next); err != nil {
+		return next.User, err
+	}
+	c.begin(next, before)
+	return next.User, nil
+}
+
+// TakeToken is BeginWithToken and Keep.
+func (c *Client) TakeToken(ctx context.Context, token string) (who string, err error) {
+	if who, err = c.BeginWithToken(ctx, token); err != nil {
+		return who, err
+	}
+	return who, c.Keep(ctx)
 }
 
 // OwnerOf asks whose a token is, and stores nothing.
@@ -129,9 +184,6 @@ func IsRefused(err error) bool {
 
 // store keeps the token of a login in place of whatever is kept, and uses it.
 func (c *Client) store(next kept) error {
-	if c.session.user != "" && next.User != c.session.user {
-		return fmt.Errorf("that is a token of %s, and user in the configuration says %s: it is not stored", next.User, c.session.user)
-	}
 	content, err := next.text()
 	if err == nil {
 		err = c.session.file.Put(content)

@@ -44,10 +44,10 @@ func TestLogin(t *testing.T) {
 	if ok, _, err := console.TakesPasswords(t.Context()); !ok || err != nil {
 		t.Errorf("%t, %v", ok, err)
 	}
-	if _, err := console.LogIn(t.Context(), "bot", "wrong "+f.bot.Password, "here", false); !errors.Is(err, ErrPassword) || strings.Contains(err.Error(), f.bot.Password) {
+	if _, err := console.LogIn(t.Context(), "bot", "wrong "+f.bot.Password, "here"); !errors.Is(err, ErrPassword) || strings.Contains(err.Error(), f.bot.Password) {
 		t.Errorf("got %v", err)
 	}
-	who, err := console.LogIn(t.Context(), "bot", f.bot.Password, "here", false)
+	who, err := console.LogIn(t.Context(), "bot", f.bot.Password, "here")
 	if err != nil || who != f.bot.ID {
 		t.Fatalf("got %s, %v", who, err)
 	}
@@ -57,7 +57,7 @@ func TestLogin(t *testing.T) {
 	must(t, daemon.Ready())
 	must(t, upload(daemon))
 	first := keptIn(t, dir)
-	if _, err := console.LogIn(t.Context(), f.bot.ID, f.bot.Password, "here", false); err != nil {
+	if _, err := console.LogIn(t.Context(), f.bot.ID, f.bot.Password, "here"); err != nil {
 		t.Fatal(err)
 	}
 	second := keptIn(t, dir)
@@ -114,7 +114,7 @@ func TestLoginWithToken(t *testing.T) {
 func TestLoginOfAnotherAccount(t *testing.T) {
 	f, dir := newOffice(t, dendritetest.Options{}), t.TempDir()
 	c := f.loggedOut(t, dir, func(o *Options) { o.User = f.bot.ID })
-	if _, err := c.LogIn(t.Context(), f.reader.Name, f.reader.Password, "of nobody", false); err == nil || !strings.Contains(err.Error(), "that is a token of @reader:localhost") {
+	if _, err := c.LogIn(t.Context(), f.reader.Name, f.reader.Password, "of nobody"); err == nil || !strings.Contains(err.Error(), "that is a token of @reader:localhost") {
 		t.Errorf("got %v", err)
 	}
 	if err := c.Ready(); !errors.Is(err, ErrNoToken) {
@@ -215,7 +215,7 @@ func TestRefresh(t *testing.T) {
 			return c
 		}
 		one, two := client(), client()
-		_, err := one.LogIn(t.Context(), "bot", "secret", "here", false)
+		_, err := one.LogIn(t.Context(), "bot", "secret", "here")
 		must(t, err)
 		ask := func(c *Client, refreshes int) {
 			t.Helper()
@@ -265,7 +265,7 @@ func TestAwaitLogins(t *testing.T) {
 			}
 		}
 		wait(0)
-		_, err := console.LogIn(t.Context(), "bot", "secret", "here", false)
+		_, err := console.LogIn(t.Context(), "bot", "secret", "here")
 		must(t, err)
 		wait(1)
 		wait(1)
@@ -276,7 +276,7 @@ func TestAwaitLogins(t *testing.T) {
 		if err := daemon.Ready(); !errors.Is(err, ErrNoToken) {
 			t.Errorf("after a logout: %v", err)
 		}
-		_, err = console.LogIn(t.Context(), "bot", "secret", "here", false)
+		_, err = console.LogIn(t.Context(), "bot", "secret", "here")
 		must(t, err)
 		wait(2)
 		stop()

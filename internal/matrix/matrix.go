@@ -80,6 +80,7 @@ type Client struct {
 	pasts  *pasts
 
 	sightings sightings
+	begun     *begun // a login that is not stored yet; nil: there is none. It is for who logs in, one at a time
 
 	mu    sync.Mutex
 	limit limit

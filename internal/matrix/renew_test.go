@@ -131,7 +131,7 @@ func (s *issuer) loggedIn(t *testing.T) (c *Client, dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	c = s.client(t, dir)
-	_, err := c.LogIn(t.Context(), "bot", "secret", "here", false)
+	_, err := c.LogIn(t.Context(), "bot", "secret", "here")
 	must(t, err)
 	return c, dir
 }
@@ -221,7 +221,7 @@ func TestRefreshAnswerIsLost(t *testing.T) {
 				wantAccess(t, upload(t.Context(), c, "x"))
 			}
 			if hasty {
-				_, err := s.client(t, dir).LogIn(t.Context(), "bot", "secret", "here", false)
+				_, err := s.client(t, dir).LogIn(t.Context(), "bot", "secret", "here")
 				must(t, err)
 				must(t, upload(t.Context(), c, "x"))
 			}
@@ -288,7 +288,7 @@ func TestSoftLogout(t *testing.T) {
 		s.end()
 		wantAccess(t, upload(t.Context(), c, "x"))
 		s.wantRefreshes(t, 0)
-		_, err = c.LogIn(t.Context(), "bot", "secret", "here", false)
+		_, err = c.LogIn(t.Context(), "bot", "secret", "here")
 		must(t, err)
 		must(t, upload(t.Context(), c, "x"))
 		if len(s.devices) != 2 || s.devices[1] != "D" {
@@ -350,7 +350,7 @@ func TestTokenThatCannotBeStored(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		must(t, upload(t.Context(), c, "x"))
 		must(t, os.RemoveAll(inTheWay))
-		_, err := s.client(t, dir).LogIn(t.Context(), "bot", "secret", "here", false)
+		_, err := s.client(t, dir).LogIn(t.Context(), "bot", "secret", "here")
 		must(t, err)
 		must(t, upload(t.Context(), c, "x"))
 		s.wantRefreshes(t, 5)
@@ -388,7 +388,7 @@ func TestLoginWhileRenewing(t *testing.T) {
 			<-renewing
 		}
 		go func() {
-			_, err := console.LogIn(t.Context(), "bot", "secret", "here", false)
+			_, err := console.LogIn(t.Context(), "bot", "secret", "here")
 			ended <- err
 		}()
 		<-loggedIn

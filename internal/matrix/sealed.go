@@ -46,11 +46,11 @@ func (c *Client) mayBe(target string, encrypted bool) error {
 	e := &Error{Call: callSend, Fault: ofTarget}
 	switch {
 	case encrypted && c.encryption == Never:
-		return e.inWords("%s is encrypted, and encryption = \"never\": nothing is sent there. Name a room without encryption, or set encryption = \"room\"", target)
+		return e.inWords("%s is encrypted, and encryption = \"never\": nothing is sent there. Name a room without encryption, or set encryption = \"room\" and restart the daemon", target)
 	case encrypted && !e2ee.Built:
 		return e.inWords("%s is encrypted, and this program was built without encryption (go build -tags goolm): nothing is sent there in the clear", target)
 	case !encrypted && c.encryption == Require:
-		return e.inWords("%s is not encrypted, and encryption = \"require\": nothing is sent there. Have encryption turned on in the room's settings, or set encryption = \"room\"", target)
+		return e.inWords("%s is not encrypted, and encryption = \"require\": nothing is sent there. Have encryption turned on in the room's settings, or set encryption = \"room\" and restart the daemon", target)
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (c *Client) prepare(ctx context.Context, m *e2ee.Machine, target, id string
 			return &Error{Call: callKeys, Err: fmt.Errorf("the homeserver does not show yet that this account is in the room (entered now: %t)", entered)}
 		}
 	}
-	c.noteExcluded(target, id, r.Excluded)
+	c.noteExcluded(target, id, r)
 	if r.Tombstone {
 		c.rooms.doubt(target) // the address may lead to the new room by now
 		return c.replaced(target, r.Successor)
@@ -143,18 +143,30 @@ func (c *Client) prepare(ctx context.Context, m *e2ee.Machine, target, id string
 	return nil
 }
 
-// noteExcluded logs which devices cannot read what is posted in a room, when that changes.
-func (c *Client) noteExcluded(target, id string, excluded []e2ee.Excluded) {
+// noteExcluded logs which devices of others cannot read what is posted in a room, when that changes. That somebody reads nothing at all is
+// for status, too.
+func (c *Client) noteExcluded(target, id string, r e2ee.Room) {
+	user, _ := c.session.isDevice()
 	var all []string
-	for _, d := range excluded {
-		all = append(all, text.Printable(fmt.Sprintf("%s %s (%s)", d.User, d.Device, d.Why)))
+	for _, d := range r.Excluded {
+		if d.User != user {
+			all = append(all, text.Printable(fmt.Sprintf("%s %s (%s)", d.User, d.Device, d.Why)))
+		}
 	}
-	if !c.keys.excludes(id, strings.Join(all, "\n")) {
+	if !c.keys.excludes(id, target, strings.Join(all, "\n"), r.Blind) {
 		return
 	}
 	const most = 5
-	c.log.Info().Str("room", target).Int("devices", len(all)).Strs("first", all[:min(most, len(all))]).
-		Msg("these devices cannot read what is posted in the room: who uses them verifies them there, or share_with = \"all\"")
+	line := c.log.Info()
+	if len(r.Blind) > 0 {
+		line = c.log.Warn()
+	}
+	line.Str("room", target).Int("devices", len(all)).Strs("first", all[:min(most, len(all))]).Int("blind", len(r.Blind)).Str("advice", c.blindAdvice()).
+		Msg("these devices cannot read what is posted in the room")
+}
+
+func (c *Client) blindAdvice() string {
+	return "have them verify a device of theirs (Element: Settings, Sessions), or set share_with = \"all\" and restart the daemon; whose identity was made anew reads again after " + c.login
 }
 
 // keysError puts what package e2ee says into the words of this one. An *Error in it, of a call, is told as it is.

@@ -22,6 +22,7 @@ type kept struct {
 	Homeserver   string `json:"homeserver"` // as it was configured: to no other one is the token sent
 	User         string `json:"user_id"`
 	Device       string `json:"device_id"`
+	Own          bool   `json:"own,omitempty"` // the device was made by a login of this program, and may be ended by it
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	Ends         int64  `json:"ends,omitempty"`  // when the access token does, by this machine's clock: epoch milliseconds; 0: never
@@ -127,6 +128,21 @@ func (s *session) failedNow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failed = time.Now()
+}
+
+// mayKeep says why a token is not to be stored; nil: it is.
+func (s *session) mayKeep(k kept) error {
+	if s.user != "" && k.User != s.user {
+		return fmt.Errorf("that is a token of %s, and user in the configuration says %s: it is not stored", k.User, s.user)
+	}
+	return nil
+}
+
+// try goes on with another token that is not in the file yet, which has before.
+func (s *session) try(k, before kept) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.seen, s.me, s.device, s.looked = k, before, "", "", time.Now()
 }
 
 // use goes on with another token, which is in the file, or is to be.

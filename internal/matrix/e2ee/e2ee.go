@@ -59,6 +59,8 @@ type Room struct {
 	Tombstone  bool   // the room was closed
 	Successor  string // the room that replaces it, or ""
 	Readers    int    // how many devices have the key of what is posted next; 0: nobody can read it
+	// Blind are others in the room who have devices, none of which can read what is posted.
+	Blind []string
 	// Excluded are the devices that are given no keys, as the last sharing found them.
 	Excluded []Excluded
 }

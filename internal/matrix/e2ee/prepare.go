@@ -92,11 +92,13 @@ func (m *Machine) tell(ctx context.Context, r room) (Room, error) {
 	if err != nil {
 		return told, err
 	}
+	reads := map[string]bool{} // by account: whether a device of it does
 	for _, d := range slices.SortedFunc(maps.Keys(all), device.compare) {
 		why := NoKeysLeft
 		switch all[d].how {
 		case givenKey:
 			told.Readers++
+			reads[d.user] = true
 			continue
 		case givenWithheld:
 			known, err := m.store.GetDevice(ctx, id.UserID(d.user), id.DeviceID(d.id))
@@ -111,6 +113,12 @@ func (m *Machine) tell(ctx context.Context, r room) (Room, error) {
 			}
 		}
 		told.Excluded = append(told.Excluded, Excluded{d.user, d.id, why})
+		reads[d.user] = reads[d.user] || d.user == m.o.User
+	}
+	for _, user := range slices.Sorted(maps.Keys(reads)) {
+		if !reads[user] {
+			told.Blind = append(told.Blind, user)
+		}
 	}
 	return told, nil
 }
