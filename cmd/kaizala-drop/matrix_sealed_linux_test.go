@@ -203,6 +203,38 @@ func TestMatrixUnverified(t *testing.T) {
 	})
 }
 
+// TestMatrixBlind: somebody in the room none of whose devices is verified reads nothing; status and the log name them, and what to do; once
+// a device of theirs is verified, what is posted is read, and nothing needs a person.
+func TestMatrixBlind(t *testing.T) {
+	t.Parallel()
+	w := newSealedWorld(t, dendritetest.Options{}, "", "in")
+	w.logIn()
+	bob := w.server.NewUser("bob")
+	w.reader.Invite(w.rooms["in"], bob)
+	bob.Join(w.rooms["in"])
+	blind := elementtest.Start(t, w.server, bob, elementtest.Options{})
+	p := w.daemon()
+	w.drop("in", "one.txt", "one")
+	w.filed("in", 1)
+	if e := blind.ReadNow(w.rooms["in"], w.shown("in")[0].ID); e.Failure == "" {
+		t.Errorf("with an unverified device: %+v", e)
+	}
+	p.waitFor("these devices cannot read")
+	if said := w.says(0, "", "status"); !strings.Contains(said, "! chat: @bob:localhost cannot read what is posted in #in:localhost") || !strings.Contains(said, "have them verify a device") {
+		t.Errorf("status said:\n%s", said)
+	}
+	blind.MakeIdentity()
+	w.drop("in", "two.txt", "two")
+	w.filed("in", 2)
+	if e := blind.Read(w.rooms["in"], w.shown("in")[1].ID); e.Failure != "" || e.Shield != "NONE" {
+		t.Errorf("with a verified device: %+v", e)
+	}
+	if said := w.says(0, "", "status"); strings.Contains(said, "!") {
+		t.Errorf("status said:\n%s", said)
+	}
+	p.stop()
+}
+
 // TestMatrixSealedCopy: a state directory that was copied away, used on, and put back posts nothing, and says what to do; after a login with
 // the recovery key all goes on, and all is read.
 func TestMatrixSealedCopy(t *testing.T) {

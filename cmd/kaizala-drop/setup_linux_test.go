@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"kaizala-drop/internal/matrix"
 	"kaizala-drop/internal/matrix/dendritetest"
 	"kaizala-drop/internal/mounts"
 	"kaizala-drop/internal/sandbox"
@@ -187,7 +188,10 @@ func TestSetupByFlagsForMatrix(t *testing.T) {
 	if left := files(t, w.dir); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
-	w.says(0, w.bot.Password+"\n", args...)
+	said = w.says(0, w.bot.Password+"\n", args...)
+	if matrix.CanEncrypt && (!strings.Contains(said, "This is their recovery key") || !strings.Contains(said, "is verified")) {
+		t.Errorf("the recovery key is not shown: %s", said)
+	}
 	must(t, os.WriteFile(w.folder("new")+"/a.txt", []byte("one"), 0o644))
 	w.reconfigure("[[folder]]", "[defaults]\nsettle = \"200ms\"\ntruncated_after = \"1s\"\n\n[[folder]]")
 	w.says(0, "", "run", "--once")

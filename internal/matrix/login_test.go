@@ -285,3 +285,31 @@ func TestAwaitLogins(t *testing.T) {
 		}
 	})
 }
+
+// TestDeviceOfOthersStays: a token that was made elsewhere is the session of somebody, which a login neither takes over nor ends; one of a login
+// before is ended where another device takes its place.
+func TestDeviceOfOthersStays(t *testing.T) {
+	f := newOffice(t, dendritetest.Options{})
+	c := f.newClient(t, func(o *Options) { o.AccessToken, o.StateDir = "", t.TempDir() })
+	_, err := c.TakeToken(t.Context(), f.bot.Token)
+	must(t, err)
+	_, err = c.LogIn(t.Context(), "bot", f.bot.Password, "first")
+	must(t, err)
+	if status, _, answer := f.bot.Do(http.MethodGet, "/_matrix/client/v3/account/whoami", nil); status != http.StatusOK {
+		t.Errorf("the session of whoever made the token: %d %s", status, answer)
+	}
+	first, err := c.session.read()
+	must(t, err)
+	_, err = c.Begin(t.Context(), "bot", f.bot.Password, "second", true)
+	must(t, err)
+	if now, err := c.session.read(); err != nil || now != first {
+		t.Errorf("stored before Keep: %v", err)
+	}
+	must(t, c.Keep(t.Context()))
+	if _, err := c.ownerOf(t.Context(), first.AccessToken); !IsRefused(err) {
+		t.Errorf("the device before: %v", err)
+	}
+	if who, err := c.WhoAmI(t.Context()); err != nil || who != f.bot.ID {
+		t.Errorf("%s, %v", who, err)
+	}
+}
