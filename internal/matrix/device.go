@@ -94,15 +94,13 @@ func (c *Client) Notice() (trouble, advice string) {
 		return c.keys.notice.trouble, c.keys.notice.advice
 	}
 	const most = 3
-	for _, room := range slices.Sorted(maps.Keys(c.keys.blind)) {
-		users := c.keys.blind[room]
-		who := strings.Join(users[:min(most, len(users))], ", ")
-		if len(users) > most {
-			who = fmt.Sprintf("%s and %d others", who, len(users)-most)
-		}
-		return text.Printable(fmt.Sprintf("%s cannot read what is posted in %s: no device of theirs is verified, or their identity is another one than before", who, room)), c.blindAdvice()
+	room := slices.Min(slices.Collect(maps.Keys(c.keys.blind))) // one after the other
+	users := c.keys.blind[room]
+	who := strings.Join(users[:min(most, len(users))], ", ")
+	if len(users) > most {
+		who = fmt.Sprintf("%s and %d others", who, len(users)-most)
 	}
-	return "", ""
+	return text.Printable(fmt.Sprintf("%s cannot read what is posted in %s: no device of theirs is verified, or their identity is another one than before", who, room)), c.blindAdvice()
 }
 
 // noteStanding asks how the device stands, and says so in the log when that changes. What cannot be asked stays as it was.

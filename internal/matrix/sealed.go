@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/rs/zerolog"
+
 	"kaizala-drop/internal/matrix/e2ee"
 	"kaizala-drop/internal/text"
 	"kaizala-drop/internal/wire"
@@ -157,11 +159,11 @@ func (c *Client) noteExcluded(target, id string, r e2ee.Room) {
 		return
 	}
 	const most = 5
-	line := c.log.Info()
+	level := zerolog.InfoLevel
 	if len(r.Blind) > 0 {
-		line = c.log.Warn()
+		level = zerolog.WarnLevel
 	}
-	line.Str("room", target).Int("devices", len(all)).Strs("first", all[:min(most, len(all))]).Int("blind", len(r.Blind)).Str("advice", c.blindAdvice()).
+	c.log.WithLevel(level).Str("room", target).Int("devices", len(all)).Strs("first", all[:min(most, len(all))]).Int("blind", len(r.Blind)).Str("advice", c.blindAdvice()).
 		Msg("these devices cannot read what is posted in the room")
 }
 
