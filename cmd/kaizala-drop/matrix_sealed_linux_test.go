@@ -454,7 +454,7 @@ func TestMatrixSealedCrash(t *testing.T) {
 	c := newSealedCrash(t, "15s") // a busy homeserver may still work on a call of a daemon that was killed
 	rounds, kills := 1, 4
 	if thorough() {
-		rounds, kills = 13, 12
+		rounds, kills = 7, 12
 	}
 	for range rounds {
 		for range kills {
@@ -475,7 +475,7 @@ func TestMatrixSealedServerKilled(t *testing.T) {
 		t.Skip("it waits for the homeserver: the race detector would see nothing new")
 	}
 	c := newSealedCrash(t, "6m")
-	const kills = 44
+	const kills = 25
 	for range kills {
 		c.live()
 		c.server.Kill()
