@@ -124,6 +124,9 @@ func (w *matrixWorld) isDone(folder, name string) {
 func TestSetupStopped(t *testing.T) {
 	t.Parallel()
 	takesLong(t)
+	if matrix.CanEncrypt {
+		t.Skip("with encryption the first login makes the account's keys, and each later one asks for them: the dialogue of one built without is stopped here")
+	}
 	w := roomWorld(t)
 	questions := []struct{ question, answer string }{
 		{"Post to matrix or kaizala", "\n"}, {"Matrix server of the account", w.url + "\n"}, {"Account, @name", "bot\n"}, {"Password (", w.bot.Password + "\n"},
