@@ -162,6 +162,13 @@ func (c *Client) machine(ctx context.Context) (*e2ee.Machine, error) {
 		return nil, err
 	}
 	user, device := c.session.isDevice()
+	if !c.keys.isThere(device) { // it is new, or a login has put another one in its place just now
+		c.session.lookAgain()
+		if _, err := c.WhoAmI(ctx); err != nil {
+			return nil, err
+		}
+		user, device = c.session.isDevice()
+	}
 	m, err := c.keys.open(user, device, keyCalls{c, device})
 	return m, c.keysError(err)
 }

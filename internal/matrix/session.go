@@ -107,6 +107,14 @@ func (s *session) get() (kept, error) {
 	return s.now, nil
 }
 
+// lookAgain takes up another process's login at once. Why the file cannot be read is told by the calls that suffer from it.
+func (s *session) lookAgain() {
+	s.mu.Lock()
+	s.looked = time.Time{}
+	s.mu.Unlock()
+	_, _ = s.get()
+}
+
 // newest is what holds where the file has k: what is in use, if that could not be stored and nobody else has stored anything since.
 func (s *session) newest(k kept) kept {
 	s.mu.Lock()
