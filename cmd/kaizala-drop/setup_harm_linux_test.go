@@ -419,12 +419,7 @@ func TestSetupHangup(t *testing.T) {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, syscall.SIGHUP)
 	defer signal.Stop(caught)
-	w := newSetupWorld(t, head+conn+first)
-	code, said, before := whileChecked(t, w, func(p *process) { must(t, p.Process.Signal(syscall.SIGHUP)); p.exited <- <-p.exited })
-	if code != 1 || !strings.Contains(said, "stopped: nothing was changed") {
-		t.Errorf("exit code %d: %s", code, said)
-	}
-	w.wantUntouched(before)
+	wantStoppedBy(t, syscall.SIGHUP)
 }
 
 // TestSetupKeepsAttributes: the configuration keeps its access control list and other attributes.

@@ -363,8 +363,14 @@ func whileChecked(t *testing.T, w *world, do func(p *process)) (code int, said s
 // TestSetupStoppedAtWork: a signal while it checks takes back what was done.
 func TestSetupStoppedAtWork(t *testing.T) {
 	t.Parallel()
+	wantStoppedBy(t, syscall.SIGINT)
+}
+
+// wantStoppedBy fails the test unless a signal that comes while setup checks has it leave all as it was, and say so.
+func wantStoppedBy(t *testing.T, signal syscall.Signal) {
+	t.Helper()
 	w := newSetupWorld(t, head+conn+first)
-	code, said, before := whileChecked(t, w, func(p *process) { must(t, p.Process.Signal(syscall.SIGINT)); p.exited <- <-p.exited })
+	code, said, before := whileChecked(t, w, func(p *process) { must(t, p.Process.Signal(signal)); p.exited <- <-p.exited })
 	if code != 1 || !strings.Contains(said, "stopped: nothing was changed") {
 		t.Errorf("exit code %d: %s", code, said)
 	}

@@ -136,14 +136,7 @@ func (c *Client) StartKeys(ctx context.Context) error {
 }
 
 // IsForNewDevice reports whether an error says that the keys of the device are of no use any more, or in use by another process.
-func IsForNewDevice(err error) bool {
-	for _, sentinel := range append(lasting(), e2ee.ErrInUse) {
-		if errors.Is(err, sentinel) {
-			return true
-		}
-	}
-	return false
-}
+func IsForNewDevice(err error) bool { return isLasting(err) || errors.Is(err, e2ee.ErrInUse) }
 
 // ErrRecoveryKey is wrapped where a recovery key is not the account's.
 var ErrRecoveryKey = e2ee.ErrRecoveryKey

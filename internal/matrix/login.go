@@ -128,14 +128,6 @@ func (c *Client) Keep(ctx context.Context) error {
 	return c.forgetDevice(b.before.Device)
 }
 
-// LogIn is Begin and Keep.
-func (c *Client) LogIn(ctx context.Context, user, password, device string) (who string, err error) {
-	if who, err = c.Begin(ctx, user, password, device, false); err != nil {
-		return who, err
-	}
-	return who, c.Keep(ctx)
-}
-
 // BeginWithToken uses a token that was made elsewhere, once the homeserver says whose it is; Keep stores it.
 //
 // Its errors are *Error, or say that the token may not be stored.
@@ -155,14 +147,6 @@ func (c *Client) BeginWithToken(ctx context.Context, token string) (who string, 
 	}
 	c.begin(next, before)
 	return next.User, nil
-}
-
-// TakeToken is BeginWithToken and Keep.
-func (c *Client) TakeToken(ctx context.Context, token string) (who string, err error) {
-	if who, err = c.BeginWithToken(ctx, token); err != nil {
-		return who, err
-	}
-	return who, c.Keep(ctx)
 }
 
 // OwnerOf asks whose a token is, and stores nothing.

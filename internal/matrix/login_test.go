@@ -313,3 +313,19 @@ func TestDeviceOfOthersStays(t *testing.T) {
 		t.Errorf("%s, %v", who, err)
 	}
 }
+
+// LogIn is Begin and Keep.
+func (c *Client) LogIn(ctx context.Context, user, password, device string) (who string, err error) {
+	if who, err = c.Begin(ctx, user, password, device, false); err != nil {
+		return who, err
+	}
+	return who, c.Keep(ctx)
+}
+
+// TakeToken is BeginWithToken and Keep.
+func (c *Client) TakeToken(ctx context.Context, token string) (who string, err error) {
+	if who, err = c.BeginWithToken(ctx, token); err != nil {
+		return who, err
+	}
+	return who, c.Keep(ctx)
+}

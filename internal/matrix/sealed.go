@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -181,25 +182,21 @@ func (c *Client) keysError(err error) error {
 	}
 	e := &Error{Call: callKeys, Err: err}
 	again := "Log in anew, which makes a new device, and give the account's recovery key: " + c.login
-	for _, sentinel := range lasting() {
-		if errors.Is(err, sentinel) {
-			e.Fault, e.Advice = ofAccess, again
-			if errors.Is(err, e2ee.ErrCopied) {
-				e.Advice = "If a copy of state_dir is in use elsewhere, stop it there. " + again
-			}
-			return e
-		}
-	}
 	switch {
+	case errors.Is(err, e2ee.ErrCopied):
+		e.Fault, e.Advice = ofAccess, "If a copy of state_dir is in use elsewhere, stop it there. "+again
+	case isLasting(err):
+		e.Fault, e.Advice = ofAccess, again
 	case errors.Is(err, e2ee.ErrAlgorithm), errors.Is(err, e2ee.ErrNotMember), errors.Is(err, e2ee.ErrNotEncrypted):
 		e.Fault = ofTarget
 	}
 	return e
 }
 
-// lasting are the errors that stay until there is another device.
-func lasting() []error {
-	return []error{e2ee.ErrCopied, e2ee.ErrStoreLost, e2ee.ErrWrongStore, e2ee.ErrDamaged, e2ee.ErrDeviceGone, e2ee.ErrUploadRefused}
+// isLasting reports whether an error stays until there is another device.
+func isLasting(err error) bool {
+	all := []error{e2ee.ErrCopied, e2ee.ErrStoreLost, e2ee.ErrWrongStore, e2ee.ErrDamaged, e2ee.ErrDeviceGone, e2ee.ErrUploadRefused}
+	return slices.ContainsFunc(all, func(one error) bool { return errors.Is(err, one) })
 }
 
 // sealing encrypts the content of an upload, anew for each sending.
